@@ -1,0 +1,31 @@
+// Package v1alpha1 spells the API of the group database.bizmatters.io: the names of its kinds and
+// the annotations by which a claim says what its schema has no field for.
+//
+// The claim, DragonflyInstance, is the one that Crossplane served before. It stays valid under both
+// systems, so it gets no new spec field: what concerns one instance and is not in the original schema
+// is an annotation.
+package v1alpha1
+
+const (
+	// Group and Version make up the apiVersion of both kinds.
+	Group   = "database.bizmatters.io"
+	Version = "v1alpha1"
+
+	// APIVersion is what a claim and a configuration carry as apiVersion.
+	APIVersion = Group + "/" + Version
+
+	// ClaimKind is the developers' claim.
+	ClaimKind = "DragonflyInstance"
+	// ConfigKind is the platform team's configuration, a functionConfig.
+	ConfigKind = "DragonflyGenerator"
+)
+
+const (
+	// GeneratedFrom is the mark by which we know the objects that we made. Its value is the claim's
+	// "namespace/name".
+	GeneratedFrom = Group + "/generated-from"
+
+	// PasswordRotation, on a claim, asks for a new password whenever its value differs from the one
+	// recorded on our Secrets. It has 1 to 63 printable ASCII characters.
+	PasswordRotation = Group + "/password-rotation"
+)

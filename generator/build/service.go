@@ -1,0 +1,29 @@
+package build
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/bizmatters/dragonfly-generator/generator/instance"
+)
+
+// Service returns the Service behind the endpoint. It has an allocated IP, as on live instances, where
+// neither that nor the type may change.
+func Service(inst instance.Instance) *corev1.Service {
+	return &corev1.Service{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
+		ObjectMeta: meta(inst, inst.Service()),
+		Spec: corev1.ServiceSpec{
+			Type:     corev1.ServiceTypeClusterIP,
+			Selector: selector(inst),
+			Ports: []corev1.ServicePort{{
+				Name:     portName,
+				Port:     instance.Port,
+				Protocol: corev1.ProtocolTCP,
+				// By number: the pods of an instance that is taken over do not name their port yet.
+				TargetPort: intstr.FromInt32(instance.Port),
+			}},
+		},
+	}
+}

@@ -1,0 +1,100 @@
+// Package cli is the command line around the function.
+package cli
+
+import (
+	"crypto/rand"
+	_ "embed"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"golang.org/x/term"
+
+	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/generator/report"
+)
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitError = 1 // the function found an error
+	exitUsage = 2 // the command line makes no sense
+)
+
+// Streams are what the command reads and writes.
+type Streams struct {
+	In       io.Reader
+	Terminal bool // In is a terminal, not a pipe
+	Out, Err io.Writer
+	Env      generator.Environment
+}
+
+// System returns the process's own streams.
+func System() Streams {
+	return Streams{
+		In: os.Stdin, Terminal: term.IsTerminal(int(os.Stdin.Fd())),
+		Out: os.Stdout, Err: os.Stderr,
+		Env: generator.Environment{LookupEnv: os.LookupEnv, Random: rand.Reader},
+	}
+}
+
+//go:embed help.txt
+var help string
+
+// Run runs the command and returns its exit code.
+func Run(args []string, s Streams) int {
+	if len(args) == 0 {
+		if s.Terminal {
+			fmt.Fprint(s.Err, help)
+			return exitUsage
+		}
+		return function(s)
+	}
+	switch args[0] {
+	case "help", "-h", "--help":
+		return write(s, []byte(help))
+	case "version", "--version":
+		return write(s, []byte(Version()+"\n"))
+	}
+	fmt.Fprintf(s.Err, "error: unknown command %q; see `dragonfly-generator help`\n", args[0])
+	return exitUsage
+}
+
+// function is what kustomize and kpt call.
+func function(s Streams) int {
+	in, err := io.ReadAll(s.In)
+	if err != nil {
+		fmt.Fprintf(s.Err, "error: stdin cannot be read: %s\n", err)
+		return exitError
+	}
+	out, results := generator.Run(in, s.Env)
+	fmt.Fprint(s.Err, report.Lines(results))
+	if code := write(s, out); code != exitOK {
+		return code
+	}
+	return results.ExitCode()
+}
+
+// write writes to stdout. What does not arrive there must not pass for a success.
+func write(s Streams, out []byte) int {
+	if _, err := s.Out.Write(out); err != nil {
+		fmt.Fprintf(s.Err, "error: stdout cannot be written: %s\n", err)
+		return exitError
+	}
+	return exitOK
+}
+
+// version is set by the linker for a release.
+var version string
+
+// Version returns the release, or what Go recorded of the build.
+func Version() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

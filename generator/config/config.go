@@ -1,0 +1,84 @@
+// Package config holds what a platform team sets once for all instances.
+package config
+
+import (
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/generator/instance"
+	"github.com/bizmatters/dragonfly-generator/generator/read"
+	"github.com/bizmatters/dragonfly-generator/generator/report"
+)
+
+// Config is the configuration with its defaults filled in.
+type Config struct {
+	// Image is pinned: what runs must not change because a registry did.
+	Image           string
+	ImagePullPolicy string
+	ClusterDomain   string
+	// StorageClassName cannot change on a live instance.
+	StorageClassName string
+	// SnapshotCron is when Dragonfly writes a snapshot, in five plain fields.
+	SnapshotCron string
+	DefaultSize  string
+	Sizes        instance.Sizes
+	Storage      Storage
+	NodeSelector map[string]string
+	Password     PasswordPolicy
+}
+
+// Storage bounds what a claim may ask for, in GiB.
+type Storage struct {
+	MinGB, DefaultGB int
+}
+
+// PasswordPolicy says how a password that is not there yet comes about.
+type PasswordPolicy struct {
+	Source PasswordSource
+	// SeedSecret names the Secret in the items, and SeedKey the key in it, that holds the seed. Zero for
+	// none: the seed comes from the environment or not at all.
+	SeedSecret read.ID
+	SeedKey    string
+}
+
+// PasswordSource is one way, or the choice between them.
+type PasswordSource string
+
+const (
+	// Auto takes the seed where there is one, and a random password where the result is kept.
+	Auto PasswordSource = "Auto"
+	// Existing never makes one.
+	Existing PasswordSource = "Existing"
+	// FromSeed derives it from the seed.
+	FromSeed PasswordSource = "Seed"
+	// FromRandom makes a random one, also where the result is not kept.
+	FromRandom PasswordSource = "Random"
+)
+
+// Default returns what holds without a configuration.
+func Default() Config {
+	return Config{
+		Image:            "docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1",
+		ImagePullPolicy:  "IfNotPresent",
+		ClusterDomain:    "cluster.local",
+		StorageClassName: "local-path",
+		SnapshotCron:     "*/30 * * * *",
+		DefaultSize:      "small",
+		Sizes:            instance.DefaultSizes(),
+		Storage:          Storage{MinGB: 1, DefaultGB: 10},
+		NodeSelector:     map[string]string{"workload-type": "stateful"},
+		Password:         PasswordPolicy{Source: Auto},
+	}
+}
+
+// Read returns the configuration that the functionConfig holds, with the defaults for what it does not
+// say. A claim as functionConfig, or none at all, is the default configuration.
+func Read(functionConfig *read.Item, results *report.Results) Config {
+	cfg := Default()
+	if functionConfig == nil || functionConfig.Group == v1alpha1.Group && functionConfig.Kind == v1alpha1.ClaimKind {
+		return cfg
+	}
+	if functionConfig.APIVersion != v1alpha1.APIVersion || functionConfig.Kind != v1alpha1.ConfigKind {
+		results.FieldErrorf(functionConfig, report.Field{Path: "kind"}, "this function takes a %s or a %s of %s as its functionConfig, nothing else; write one of them",
+			v1alpha1.ConfigKind, v1alpha1.ClaimKind, v1alpha1.APIVersion)
+	}
+	return cfg
+}

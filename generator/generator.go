@@ -1,0 +1,98 @@
+// Package generator expands the DragonflyInstance claims of a ResourceList into the objects that run
+// them: for each a StatefulSet, a Service, a password Secret and a connection Secret.
+//
+// The model in a few sentences. A claim names a size and nothing else; what it becomes depends on the
+// claim, the configuration and the seed only, so every build gives the same bytes. The password is the
+// exception: it must never change unless somebody asks for it, so what is already among the items wins
+// over everything. An object of ours carries a mark that names its claim; what has no mark is somebody
+// else's and never overwritten. Everything is decided before anything is changed: on an error the items
+// leave as they came.
+//
+// The packages are the steps: read, plan, build, merge, report.
+package generator
+
+import (
+	"io"
+
+	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/generator/config"
+	"github.com/bizmatters/dragonfly-generator/generator/merge"
+	"github.com/bizmatters/dragonfly-generator/generator/plan"
+	"github.com/bizmatters/dragonfly-generator/generator/read"
+	"github.com/bizmatters/dragonfly-generator/generator/report"
+)
+
+// Environment is what the function takes from outside its input.
+type Environment struct {
+	// LookupEnv finds environment variables, as os.LookupEnv does.
+	LookupEnv func(name string) (value string, found bool)
+	// Random is the system's random generator.
+	Random io.Reader
+}
+
+// Run takes a ResourceList as YAML and returns it with the objects of its claims, and the results. If
+// one of these is an error, out is the list with its items as they came, or empty where in is no
+// ResourceList.
+func Run(in []byte, env Environment) (out []byte, all fn.Results) {
+	var results report.Results
+	list, err := read.ResourceList(in)
+	if err != nil {
+		results.Errorf(nil, "%s", err)
+		return nil, results.All()
+	}
+	if err := expand(list, env, &results); err != nil {
+		results.Errorf(nil, "internal error: %s", err)
+	}
+	if out, err = list.Bytes(results.All()); err != nil {
+		results.Errorf(nil, "the ResourceList cannot be written as YAML")
+		return nil, results.All()
+	}
+	return out, results.All()
+}
+
+// expand is the way from the claims to their objects among the items. It changes the list in its last
+// lines only, when there is no error left to find.
+func expand(list *read.List, env Environment, results *report.Results) error {
+	kept := isKept(list, results)
+	cfg := config.Read(list.FunctionConfig, results)
+	seed, hasSeed := env.LookupEnv(plan.SeedVariable)
+
+	plans, owners := plan.Make(plan.Input{
+		List: list, Config: cfg, Kept: kept, Seed: seed, HasSeed: hasSeed, Random: env.Random,
+	}, results)
+	if results.HasErrors() {
+		return nil
+	}
+	changes, err := merge.Plan(merge.Input{List: list, Config: cfg, Kept: kept, Plans: plans, Owners: owners}, results)
+	if err != nil || results.HasErrors() {
+		return err
+	}
+	merge.MarkLocal(list, isLocal)
+	changes.Apply(list)
+	return nil
+}
+
+// isLocal says whether an item is for this function and not for the cluster.
+func isLocal(item *read.Item) bool {
+	return item.Group == v1alpha1.Group && (item.Kind == v1alpha1.ClaimKind || item.Kind == v1alpha1.ConfigKind)
+}
+
+// isKept says whether the result goes back to the files that the items came from. Only kpt's own
+// Kptfile among the items proves that; a path annotation does not, kustomize makes some up.
+func isKept(list *read.List, results *report.Results) bool {
+	var inPackage *read.Item
+	for _, item := range list.Items {
+		if item.Group == "kpt.dev" && item.Kind == "Kptfile" {
+			return true
+		}
+		if inPackage == nil && item.Annotation(merge.PackagePath) != "" {
+			inPackage = item
+		}
+	}
+	if inPackage != nil {
+		results.Errorf(inPackage, "is in a kpt package whose Kptfile is not among the items: a selector of the pipeline hides it, and with it the Secrets that hold the passwords; take `selectors:` and `exclude:` off this function")
+	}
+	return false
+}

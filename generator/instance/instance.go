@@ -1,0 +1,82 @@
+// Package instance says what an instance is: its names, which applications refer to and which are
+// therefore API, and its size.
+package instance
+
+import (
+	"strconv"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/generator/password"
+)
+
+// Port is where Dragonfly listens, for the Redis protocol as for /healthz and /metrics.
+const Port = 6379
+
+// The keys of the connection Secret. The password Secret has PasswordKey alone.
+const (
+	EndpointKey = "endpoint"
+	PortKey     = "port"
+	PasswordKey = "password"
+)
+
+// MaxNameLength is the longest name of an instance, in characters. Kubernetes accepts a StatefulSet of
+// 53 and then almost never makes its pod: the name, a dash and a hash of 10 characters have to fit into
+// the 63 of the label controller-revision-hash.
+const MaxNameLength = 52
+
+// Name identifies an instance.
+type Name struct {
+	Namespace, Name string
+}
+
+// String returns "namespace/name", which is also the mark on the objects made for it.
+func (n Name) String() string { return n.Namespace + "/" + n.Name }
+
+// StatefulSet returns the name of the StatefulSet.
+func (n Name) StatefulSet() string { return n.Name }
+
+// Service returns the name of the Service.
+func (n Name) Service() string { return n.Name }
+
+// PasswordSecret returns the name of the Secret that Dragonfly reads its password from.
+func (n Name) PasswordSecret() string { return PasswordSecretName(n.Name) }
+
+// ConnectionSecret returns the name of the Secret that applications read.
+func (n Name) ConnectionSecret() string { return ConnectionSecretName(n.Name) }
+
+// PasswordSecretName returns the password Secret's name for a claim's name.
+func PasswordSecretName(claim string) string { return claim + "-password" }
+
+// ConnectionSecretName returns the connection Secret's name for a claim's name.
+func ConnectionSecretName(claim string) string { return claim + "-conn" }
+
+// Endpoint returns the host that applications connect to.
+func (n Name) Endpoint(clusterDomain string) string {
+	return n.Service() + "." + n.Namespace + ".svc." + clusterDomain
+}
+
+// Instance is a claim that has been validated, with its defaults filled in.
+type Instance struct {
+	Name
+
+	Size Size
+	// StorageGB is the size of the volume in GiB. The claim's field has always been called so.
+	StorageGB int
+
+	// Labels and Annotations are those of the claim that go to the objects' metadata.
+	Labels      map[string]string
+	Annotations map[string]string
+
+	// Rotation is the rotation that Password belongs to, "" for the first.
+	Rotation string
+	// Password is zero where it is out of sight, in Secrets that are encrypted or sealed.
+	Password password.Password
+}
+
+// Storage returns the volume's size as a Kubernetes quantity.
+func (i Instance) Storage() string { return strconv.Itoa(i.StorageGB) + "Gi" }
+
+// ID is what a seeded password is derived from besides the seed.
+func (n Name) ID() password.ID {
+	return password.ID{Group: v1alpha1.Group, Kind: v1alpha1.ClaimKind, Namespace: n.Namespace, Name: n.Name}
+}

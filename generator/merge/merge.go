@@ -1,0 +1,219 @@
+// Package merge puts the objects of the instances into the items: it decides what is added, replaced
+// and removed, refuses to touch what somebody else wrote, and only then changes anything.
+package merge
+
+import (
+	"strings"
+
+	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/generator/build"
+	"github.com/bizmatters/dragonfly-generator/generator/config"
+	"github.com/bizmatters/dragonfly-generator/generator/instance"
+	"github.com/bizmatters/dragonfly-generator/generator/plan"
+	"github.com/bizmatters/dragonfly-generator/generator/read"
+	"github.com/bizmatters/dragonfly-generator/generator/report"
+	"github.com/bizmatters/dragonfly-generator/generator/yamlnode"
+)
+
+// Input is what is merged.
+type Input struct {
+	List   *read.List
+	Config config.Config
+	// Kept says that the result goes back to the files that the items came from.
+	Kept   bool
+	Plans  []plan.Plan
+	Owners plan.Owners
+}
+
+// Changes is what a merge does to a list. Apply does it.
+type Changes struct {
+	add     []*yaml.Node
+	replace []replacement
+	remove  []*read.Item
+}
+
+type replacement struct {
+	item *read.Item
+	with *yaml.Node
+}
+
+// Plan decides on every object of every instance and reports what stands in the way. It changes nothing.
+func Plan(in Input, results *report.Results) (Changes, error) {
+	m := merger{Input: in, results: results}
+	for _, p := range in.Plans {
+		if err := m.instance(p); err != nil {
+			return Changes{}, err
+		}
+	}
+	return m.changes, nil
+}
+
+// Apply changes the list.
+func (c Changes) Apply(list *read.List) {
+	for _, r := range c.replace {
+		r.item.Node.Content = r.with.Content
+		r.item.Node.Style = 0
+	}
+	for _, item := range c.remove {
+		list.Remove(item)
+	}
+	for _, n := range c.add {
+		list.Add(n)
+	}
+}
+
+type merger struct {
+	Input
+	results *report.Results
+	changes Changes
+}
+
+// object is one object of an instance on its way into the items.
+type object struct {
+	make        func() any
+	id          read.ID
+	name        func(claim string) string
+	file        string // its file, where results are kept
+	disposition plan.Disposition
+}
+
+func objectsOf(p plan.Plan, cfg config.Config) []object {
+	inst := p.Instance
+	id := func(group, kind, name string) read.ID {
+		return read.ID{Group: group, Kind: kind, Namespace: inst.Namespace, Name: name}
+	}
+	same := func(claim string) string { return claim }
+	return []object{{
+		make: func() any { return build.StatefulSet(inst, cfg) },
+		id:   id("apps", "StatefulSet", inst.StatefulSet()),
+		name: same,
+		file: "statefulset.yaml",
+	}, {
+		make: func() any { return build.Service(inst) },
+		id:   id("", "Service", inst.Service()),
+		name: same,
+		file: "service.yaml",
+	}, {
+		make:        func() any { return build.PasswordSecret(inst) },
+		id:          id("", "Secret", inst.PasswordSecret()),
+		name:        instance.PasswordSecretName,
+		file:        "secret-password.yaml",
+		disposition: p.PasswordSecret,
+	}, {
+		make:        func() any { return build.ConnectionSecret(inst, cfg) },
+		id:          id("", "Secret", inst.ConnectionSecret()),
+		name:        instance.ConnectionSecretName,
+		file:        "secret-connection.yaml",
+		disposition: p.ConnectionSecret,
+	}}
+}
+
+// instance decides on the objects of one instance. Its infos come only when something changes, so that
+// a second run in place has none.
+func (m *merger) instance(p plan.Plan) error {
+	var created, updated, removed []string
+	for _, o := range objectsOf(p, m.Config) {
+		what := o.id.Kind + " " + o.id.Name
+		items := m.List.Find(o.id)
+		switch {
+		case len(items) > 1:
+			m.results.Errorf(items[1], "the same object stands in %s and %s; remove one of them", m.List.Place(items[0]), m.List.Place(items[1]))
+		case o.disposition == plan.Leave:
+		case o.disposition == plan.Remove && !m.Kept:
+			m.results.Errorf(items[0], "is here in plain text beside what stands for it in encrypted form; remove the plain one")
+		case o.disposition == plan.Remove:
+			m.changes.remove = append(m.changes.remove, items[0])
+			removed = append(removed, what)
+		case len(items) == 0:
+			n, err := build.Node(o.make())
+			if err != nil {
+				return err
+			}
+			m.place(n, p, o)
+			m.changes.add = append(m.changes.add, n)
+			created = append(created, what)
+		default:
+			changed, err := m.update(items[0], p, o)
+			if err != nil {
+				return err
+			}
+			if changed {
+				updated = append(updated, what)
+			}
+		}
+	}
+	m.inform(p, created, updated, removed)
+	return nil
+}
+
+// update decides on an object that is there already, and says whether it will be replaced.
+func (m *merger) update(item *read.Item, p plan.Plan, o object) (changed bool, err error) {
+	switch m.Owners.Whose(item, p.Instance.Name) {
+	case plan.Theirs:
+		m.results.Errorf(item, "the claim %s needs this name for its own %s, and this one was not made from a claim; rename the claim, or remove this object", p.Instance.Name, item.Kind)
+		return false, nil
+	case plan.Renamed:
+		m.results.Errorf(item, "was made from another claim (%s) and renamed since, so what it says about its instance is out of date; run this function once, after whatever renames: in the outermost kustomization", item.Annotation(generatedFrom))
+		return false, nil
+	}
+	if item.IsEncrypted() {
+		return false, nil // whatever touched it would break its signature
+	}
+	n, err := build.Node(o.make())
+	if err != nil {
+		return false, err
+	}
+	if o.disposition == plan.Renew {
+		if err := keepData(n, item.Node); err != nil {
+			return false, err
+		}
+	}
+	keepPlace(n, item.Node)
+	if yamlnode.Equal(n, item.Node) {
+		return false, nil
+	}
+	if !m.Kept {
+		m.results.Errorf(item, "was made from this claim before (by this function in a base or component, or rendered into Git) and is not what the claim says now; run the function once, in the outermost kustomization, and take what it made out of `resources:`")
+		return false, nil
+	}
+	m.changes.replace = append(m.changes.replace, replacement{item: item, with: n})
+	return true, nil
+}
+
+// inform adds the infos of an instance that changes.
+func (m *merger) inform(p plan.Plan, created, updated, removed []string) {
+	var done []string
+	for _, what := range []struct {
+		verb    string
+		objects []string
+	}{{"created", created}, {"updated", updated}, {"removed, because something encrypted stands for it:", removed}} {
+		if len(what.objects) > 0 {
+			done = append(done, what.verb+" "+strings.Join(what.objects, ", "))
+		}
+	}
+	if len(done) == 0 {
+		return
+	}
+	if p.Origin != "" {
+		done = append(done, "the password is "+p.Origin)
+	}
+	m.results.Infof(p.Claim, "%s", strings.Join(done, "; "))
+	if p.RestartOnly {
+		m.results.Infof(p.Claim, "the rotation restarts the pod and changes no password: the Secret %s is not ours, write the new password into it yourself", p.Instance.PasswordSecret())
+	}
+	for _, field := range p.OwnSecrets {
+		m.results.FieldInfof(p.Claim, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; applications read %s", p.Instance.ConnectionSecret())
+	}
+}
+
+// MarkLocal gives the claims and the configurations among the items the annotation that keeps them away
+// from the cluster, where they do not say otherwise.
+func MarkLocal(list *read.List, isLocal func(*read.Item) bool) {
+	for _, item := range list.Items {
+		if isLocal(item) && yamlnode.IsNull(yamlnode.Get(item.Node, "metadata", "annotations", fn.KptLocalConfig)) {
+			yamlnode.SetText(item.Node, "true", "metadata", "annotations", fn.KptLocalConfig)
+		}
+	}
+}

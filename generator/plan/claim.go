@@ -1,0 +1,367 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/generator/config"
+	"github.com/bizmatters/dragonfly-generator/generator/instance"
+	"github.com/bizmatters/dragonfly-generator/generator/read"
+	"github.com/bizmatters/dragonfly-generator/generator/report"
+	"github.com/bizmatters/dragonfly-generator/generator/yamlnode"
+)
+
+// syncWave is the one annotation of a claim that goes to its objects without being configured: it
+// orders an Argo CD sync, and the objects stand in the claim's place.
+const syncWave = "argocd.argoproj.io/sync-wave"
+
+// trackingDomains are those whose labels say what an orchestrator, or a tool, owns. On our objects they
+// would make it own them twice, or prune them.
+var trackingDomains = []string{
+	"kpt.dev", "cli-utils.sigs.k8s.io", "config.k8s.io", // kpt
+	"argoproj.io", "fluxcd.io", "helm.sh", "crossplane.io",
+	"config.kubernetes.io",                            // kustomize
+	"kubectl.kubernetes.io", "applyset.kubernetes.io", // kubectl
+}
+
+// crossplaneFields are the claim fields that Crossplane adds to every claim's schema. They mean nothing
+// here and are accepted, so that a claim moves over unchanged.
+var crossplaneFields = []string{
+	"compositionRef", "compositionSelector", "compositionRevisionRef", "compositionRevisionSelector",
+	"compositionUpdatePolicy", "compositeDeletePolicy", "resourceRef",
+	publishConnection, writeConnection,
+}
+
+const (
+	publishConnection = "publishConnectionDetailsTo"
+	writeConnection   = "writeConnectionSecretToRef"
+)
+
+var (
+	topFields  = []string{"apiVersion", "kind", "metadata", "spec", "status"}
+	specFields = append([]string{"size", "storageGB"}, crossplaneFields...)
+	// metadataFields are those of every Kubernetes object, what a live one carries included.
+	metadataFields = []string{
+		"name", "namespace", "labels", "annotations", "finalizers", "ownerReferences", "uid",
+		"resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+		"deletionGracePeriodSeconds", "managedFields", "generateName", "selfLink",
+	}
+)
+
+// claim is a claim that has been validated.
+type claim struct {
+	item *read.Item
+	instance.Name
+
+	size        instance.Size
+	storageGB   int
+	labels      map[string]string
+	annotations map[string]string
+	rotation    string // "" where the claim asks for none
+	ownSecrets  []string
+}
+
+// findClaims returns the claims of the list, each once, and reports every problem of each. A claim with
+// a problem is not among those returned.
+func findClaims(list *read.List, cfg config.Config, results *report.Results) []claim {
+	var claims []claim
+	seen := map[instance.Name]*read.Item{}
+	for _, item := range claimItems(list, results) {
+		c, ok := validate(item, cfg, results)
+		if first := seen[c.Name]; first != nil && c.Name != (instance.Name{}) {
+			results.Errorf(item, "the same claim stands in %s and %s; remove one of them", list.Place(first), list.Place(item))
+			continue
+		}
+		seen[c.Name] = item
+		if ok {
+			claims = append(claims, c)
+		}
+	}
+	return claims
+}
+
+// claimItems returns the claims among the items, and the one that is the functionConfig unless it is
+// among the items too: kustomize passes a generator's claim in both places.
+func claimItems(list *read.List, results *report.Results) []*read.Item {
+	var items []*read.Item
+	for _, item := range list.Items {
+		if isClaim(item) {
+			items = append(items, item)
+		}
+	}
+	own := list.FunctionConfig
+	if own == nil || !isClaim(own) {
+		return items
+	}
+	for _, item := range items {
+		if item.ID != own.ID {
+			continue
+		}
+		if !yamlnode.Equal(yamlnode.Get(item.Node, "spec"), yamlnode.Get(own.Node, "spec")) {
+			results.FieldErrorf(own, report.Field{Path: "spec"}, "the claim is both the functionConfig and in %s, and the two differ; keep one of them", list.Place(item))
+		}
+		return items
+	}
+	return append(items, own)
+}
+
+func isClaim(item *read.Item) bool {
+	return item.Group == v1alpha1.Group && item.Kind == v1alpha1.ClaimKind
+}
+
+// validate turns an item into a claim. It reports all its problems; ok says that there were none. The
+// name is set as far as it was readable.
+func validate(item *read.Item, cfg config.Config, results *report.Results) (c claim, ok bool) {
+	v := validator{item: item, results: results}
+	c = claim{item: item, Name: instance.Name{Namespace: item.Namespace, Name: item.Name}}
+	if item.APIVersion != v1alpha1.APIVersion {
+		v.errorf(report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion},
+			"version of %s is not known to this function; write %s", v1alpha1.ClaimKind, v1alpha1.APIVersion)
+		return c, false
+	}
+	node, err := yamlnode.Plain(item.Node)
+	if duplicate := (*yamlnode.DuplicateKeyError)(nil); errors.As(err, &duplicate) {
+		v.errorf(report.Field{Path: duplicate.Path}, "the field is there twice; remove one of them")
+		return c, false
+	} else if err != nil {
+		results.Errorf(item, "the claim %s; write the values out", err)
+		return c, false
+	}
+
+	v.known(node, "", topFields)
+	v.metadata(node, &c)
+
+	spec := v.mapping(node, "spec")
+	v.known(spec, "spec", specFields)
+	c.size = v.size(spec, cfg)
+	c.storageGB = v.storageGB(spec, cfg)
+	for _, field := range []string{publishConnection, writeConnection} {
+		if !yamlnode.IsNull(yamlnode.Get(spec, field)) {
+			c.ownSecrets = append(c.ownSecrets, "spec."+field)
+		}
+	}
+	return c, !v.failed
+}
+
+// validator reports the problems of one claim.
+type validator struct {
+	item    *read.Item
+	results *report.Results
+	failed  bool
+}
+
+func (v *validator) errorf(field report.Field, format string, args ...any) {
+	v.failed = true
+	v.results.FieldErrorf(v.item, field, format, args...)
+}
+
+// mapping returns the mapping at path, nil where there is nothing.
+func (v *validator) mapping(n *yaml.Node, path ...string) *yaml.Node {
+	n = yamlnode.Get(n, path...)
+	if yamlnode.IsNull(n) {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		v.errorf(report.Field{Path: strings.Join(path, ".")}, "must be an object with fields of its own, but is %s", yamlnode.KindName(n))
+		return nil
+	}
+	return n
+}
+
+// known reports the fields of the mapping that are not in names. Values are not shown: somebody may
+// have put a password there.
+func (v *validator) known(n *yaml.Node, path string, names []string) {
+	if n == nil {
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i].Value
+		if slices.Contains(names, key) {
+			continue
+		}
+		field := report.Field{Path: strings.TrimPrefix(path+"."+key, ".")}
+		if near := nearest(key, names); near != "" {
+			field.Proposed = near
+			v.errorf(field, "unknown field; did you mean %q?", near)
+		} else {
+			v.errorf(field, "unknown field; remove it")
+		}
+	}
+}
+
+func (v *validator) metadata(node *yaml.Node, c *claim) {
+	metadata := v.mapping(node, "metadata")
+	v.known(metadata, "metadata", metadataFields)
+
+	name := yamlnode.Get(metadata, "name")
+	switch {
+	case yamlnode.IsNull(name):
+		v.errorf(report.Field{Path: "metadata.name"}, "is missing; give the claim a name")
+	case !yamlnode.IsString(name):
+		v.errorf(report.Field{Path: "metadata.name"}, "must be a string; start it with a letter, or put it in quotes")
+	case len(validation.IsDNS1035Label(name.Value)) > 0:
+		v.errorf(report.Field{Path: "metadata.name", Current: name.Value},
+			"must be lower case letters, digits and dashes, start with a letter and end with a letter or digit, because the Service takes this name; rename the claim")
+	case len(name.Value) > instance.MaxNameLength:
+		v.errorf(report.Field{Path: "metadata.name", Current: name.Value},
+			"has %d characters, and of a StatefulSet with more than %d Kubernetes makes no pod; shorten the name", len(name.Value), instance.MaxNameLength)
+	}
+
+	namespace := yamlnode.Get(metadata, "namespace")
+	switch {
+	case yamlnode.IsNull(namespace):
+		v.errorf(report.Field{Path: "metadata.namespace"},
+			"is missing, and the endpoint has to spell it out; write it into the claim, or let `namespace:` of the same kustomization or kpt's set-namespace set it before this function runs")
+	case !yamlnode.IsString(namespace):
+		v.errorf(report.Field{Path: "metadata.namespace"}, "must be a string; put it in quotes")
+	case len(validation.IsDNS1123Label(namespace.Value)) > 0:
+		v.errorf(report.Field{Path: "metadata.namespace", Current: namespace.Value},
+			"must be at most 63 lower case letters, digits and dashes, and start and end with a letter or digit; correct it")
+	}
+
+	c.labels = v.labels(v.mapping(metadataOf(node), "metadata", "labels"))
+	v.annotations(v.mapping(metadataOf(node), "metadata", "annotations"), c)
+}
+
+// metadataOf returns node where its metadata is a mapping, so that a wrong one is reported once.
+func metadataOf(node *yaml.Node) *yaml.Node {
+	if metadata := yamlnode.Get(node, "metadata"); metadata == nil || metadata.Kind != yaml.MappingNode {
+		return nil
+	}
+	return node
+}
+
+// labels returns the labels that go to the objects. Kustomize reads `tier: 1` as the number that it is,
+// so any plain value is taken by its text.
+func (v *validator) labels(n *yaml.Node) map[string]string {
+	if n == nil {
+		return nil
+	}
+	labels := map[string]string{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i].Value, n.Content[i+1]
+		field := report.Field{Path: "metadata.labels[" + key + "]"}
+		switch {
+		case value.Kind != yaml.ScalarNode:
+			v.errorf(field, "must be a string, but is %s", yamlnode.KindName(value))
+		case len(validation.IsQualifiedName(key)) > 0:
+			v.errorf(field, "is no valid label name: %s", validation.IsQualifiedName(key)[0])
+		case len(validation.IsValidLabelValue(yamlnode.Text(value))) > 0:
+			field.Current = value.Value
+			v.errorf(field, "is no valid label value; use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
+		case !isTracking(key):
+			labels[key] = yamlnode.Text(value)
+		}
+	}
+	return labels
+}
+
+func isTracking(label string) bool {
+	domain, _, found := strings.Cut(label, "/")
+	return found && slices.ContainsFunc(trackingDomains, func(tracking string) bool {
+		return domain == tracking || strings.HasSuffix(domain, "."+tracking)
+	})
+}
+
+func (v *validator) annotations(n *yaml.Node, c *claim) {
+	if n == nil {
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i].Value, n.Content[i+1]
+		field := report.Field{Path: "metadata.annotations[" + key + "]"}
+		switch {
+		case value.Kind != yaml.ScalarNode:
+			v.errorf(field, "must be a string, but is %s", yamlnode.KindName(value))
+		case key == syncWave:
+			c.annotations = map[string]string{key: yamlnode.Text(value)}
+		case key == v1alpha1.PasswordRotation:
+			c.rotation = yamlnode.Text(value)
+			if !isRotation(c.rotation) {
+				field.Current = c.rotation
+				v.errorf(field, "must be 1 to 63 printable ASCII characters; write a number, and count it up for the next rotation")
+			}
+		case strings.HasPrefix(key, v1alpha1.Group+"/") && nearest(key, []string{v1alpha1.PasswordRotation}) != "":
+			field.Proposed = v1alpha1.PasswordRotation
+			v.errorf(field, "unknown annotation; did you mean %q?", v1alpha1.PasswordRotation)
+		}
+	}
+}
+
+func isRotation(text string) bool {
+	return len(text) >= 1 && len(text) <= 63 &&
+		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+func (v *validator) size(spec *yaml.Node, cfg config.Config) instance.Size {
+	n := yamlnode.Get(spec, "size")
+	if yamlnode.IsNull(n) {
+		return cfg.Sizes[cfg.DefaultSize]
+	}
+	names := cfg.Sizes.Names()
+	field := report.Field{Path: "spec.size"}
+	if !yamlnode.IsString(n) {
+		v.errorf(field, "must be one of %s", strings.Join(names, ", "))
+		return instance.Size{}
+	}
+	size, found := cfg.Sizes[n.Value]
+	if !found {
+		field.Current = n.Value
+		hint := ""
+		if near := nearest(n.Value, names); near != "" {
+			field.Proposed = near
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		v.errorf(field, "unknown size %q, must be one of %s%s", n.Value, strings.Join(names, ", "), hint)
+	}
+	return size
+}
+
+func (v *validator) storageGB(spec *yaml.Node, cfg config.Config) int {
+	n := yamlnode.Get(spec, "storageGB")
+	if yamlnode.IsNull(n) {
+		return cfg.Storage.DefaultGB
+	}
+	field := report.Field{Path: "spec.storageGB"}
+	if n.Kind != yaml.ScalarNode {
+		v.errorf(field, "must be a whole number of GiB, but is %s", yamlnode.KindName(n))
+		return 0
+	}
+	field.Current = n.Value
+	gb, err := strconv.ParseInt(n.Value, 10, 32)
+	switch {
+	case n.ShortTag() == "!!str" && err == nil:
+		field.Proposed = gb
+		v.errorf(field, "must be a number, not a string; take the quotes away")
+	// YAML 1.1 reads 010 as 8 and 1_0 as 10: what looks different from what it means is refused.
+	case n.ShortTag() != "!!int" || err != nil || strconv.FormatInt(gb, 10) != n.Value:
+		v.errorf(field, "must be a whole number of GiB, in plain digits")
+	case gb < int64(cfg.Storage.MinGB):
+		field.Proposed = cfg.Storage.MinGB
+		v.errorf(field, "must be at least %d (GiB)", cfg.Storage.MinGB)
+	}
+	return int(gb)
+}
+
+// nearest returns the name that somebody who wrote text probably meant, or "".
+func nearest(text string, names []string) string {
+	best, bestDistance := "", max(2, len(text)/3)+1
+	if len(text) > 100 {
+		return "" // nobody meant that, and the comparison takes time
+	}
+	for _, name := range names {
+		distance := levenshtein.Distance(strings.ToLower(text), strings.ToLower(name), nil)
+		if distance < bestDistance {
+			best, bestDistance = name, distance
+		}
+	}
+	return best
+}

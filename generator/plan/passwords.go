@@ -1,0 +1,357 @@
+package plan
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/generator/config"
+	"github.com/bizmatters/dragonfly-generator/generator/instance"
+	"github.com/bizmatters/dragonfly-generator/generator/password"
+	"github.com/bizmatters/dragonfly-generator/generator/read"
+	"github.com/bizmatters/dragonfly-generator/generator/report"
+	"github.com/bizmatters/dragonfly-generator/generator/yamlnode"
+)
+
+// SeedVariable is the environment variable that the seed comes from.
+const SeedVariable = "DRAGONFLY_PASSWORD_SEED"
+
+// passwords decides where each password comes from. A password never changes unless somebody asks for
+// it, so what is there already is looked at first, and what is there but out of sight is never guessed.
+type passwords struct {
+	Input
+	results *report.Results
+
+	seed       password.Seed
+	hasSeed    bool
+	seedFailed bool // a problem with the seed was reported
+	standIns   map[read.ID]*read.Item
+	owners     Owners
+}
+
+func newPasswords(in Input, owners Owners, results *report.Results) *passwords {
+	p := &passwords{Input: in, results: results, standIns: findStandIns(in.List), owners: owners}
+	p.findSeed()
+	p.findUnreadable()
+	return p
+}
+
+// decide fills in the plan's password, its rotation, and what happens to the two Secrets.
+func (p *passwords) decide(c claim, plan *Plan) {
+	pw := p.look(c, c.PasswordSecret())
+	conn := p.look(c, c.ConnectionSecret())
+	if pw.failed || conn.failed {
+		return
+	}
+	inst := &plan.Instance
+	plan.PasswordSecret, plan.ConnectionSecret = pw.disposition(), conn.disposition()
+
+	recorded := conn.rotation
+	if pw.isThere() && !pw.foreign {
+		recorded = pw.rotation
+	}
+	inst.Rotation = firstOf(c.rotation, recorded)
+	changes := c.rotation != "" && c.rotation != recorded
+	plan.RestartOnly = changes && pw.foreign
+	rotate := changes && !pw.foreign && (pw.isThere() || conn.isThere())
+
+	switch {
+	case rotate && pw.isHidden():
+		p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, but the Secret %s is %s, so it cannot be written here; %s",
+			c.PasswordSecret(), pw.how(), pw.wayToRotate(c))
+	case rotate && conn.isHidden():
+		p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, but the Secret %s is %s, so it cannot be written here; %s",
+			c.ConnectionSecret(), conn.how(), conn.wayToRotate(c))
+	case rotate || !pw.isThere() && !conn.isThere():
+		plan.PasswordSecret, plan.ConnectionSecret = Write, Write
+		inst.Password, plan.Origin = p.create(c, rotate)
+
+	case pw.isHidden() && conn.isHidden(): // nothing of ours has to be written
+	case pw.isHidden():
+		// What the connection Secret holds is what clients use, so it goes before a readable copy of a
+		// password that is sealed now.
+		inst.Password = firstSeen(conn.password, pw.password)
+		if inst.Password.IsZero() {
+			p.results.Errorf(c.item, "the Secret %s has to be written, but the password is out of sight: the Secret %s is %s; %s",
+				c.ConnectionSecret(), c.PasswordSecret(), pw.how(), pw.wayToWrite(c, c.ConnectionSecret(), instance.EndpointKey, instance.PortKey, instance.PasswordKey))
+		}
+	case !pw.isThere():
+		inst.Password = conn.password
+		if inst.Password.IsZero() {
+			p.results.Errorf(c.item, "the Secret %s has to be written, but the password is out of sight: the Secret %s is %s; %s",
+				c.PasswordSecret(), c.ConnectionSecret(), conn.how(), conn.wayToWrite(c, c.PasswordSecret(), instance.PasswordKey))
+		}
+	default:
+		inst.Password = pw.password
+		if !pw.foreign {
+			plan.PasswordSecret = Renew
+		}
+	}
+}
+
+func rotationField(c claim) report.Field {
+	return report.Field{Path: "metadata.annotations[" + v1alpha1.PasswordRotation + "]", Current: c.rotation}
+}
+
+// create makes a password that is not there yet, or the next one of a rotation, and says how.
+func (p *passwords) create(c claim, rotate bool) (password.Password, string) {
+	policy := p.Config.Password
+	lost := !rotate && p.wasRendered(c)
+	switch {
+	case policy.Source == config.Existing && rotate:
+		p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, but none is made here (spec.password.source is %s); write it into the Secret %s yourself and take the annotation %s off that Secret, so that it counts as yours",
+			config.Existing, c.PasswordSecret(), v1alpha1.GeneratedFrom)
+	case policy.Source == config.Existing:
+		p.results.Errorf(c.item, "the password has to exist already (spec.password.source is %s), but there is no Secret %s with it; put that Secret beside the claim, with the key %s",
+			config.Existing, c.PasswordSecret(), instance.PasswordKey)
+	case policy.Source != config.FromRandom && p.hasSeed:
+		return password.Derive(p.seed, c.ID(), c.rotation), "derived from the seed"
+	case p.seedFailed && policy.Source != config.FromRandom: // reported already
+	case policy.Source == config.FromSeed:
+		p.results.Errorf(c.item, "the password has to come from a seed (spec.password.source is %s), but there is none; set the environment variable %s, or name a Secret in spec.password.seedSecretRef",
+			config.FromSeed, SeedVariable)
+	case lost:
+		p.results.Errorf(c.item, "the instance was rendered before (its StatefulSet is here), but its Secret %s is not: it was deleted, ignored by Git, or hidden by a selector; bring it back, from Git's history or with `kubectl get secret %s -n %s -o yaml`, or set the seed that it came from in %s; a new password would lock its clients out",
+			c.PasswordSecret(), c.PasswordSecret(), c.Namespace, SeedVariable)
+	case p.Kept || policy.Source == config.FromRandom:
+		random, err := password.Random(p.Random)
+		if err != nil {
+			p.results.Errorf(c.item, "%s; try again", err)
+		}
+		return random, "new and random"
+	default:
+		p.results.Errorf(c.item, "there is no password, and nothing keeps one that this build makes up: the next build would make another and lock every client out; set the environment variable %s (32 bytes or more, `openssl rand -base64 32`; pass it with `-e %s` to a container), or put a Secret %s with the key %s beside the claim, or render in place with kpt",
+			SeedVariable, SeedVariable, c.PasswordSecret(), instance.PasswordKey)
+	}
+	return password.Password{}, ""
+}
+
+// wasRendered says whether the StatefulSet that we made for the claim is among the items.
+func (p *passwords) wasRendered(c claim) bool {
+	for _, item := range p.List.Find(read.ID{Group: "apps", Kind: "StatefulSet", Namespace: c.Namespace, Name: c.StatefulSet()}) {
+		if p.owners.Whose(item, c.Name) != Theirs {
+			return true
+		}
+	}
+	return false
+}
+
+// state is how a Secret is there.
+type state int
+
+const (
+	absent    state = iota
+	readable        // in plain text
+	encrypted       // with SOPS: kept as it is
+	sealed          // a SealedSecret or an ExternalSecret stands for it
+)
+
+// secretView is what can be seen of one of the two Secrets of a claim.
+type secretView struct {
+	state    state
+	rotation string            // the one recorded, if it is ours
+	password password.Password // zero where it is out of sight
+	foreign  bool              // made by somebody else, readable or encrypted
+	standIn  *read.Item        // with sealed
+	plain    bool              // with sealed: our own readable one is there too
+	failed   bool              // a problem was reported
+}
+
+func (s secretView) isThere() bool  { return s.state != absent }
+func (s secretView) isHidden() bool { return s.state == encrypted || s.state == sealed }
+
+// disposition is what happens to the Secret unless there is a new password for it.
+func (s secretView) disposition() Disposition {
+	switch {
+	case s.plain:
+		return Remove
+	case s.isHidden() || s.foreign:
+		return Leave
+	default:
+		return Write
+	}
+}
+
+// look finds the claim's Secret of that name and reads it as far as it can be read.
+func (p *passwords) look(c claim, name string) secretView {
+	id := read.ID{Kind: "Secret", Namespace: c.Namespace, Name: name}
+	view := secretView{standIn: p.standIns[id]}
+	if view.standIn != nil {
+		view.state = sealed
+		view.rotation = recordedBy(view.standIn)
+	}
+	items := p.List.Find(id)
+	switch {
+	case len(items) > 1:
+		return secretView{failed: true} // reported where the objects are merged
+	case len(items) == 0:
+		if name == c.PasswordSecret() && p.lacksNamespace(c, name) {
+			return secretView{failed: true}
+		}
+		return view
+	}
+
+	item := items[0]
+	owner := p.owners.Whose(item, c.Name)
+	if owner != Theirs {
+		view.rotation = item.Annotation(v1alpha1.PasswordRotation)
+	}
+	if item.IsEncrypted() {
+		view.state, view.foreign = encrypted, owner == Theirs
+		return view
+	}
+	if owner == Theirs && name == c.ConnectionSecret() {
+		return view // refused where the objects are merged
+	}
+	text, err := secretText(item.Node, instance.PasswordKey)
+	if err == nil {
+		view.password, err = password.Parse(text)
+	}
+	if err != nil {
+		p.results.FieldErrorf(item, report.Field{Path: "data." + instance.PasswordKey}, "the password of %s %s", c.Name, err)
+		return secretView{failed: true}
+	}
+	if view.state == sealed && owner != Theirs {
+		view.plain = true
+		return view
+	}
+	view.state, view.foreign = readable, owner == Theirs
+	return view
+}
+
+// lacksNamespace reports a Secret of the right name that says no namespace: it would be applied to
+// wherever kubectl happens to point, so it is neither this claim's password nor nobody's.
+func (p *passwords) lacksNamespace(c claim, name string) bool {
+	items := p.List.Find(read.ID{Kind: "Secret", Name: name})
+	for _, item := range items {
+		p.results.FieldErrorf(item, report.Field{Path: "metadata.namespace", Proposed: c.Namespace},
+			"is missing, so it is not clear whether this is the password of %s; write `namespace: %s` into it, or give the Secret another name", c.Name, c.Namespace)
+	}
+	return len(items) > 0
+}
+
+// secretText returns a value of a Secret as Kubernetes would store it: stringData wins over data. The
+// error never quotes it.
+func secretText(secret *yaml.Node, key string) (string, error) {
+	secret, err := yamlnode.Plain(secret)
+	if duplicate := (*yamlnode.DuplicateKeyError)(nil); errors.As(err, &duplicate) {
+		return "", errors.New("cannot be read, because the Secret has the same key twice; remove one of them")
+	} else if err != nil {
+		return "", fmt.Errorf("cannot be read, because the Secret %w; write the values out", err)
+	}
+	for _, field := range []string{"stringData", "data"} {
+		value := yamlnode.Get(secret, field, key)
+		if yamlnode.IsNull(value) {
+			continue
+		}
+		if !yamlnode.IsString(value) {
+			return "", fmt.Errorf("must be a string in %s; put it in quotes", field)
+		}
+		if field == "stringData" {
+			return value.Value, nil
+		}
+		decoded, err := base64.StdEncoding.DecodeString(value.Value)
+		if err != nil {
+			return "", errors.New("is not valid base64; encode it, or write it into stringData")
+		}
+		return string(decoded), nil
+	}
+	return "", fmt.Errorf("is missing: the Secret has no key %s; add it", key)
+}
+
+func firstOf(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+func firstSeen(passwords ...password.Password) password.Password {
+	for _, p := range passwords {
+		if !p.IsZero() {
+			return p
+		}
+	}
+	return password.Password{}
+}
+
+// findSeed looks for the seed in the environment.
+func (p *passwords) findSeed() {
+	if !p.HasSeed {
+		return
+	}
+	seed, err := password.ParseSeed(p.Seed)
+	if err != nil {
+		p.seedFailed = true
+		p.results.Errorf(nil, "the seed in the environment variable %s %s", SeedVariable, err)
+		return
+	}
+	p.seed, p.hasSeed = seed, true
+}
+
+// findUnreadable reports objects of which SOPS has encrypted the kind or the name too: they might be
+// the very Secrets that are looked for.
+func (p *passwords) findUnreadable() {
+	for _, item := range p.List.Items {
+		if item.IsEncrypted() && (strings.HasPrefix(item.Kind, sopsValue) || strings.HasPrefix(item.Name, sopsValue)) {
+			p.results.Errorf(nil, "%s: SOPS has encrypted the kind or the name of this object, so nobody can see what it is; decrypt it, put `encrypted_regex: ^(data|stringData)$` into .sops.yaml, and encrypt it again", p.List.Place(item))
+		}
+	}
+}
+
+// sopsValue is how SOPS begins what it has encrypted.
+const sopsValue = "ENC["
+
+// findStandIns returns what stands for Secrets, by the Secret: a SealedSecret of the same name, or an
+// ExternalSecret by its target.
+func findStandIns(list *read.List) map[read.ID]*read.Item {
+	standIns := map[read.ID]*read.Item{}
+	for _, item := range list.Items {
+		switch {
+		case item.Group == "bitnami.com" && item.Kind == "SealedSecret":
+			standIns[read.ID{Kind: "Secret", Namespace: item.Namespace, Name: item.Name}] = item
+		case item.Group == "external-secrets.io" && item.Kind == "ExternalSecret":
+			name := firstOf(yamlnode.Text(item.Node, "spec", "target", "name"), item.Name)
+			standIns[read.ID{Kind: "Secret", Namespace: item.Namespace, Name: name}] = item
+		}
+	}
+	return standIns
+}
+
+// recordedBy returns the rotation that the stand-in gives the Secret that it makes.
+func recordedBy(standIn *read.Item) string {
+	template := []string{"spec", "template"}
+	if standIn.Kind == "ExternalSecret" {
+		template = []string{"spec", "target", "template"}
+	}
+	return yamlnode.Text(standIn.Node, append(template, "metadata", "annotations", v1alpha1.PasswordRotation)...)
+}
+
+// how names what hides the Secret.
+func (s secretView) how() string {
+	if s.state == encrypted {
+		return "encrypted with SOPS"
+	}
+	return fmt.Sprintf("made by the %s %s", s.standIn.Kind, s.standIn.Name)
+}
+
+func (s secretView) wayToRotate(c claim) string {
+	if s.state == encrypted {
+		return fmt.Sprintf("decrypt %s and %s, run this again, and encrypt both", c.PasswordSecret(), c.ConnectionSecret())
+	}
+	return fmt.Sprintf("make the new password where the %s gets it, and give its template the annotation %s: %q", s.standIn.Kind, v1alpha1.PasswordRotation, c.rotation)
+}
+
+// wayToWrite says how the other Secret, with those keys, comes about although this one hides the password.
+func (s secretView) wayToWrite(c claim, other string, keys ...string) string {
+	if s.state == encrypted {
+		return fmt.Sprintf("decrypt the Secrets of %s, run this again, and encrypt both", c.Name)
+	}
+	return fmt.Sprintf("let another %s make %s too, with the keys %s", s.standIn.Kind, other, strings.Join(keys, ", "))
+}

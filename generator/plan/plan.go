@@ -1,0 +1,119 @@
+// Package plan decides what is to be done, before anything is changed: which instances the claims ask
+// for, and where the password of each comes from.
+package plan
+
+import (
+	"io"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/generator/config"
+	"github.com/bizmatters/dragonfly-generator/generator/instance"
+	"github.com/bizmatters/dragonfly-generator/generator/read"
+	"github.com/bizmatters/dragonfly-generator/generator/report"
+)
+
+// Input is what a plan is made from.
+type Input struct {
+	List   *read.List
+	Config config.Config
+
+	// Kept says that the result goes back to the files that the items came from, so that the next run
+	// sees what this one wrote.
+	Kept bool
+
+	// Seed is the text of the environment's seed, and HasSeed whether there is one.
+	Seed    string
+	HasSeed bool
+
+	// Random is the system's random generator.
+	Random io.Reader
+}
+
+// Plan is what one claim becomes.
+type Plan struct {
+	// Claim is where the claim stands: among the items, or as the functionConfig.
+	Claim    *read.Item
+	Instance instance.Instance
+
+	// PasswordSecret and ConnectionSecret say what happens to the two Secrets.
+	PasswordSecret, ConnectionSecret Disposition
+
+	// Origin says where the password comes from, for people. It is empty where the password was there.
+	Origin string
+	// RestartOnly says that a rotation was asked for over a Secret that is not ours.
+	RestartOnly bool
+	// OwnSecrets are the claim's fields that name a Secret of their own, which will not exist.
+	OwnSecrets []string
+}
+
+// Disposition is what happens to a Secret.
+type Disposition int
+
+const (
+	// Write makes it, or makes it anew.
+	Write Disposition = iota
+	// Renew keeps its data, whatever else is in there, and makes its labels and annotations anew.
+	Renew
+	// Leave keeps what is there, or what stands for it, as it is.
+	Leave
+	// Remove takes our own one out, because something encrypted stands for it.
+	Remove
+)
+
+// Make plans every claim of the list, in their order, and reports every problem of each. The plans are
+// good only where no error was reported.
+func Make(in Input, results *report.Results) ([]Plan, Owners) {
+	claims := findClaims(in.List, in.Config, results)
+	owners := Owners{kept: in.Kept, claimed: make(map[string]bool, len(claims))}
+	if len(claims) == 0 {
+		return nil, owners
+	}
+	for _, c := range claims {
+		owners.claimed[c.String()] = true
+	}
+	passwords := newPasswords(in, owners, results)
+
+	plans := make([]Plan, len(claims))
+	for i, c := range claims {
+		plans[i] = Plan{
+			Claim: c.item,
+			Instance: instance.Instance{
+				Name: c.Name, Size: c.size, StorageGB: c.storageGB, Labels: c.labels, Annotations: c.annotations,
+			},
+			OwnSecrets: c.ownSecrets,
+		}
+		passwords.decide(c, &plans[i])
+	}
+	return plans, owners
+}
+
+// Owners tells whose an object is that has the name of one of ours.
+type Owners struct {
+	kept    bool
+	claimed map[string]bool
+}
+
+// Ownership is whose an object is.
+type Ownership int
+
+const (
+	// Theirs has no mark of ours.
+	Theirs Ownership = iota
+	// Ours was made for this very claim.
+	Ours
+	// Renamed was made by us for a claim of another name or namespace, and renamed since.
+	Renamed
+)
+
+// Whose tells whose the item is, seen from the instance that would make it. Where results are kept, an
+// object whose former claim is gone follows its present name: kpt's set-namespace has moved both.
+func (o Owners) Whose(item *read.Item, name instance.Name) Ownership {
+	switch mark := item.Annotation(v1alpha1.GeneratedFrom); {
+	case mark == "":
+		return Theirs
+	case mark == name.String(), o.kept && !o.claimed[mark]:
+		return Ours
+	default:
+		return Renamed
+	}
+}

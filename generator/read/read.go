@@ -1,0 +1,218 @@
+// Package read turns the bytes of a ResourceList into items that can be looked up, and back.
+//
+// It keeps YAML nodes rather than typed objects or text, so that everything that is not ours leaves
+// with its values, order, comments and quoting. The SDK's own way in and out is not taken because it
+// sorts the items and repeats the text of YAML errors, which quote their input.
+package read
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"sigs.k8s.io/kustomize/kyaml/kio"
+	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/generator/yamlnode"
+)
+
+// ID is what tells one object from another, whatever version it is written in.
+type ID struct {
+	Group, Kind, Namespace, Name string
+}
+
+// Item is one object of a ResourceList.
+type Item struct {
+	ID
+	APIVersion string
+
+	// Node is the object as it came, a mapping. What changes it changes the output.
+	Node *yaml.Node
+}
+
+// NewItem wraps an object's mapping node.
+func NewItem(n *yaml.Node) *Item {
+	apiVersion := yamlnode.Text(n, "apiVersion")
+	group, _, found := strings.Cut(apiVersion, "/")
+	if !found {
+		group = ""
+	}
+	return &Item{
+		ID: ID{
+			Group:     group,
+			Kind:      yamlnode.Text(n, "kind"),
+			Namespace: yamlnode.Text(n, "metadata", "namespace"),
+			Name:      yamlnode.Text(n, "metadata", "name"),
+		},
+		APIVersion: apiVersion,
+		Node:       n,
+	}
+}
+
+// Annotation returns the annotation's text, "" where there is none.
+func (i *Item) Annotation(key string) string {
+	return yamlnode.Text(i.Node, "metadata", "annotations", key)
+}
+
+// IsEncrypted says whether SOPS has encrypted the object.
+func (i *Item) IsEncrypted() bool {
+	return !yamlnode.IsNull(yamlnode.Get(i.Node, "sops"))
+}
+
+// Path returns the file that the orchestrator read the item from, "" where it does not say.
+func (i *Item) Path() string {
+	if path := i.Annotation(kioutil.PathAnnotation); path != "" {
+		return path
+	}
+	return i.Annotation(kioutil.LegacyPathAnnotation)
+}
+
+// Index returns the item's place in its file, from 0.
+func (i *Item) Index() int {
+	text := i.Annotation(kioutil.IndexAnnotation)
+	if text == "" {
+		text = i.Annotation(kioutil.LegacyIndexAnnotation)
+	}
+	index, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return index
+}
+
+// Place names the item for people who look for it: the file where it is known, else its position.
+func (l *List) Place(item *Item) string {
+	if path := item.Path(); path != "" {
+		return fmt.Sprintf("%s[%d]", path, item.Index())
+	}
+	for i := range l.Items {
+		if l.Items[i] == item {
+			return fmt.Sprintf("items[%d]", i)
+		}
+	}
+	return "functionConfig"
+}
+
+// List is a ResourceList.
+type List struct {
+	// Items are the objects, in their order.
+	Items []*Item
+	// FunctionConfig is nil where there is none.
+	FunctionConfig *Item
+
+	document *yaml.Node // the list as it came
+	byID     map[ID][]*Item
+}
+
+// Find returns the items of that identity, in their order.
+func (l *List) Find(id ID) []*Item {
+	return l.byID[id]
+}
+
+// ResourceList reads the one YAML document that in holds. Its error says what is wrong and never
+// quotes the input.
+func ResourceList(in []byte) (*List, error) {
+	if len(bytes.TrimSpace(in)) == 0 {
+		return nil, errors.New("stdin is empty; pipe a ResourceList into it, as kustomize and kpt do")
+	}
+	document, err := decode(in)
+	if err != nil {
+		return nil, err
+	}
+	root := yamlnode.Follow(document.Content[0])
+	if root.Kind != yaml.MappingNode {
+		return nil, errors.New("stdin holds no ResourceList but " + yamlnode.KindName(root) + "; pipe a ResourceList into it, as kustomize and kpt do")
+	}
+	if path, found := duplicateTopKey(root); found {
+		return nil, fmt.Errorf("the ResourceList has the field %q twice", path)
+	}
+	if head := NewItem(root); head.Kind != kio.ResourceListKind || head.Group != "config.kubernetes.io" {
+		return nil, fmt.Errorf("stdin holds no ResourceList of config.kubernetes.io but %s; pipe a ResourceList into it, as kustomize and kpt do", describe(head))
+	}
+
+	list := &List{document: document, byID: map[ID][]*Item{}}
+	items := yamlnode.Get(root, "items")
+	if !yamlnode.IsNull(items) {
+		if items.Kind != yaml.SequenceNode {
+			return nil, errors.New("items of the ResourceList must be a list but is " + yamlnode.KindName(items))
+		}
+		for i, n := range items.Content {
+			if n = yamlnode.Follow(n); n.Kind != yaml.MappingNode {
+				return nil, fmt.Errorf("items[%d] of the ResourceList must be an object but is %s", i, yamlnode.KindName(n))
+			}
+			list.append(NewItem(n))
+		}
+	}
+	if fc := yamlnode.Get(root, "functionConfig"); !yamlnode.IsNull(fc) {
+		if fc.Kind != yaml.MappingNode {
+			return nil, errors.New("functionConfig of the ResourceList must be an object but is " + yamlnode.KindName(fc))
+		}
+		if len(fc.Content) > 0 {
+			list.FunctionConfig = NewItem(fc)
+		}
+	}
+	if results := yamlnode.Get(root, "results"); !yamlnode.IsNull(results) && results.Kind != yaml.SequenceNode {
+		return nil, errors.New("results of the ResourceList must be a list but is " + yamlnode.KindName(results))
+	}
+	return list, nil
+}
+
+func (l *List) append(item *Item) {
+	l.Items = append(l.Items, item)
+	l.byID[item.ID] = append(l.byID[item.ID], item)
+}
+
+// decode reads exactly one document.
+func decode(in []byte) (*yaml.Node, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(in))
+	var document, next yaml.Node
+	if err := decoder.Decode(&document); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, errors.New("stdin holds only comments; pipe a ResourceList into it, as kustomize and kpt do")
+		}
+		return nil, notYAML(err)
+	}
+	switch err := decoder.Decode(&next); {
+	case err == nil:
+		return nil, errors.New("stdin holds more than one YAML document; pipe one ResourceList into it, as kustomize and kpt do")
+	case !errors.Is(err, io.EOF):
+		return nil, notYAML(err)
+	}
+	return &document, nil
+}
+
+var lineOfError = regexp.MustCompile(`\bline (\d+)\b`)
+
+// notYAML keeps of a decoder's error the line only: its text quotes the input, which may hold secrets.
+func notYAML(err error) error {
+	if line := lineOfError.FindStringSubmatch(err.Error()); line != nil {
+		return fmt.Errorf("stdin is not valid YAML near line %s (what stands there is not shown, it may be a secret)", line[1])
+	}
+	return errors.New("stdin is not valid YAML (what stands there is not shown, it may be a secret)")
+}
+
+func duplicateTopKey(root *yaml.Node) (string, bool) {
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		switch key := root.Content[i].Value; key {
+		case "apiVersion", "kind", "items", "functionConfig", "results":
+			if seen[key] {
+				return key, true
+			}
+			seen[key] = true
+		}
+	}
+	return "", false
+}
+
+func describe(head *Item) string {
+	if head.Kind == "" {
+		return "an object without a kind"
+	}
+	return fmt.Sprintf("%q of %q", head.Kind, head.APIVersion)
+}

@@ -1,0 +1,297 @@
+// Package yamlnode reads and changes YAML nodes in place, so that comments, order and quoting of what
+// is not ours survive.
+//
+// Nothing here quotes a value in an error: the values may be secrets.
+package yamlnode
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+)
+
+// Follow returns what an alias stands for, and any other node as it is.
+func Follow(n *yaml.Node) *yaml.Node {
+	for n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}
+
+// Get follows the keys of path down through mappings and aliases. It returns nil where there is no
+// such field.
+func Get(n *yaml.Node, path ...string) *yaml.Node {
+	n = Follow(n)
+	for _, key := range path {
+		if n = Follow(value(n, key)); n == nil {
+			return nil
+		}
+	}
+	return n
+}
+
+// Text returns the text of the scalar at path, of whatever type YAML takes it for, and "" where there
+// is none: a label `tier: 1` reads as "1".
+func Text(n *yaml.Node, path ...string) string {
+	if n = Get(n, path...); n == nil || n.Kind != yaml.ScalarNode || IsNull(n) {
+		return ""
+	}
+	return n.Value
+}
+
+// IsNull says whether there is nothing at n: no node, or an explicit null.
+func IsNull(n *yaml.Node) bool {
+	n = Follow(n)
+	return n == nil || n.Kind == 0 || n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
+}
+
+// IsString says whether n is a scalar that Kubernetes would take for a string.
+func IsString(n *yaml.Node) bool {
+	n = Follow(n)
+	return n != nil && n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str"
+}
+
+// KindName names the kind of n for an error.
+func KindName(n *yaml.Node) string {
+	switch Follow(n).Kind {
+	case yaml.MappingNode:
+		return "an object"
+	case yaml.SequenceNode:
+		return "a list"
+	default:
+		return "a plain value"
+	}
+}
+
+// Scalar returns a new string node. The encoder quotes it where it would otherwise be read as
+// something else.
+func Scalar(text string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
+}
+
+// SetText sets the field at path to a string and makes the mappings on the way where they are missing
+// or null. A mapping that is an alias is copied first, so that what else refers to it stays as it is.
+func SetText(n *yaml.Node, text string, path ...string) {
+	parent := n
+	for _, key := range path[:len(path)-1] {
+		i := index(parent, key)
+		switch {
+		case i < 0:
+			child := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+			parent.Content = append(parent.Content, Scalar(key), child)
+			parent = child
+			continue
+		case IsNull(parent.Content[i+1]):
+			null := parent.Content[i+1]
+			parent.Content[i+1] = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map",
+				HeadComment: null.HeadComment, LineComment: null.LineComment, FootComment: null.FootComment}
+		case parent.Content[i+1].Kind == yaml.AliasNode:
+			target := *Follow(parent.Content[i+1])
+			target.Anchor = ""
+			target.Content = slices.Clone(target.Content)
+			parent.Content[i+1] = &target
+		}
+		parent = parent.Content[i+1]
+	}
+	key := path[len(path)-1]
+	if i := index(parent, key); i >= 0 {
+		old := Follow(parent.Content[i+1])
+		fresh := Scalar(text)
+		fresh.HeadComment, fresh.LineComment, fresh.FootComment = old.HeadComment, old.LineComment, old.FootComment
+		parent.Content[i+1] = fresh
+		return
+	}
+	parent.Content = append(parent.Content, Scalar(key), Scalar(text))
+}
+
+// Set sets the field key of the mapping n, and takes it away where value is nil.
+func Set(n *yaml.Node, key string, value *yaml.Node) {
+	switch i := index(n, key); {
+	case i >= 0 && value != nil:
+		n.Content[i+1] = value
+	case i >= 0:
+		n.Content = slices.Delete(n.Content, i, i+2)
+	case value != nil:
+		n.Content = append(n.Content, Scalar(key), value)
+	}
+}
+
+// Equal says whether a and b mean the same: order of keys, quoting, comments and style aside.
+func Equal(a, b *yaml.Node) bool {
+	a, b = Follow(a), Follow(b)
+	if IsNull(a) || IsNull(b) {
+		return IsNull(a) && IsNull(b)
+	}
+	if a.Kind != b.Kind || len(a.Content) != len(b.Content) {
+		return false
+	}
+	switch a.Kind {
+	case yaml.ScalarNode:
+		return a.Value == b.Value && a.ShortTag() == b.ShortTag()
+	case yaml.MappingNode:
+		for i := 0; i < len(a.Content); i += 2 {
+			j := index(b, a.Content[i].Value)
+			if j < 0 || !Equal(a.Content[i+1], b.Content[j+1]) {
+				return false
+			}
+		}
+		return true
+	default:
+		return slices.EqualFunc(a.Content, b.Content, Equal)
+	}
+}
+
+func value(n *yaml.Node, key string) *yaml.Node {
+	if i := index(n, key); i >= 0 {
+		return n.Content[i+1]
+	}
+	return nil
+}
+
+// index returns the place of key in the mapping n, or -1.
+func index(n *yaml.Node, key string) int {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return -1
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if k := Follow(n.Content[i]); k.Kind == yaml.ScalarNode && k.Value == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// DuplicateKeyError says that a mapping has the same key twice, so that readers would disagree on
+// which one counts.
+type DuplicateKeyError struct {
+	// Path leads to the second of the two, dots between its keys. A key can be a secret that somebody
+	// put in the wrong place: do not print the path of a Secret.
+	Path string
+}
+
+func (e *DuplicateKeyError) Error() string { return "has the same key twice" }
+
+// errAliases is what Plain returns for aliases that contain themselves or expand without bound.
+var errAliases = errors.New("has YAML aliases that contain themselves or expand to more than 100000 nodes")
+
+// maxExpanded bounds what aliases and merge keys may expand to, in nodes: a claim has dozens, an alias
+// bomb has billions.
+const maxExpanded = 100_000
+
+// Plain returns n without aliases and merge keys, as Kubernetes would read it: n itself where it has
+// none, else a copy in which they are written out. The error is a *DuplicateKeyError, or says that the
+// aliases contain themselves or expand to more than 100,000 nodes.
+func Plain(n *yaml.Node) (*yaml.Node, error) {
+	n = Follow(n)
+	if path, found := duplicateKey(n); found {
+		return nil, &DuplicateKeyError{Path: strings.Join(path, ".")}
+	}
+	if !hasAliases(n) {
+		return n, nil
+	}
+	e := expander{open: map[*yaml.Node]bool{}}
+	return e.expand(n)
+}
+
+func hasAliases(n *yaml.Node) bool {
+	return n.Kind == yaml.AliasNode || isMergeKey(n) || slices.ContainsFunc(n.Content, hasAliases)
+}
+
+func isMergeKey(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.Value == "<<" && n.ShortTag() == yaml.MergeTag
+}
+
+// duplicateKey does not look into aliases: what they stand for is looked at in its own place.
+func duplicateKey(n *yaml.Node) (path []string, found bool) {
+	if n.Kind == yaml.MappingNode {
+		seen := make(map[string]bool, len(n.Content)/2)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i].Value
+			if n.Content[i].Kind == yaml.ScalarNode && seen[key] {
+				return []string{key}, true
+			}
+			seen[key] = true
+			if path, found := duplicateKey(n.Content[i+1]); found {
+				return append([]string{key}, path...), true
+			}
+		}
+		return nil, false
+	}
+	for _, child := range n.Content {
+		if path, found := duplicateKey(child); found {
+			return path, true
+		}
+	}
+	return nil, false
+}
+
+type expander struct {
+	open  map[*yaml.Node]bool // the nodes that we are inside of
+	nodes int
+}
+
+func (e *expander) expand(n *yaml.Node) (*yaml.Node, error) {
+	n = Follow(n)
+	if e.nodes++; e.nodes > maxExpanded || e.open[n] {
+		return nil, errAliases
+	}
+	e.open[n] = true
+	defer delete(e.open, n)
+
+	plain := *n
+	plain.Anchor, plain.Content = "", nil
+	var merged []*yaml.Node
+	for i, child := range n.Content {
+		if n.Kind == yaml.MappingNode && isMergeKey(n.Content[i-i%2]) {
+			if i%2 == 1 {
+				merged = append(merged, child)
+			}
+			continue
+		}
+		c, err := e.expand(child)
+		if err != nil {
+			return nil, err
+		}
+		plain.Content = append(plain.Content, c)
+	}
+	if len(merged) == 0 {
+		return &plain, nil
+	}
+	have := map[string]bool{}
+	for i := 0; i+1 < len(plain.Content); i += 2 {
+		have[plain.Content[i].Value] = true
+	}
+	for _, m := range merged {
+		if err := e.merge(&plain, have, m); err != nil {
+			return nil, err
+		}
+	}
+	return &plain, nil
+}
+
+// merge adds to n the fields of a merge key's value that n does not have: of one mapping, or of a list
+// of them, of which the earlier ones win.
+func (e *expander) merge(n *yaml.Node, have map[string]bool, from *yaml.Node) error {
+	plain, err := e.expand(from)
+	if err != nil {
+		return err
+	}
+	sources := []*yaml.Node{plain}
+	if plain.Kind == yaml.SequenceNode {
+		sources = plain.Content
+	}
+	for _, source := range sources {
+		if source.Kind != yaml.MappingNode {
+			continue
+		}
+		for i := 0; i+1 < len(source.Content); i += 2 {
+			if key := source.Content[i].Value; !have[key] {
+				have[key] = true
+				n.Content = append(n.Content, source.Content[i], source.Content[i+1])
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,13 @@
+// Command dragonfly-generator is a KRM function: it reads a ResourceList on stdin, expands its
+// DragonflyInstance claims and writes it to stdout. Kustomize and kpt call it that way.
+package main
+
+import (
+	"os"
+
+	"github.com/bizmatters/dragonfly-generator/generator/cli"
+)
+
+func main() {
+	os.Exit(cli.Run(os.Args[1:], cli.System()))
+}
