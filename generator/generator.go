@@ -62,9 +62,6 @@ func expand(list *read.List, env Environment, results *report.Results) error {
 	plans, owners := plan.Make(plan.Input{
 		List: list, Config: cfg, Kept: kept, Seed: seed, HasSeed: hasSeed, Random: env.Random,
 	}, results)
-	if results.HasErrors() {
-		return nil
-	}
 	changes, err := merge.Plan(merge.Input{List: list, Config: cfg, Kept: kept, Plans: plans, Owners: owners}, results)
 	if err != nil || results.HasErrors() {
 		return err

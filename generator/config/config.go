@@ -2,10 +2,16 @@
 package config
 
 import (
+	"slices"
+
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/generator/check"
 	"github.com/bizmatters/dragonfly-generator/generator/instance"
 	"github.com/bizmatters/dragonfly-generator/generator/read"
 	"github.com/bizmatters/dragonfly-generator/generator/report"
+	"github.com/bizmatters/dragonfly-generator/generator/yamlnode"
 )
 
 // Config is the configuration with its defaults filled in.
@@ -53,6 +59,8 @@ const (
 	FromRandom PasswordSource = "Random"
 )
 
+var passwordSources = []PasswordSource{Auto, Existing, FromSeed, FromRandom}
+
 // Default returns what holds without a configuration.
 func Default() Config {
 	return Config{
@@ -70,7 +78,8 @@ func Default() Config {
 }
 
 // Read returns the configuration that the functionConfig holds, with the defaults for what it does not
-// say. A claim as functionConfig, or none at all, is the default configuration.
+// say, and reports what is wrong with it. A claim as functionConfig, or none at all, is the default
+// configuration.
 func Read(functionConfig *read.Item, results *report.Results) Config {
 	cfg := Default()
 	if functionConfig == nil || functionConfig.Group == v1alpha1.Group && functionConfig.Kind == v1alpha1.ClaimKind {
@@ -79,6 +88,45 @@ func Read(functionConfig *read.Item, results *report.Results) Config {
 	if functionConfig.APIVersion != v1alpha1.APIVersion || functionConfig.Kind != v1alpha1.ConfigKind {
 		results.FieldErrorf(functionConfig, report.Field{Path: "kind"}, "this function takes a %s or a %s of %s as its functionConfig, nothing else; write one of them",
 			v1alpha1.ConfigKind, v1alpha1.ClaimKind, v1alpha1.APIVersion)
+		return cfg
 	}
+	object := check.Object{Item: functionConfig, Results: results}
+	node := object.Plain()
+	object.Known(node, "", []string{"apiVersion", "kind", "metadata", "spec"})
+	spec := object.Mapping(node, "spec")
+	object.Known(spec, "spec", []string{"password"})
+	cfg.Password = readPassword(&object, node)
 	return cfg
+}
+
+func readPassword(object *check.Object, node *yaml.Node) PasswordPolicy {
+	policy := Default().Password
+	at := func(fields ...string) []string { return append([]string{"spec", "password"}, fields...) }
+	object.Known(object.Mapping(node, at()...), "spec.password", []string{"source", "seedSecretRef"})
+
+	if source := PasswordSource(object.String(node, at("source")...)); source != "" {
+		policy.Source = source
+		if !slices.Contains(passwordSources, source) {
+			object.Errorf(report.Field{Path: "spec.password.source", Current: string(source)}, "must be one of %s, %s, %s, %s",
+				Auto, Existing, FromSeed, FromRandom)
+		}
+	}
+
+	ref := object.Mapping(node, at("seedSecretRef")...)
+	if ref == nil {
+		return policy
+	}
+	object.Known(ref, "spec.password.seedSecretRef", []string{"namespace", "name", "key"})
+	policy.SeedSecret = read.ID{
+		Kind:      "Secret",
+		Namespace: object.String(node, at("seedSecretRef", "namespace")...),
+		Name:      object.String(node, at("seedSecretRef", "name")...),
+	}
+	policy.SeedKey = object.String(node, at("seedSecretRef", "key")...)
+	for _, field := range []string{"name", "key"} {
+		if yamlnode.IsNull(yamlnode.Get(ref, field)) {
+			object.Errorf(report.Field{Path: "spec.password.seedSecretRef." + field}, "is missing; write which Secret of the items holds the seed, and under which key")
+		}
+	}
+	return policy
 }

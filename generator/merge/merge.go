@@ -8,6 +8,7 @@ import (
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/generator/build"
 	"github.com/bizmatters/dragonfly-generator/generator/config"
 	"github.com/bizmatters/dragonfly-generator/generator/instance"
@@ -72,11 +73,12 @@ type merger struct {
 
 // object is one object of an instance on its way into the items.
 type object struct {
-	make        func() any
-	id          read.ID
-	name        func(claim string) string
-	file        string // its file, where results are kept
-	disposition plan.Disposition
+	make         func() any
+	id           read.ID
+	name         func(claim string) string
+	file         string // its file, where results are kept
+	disposition  plan.Disposition
+	bringYourOwn bool // somebody else's is taken as it is
 }
 
 func objectsOf(p plan.Plan, cfg config.Config) []object {
@@ -96,11 +98,12 @@ func objectsOf(p plan.Plan, cfg config.Config) []object {
 		name: same,
 		file: "service.yaml",
 	}, {
-		make:        func() any { return build.PasswordSecret(inst) },
-		id:          id("", "Secret", inst.PasswordSecret()),
-		name:        instance.PasswordSecretName,
-		file:        "secret-password.yaml",
-		disposition: p.PasswordSecret,
+		make:         func() any { return build.PasswordSecret(inst) },
+		id:           id("", "Secret", inst.PasswordSecret()),
+		name:         instance.PasswordSecretName,
+		file:         "secret-password.yaml",
+		disposition:  p.PasswordSecret,
+		bringYourOwn: true,
 	}, {
 		make:        func() any { return build.ConnectionSecret(inst, cfg) },
 		id:          id("", "Secret", inst.ConnectionSecret()),
@@ -120,7 +123,8 @@ func (m *merger) instance(p plan.Plan) error {
 		switch {
 		case len(items) > 1:
 			m.results.Errorf(items[1], "the same object stands in %s and %s; remove one of them", m.List.Place(items[0]), m.List.Place(items[1]))
-		case o.disposition == plan.Leave:
+		case len(items) == 1 && !m.mayTouch(items[0], p, o):
+		case p.Failed || o.disposition == plan.Leave:
 		case o.disposition == plan.Remove && !m.Kept:
 			m.results.Errorf(items[0], "is here in plain text beside what stands for it in encrypted form; remove the plain one")
 		case o.disposition == plan.Remove:
@@ -135,7 +139,7 @@ func (m *merger) instance(p plan.Plan) error {
 			m.changes.add = append(m.changes.add, n)
 			created = append(created, what)
 		default:
-			changed, err := m.update(items[0], p, o)
+			changed, err := m.update(items[0], o)
 			if err != nil {
 				return err
 			}
@@ -148,19 +152,26 @@ func (m *merger) instance(p plan.Plan) error {
 	return nil
 }
 
-// update decides on an object that is there already, and says whether it will be replaced.
-func (m *merger) update(item *read.Item, p plan.Plan, o object) (changed bool, err error) {
-	switch m.Owners.Whose(item, p.Instance.Name) {
-	case plan.Theirs:
-		m.results.Errorf(item, "the claim %s needs this name for its own %s, and this one was not made from a claim; rename the claim, or remove this object", p.Instance.Name, item.Kind)
-		return false, nil
-	case plan.Renamed:
-		m.results.Errorf(item, "was made from another claim (%s) and renamed since, so what it says about its instance is out of date; run this function once, after whatever renames: in the outermost kustomization", item.Annotation(generatedFrom))
-		return false, nil
+// mayTouch says whether the object that is there already is ours to change. It reports one that is in
+// the way.
+func (m *merger) mayTouch(item *read.Item, p plan.Plan, o object) bool {
+	switch owner := m.Owners.Whose(item, p.Instance.Name); {
+	case item.IsEncrypted() && (owner == plan.Ours || o.id.Kind == "Secret"):
+		return false // whatever touched it would break its signature
+	case owner == plan.Theirs:
+		if !o.bringYourOwn {
+			m.results.Errorf(item, "the claim %s needs this name for its own %s, and this one was not made from a claim; rename the claim, or remove this object", p.Instance.Name, item.Kind)
+		}
+		return false
+	case owner == plan.Renamed:
+		m.results.Errorf(item, "was made from another claim (%s) and renamed since, so what it says about its instance is out of date; run this function once, after whatever renames: in the outermost kustomization", item.Annotation(v1alpha1.GeneratedFrom))
+		return false
 	}
-	if item.IsEncrypted() {
-		return false, nil // whatever touched it would break its signature
-	}
+	return true
+}
+
+// update decides on an object of ours that is there already, and says whether it will be replaced.
+func (m *merger) update(item *read.Item, o object) (changed bool, err error) {
 	n, err := build.Node(o.make())
 	if err != nil {
 		return false, err

@@ -7,13 +7,10 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/generator/plan"
 	"github.com/bizmatters/dragonfly-generator/generator/read"
 	"github.com/bizmatters/dragonfly-generator/generator/yamlnode"
 )
-
-const generatedFrom = v1alpha1.GeneratedFrom
 
 // internalPrefix is what the annotations of the orchestrators' own bookkeeping begin with.
 const internalPrefix = "internal.config.kubernetes.io/"

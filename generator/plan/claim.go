@@ -7,11 +7,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/agext/levenshtein"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/generator/check"
 	"github.com/bizmatters/dragonfly-generator/generator/config"
 	"github.com/bizmatters/dragonfly-generator/generator/instance"
 	"github.com/bizmatters/dragonfly-generator/generator/read"
@@ -120,27 +120,23 @@ func isClaim(item *read.Item) bool {
 // validate turns an item into a claim. It reports all its problems; ok says that there were none. The
 // name is set as far as it was readable.
 func validate(item *read.Item, cfg config.Config, results *report.Results) (c claim, ok bool) {
-	v := validator{item: item, results: results}
+	v := validator{check.Object{Item: item, Results: results}}
 	c = claim{item: item, Name: instance.Name{Namespace: item.Namespace, Name: item.Name}}
 	if item.APIVersion != v1alpha1.APIVersion {
-		v.errorf(report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion},
-			"version of %s is not known to this function; write %s", v1alpha1.ClaimKind, v1alpha1.APIVersion)
+		v.Errorf(report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion},
+			"version %q of %s is not known to this function; write %s", item.APIVersion, v1alpha1.ClaimKind, v1alpha1.APIVersion)
 		return c, false
 	}
-	node, err := yamlnode.Plain(item.Node)
-	if duplicate := (*yamlnode.DuplicateKeyError)(nil); errors.As(err, &duplicate) {
-		v.errorf(report.Field{Path: duplicate.Path}, "the field is there twice; remove one of them")
-		return c, false
-	} else if err != nil {
-		results.Errorf(item, "the claim %s; write the values out", err)
+	node := v.Plain()
+	if node == nil {
 		return c, false
 	}
 
-	v.known(node, "", topFields)
+	v.Known(node, "", topFields)
 	v.metadata(node, &c)
 
-	spec := v.mapping(node, "spec")
-	v.known(spec, "spec", specFields)
+	spec := v.Mapping(node, "spec")
+	v.Known(spec, "spec", specFields)
 	c.size = v.size(spec, cfg)
 	c.storageGB = v.storageGB(spec, cfg)
 	for _, field := range []string{publishConnection, writeConnection} {
@@ -148,95 +144,51 @@ func validate(item *read.Item, cfg config.Config, results *report.Results) (c cl
 			c.ownSecrets = append(c.ownSecrets, "spec."+field)
 		}
 	}
-	return c, !v.failed
+	return c, !v.Failed
 }
 
 // validator reports the problems of one claim.
 type validator struct {
-	item    *read.Item
-	results *report.Results
-	failed  bool
-}
-
-func (v *validator) errorf(field report.Field, format string, args ...any) {
-	v.failed = true
-	v.results.FieldErrorf(v.item, field, format, args...)
-}
-
-// mapping returns the mapping at path, nil where there is nothing.
-func (v *validator) mapping(n *yaml.Node, path ...string) *yaml.Node {
-	n = yamlnode.Get(n, path...)
-	if yamlnode.IsNull(n) {
-		return nil
-	}
-	if n.Kind != yaml.MappingNode {
-		v.errorf(report.Field{Path: strings.Join(path, ".")}, "must be an object with fields of its own, but is %s", yamlnode.KindName(n))
-		return nil
-	}
-	return n
-}
-
-// known reports the fields of the mapping that are not in names. Values are not shown: somebody may
-// have put a password there.
-func (v *validator) known(n *yaml.Node, path string, names []string) {
-	if n == nil {
-		return
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i].Value
-		if slices.Contains(names, key) {
-			continue
-		}
-		field := report.Field{Path: strings.TrimPrefix(path+"."+key, ".")}
-		if near := nearest(key, names); near != "" {
-			field.Proposed = near
-			v.errorf(field, "unknown field; did you mean %q?", near)
-		} else {
-			v.errorf(field, "unknown field; remove it")
-		}
-	}
+	check.Object
 }
 
 func (v *validator) metadata(node *yaml.Node, c *claim) {
-	metadata := v.mapping(node, "metadata")
-	v.known(metadata, "metadata", metadataFields)
+	metadata := v.Mapping(node, "metadata")
+	if metadata == nil && !yamlnode.IsNull(yamlnode.Get(node, "metadata")) {
+		return // of the wrong kind, and reported
+	}
+	v.Known(metadata, "metadata", metadataFields)
 
 	name := yamlnode.Get(metadata, "name")
 	switch {
 	case yamlnode.IsNull(name):
-		v.errorf(report.Field{Path: "metadata.name"}, "is missing; give the claim a name")
+		v.Errorf(report.Field{Path: "metadata.name"}, "is missing; give the claim a name")
 	case !yamlnode.IsString(name):
-		v.errorf(report.Field{Path: "metadata.name"}, "must be a string; start it with a letter, or put it in quotes")
+		v.Errorf(report.Field{Path: "metadata.name"}, "must be a string; start it with a letter")
 	case len(validation.IsDNS1035Label(name.Value)) > 0:
-		v.errorf(report.Field{Path: "metadata.name", Current: name.Value},
+		v.Errorf(report.Field{Path: "metadata.name", Current: name.Value},
 			"must be lower case letters, digits and dashes, start with a letter and end with a letter or digit, because the Service takes this name; rename the claim")
 	case len(name.Value) > instance.MaxNameLength:
-		v.errorf(report.Field{Path: "metadata.name", Current: name.Value},
+		v.Errorf(report.Field{Path: "metadata.name", Current: name.Value},
 			"has %d characters, and of a StatefulSet with more than %d Kubernetes makes no pod; shorten the name", len(name.Value), instance.MaxNameLength)
 	}
 
 	namespace := yamlnode.Get(metadata, "namespace")
 	switch {
 	case yamlnode.IsNull(namespace):
-		v.errorf(report.Field{Path: "metadata.namespace"},
+		v.Errorf(report.Field{Path: "metadata.namespace"},
 			"is missing, and the endpoint has to spell it out; write it into the claim, or let `namespace:` of the same kustomization or kpt's set-namespace set it before this function runs")
 	case !yamlnode.IsString(namespace):
-		v.errorf(report.Field{Path: "metadata.namespace"}, "must be a string; put it in quotes")
+		v.Errorf(report.Field{Path: "metadata.namespace"}, "must be a string; put it in quotes")
 	case len(validation.IsDNS1123Label(namespace.Value)) > 0:
-		v.errorf(report.Field{Path: "metadata.namespace", Current: namespace.Value},
+		v.Errorf(report.Field{Path: "metadata.namespace", Current: namespace.Value},
 			"must be at most 63 lower case letters, digits and dashes, and start and end with a letter or digit; correct it")
 	}
 
-	c.labels = v.labels(v.mapping(metadataOf(node), "metadata", "labels"))
-	v.annotations(v.mapping(metadataOf(node), "metadata", "annotations"), c)
-}
-
-// metadataOf returns node where its metadata is a mapping, so that a wrong one is reported once.
-func metadataOf(node *yaml.Node) *yaml.Node {
-	if metadata := yamlnode.Get(node, "metadata"); metadata == nil || metadata.Kind != yaml.MappingNode {
-		return nil
+	if metadata != nil {
+		c.labels = v.labels(v.Mapping(node, "metadata", "labels"))
+		v.annotations(v.Mapping(node, "metadata", "annotations"), c)
 	}
-	return node
 }
 
 // labels returns the labels that go to the objects. Kustomize reads `tier: 1` as the number that it is,
@@ -251,12 +203,12 @@ func (v *validator) labels(n *yaml.Node) map[string]string {
 		field := report.Field{Path: "metadata.labels[" + key + "]"}
 		switch {
 		case value.Kind != yaml.ScalarNode:
-			v.errorf(field, "must be a string, but is %s", yamlnode.KindName(value))
+			v.Errorf(field, "must be a string, but is %s", yamlnode.KindName(value))
 		case len(validation.IsQualifiedName(key)) > 0:
-			v.errorf(field, "is no valid label name: %s", validation.IsQualifiedName(key)[0])
+			v.Errorf(field, "is no valid label name; use at most 63 letters, digits, dashes, underscores and dots, with a domain and a slash in front if you like")
 		case len(validation.IsValidLabelValue(yamlnode.Text(value))) > 0:
 			field.Current = value.Value
-			v.errorf(field, "is no valid label value; use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
+			v.Errorf(field, "is no valid label value; use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
 		case !isTracking(key):
 			labels[key] = yamlnode.Text(value)
 		}
@@ -280,18 +232,18 @@ func (v *validator) annotations(n *yaml.Node, c *claim) {
 		field := report.Field{Path: "metadata.annotations[" + key + "]"}
 		switch {
 		case value.Kind != yaml.ScalarNode:
-			v.errorf(field, "must be a string, but is %s", yamlnode.KindName(value))
+			v.Errorf(field, "must be a string, but is %s", yamlnode.KindName(value))
 		case key == syncWave:
 			c.annotations = map[string]string{key: yamlnode.Text(value)}
 		case key == v1alpha1.PasswordRotation:
 			c.rotation = yamlnode.Text(value)
 			if !isRotation(c.rotation) {
 				field.Current = c.rotation
-				v.errorf(field, "must be 1 to 63 printable ASCII characters; write a number, and count it up for the next rotation")
+				v.Errorf(field, "must be 1 to 63 printable ASCII characters; write a number, and count it up for the next rotation")
 			}
-		case strings.HasPrefix(key, v1alpha1.Group+"/") && nearest(key, []string{v1alpha1.PasswordRotation}) != "":
+		case strings.HasPrefix(key, v1alpha1.Group+"/") && check.Nearest(key, []string{v1alpha1.PasswordRotation}) != "":
 			field.Proposed = v1alpha1.PasswordRotation
-			v.errorf(field, "unknown annotation; did you mean %q?", v1alpha1.PasswordRotation)
+			v.Errorf(field, "unknown annotation; did you mean %q?", v1alpha1.PasswordRotation)
 		}
 	}
 }
@@ -309,18 +261,18 @@ func (v *validator) size(spec *yaml.Node, cfg config.Config) instance.Size {
 	names := cfg.Sizes.Names()
 	field := report.Field{Path: "spec.size"}
 	if !yamlnode.IsString(n) {
-		v.errorf(field, "must be one of %s", strings.Join(names, ", "))
+		v.Errorf(field, "must be one of %s", strings.Join(names, ", "))
 		return instance.Size{}
 	}
 	size, found := cfg.Sizes[n.Value]
 	if !found {
 		field.Current = n.Value
 		hint := ""
-		if near := nearest(n.Value, names); near != "" {
+		if near := check.Nearest(n.Value, names); near != "" {
 			field.Proposed = near
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
-		v.errorf(field, "unknown size %q, must be one of %s%s", n.Value, strings.Join(names, ", "), hint)
+		v.Errorf(field, "unknown size %q, must be one of %s%s", n.Value, strings.Join(names, ", "), hint)
 	}
 	return size
 }
@@ -332,36 +284,23 @@ func (v *validator) storageGB(spec *yaml.Node, cfg config.Config) int {
 	}
 	field := report.Field{Path: "spec.storageGB"}
 	if n.Kind != yaml.ScalarNode {
-		v.errorf(field, "must be a whole number of GiB, but is %s", yamlnode.KindName(n))
+		v.Errorf(field, "must be a whole number of GiB, but is %s", yamlnode.KindName(n))
 		return 0
 	}
 	field.Current = n.Value
 	gb, err := strconv.ParseInt(n.Value, 10, 32)
 	switch {
+	case errors.Is(err, strconv.ErrRange):
+		v.Errorf(field, "is out of range; write how many GiB the volume needs")
 	case n.ShortTag() == "!!str" && err == nil:
 		field.Proposed = gb
-		v.errorf(field, "must be a number, not a string; take the quotes away")
+		v.Errorf(field, "must be a number, not a string; take the quotes away")
 	// YAML 1.1 reads 010 as 8 and 1_0 as 10: what looks different from what it means is refused.
 	case n.ShortTag() != "!!int" || err != nil || strconv.FormatInt(gb, 10) != n.Value:
-		v.errorf(field, "must be a whole number of GiB, in plain digits")
+		v.Errorf(field, "must be a whole number of GiB, in plain digits")
 	case gb < int64(cfg.Storage.MinGB):
 		field.Proposed = cfg.Storage.MinGB
-		v.errorf(field, "must be at least %d (GiB)", cfg.Storage.MinGB)
+		v.Errorf(field, "must be at least %d (GiB)", cfg.Storage.MinGB)
 	}
 	return int(gb)
-}
-
-// nearest returns the name that somebody who wrote text probably meant, or "".
-func nearest(text string, names []string) string {
-	best, bestDistance := "", max(2, len(text)/3)+1
-	if len(text) > 100 {
-		return "" // nobody meant that, and the comparison takes time
-	}
-	for _, name := range names {
-		distance := levenshtein.Distance(strings.ToLower(text), strings.ToLower(name), nil)
-		if distance < bestDistance {
-			best, bestDistance = name, distance
-		}
-	}
-	return best
 }

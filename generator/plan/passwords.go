@@ -40,12 +40,13 @@ func newPasswords(in Input, owners Owners, results *report.Results) *passwords {
 	return p
 }
 
-// decide fills in the plan's password, its rotation, and what happens to the two Secrets.
-func (p *passwords) decide(c claim, plan *Plan) {
+// decide fills in the plan's password, its rotation, and what happens to the two Secrets. It returns
+// false after reporting a problem.
+func (p *passwords) decide(c claim, plan *Plan) bool {
 	pw := p.look(c, c.PasswordSecret())
 	conn := p.look(c, c.ConnectionSecret())
 	if pw.failed || conn.failed {
-		return
+		return false
 	}
 	inst := &plan.Instance
 	plan.PasswordSecret, plan.ConnectionSecret = pw.disposition(), conn.disposition()
@@ -61,29 +62,27 @@ func (p *passwords) decide(c claim, plan *Plan) {
 
 	switch {
 	case rotate && pw.isHidden():
-		p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, but the Secret %s is %s, so it cannot be written here; %s",
-			c.PasswordSecret(), pw.how(), pw.wayToRotate(c))
+		return p.cannotRotate(c, c.PasswordSecret(), pw)
 	case rotate && conn.isHidden():
-		p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, but the Secret %s is %s, so it cannot be written here; %s",
-			c.ConnectionSecret(), conn.how(), conn.wayToRotate(c))
+		return p.cannotRotate(c, c.ConnectionSecret(), conn)
 	case rotate || !pw.isThere() && !conn.isThere():
 		plan.PasswordSecret, plan.ConnectionSecret = Write, Write
 		inst.Password, plan.Origin = p.create(c, rotate)
+		return !inst.Password.IsZero()
 
-	case pw.isHidden() && conn.isHidden(): // nothing of ours has to be written
+	case pw.isHidden() && conn.isHidden():
+		return true // nothing of ours has to be written
 	case pw.isHidden():
 		// What the connection Secret holds is what clients use, so it goes before a readable copy of a
 		// password that is sealed now.
 		inst.Password = firstSeen(conn.password, pw.password)
 		if inst.Password.IsZero() {
-			p.results.Errorf(c.item, "the Secret %s has to be written, but the password is out of sight: the Secret %s is %s; %s",
-				c.ConnectionSecret(), c.PasswordSecret(), pw.how(), pw.wayToWrite(c, c.ConnectionSecret(), instance.EndpointKey, instance.PortKey, instance.PasswordKey))
+			return p.outOfSight(c, c.ConnectionSecret(), c.PasswordSecret(), pw, instance.EndpointKey, instance.PortKey, instance.PasswordKey)
 		}
 	case !pw.isThere():
 		inst.Password = conn.password
 		if inst.Password.IsZero() {
-			p.results.Errorf(c.item, "the Secret %s has to be written, but the password is out of sight: the Secret %s is %s; %s",
-				c.PasswordSecret(), c.ConnectionSecret(), conn.how(), conn.wayToWrite(c, c.PasswordSecret(), instance.PasswordKey))
+			return p.outOfSight(c, c.PasswordSecret(), c.ConnectionSecret(), conn, instance.PasswordKey)
 		}
 	default:
 		inst.Password = pw.password
@@ -91,6 +90,21 @@ func (p *passwords) decide(c claim, plan *Plan) {
 			plan.PasswordSecret = Renew
 		}
 	}
+	return true
+}
+
+func (p *passwords) cannotRotate(c claim, name string, hidden secretView) bool {
+	p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, but the Secret %s is %s, so it cannot be written here; %s",
+		name, hidden.how(), hidden.wayToRotate(c))
+	return false
+}
+
+// outOfSight reports that a Secret, which has those keys, has to be written with a password that another
+// one hides.
+func (p *passwords) outOfSight(c claim, write, name string, hidden secretView, keys ...string) bool {
+	p.results.Errorf(c.item, "the Secret %s has to be written, but the password is out of sight: the Secret %s is %s; %s",
+		write, name, hidden.how(), hidden.wayToWrite(c, write, keys...))
+	return false
 }
 
 func rotationField(c claim) report.Field {

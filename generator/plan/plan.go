@@ -35,6 +35,9 @@ type Plan struct {
 	Claim    *read.Item
 	Instance instance.Instance
 
+	// Failed says that there is no password for it, because of a problem that was reported.
+	Failed bool
+
 	// PasswordSecret and ConnectionSecret say what happens to the two Secrets.
 	PasswordSecret, ConnectionSecret Disposition
 
@@ -60,8 +63,8 @@ const (
 	Remove
 )
 
-// Make plans every claim of the list, in their order, and reports every problem of each. The plans are
-// good only where no error was reported.
+// Make plans every claim of the list that is valid, in their order, and reports every problem of every
+// claim.
 func Make(in Input, results *report.Results) ([]Plan, Owners) {
 	claims := findClaims(in.List, in.Config, results)
 	owners := Owners{kept: in.Kept, claimed: make(map[string]bool, len(claims))}
@@ -82,7 +85,7 @@ func Make(in Input, results *report.Results) ([]Plan, Owners) {
 			},
 			OwnSecrets: c.ownSecrets,
 		}
-		passwords.decide(c, &plans[i])
+		plans[i].Failed = !passwords.decide(c, &plans[i])
 	}
 	return plans, owners
 }

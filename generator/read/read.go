@@ -88,7 +88,7 @@ func (i *Item) Index() int {
 // Place names the item for people who look for it: the file where it is known, else its position.
 func (l *List) Place(item *Item) string {
 	if path := item.Path(); path != "" {
-		return fmt.Sprintf("%s[%d]", path, item.Index())
+		return InFile(path, item.Index())
 	}
 	for i := range l.Items {
 		if l.Items[i] == item {
@@ -96,6 +96,14 @@ func (l *List) Place(item *Item) string {
 		}
 	}
 	return "functionConfig"
+}
+
+// InFile names an object in a file, by its index, from 0, unless it is the first.
+func InFile(path string, index int) string {
+	if index == 0 {
+		return path
+	}
+	return fmt.Sprintf("%s[%d]", path, index)
 }
 
 // List is a ResourceList.
@@ -134,6 +142,8 @@ func ResourceList(in []byte) (*List, error) {
 	if head := NewItem(root); head.Kind != kio.ResourceListKind || head.Group != "config.kubernetes.io" {
 		return nil, fmt.Errorf("stdin holds no ResourceList of config.kubernetes.io but %s; pipe a ResourceList into it, as kustomize and kpt do", describe(head))
 	}
+
+	plainMergeKeys(document)
 
 	list := &List{document: document, byID: map[ID][]*Item{}}
 	items := yamlnode.Get(root, "items")
@@ -184,6 +194,16 @@ func decode(in []byte) (*yaml.Node, error) {
 		return nil, notYAML(err)
 	}
 	return &document, nil
+}
+
+// plainMergeKeys keeps the encoder from writing `<<:` as `!!merge <<:`.
+func plainMergeKeys(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && n.Tag == yaml.MergeTag {
+		n.Tag = ""
+	}
+	for _, child := range n.Content {
+		plainMergeKeys(child)
+	}
 }
 
 var lineOfError = regexp.MustCompile(`\bline (\d+)\b`)

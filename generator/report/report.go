@@ -86,7 +86,7 @@ func Lines(results fn.Results) string {
 func line(result *fn.Result) string {
 	parts := []string{string(result.Severity)}
 	if file := result.File; file != nil {
-		parts = append(parts, oneLine(file.Path))
+		parts = append(parts, oneLine(read.InFile(file.Path, file.Index)))
 	}
 	if ref := result.ResourceRef; ref != nil {
 		name := ref.Name

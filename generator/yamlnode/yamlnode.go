@@ -200,7 +200,7 @@ func hasAliases(n *yaml.Node) bool {
 }
 
 func isMergeKey(n *yaml.Node) bool {
-	return n.Kind == yaml.ScalarNode && n.Value == "<<" && n.ShortTag() == yaml.MergeTag
+	return n.Kind == yaml.ScalarNode && n.Value == "<<" && n.Style == 0 && (n.Tag == "" || n.Tag == yaml.MergeTag)
 }
 
 // duplicateKey does not look into aliases: what they stand for is looked at in its own place.

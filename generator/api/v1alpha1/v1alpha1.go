@@ -7,12 +7,10 @@
 package v1alpha1
 
 const (
-	// Group and Version make up the apiVersion of both kinds.
-	Group   = "database.bizmatters.io"
-	Version = "v1alpha1"
-
+	// Group is the API group of both kinds, and the domain of our annotations.
+	Group = "database.bizmatters.io"
 	// APIVersion is what a claim and a configuration carry as apiVersion.
-	APIVersion = Group + "/" + Version
+	APIVersion = Group + "/v1alpha1"
 
 	// ClaimKind is the developers' claim.
 	ClaimKind = "DragonflyInstance"
@@ -25,7 +23,7 @@ const (
 	// "namespace/name".
 	GeneratedFrom = Group + "/generated-from"
 
-	// PasswordRotation, on a claim, asks for a new password whenever its value differs from the one
+	// PasswordRotation asks, on a claim, for a new password whenever its value differs from the one
 	// recorded on our Secrets. It has 1 to 63 printable ASCII characters.
 	PasswordRotation = Group + "/password-rotation"
 )

@@ -1,0 +1,63 @@
+# `make help` lists the targets. demo and test need Go and make and nothing else.
+
+export GOTOOLCHAIN = local
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+IMAGE   ?= ghcr.io/bizmatters/dragonfly-generator
+BUILDER ?= golang:1.26
+LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/generator/cli.version=$(VERSION)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build bin/kustomize ## Print the manifests of the example (needs Go)
+	@PATH="$(CURDIR)/bin:$$PATH" DRAGONFLY_PASSWORD_SEED="an example seed, not for production" \
+		bin/kustomize build --enable-alpha-plugins --enable-exec examples/agent-executor-cache
+
+.PHONY: test
+test: ## Run the tests (needs Go)
+	go test ./...
+
+.PHONY: build
+build: ## Build bin/dragonfly-generator (needs Go)
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/dragonfly-generator .
+
+.PHONY: race
+race: ## Run the tests under the race detector (needs Go and a C compiler)
+	go test -race ./...
+
+.PHONY: lint
+lint: bin/golangci-lint ## Check format, vet and lint (needs Go; builds the linter at first, some minutes)
+	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
+	go vet ./... && go vet -tags e2e ./e2e
+	bin/golangci-lint run --build-tags e2e
+
+.PHONY: image
+image: ## Build the container image (needs Docker, and a registry to pull BUILDER from)
+	docker build --build-arg BUILDER=$(BUILDER) --build-arg VERSION=$(VERSION) -t $(IMAGE):$(VERSION) .
+
+.PHONY: e2e
+e2e: build bin/kustomize ## Run kustomize, kpt and Docker end to end (needs a Docker Engine and kpt)
+	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -v ./e2e
+
+.PHONY: update
+update: ## Rewrite the golden files from what the program does; review with git diff (needs Go)
+	go test . ./examples -update
+
+.PHONY: update-e2e
+update-e2e: build bin/kustomize ## The same for the examples with kpt and Docker (needs both)
+	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 ./e2e -update
+
+.PHONY: clean
+clean: ## Remove bin
+	rm -rf bin
+
+bin/kustomize: tools/kustomize/go.mod
+	@go build -C tools/kustomize -o $(CURDIR)/bin/kustomize sigs.k8s.io/kustomize/kustomize/v5
+
+bin/golangci-lint: tools/golangci-lint/go.mod
+	@go build -C tools/golangci-lint -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint

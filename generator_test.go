@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected files from what the program does, for review with git diff")
+
+// runMain makes the test binary behave as the program, so that the golden cases run the real main in a
+// process of its own.
+const runMain = "DRAGONFLY_GENERATOR_TEST_RUN_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runMain) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// run runs the program as an orchestrator does.
+func run(t *testing.T, stdin []byte, env ...string) (stdout, stderr string, exitCode int) {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	cmd.Env = append([]string{runMain + "=1", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}, env...)
+	cmd.Stdin = bytes.NewReader(stdin)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil {
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit)
+		exitCode = exit.ExitCode()
+	}
+	return out.String(), errOut.String(), exitCode
+}
+
+// TestGolden runs each directory of testdata: input.yaml on stdin, with the variables of the file env,
+// has to give output.yaml on stdout, and stderr.txt with the exit code in its last line.
+//
+// Beside the files it checks what holds for every input: on an error the items leave as they came; on
+// success a second run over the output changes nothing.
+func TestGolden(t *testing.T) {
+	inputs, err := filepath.Glob("testdata/*/input.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, inputs)
+	for _, input := range inputs {
+		dir := filepath.Dir(input)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			stdin, err := os.ReadFile(input)
+			require.NoError(t, err)
+			env := lines(t, filepath.Join(dir, "env"))
+
+			stdout, stderr, exitCode := run(t, stdin, env...)
+			if exitCode != 0 {
+				stderr += fmt.Sprintf("exit code %d\n", exitCode)
+			}
+			golden(t, filepath.Join(dir, "output.yaml"), maskRandom(stdout))
+			golden(t, filepath.Join(dir, "stderr.txt"), stderr)
+
+			if exitCode != 0 {
+				if stdout != "" {
+					sameText(t, itemsOf(t, string(stdin)), itemsOf(t, stdout), "the items must leave as they came")
+				}
+				return
+			}
+			again, _, exitCode := run(t, []byte(stdout), env...)
+			assert.Zero(t, exitCode, "the second run must succeed")
+			sameText(t, stdout, again, "the second run must change nothing")
+		})
+	}
+}
+
+func lines(t *testing.T, file string) []string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	require.NoError(t, err)
+	return strings.Split(strings.TrimSpace(string(text)), "\n")
+}
+
+// golden compares with a file. No file stands for no text.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if got == "" {
+			err := os.Remove(file)
+			require.True(t, err == nil || errors.Is(err, os.ErrNotExist))
+			return
+		}
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o600))
+		return
+	}
+	want, err := os.ReadFile(file)
+	if !errors.Is(err, os.ErrNotExist) {
+		require.NoError(t, err)
+	}
+	sameText(t, string(want), got, file)
+}
+
+// sameText compares without printing what the Secrets hold.
+func sameText(t *testing.T, want, got, reason string) {
+	t.Helper()
+	if want == got {
+		return
+	}
+	if !assert.Equal(t, hideSecrets(want), hideSecrets(got), reason) {
+		return
+	}
+	assert.Fail(t, "the values of Secrets differ (they are not shown)", reason)
+}
+
+var (
+	secretLine   = regexp.MustCompile(`(?m)^(\s*(?:password|seed|uri): ).+$`)
+	passwordLine = regexp.MustCompile(`(?m)^(\s*password: )(\S+)$`)
+	version4     = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+)
+
+func hideSecrets(text string) string {
+	return secretLine.ReplaceAllString(text, "${1}[hidden]")
+}
+
+// maskRandom replaces random passwords, which are version 4 UUIDs, and no others.
+func maskRandom(text string) string {
+	return passwordLine.ReplaceAllStringFunc(text, func(line string) string {
+		parts := passwordLine.FindStringSubmatch(line)
+		decoded, err := base64.StdEncoding.DecodeString(parts[2])
+		if err != nil || !version4.Match(decoded) {
+			return line
+		}
+		return parts[1] + "<a random version 4 UUID, in base64>"
+	})
+}
+
+// itemsOf returns the items in one form, whatever the indentation they came in.
+func itemsOf(t *testing.T, list string) string {
+	t.Helper()
+	var parsed struct {
+		Items yaml.Node `yaml:"items"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(list), &parsed))
+	text, err := yaml.Marshal(&parsed.Items)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// A claim with thousands of mistakes gets thousands of errors, in the order of the claim.
+func TestManyProblems(t *testing.T) {
+	const unknown = 10_000
+	var list strings.Builder
+	list.WriteString("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n" +
+		"- apiVersion: database.bizmatters.io/v1alpha1\n  kind: DragonflyInstance\n" +
+		"  metadata: {name: my-cache, namespace: my-namespace}\n  spec:\n")
+	for i := range unknown {
+		fmt.Fprintf(&list, "    field%d: x\n", i)
+	}
+	stdout, stderr, exitCode := run(t, []byte(list.String()))
+	assert.Equal(t, 1, exitCode)
+	got := strings.Split(strings.TrimSpace(stderr), "\n")
+	require.Len(t, got, unknown)
+	assert.Equal(t, "error: DragonflyInstance my-namespace/my-cache: spec.field0: unknown field; remove it", got[0])
+	assert.Equal(t, "error: DragonflyInstance my-namespace/my-cache: spec.field9999: unknown field; remove it", got[unknown-1])
+	sameText(t, itemsOf(t, list.String()), itemsOf(t, stdout), "the items must leave as they came")
+}
