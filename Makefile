@@ -41,7 +41,7 @@ image: ## Build the container image (needs Docker, and a registry to pull BUILDE
 	docker build --build-arg BUILDER=$(BUILDER) --build-arg VERSION=$(VERSION) -t $(IMAGE):$(VERSION) .
 
 .PHONY: e2e
-e2e: build bin/kustomize ## Run kustomize, kpt and Docker end to end (needs a Docker Engine and kpt)
+e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to end (needs a Docker Engine, kpt and Python)
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -v ./e2e
 
 .PHONY: update
@@ -49,7 +49,7 @@ update: ## Rewrite the golden files from what the program does; review with git 
 	go test . ./examples -update
 
 .PHONY: update-e2e
-update-e2e: build bin/kustomize ## The same for the examples with kpt and Docker (needs both)
+update-e2e: build bin/kustomize bin/sops ## The same for the examples with kpt and Docker (needs both)
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 ./e2e -update
 
 .PHONY: clean
@@ -58,6 +58,9 @@ clean: ## Remove bin
 
 bin/kustomize: tools/kustomize/go.mod
 	@go build -C tools/kustomize -o $(CURDIR)/bin/kustomize sigs.k8s.io/kustomize/kustomize/v5
+
+bin/sops: tools/sops/go.mod
+	@go build -C tools/sops -o $(CURDIR)/bin/ github.com/getsops/sops/v3/cmd/sops filippo.io/age/cmd/age-keygen
 
 bin/golangci-lint: tools/golangci-lint/go.mod
 	@go build -C tools/golangci-lint -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint

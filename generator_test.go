@@ -180,3 +180,109 @@ func TestManyProblems(t *testing.T) {
 	assert.Equal(t, "error: DragonflyInstance my-namespace/my-cache: spec.field9999: unknown field; remove it", got[unknown-1])
 	sameText(t, itemsOf(t, list.String()), itemsOf(t, stdout), "the items must leave as they came")
 }
+
+// TestNoLeaks sends a marker in as password, as seed and as encrypted value, in every form that YAML has,
+// through successes and failures, and looks for it everywhere but in the data of Secrets.
+func TestNoLeaks(t *testing.T) {
+	const marker = "hunter2-hunter2-hunter2-hunter2-hunter2"
+	forms := map[string]string{
+		"plain":              marker,
+		"with a line break":  `"` + marker + `\n"`,
+		"with a NUL":         `"` + marker + `\0"`,
+		"not UTF-8":          "!!binary " + base64.StdEncoding.EncodeToString([]byte(marker+"\xff")),
+		"base64":             base64.StdEncoding.EncodeToString([]byte(marker)),
+		"base64, broken off": base64.StdEncoding.EncodeToString([]byte(marker))[:50],
+		"base64, line break": base64.StdEncoding.EncodeToString([]byte(marker + "\n")),
+		"alias":              "*" + marker,
+		"anchor":             "&" + marker + " x",
+		"tag":                "!" + marker + " x",
+		"tag of a number":    "!!int " + marker,
+		"tag of a float":     "!!float " + marker,
+		"list":               "[" + marker + "]",
+		"map":                "{" + marker + ": " + marker + "}",
+		"map with it twice":  "{" + marker + ": a, " + marker + ": b}",
+		"merge key":          "{<<: " + marker + "}",
+		"quote left open":    `"` + marker,
+		"brace left open":    "{" + marker + ": [",
+		"literal":            "|\n        " + marker,
+		"key twice":          marker + "\n      password: " + marker + "2",
+		"encrypted":          "ENC[AES256_GCM,data:" + marker + ",type:str]",
+		"control character":  "\"" + marker + "\x01\x1b[31m\"",
+		"a tab where blanks": "\n\t" + marker,
+	}
+	const secret = `
+  - apiVersion: v1
+    kind: Secret
+    metadata:
+      name: NAME
+      namespace: my-namespace
+      annotations: {MARK}
+    FIELD:
+      password: VALUE
+`
+	claim := func(annotations string) string {
+		return `
+  - apiVersion: database.bizmatters.io/v1alpha1
+    kind: DragonflyInstance
+    metadata:
+      name: my-cache
+      namespace: my-namespace
+      annotations: {` + annotations + `}
+`
+	}
+	const (
+		head    = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n"
+		kptfile = "\n  - {apiVersion: kpt.dev/v1, kind: Kptfile, metadata: {name: x}}\n"
+		mark    = "database.bizmatters.io/generated-from: my-namespace/my-cache"
+		rotate  = `database.bizmatters.io/password-rotation: "2"`
+		sops    = "    sops: {mac: VALUE}\n"
+		service = "\n  - {apiVersion: v1, kind: Service, metadata: {name: my-cache, namespace: my-namespace}}\n"
+		seedRef = "functionConfig:\n  apiVersion: database.bizmatters.io/v1alpha1\n  kind: DragonflyGenerator\n  metadata: {name: x}\n" +
+			"  spec: {password: {seedSecretRef: {namespace: my-namespace, name: seed, key: password}}}\n"
+	)
+	make := func(name, mark, field string) string {
+		return strings.NewReplacer("NAME", name, "MARK", mark, "FIELD", field).Replace(secret)
+	}
+	lists := map[string]string{}
+	for _, field := range []string{"data", "stringData"} {
+		lists["brought along, "+field] = head + "items:" + claim("") + make("my-cache-password", "", field)
+		lists["brought along, refused, "+field] = head + "items:" + claim("") + service + make("my-cache-password", "", field)
+		lists["ours, "+field] = head + "items:" + kptfile + claim("") + make("my-cache-password", mark, field)
+		lists["ours, rotated, "+field] = head + "items:" + kptfile + claim(rotate) + make("my-cache-password", mark, field)
+		lists["ours, encrypted, "+field] = head + "items:" + kptfile + claim(rotate) + make("my-cache-password", mark, field) + sops
+		lists["in the connection Secret, "+field] = head + "items:" + kptfile + claim("") + make("my-cache-conn", mark, field)
+		lists["as the seed, "+field] = head + seedRef + "items:" + claim("") + make("seed", "", field)
+	}
+	lists["in a field of the claim"] = head + "items:" + claim("") + "    spec:\n      password: VALUE\n"
+	lists["as the list itself"] = "password: VALUE\n"
+
+	dataLine := regexp.MustCompile(`(?m)^\s+password: .*$`)
+	for where, list := range lists {
+		for form, value := range forms {
+			t.Run(where+"/"+form, func(t *testing.T) {
+				t.Parallel()
+				stdout, stderr, exitCode := run(t, []byte(strings.ReplaceAll(list, "VALUE", value)))
+				assert.False(t, strings.Contains(stderr, "hunter2"), "stderr must not show the secret")
+				assert.NotContains(t, stderr, "goroutine", "no panic")
+
+				_, results, _ := strings.Cut(stdout, "\nresults:\n")
+				assert.False(t, strings.Contains(results, "hunter2"), "the results must not show the secret")
+				encoded := base64.StdEncoding.EncodeToString([]byte(marker))
+				assert.False(t, strings.Contains(stderr+results, encoded[:20]), "nor in base64")
+
+				if exitCode == 0 && where != "in a field of the claim" {
+					rest := dataLine.ReplaceAllString(stdout, "")
+					assert.False(t, strings.Contains(rest, encoded[:20]), "only the data of Secrets may hold it")
+				}
+			})
+		}
+	}
+
+	for form, value := range map[string]string{"whole": marker + " ", "short": "hunter2"} {
+		t.Run("seed in the environment/"+form, func(t *testing.T) {
+			stdout, stderr, exitCode := run(t, []byte(head+"items:"+claim("")), "DRAGONFLY_PASSWORD_SEED="+value)
+			assert.Equal(t, 1, exitCode)
+			assert.False(t, strings.Contains(stdout+stderr, "hunter2"), "nothing may show the seed")
+		})
+	}
+}

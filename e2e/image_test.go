@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,7 +70,7 @@ func standInBuilder(t *testing.T) string {
 	require.NoError(t, cmd.Start())
 
 	archive := tar.NewWriter(stdin)
-	addTree(t, archive, runtime.GOROOT(), "usr/local/go")
+	addTree(t, archive, strings.TrimSpace(succeeds(t, "..", nil, "go", "env", "GOROOT")), "usr/local/go")
 	addTree(t, archive, modules, "go/pkg/mod")
 	for _, file := range shell(t) {
 		addTree(t, archive, file, strings.TrimPrefix(file, "/"))

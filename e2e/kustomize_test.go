@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -111,7 +112,8 @@ func TestKustomizeNeverMakesUpAPassword(t *testing.T) {
 			assert.Empty(t, r.stdout)
 			assert.Contains(t, r.stderr, "DRAGONFLY_PASSWORD_SEED")
 
-			assert.True(t, build(t, dir, seed) == build(t, dir, seed), "two builds must give the same bytes")
+			first := build(t, dir, seed)
+			assert.True(t, first == build(t, dir, seed), "two builds must give the same bytes")
 		})
 	}
 }
@@ -147,4 +149,24 @@ func TestKustomizeShowsWhatIsWrong(t *testing.T) {
 	r := command(t, dir, []string{seed}, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
 	assert.True(t, r.failed)
 	assert.Contains(t, r.stderr, `error: DragonflyInstance my-namespace/my-cache: spec.sise: unknown field; did you mean "size"?`)
+}
+
+// The seed can lie among the resources, decrypted by KSOPS for example. It never reaches the cluster.
+func TestKustomizeSeedInASecret(t *testing.T) {
+	const text = "a seed that lies among the resources"
+	configured := strings.Replace(function, "metadata:", "spec:\n  password:\n    seedSecretRef: {namespace: platform, name: dragonfly-seed, key: seed}\nmetadata:", 1)
+	dir := write(t, map[string]string{
+		"kustomization.yaml": "namespace: shop\nnamePrefix: eu-\nresources: [claim.yaml, seed.yaml]\ntransformers: [function.yaml]\n",
+		"claim.yaml":         claim,
+		"function.yaml":      configured,
+		"seed.yaml":          "apiVersion: v1\nkind: Secret\nmetadata:\n  name: dragonfly-seed\n  namespace: platform\nstringData:\n  seed: " + text + "\n",
+	})
+	objects := parse(t, build(t, dir))
+	assert.NotContains(t, objects, "Secret eu-dragonfly-seed")
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "function.yaml"), []byte(function), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte("namespace: shop\nnamePrefix: eu-\nresources: [claim.yaml]\ntransformers: [function.yaml]\n"), 0o600))
+	fromEnvironment := parse(t, build(t, dir, "DRAGONFLY_PASSWORD_SEED="+text))
+	assert.True(t, objects.secret(t, "eu-my-cache-conn")["password"] == fromEnvironment.secret(t, "eu-my-cache-conn")["password"],
+		"the same seed must give the same password, wherever it lies")
 }

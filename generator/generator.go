@@ -59,14 +59,14 @@ func expand(list *read.List, env Environment, results *report.Results) error {
 	cfg := config.Read(list.FunctionConfig, results)
 	seed, hasSeed := env.LookupEnv(plan.SeedVariable)
 
-	plans, owners := plan.Make(plan.Input{
-		List: list, Config: cfg, Kept: kept, Seed: seed, HasSeed: hasSeed, Random: env.Random,
-	}, results)
+	in := plan.Input{List: list, Config: cfg, Kept: kept, Seed: seed, HasSeed: hasSeed, Random: env.Random}
+	plans, owners := plan.Make(in, results)
 	changes, err := merge.Plan(merge.Input{List: list, Config: cfg, Kept: kept, Plans: plans, Owners: owners}, results)
 	if err != nil || results.HasErrors() {
 		return err
 	}
-	merge.MarkLocal(list, isLocal)
+	merge.MarkLocal(list.Items, isLocal)
+	merge.MarkLocal(plan.SeedSecrets(in), isReadable)
 	changes.Apply(list)
 	return nil
 }
@@ -76,6 +76,9 @@ func isLocal(item *read.Item) bool {
 	return item.Group == v1alpha1.Group && (item.Kind == v1alpha1.ClaimKind || item.Kind == v1alpha1.ConfigKind)
 }
 
+// isReadable leaves what SOPS has encrypted alone: another annotation would break its signature.
+func isReadable(item *read.Item) bool { return !item.IsEncrypted() }
+
 // isKept says whether the result goes back to the files that the items came from. Only kpt's own
 // Kptfile among the items proves that; a path annotation does not, kustomize makes some up.
 func isKept(list *read.List, results *report.Results) bool {
@@ -84,7 +87,7 @@ func isKept(list *read.List, results *report.Results) bool {
 		if item.Group == "kpt.dev" && item.Kind == "Kptfile" {
 			return true
 		}
-		if inPackage == nil && item.Annotation(merge.PackagePath) != "" {
+		if inPackage == nil && item.Annotation(read.PackagePath) != "" {
 			inPackage = item
 		}
 	}

@@ -35,7 +35,12 @@ func (o *Object) Errorf(field report.Field, format string, args ...any) {
 func (o *Object) Plain() *yaml.Node {
 	node, err := yamlnode.Plain(o.Item.Node)
 	if duplicate := (*yamlnode.DuplicateKeyError)(nil); errors.As(err, &duplicate) {
-		o.Errorf(report.Field{Path: duplicate.Path}, "the field is there twice; remove one of them")
+		// Below the fields of spec and metadata nobody knows what a key may be.
+		if known := duplicate.Path[:min(2, len(duplicate.Path))]; len(known) == len(duplicate.Path) {
+			o.Errorf(report.Field{Path: strings.Join(known, ".")}, "the field is there twice; remove one of them")
+		} else {
+			o.Errorf(report.Field{Path: strings.Join(known, ".")}, "has a field in it that is there twice; remove one of them")
+		}
 		return nil
 	} else if err != nil {
 		o.Failed = true

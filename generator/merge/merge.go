@@ -219,11 +219,11 @@ func (m *merger) inform(p plan.Plan, created, updated, removed []string) {
 	}
 }
 
-// MarkLocal gives the claims and the configurations among the items the annotation that keeps them away
-// from the cluster, where they do not say otherwise.
-func MarkLocal(list *read.List, isLocal func(*read.Item) bool) {
-	for _, item := range list.Items {
-		if isLocal(item) && yamlnode.IsNull(yamlnode.Get(item.Node, "metadata", "annotations", fn.KptLocalConfig)) {
+// MarkLocal gives those of the items the annotation that keeps them away from the cluster, where they do
+// not say otherwise.
+func MarkLocal(items []*read.Item, those func(*read.Item) bool) {
+	for _, item := range items {
+		if those(item) && yamlnode.IsNull(yamlnode.Get(item.Node, "metadata", "annotations", fn.KptLocalConfig)) {
 			yamlnode.SetText(item.Node, "true", "metadata", "annotations", fn.KptLocalConfig)
 		}
 	}

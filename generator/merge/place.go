@@ -12,21 +12,6 @@ import (
 	"github.com/bizmatters/dragonfly-generator/generator/yamlnode"
 )
 
-// internalPrefix is what the annotations of the orchestrators' own bookkeeping begin with.
-const internalPrefix = "internal.config.kubernetes.io/"
-
-// PackagePath is kpt's annotation for the package that an item is in.
-const PackagePath = internalPrefix + "package-path"
-
-// Kustomize's memory of what a resource was called before its transformers: by it, references follow.
-const (
-	previousNames      = internalPrefix + "previousNames"
-	previousKinds      = internalPrefix + "previousKinds"
-	previousNamespaces = internalPrefix + "previousNamespaces"
-	prefixes           = internalPrefix + "prefixes"
-	suffixes           = internalPrefix + "suffixes"
-)
-
 // isBookkeeping says whether an annotation belongs to the orchestrator and not to the object.
 func isBookkeeping(annotation string) bool {
 	switch annotation {
@@ -35,7 +20,7 @@ func isBookkeeping(annotation string) bool {
 		"config.kubernetes.io/origin", "alpha.config.kubernetes.io/transformations": // buildMetadata
 		return true
 	}
-	return strings.HasPrefix(annotation, internalPrefix) || strings.HasPrefix(annotation, "internal.kpt.dev/")
+	return strings.HasPrefix(annotation, read.InternalPrefix) || strings.HasPrefix(annotation, "internal.kpt.dev/")
 }
 
 // place gives a new object its file beside the claim where results are kept, and what kustomize
@@ -44,11 +29,11 @@ func (m *merger) place(n *yaml.Node, p plan.Plan, o object) {
 	if m.Kept {
 		folder := p.Instance.Name.Name + "." + p.Instance.Namespace
 		annotate(n, kioutil.PathAnnotation, path.Join(path.Dir(p.Claim.Path()), folder, o.file))
-		annotate(n, PackagePath, p.Claim.Annotation(PackagePath))
+		annotate(n, read.PackagePath, p.Claim.Annotation(read.PackagePath))
 	}
-	annotate(n, previousNames, mapList(p.Claim, previousNames, o.name))
-	annotate(n, previousKinds, mapList(p.Claim, previousKinds, func(string) string { return o.id.Kind }))
-	for _, same := range []string{previousNamespaces, prefixes, suffixes} {
+	annotate(n, read.PreviousNames, mapList(p.Claim, read.PreviousNames, o.name))
+	annotate(n, read.PreviousKinds, mapList(p.Claim, read.PreviousKinds, func(string) string { return o.id.Kind }))
+	for _, same := range []string{read.PreviousNamespaces, read.Prefixes, read.Suffixes} {
 		annotate(n, same, p.Claim.Annotation(same))
 	}
 }

@@ -17,25 +17,20 @@ import (
 	"github.com/bizmatters/dragonfly-generator/generator/yamlnode"
 )
 
-// SeedVariable is the environment variable that the seed comes from.
-const SeedVariable = "DRAGONFLY_PASSWORD_SEED"
-
 // passwords decides where each password comes from. A password never changes unless somebody asks for
 // it, so what is there already is looked at first, and what is there but out of sight is never guessed.
 type passwords struct {
 	Input
 	results *report.Results
 
-	seed       password.Seed
-	hasSeed    bool
-	seedFailed bool // a problem with the seed was reported
-	standIns   map[read.ID]*read.Item
-	owners     Owners
+	seed     seed
+	standIns map[read.ID]*read.Item
+	owners   Owners
 }
 
 func newPasswords(in Input, owners Owners, results *report.Results) *passwords {
 	p := &passwords{Input: in, results: results, standIns: findStandIns(in.List), owners: owners}
-	p.findSeed()
+	p.seed = findSeed(in, results)
 	p.findUnreadable()
 	return p
 }
@@ -122,26 +117,40 @@ func (p *passwords) create(c claim, rotate bool) (password.Password, string) {
 	case policy.Source == config.Existing:
 		p.results.Errorf(c.item, "the password has to exist already (spec.password.source is %s), but there is no Secret %s with it; put that Secret beside the claim, with the key %s",
 			config.Existing, c.PasswordSecret(), instance.PasswordKey)
-	case policy.Source != config.FromRandom && p.hasSeed:
-		return password.Derive(p.seed, c.ID(), c.rotation), "derived from the seed"
-	case p.seedFailed && policy.Source != config.FromRandom: // reported already
+	case policy.Source == config.FromRandom && lost:
+		p.lost(c)
+	case policy.Source == config.FromRandom:
+		return p.random(c)
+	case p.seed.failed: // reported already
+	case p.seed.missing != "":
+		p.results.Errorf(c.item, "the password has to come from a seed, but %s", p.seed.missing)
+	case !p.seed.IsZero():
+		return password.Derive(p.seed.Seed, c.ID(), c.rotation), "derived from the seed"
 	case policy.Source == config.FromSeed:
 		p.results.Errorf(c.item, "the password has to come from a seed (spec.password.source is %s), but there is none; set the environment variable %s, or name a Secret in spec.password.seedSecretRef",
 			config.FromSeed, SeedVariable)
 	case lost:
-		p.results.Errorf(c.item, "the instance was rendered before (its StatefulSet is here), but its Secret %s is not: it was deleted, ignored by Git, or hidden by a selector; bring it back, from Git's history or with `kubectl get secret %s -n %s -o yaml`, or set the seed that it came from in %s; a new password would lock its clients out",
-			c.PasswordSecret(), c.PasswordSecret(), c.Namespace, SeedVariable)
-	case p.Kept || policy.Source == config.FromRandom:
-		random, err := password.Random(p.Random)
-		if err != nil {
-			p.results.Errorf(c.item, "%s; try again", err)
-		}
-		return random, "new and random"
+		p.lost(c)
+	case p.Kept:
+		return p.random(c)
 	default:
 		p.results.Errorf(c.item, "there is no password, and nothing keeps one that this build makes up: the next build would make another and lock every client out; set the environment variable %s (32 bytes or more, `openssl rand -base64 32`; pass it with `-e %s` to a container), or put a Secret %s with the key %s beside the claim, or render in place with kpt",
 			SeedVariable, SeedVariable, c.PasswordSecret(), instance.PasswordKey)
 	}
 	return password.Password{}, ""
+}
+
+func (p *passwords) lost(c claim) {
+	p.results.Errorf(c.item, "the instance was rendered before (its StatefulSet is here), but its Secret %s is not: it was deleted, ignored by Git, or hidden by a selector; bring it back, from Git's history or with `kubectl get secret %s -n %s -o yaml`, or set the seed that it came from in %s; a new password would lock its clients out",
+		c.PasswordSecret(), c.PasswordSecret(), c.Namespace, SeedVariable)
+}
+
+func (p *passwords) random(c claim) (password.Password, string) {
+	random, err := password.Random(p.Random)
+	if err != nil {
+		p.results.Errorf(c.item, "%s; try again", err)
+	}
+	return random, "new and random"
 }
 
 // wasRendered says whether the StatefulSet that we made for the claim is among the items.
@@ -295,20 +304,6 @@ func firstSeen(passwords ...password.Password) password.Password {
 	return password.Password{}
 }
 
-// findSeed looks for the seed in the environment.
-func (p *passwords) findSeed() {
-	if !p.HasSeed {
-		return
-	}
-	seed, err := password.ParseSeed(p.Seed)
-	if err != nil {
-		p.seedFailed = true
-		p.results.Errorf(nil, "the seed in the environment variable %s %s", SeedVariable, err)
-		return
-	}
-	p.seed, p.hasSeed = seed, true
-}
-
 // findUnreadable reports objects of which SOPS has encrypted the kind or the name too: they might be
 // the very Secrets that are looked for.
 func (p *passwords) findUnreadable() {
@@ -367,5 +362,5 @@ func (s secretView) wayToWrite(c claim, other string, keys ...string) string {
 	if s.state == encrypted {
 		return fmt.Sprintf("decrypt the Secrets of %s, run this again, and encrypt both", c.Name)
 	}
-	return fmt.Sprintf("let another %s make %s too, with the keys %s", s.standIn.Kind, other, strings.Join(keys, ", "))
+	return fmt.Sprintf("let another %s make %s too, with %s in it", s.standIn.Kind, other, strings.Join(keys, ", "))
 }

@@ -26,6 +26,22 @@ type ID struct {
 	Group, Kind, Namespace, Name string
 }
 
+// InternalPrefix is what the annotations of the orchestrators' own bookkeeping begin with.
+const InternalPrefix = "internal.config.kubernetes.io/"
+
+// PackagePath is kpt's annotation for the package that an item is in.
+const PackagePath = InternalPrefix + "package-path"
+
+// Kustomize's memory of what a resource was called before its transformers: lists with commas, by which
+// references follow.
+const (
+	PreviousNames      = InternalPrefix + "previousNames"
+	PreviousKinds      = InternalPrefix + "previousKinds"
+	PreviousNamespaces = InternalPrefix + "previousNamespaces"
+	Prefixes           = InternalPrefix + "prefixes"
+	Suffixes           = InternalPrefix + "suffixes"
+)
+
 // Item is one object of a ResourceList.
 type Item struct {
 	ID
@@ -62,6 +78,23 @@ func (i *Item) Annotation(key string) string {
 // IsEncrypted says whether SOPS has encrypted the object.
 func (i *Item) IsEncrypted() bool {
 	return !yamlnode.IsNull(yamlnode.Get(i.Node, "sops"))
+}
+
+// FormerNames returns what the item is called and what it was called before kustomize renamed it, each
+// with its namespace.
+func (i *Item) FormerNames() []ID {
+	ids := []ID{i.ID}
+	names, namespaces := i.Annotation(PreviousNames), i.Annotation(PreviousNamespaces)
+	if names == "" {
+		return ids
+	}
+	in := strings.Split(namespaces, ",")
+	for n, name := range strings.Split(names, ",") {
+		if n < len(in) {
+			ids = append(ids, ID{Group: i.Group, Kind: i.Kind, Namespace: in[n], Name: name})
+		}
+	}
+	return ids
 }
 
 // Path returns the file that the orchestrator read the item from, "" where it does not say.

@@ -118,6 +118,25 @@ functionConfig:
 	assert.Empty(t, l.Find(read.ID{Group: "apps", Kind: "StatefulSet", Namespace: "ns", Name: "b"}), "What is not there is not found.")
 }
 
+func TestFormerNames(t *testing.T) {
+	id := func(namespace, name string) read.ID { return read.ID{Kind: "Secret", Namespace: namespace, Name: name} }
+	for _, tc := range []struct {
+		reason, annotations string
+		want                []read.ID
+	}{
+		{"Without kustomize an object has its own name alone.", "{}", []read.ID{id("prod", "eu-a")}},
+		{"Kustomize remembers each name with its namespace.",
+			"{internal.config.kubernetes.io/previousNames: 'a,x-a', internal.config.kubernetes.io/previousNamespaces: 'default,prod'}",
+			[]read.ID{id("prod", "eu-a"), id("default", "a"), id("prod", "x-a")}},
+		{"A name whose namespace is not remembered is nobody's.",
+			"{internal.config.kubernetes.io/previousNames: 'a,x-a', internal.config.kubernetes.io/previousNamespaces: ns}",
+			[]read.ID{id("prod", "eu-a"), id("ns", "a")}},
+	} {
+		l := list(t, "items:\n- {apiVersion: v1, kind: Secret, metadata: {name: eu-a, namespace: prod, annotations: "+tc.annotations+"}}\n")
+		assert.Equal(t, tc.want, l.Items[0].FormerNames(), tc.reason)
+	}
+}
+
 func TestPlace(t *testing.T) {
 	l := list(t, `items:
 - metadata: {name: none}

@@ -9,6 +9,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
@@ -21,8 +22,14 @@ type Results struct {
 	all fn.Results
 }
 
-// All returns what was collected.
-func (r *Results) All() fn.Results { return r.all }
+// All returns what was collected. After an error there are no infos: they say what was done, and nothing
+// was.
+func (r *Results) All() fn.Results {
+	if !r.HasErrors() {
+		return r.all
+	}
+	return slices.DeleteFunc(slices.Clone(r.all), func(result *fn.Result) bool { return result.Severity == fn.Info })
+}
 
 // HasErrors says whether one of them is an error.
 func (r *Results) HasErrors() bool { return r.all.ExitCode() != 0 }

@@ -72,15 +72,23 @@ func TestResults(t *testing.T) {
 	assert.False(t, new(report.Results).HasErrors(), "Nothing found is no error.")
 }
 
+func TestAfterAnErrorThereAreNoInfos(t *testing.T) {
+	var results report.Results
+	results.Infof(nil, "created")
+	assert.Len(t, results.All(), 1, "An info says what was done.")
+	results.Errorf(nil, "wrong")
+	results.Infof(nil, "updated")
+	require.Len(t, results.All(), 1, "After an error nothing was done.")
+	assert.Equal(t, "wrong", results.All()[0].Message)
+}
+
 func TestLines(t *testing.T) {
 	var results report.Results
 	results.Errorf(nil, "first")
-	results.Infof(item(t, inFile), "not on stderr")
 	results.FieldErrorf(item(t, inFile), report.Field{Path: "spec.size", Current: "x"}, "unknown size %q", "x")
-	results.FieldInfof(item(t, inFile), report.Field{Path: "spec"}, "not on stderr either")
 	results.Errorf(item(t, "{kind: Namespace, metadata: {name: a}}"), "without a namespace")
 	results.Errorf(item(t, "{kind: Nothing}"), "without a name")
-	all := append(results.All(), &fn.Result{Message: "careful", Severity: fn.Warning})
+	all := append(results.All(), &fn.Result{Message: "not on stderr", Severity: fn.Info}, &fn.Result{Message: "careful", Severity: fn.Warning})
 
 	assert.Equal(t, `error: first
 error: claims/a.yaml[2]: DragonflyInstance ns/my-cache: spec.size: unknown size "x"

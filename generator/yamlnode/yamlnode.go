@@ -7,7 +7,6 @@ package yamlnode
 import (
 	"errors"
 	"slices"
-	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
@@ -166,9 +165,9 @@ func index(n *yaml.Node, key string) int {
 // DuplicateKeyError says that a mapping has the same key twice, so that readers would disagree on
 // which one counts.
 type DuplicateKeyError struct {
-	// Path leads to the second of the two, dots between its keys. A key can be a secret that somebody
-	// put in the wrong place: do not print the path of a Secret.
-	Path string
+	// Path is the keys that lead to it. A key can be a secret that somebody put in the wrong place: print
+	// no more of the path than the object's type knows.
+	Path []string
 }
 
 func (e *DuplicateKeyError) Error() string { return "has the same key twice" }
@@ -186,7 +185,7 @@ const maxExpanded = 100_000
 func Plain(n *yaml.Node) (*yaml.Node, error) {
 	n = Follow(n)
 	if path, found := duplicateKey(n); found {
-		return nil, &DuplicateKeyError{Path: strings.Join(path, ".")}
+		return nil, &DuplicateKeyError{Path: path}
 	}
 	if !hasAliases(n) {
 		return n, nil

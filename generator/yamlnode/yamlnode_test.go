@@ -152,6 +152,10 @@ metadata: # of metadata
 		in:     "common: &common\n  a: b # of a\nmetadata:\n  annotations: *common\nspec: *common\n",
 		want:   "common: &common\n  a: b # of a\nmetadata:\n  annotations:\n    a: b # of a\n    key: new\nspec: *common\n",
 	}, {
+		reason: "A value in a parent that is an alias is replaced in the copy alone.",
+		in:     "common: &common\n  key: old\nmetadata:\n  annotations: *common\n",
+		want:   "common: &common\n  key: old\nmetadata:\n  annotations:\n    key: new\n",
+	}, {
 		reason: "A value that is there is replaced where it stands, with its comments.",
 		in:     "metadata:\n  annotations:\n    # above\n    key: old # beside\n    z: y\n",
 		want:   "metadata:\n  annotations:\n    # above\n    key: new # beside\n    z: y\n",
@@ -340,7 +344,7 @@ func TestPlainErrors(t *testing.T) {
 			continue
 		}
 		if assert.ErrorAs(t, err, &duplicate, tc.reason) {
-			assert.Equal(t, tc.duplicate, duplicate.Path, tc.reason)
+			assert.Equal(t, tc.duplicate, strings.Join(duplicate.Path, "."), tc.reason)
 		}
 	}
 }
