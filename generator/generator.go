@@ -61,23 +61,33 @@ func expand(list *read.List, env Environment, results *report.Results) error {
 
 	in := plan.Input{List: list, Config: cfg, Kept: kept, Seed: seed, HasSeed: hasSeed, Random: env.Random}
 	plans, owners := plan.Make(in, results)
-	changes, err := merge.Plan(merge.Input{List: list, Config: cfg, Kept: kept, Plans: plans, Owners: owners}, results)
+	changes, err := merge.Plan(merge.Input{
+		List: list, Config: cfg, Kept: kept, Plans: plans, Owners: owners, Local: localItems(in),
+	}, results)
 	if err != nil || results.HasErrors() {
 		return err
 	}
-	merge.MarkLocal(list.Items, isLocal)
-	merge.MarkLocal(plan.SeedSecrets(in), isReadable)
 	changes.Apply(list)
 	return nil
 }
 
-// isLocal says whether an item is for this function and not for the cluster.
-func isLocal(item *read.Item) bool {
-	return item.Group == v1alpha1.Group && (item.Kind == v1alpha1.ClaimKind || item.Kind == v1alpha1.ConfigKind)
+// localItems returns the items that are for this function and not for the cluster: claims,
+// configurations, and the seed's Secret unless SOPS has encrypted it, since any change would break its
+// signature.
+func localItems(in plan.Input) []*read.Item {
+	var local []*read.Item
+	for _, item := range in.List.Items {
+		if item.Group == v1alpha1.Group && (item.Kind == v1alpha1.ClaimKind || item.Kind == v1alpha1.ConfigKind) {
+			local = append(local, item)
+		}
+	}
+	for _, item := range plan.SeedSecrets(in) {
+		if !item.IsEncrypted() {
+			local = append(local, item)
+		}
+	}
+	return local
 }
-
-// isReadable leaves what SOPS has encrypted alone: another annotation would break its signature.
-func isReadable(item *read.Item) bool { return !item.IsEncrypted() }
 
 // isKept says whether the result goes back to the files that the items came from. Only kpt's own
 // Kptfile among the items proves that; a path annotation does not, kustomize makes some up.

@@ -11,8 +11,8 @@ import (
 )
 
 // Node turns a typed Kubernetes object into YAML: its fields in the order of its Go type, apiVersion
-// and kind first, without the noise that the types emit (status, creationTimestamp, nulls and empty
-// maps that mean nothing).
+// and kind first, without the noise that the types emit (status, nulls and empty maps that mean
+// nothing).
 func Node(object any) (*yaml.Node, error) {
 	text, err := json.Marshal(object)
 	if err != nil {
@@ -78,7 +78,9 @@ func decodeObject(decoder *json.Decoder) (*yaml.Node, error) {
 			object.Content = append(object.Content, yamlnode.Scalar(name), value)
 		}
 	}
-	apiVersionFirst(object)
+	if apiVersionFirst(object) {
+		yamlnode.Set(object, "status", nil) // the cluster's
+	}
 	_, err := decoder.Token()
 	return object, err
 }
@@ -86,13 +88,16 @@ func decodeObject(decoder *json.Decoder) (*yaml.Node, error) {
 // isNoise says whether a field means nothing. Of the empty maps that we emit, only emptyDir says
 // something by being there.
 func isNoise(name string, value *yaml.Node) bool {
-	return value == nil || name == "status" || name == "creationTimestamp" ||
-		value.Kind == yaml.MappingNode && len(value.Content) == 0 && name != "emptyDir"
+	return value == nil || value.Kind == yaml.MappingNode && len(value.Content) == 0 && name != "emptyDir"
 }
 
-// apiVersionFirst moves apiVersion in front of kind, as people write it.
-func apiVersionFirst(n *yaml.Node) {
-	if c := n.Content; len(c) >= 4 && c[0].Value == "kind" && c[2].Value == "apiVersion" {
-		c[0], c[1], c[2], c[3] = c[2], c[3], c[0], c[1]
+// apiVersionFirst moves apiVersion in front of kind, as people write it, and says whether n is an object
+// that has both.
+func apiVersionFirst(n *yaml.Node) bool {
+	c := n.Content
+	if len(c) < 4 || c[0].Value != "kind" || c[2].Value != "apiVersion" {
+		return false
 	}
+	c[0], c[1], c[2], c[3] = c[2], c[3], c[0], c[1]
+	return true
 }

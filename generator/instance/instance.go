@@ -4,6 +4,7 @@ package instance
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/generator/password"
@@ -27,6 +28,12 @@ const MaxNameLength = 52
 // Name identifies an instance.
 type Name struct {
 	Namespace, Name string
+}
+
+// ParseMark returns the name of the instance that an object with that mark was made for.
+func ParseMark(mark string) Name {
+	namespace, name, _ := strings.Cut(mark, "/")
+	return Name{Namespace: namespace, Name: name}
 }
 
 // String returns "namespace/name", which is also the mark on the objects made for it.
@@ -75,6 +82,9 @@ type Instance struct {
 
 // Storage returns the volume's size as a Kubernetes quantity.
 func (i Instance) Storage() string { return strconv.Itoa(i.StorageGB) + "Gi" }
+
+// StorageBytes returns the volume's size in bytes.
+func (i Instance) StorageBytes() int64 { return int64(i.StorageGB) << 30 }
 
 // ID is what a seeded password is derived from besides the seed.
 func (n Name) ID() password.ID {

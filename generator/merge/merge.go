@@ -10,6 +10,7 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/generator/build"
+	"github.com/bizmatters/dragonfly-generator/generator/check"
 	"github.com/bizmatters/dragonfly-generator/generator/config"
 	"github.com/bizmatters/dragonfly-generator/generator/instance"
 	"github.com/bizmatters/dragonfly-generator/generator/plan"
@@ -26,13 +27,16 @@ type Input struct {
 	Kept   bool
 	Plans  []plan.Plan
 	Owners plan.Owners
+	// Local are the items that are for this function and not for the cluster.
+	Local []*read.Item
 }
 
 // Changes is what a merge does to a list. Apply does it.
 type Changes struct {
-	add     []*yaml.Node
+	local   []*read.Item
 	replace []replacement
 	remove  []*read.Item
+	add     []*yaml.Node
 }
 
 type replacement struct {
@@ -42,23 +46,28 @@ type replacement struct {
 
 // Plan decides on every object of every instance and reports what stands in the way. It changes nothing.
 func Plan(in Input, results *report.Results) (Changes, error) {
-	m := merger{Input: in, results: results}
+	m := merger{Input: in, results: results, seen: map[*read.Item]bool{}}
 	for _, p := range in.Plans {
 		if err := m.instance(p); err != nil {
 			return Changes{}, err
 		}
 	}
+	m.leftovers()
+	m.markLocal()
 	return m.changes, nil
 }
 
 // Apply changes the list.
 func (c Changes) Apply(list *read.List) {
+	for _, item := range c.local {
+		yamlnode.SetText(item.Node, "true", localConfig...)
+	}
 	for _, r := range c.replace {
 		r.item.Node.Content = r.with.Content
 		r.item.Node.Style = 0
 	}
-	for _, item := range c.remove {
-		list.Remove(item)
+	if len(c.remove) > 0 {
+		list.Remove(c.remove)
 	}
 	for _, n := range c.add {
 		list.Add(n)
@@ -69,6 +78,7 @@ type merger struct {
 	Input
 	results *report.Results
 	changes Changes
+	seen    map[*read.Item]bool // objects that belong to a claim that is there
 }
 
 // object is one object of an instance on its way into the items.
@@ -120,6 +130,9 @@ func (m *merger) instance(p plan.Plan) error {
 	for _, o := range objectsOf(p, m.Config) {
 		what := o.id.Kind + " " + o.id.Name
 		items := m.List.Find(o.id)
+		for _, item := range items {
+			m.seen[item] = true
+		}
 		switch {
 		case len(items) > 1:
 			m.results.Errorf(items[1], "the same object stands in %s and %s; remove one of them", m.List.Place(items[0]), m.List.Place(items[1]))
@@ -127,7 +140,7 @@ func (m *merger) instance(p plan.Plan) error {
 		case p.Failed || o.disposition == plan.Leave:
 		case o.disposition == plan.Remove && !m.Kept:
 			m.results.Errorf(items[0], "is here in plain text beside what stands for it in encrypted form; remove the plain one")
-		case o.disposition == plan.Remove:
+		case o.disposition == plan.Remove && !m.isAnchored(items[0]):
 			m.changes.remove = append(m.changes.remove, items[0])
 			removed = append(removed, what)
 		case len(items) == 0:
@@ -145,6 +158,7 @@ func (m *merger) instance(p plan.Plan) error {
 			}
 			if changed {
 				updated = append(updated, what)
+				m.warn(items[0], p, o)
 			}
 		}
 	}
@@ -163,8 +177,11 @@ func (m *merger) mayTouch(item *read.Item, p plan.Plan, o object) bool {
 			m.results.Errorf(item, "the claim %s needs this name for its own %s, and this one was not made from a claim; rename the claim, or remove this object", p.Instance.Name, item.Kind)
 		}
 		return false
+	case owner == plan.Renamed && m.Kept:
+		m.results.Errorf(item, "is a copy of what was made for the claim %s, which is here too, and stands where the claim %s needs its own; remove this object", item.Annotation(v1alpha1.GeneratedFrom), p.Instance.Name)
+		return false
 	case owner == plan.Renamed:
-		m.results.Errorf(item, "was made from another claim (%s) and renamed since, so what it says about its instance is out of date; run this function once, after whatever renames: in the outermost kustomization", item.Annotation(v1alpha1.GeneratedFrom))
+		m.renamed(item)
 		return false
 	}
 	return true
@@ -172,17 +189,20 @@ func (m *merger) mayTouch(item *read.Item, p plan.Plan, o object) bool {
 
 // update decides on an object of ours that is there already, and says whether it will be replaced.
 func (m *merger) update(item *read.Item, o object) (changed bool, err error) {
+	object := check.Object{Item: item, Results: m.results}
+	old := object.Plain()
+	if old == nil {
+		return false, nil
+	}
 	n, err := build.Node(o.make())
 	if err != nil {
 		return false, err
 	}
 	if o.disposition == plan.Renew {
-		if err := keepData(n, item.Node); err != nil {
-			return false, err
-		}
+		keepData(n, old)
 	}
-	keepPlace(n, item.Node)
-	if yamlnode.Equal(n, item.Node) {
+	keepPlace(n, old)
+	if yamlnode.Equal(n, old) || m.isAnchored(item) {
 		return false, nil
 	}
 	if !m.Kept {
@@ -191,6 +211,43 @@ func (m *merger) update(item *read.Item, o object) (changed bool, err error) {
 	}
 	m.changes.replace = append(m.changes.replace, replacement{item: item, with: n})
 	return true, nil
+}
+
+// isAnchored reports an object that has to go and has YAML anchors, to which others may refer.
+func (m *merger) isAnchored(item *read.Item) bool {
+	anchored := yamlnode.HasAnchors(item.Node)
+	if anchored {
+		m.results.Errorf(item, "has to change and has YAML anchors, to which something else may refer; write the values out, without anchors")
+	}
+	return anchored
+}
+
+// localConfig leads to the annotation that keeps an object away from the cluster.
+var localConfig = []string{"metadata", "annotations", fn.KptLocalConfig}
+
+// markLocal plans that annotation where it is missing. An object that says otherwise has its reason.
+func (m *merger) markLocal() {
+	for _, item := range m.Local {
+		switch {
+		case !yamlnode.IsNull(yamlnode.Get(item.Node, localConfig...)):
+		case item.Kind == v1alpha1.ClaimKind && !hasAnnotations(item): // reported as the claim was validated
+		case !yamlnode.CanSet(item.Node, localConfig...):
+			m.results.FieldErrorf(item, report.Field{Path: "metadata.annotations", Proposed: fn.KptLocalConfig + `: "true"`},
+				"needs the annotation %s: \"true\", which cannot be added to what is no object or is shared through a YAML anchor; write it there yourself", fn.KptLocalConfig)
+		default:
+			m.changes.local = append(m.changes.local, item)
+		}
+	}
+}
+
+// hasAnnotations says whether the item's metadata and annotations are mappings or not there at all.
+func hasAnnotations(item *read.Item) bool {
+	for _, path := range [][]string{{"metadata"}, {"metadata", "annotations"}} {
+		if n := yamlnode.Get(item.Node, path...); !yamlnode.IsNull(n) && n.Kind != yaml.MappingNode {
+			return false
+		}
+	}
+	return true
 }
 
 // inform adds the infos of an instance that changes.
@@ -211,20 +268,14 @@ func (m *merger) inform(p plan.Plan, created, updated, removed []string) {
 		done = append(done, "the password is "+p.Origin)
 	}
 	m.results.Infof(p.Claim, "%s", strings.Join(done, "; "))
+	if volume, two := p.Instance.StorageBytes(), 2*p.Instance.Size.MaxMemory(); volume < two {
+		m.results.FieldInfof(p.Claim, report.Field{Path: "spec.storageGB", Current: p.Instance.StorageGB, Proposed: (two + 1<<30 - 1) >> 30},
+			"the volume is smaller than two full snapshots, and a snapshot is written beside the one before; a larger one is safer if the memory fills up")
+	}
 	if p.RestartOnly {
 		m.results.Infof(p.Claim, "the rotation restarts the pod and changes no password: the Secret %s is not ours, write the new password into it yourself", p.Instance.PasswordSecret())
 	}
 	for _, field := range p.OwnSecrets {
 		m.results.FieldInfof(p.Claim, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; applications read %s", p.Instance.ConnectionSecret())
-	}
-}
-
-// MarkLocal gives those of the items the annotation that keeps them away from the cluster, where they do
-// not say otherwise.
-func MarkLocal(items []*read.Item, those func(*read.Item) bool) {
-	for _, item := range items {
-		if those(item) && yamlnode.IsNull(yamlnode.Get(item.Node, "metadata", "annotations", fn.KptLocalConfig)) {
-			yamlnode.SetText(item.Node, "true", "metadata", "annotations", fn.KptLocalConfig)
-		}
 	}
 }

@@ -68,13 +68,8 @@ func keepPlace(n, old *yaml.Node) {
 }
 
 // keepData gives a Secret the data, of whatever keys, of the one that it replaces.
-func keepData(n, old *yaml.Node) error {
-	old, err := yamlnode.Plain(old)
-	if err != nil {
-		return err
-	}
+func keepData(n, old *yaml.Node) {
 	for _, field := range []string{"immutable", "data", "stringData"} {
 		yamlnode.Set(n, field, yamlnode.Get(old, field))
 	}
-	return nil
 }

@@ -299,6 +299,9 @@ func TestRedacted(t *testing.T) {
 			assert.Equal(t, "[redacted]", fmt.Sprintf(verb, s), "Sprintf(%q) of a seed", verb)
 		}
 	}
+	for _, text := range []string{p.String(), s.String(), p.GoString(), s.GoString()} {
+		assert.Equal(t, "[redacted]", text, "Whoever asks for the text gets none.")
+	}
 	assert.Equal(t, marker, p.Reveal(), "The password is there: the rest of this test is about something.")
 	assert.Equal(t, marker, s.Reveal(), "The seed is there: the rest of this test is about something.")
 }
@@ -307,7 +310,7 @@ func TestRedacted(t *testing.T) {
 func hides(t *testing.T, marker, text, format string, args ...any) {
 	t.Helper()
 	part := marker[:6] // "hunter": three bytes are four characters of base64
-	decimal := strings.Trim(fmt.Sprint([]byte(part)), "[]")
+	decimal := strings.Trim(fmt.Sprintf("%d", []byte(part)), "[]")
 	for encoding, secret := range map[string]string{
 		"plain": part, "hex": hex.EncodeToString([]byte(part)), "spaced hex": fmt.Sprintf("% x", part), "bytes": fmt.Sprintf("%# x", part),
 		"base64": base64.StdEncoding.EncodeToString([]byte(part)), "decimal": decimal,

@@ -69,23 +69,23 @@ type claim struct {
 	ownSecrets  []string
 }
 
-// findClaims returns the claims of the list, each once, and reports every problem of each. A claim with
-// a problem is not among those returned.
-func findClaims(list *read.List, cfg config.Config, results *report.Results) []claim {
+// findClaims returns the valid claims of the list, each once, and reports every problem of the others.
+// The map has them all, by the mark that their objects carry.
+func findClaims(list *read.List, cfg config.Config, results *report.Results) ([]claim, map[string]*read.Item) {
 	var claims []claim
-	seen := map[instance.Name]*read.Item{}
+	marks := map[string]*read.Item{}
 	for _, item := range claimItems(list, results) {
 		c, ok := validate(item, cfg, results)
-		if first := seen[c.Name]; first != nil && c.Name != (instance.Name{}) {
+		if first := marks[c.String()]; first != nil && c.Name.Name != "" {
 			results.Errorf(item, "the same claim stands in %s and %s; remove one of them", list.Place(first), list.Place(item))
 			continue
 		}
-		seen[c.Name] = item
+		marks[c.String()] = item
 		if ok {
 			claims = append(claims, c)
 		}
 	}
-	return claims
+	return claims, marks
 }
 
 // claimItems returns the claims among the items, and the one that is the functionConfig unless it is
@@ -105,7 +105,7 @@ func claimItems(list *read.List, results *report.Results) []*read.Item {
 		if item.ID != own.ID {
 			continue
 		}
-		if !yamlnode.Equal(yamlnode.Get(item.Node, "spec"), yamlnode.Get(own.Node, "spec")) {
+		if !sameSpec(item, own) {
 			results.FieldErrorf(own, report.Field{Path: "spec"}, "the claim is both the functionConfig and in %s, and the two differ; keep one of them", list.Place(item))
 		}
 		return items
@@ -113,8 +113,20 @@ func claimItems(list *read.List, results *report.Results) []*read.Item {
 	return append(items, own)
 }
 
+// sameSpec says whether two claims ask for the same. Of those that cannot be read it says so: they are
+// reported when they are validated.
+func sameSpec(a, b *read.Item) bool {
+	left, err := yamlnode.Plain(a.Node)
+	if err != nil {
+		return true
+	}
+	right, err := yamlnode.Plain(b.Node)
+	return err != nil || yamlnode.Equal(yamlnode.Get(left, "spec"), yamlnode.Get(right, "spec"))
+}
+
+// isClaim also takes one whose apiVersion lacks the version, so that it gets its error.
 func isClaim(item *read.Item) bool {
-	return item.Group == v1alpha1.Group && item.Kind == v1alpha1.ClaimKind
+	return item.Kind == v1alpha1.ClaimKind && (item.Group == v1alpha1.Group || item.APIVersion == v1alpha1.Group)
 }
 
 // validate turns an item into a claim. It reports all its problems; ok says that there were none. The
@@ -165,12 +177,12 @@ func (v *validator) metadata(node *yaml.Node, c *claim) {
 		v.Errorf(report.Field{Path: "metadata.name"}, "is missing; give the claim a name")
 	case !yamlnode.IsString(name):
 		v.Errorf(report.Field{Path: "metadata.name"}, "must be a string; start it with a letter")
-	case len(validation.IsDNS1035Label(name.Value)) > 0:
-		v.Errorf(report.Field{Path: "metadata.name", Current: name.Value},
-			"must be lower case letters, digits and dashes, start with a letter and end with a letter or digit, because the Service takes this name; rename the claim")
 	case len(name.Value) > instance.MaxNameLength:
 		v.Errorf(report.Field{Path: "metadata.name", Current: name.Value},
 			"has %d characters, and of a StatefulSet with more than %d Kubernetes makes no pod; shorten the name", len(name.Value), instance.MaxNameLength)
+	case len(validation.IsDNS1035Label(name.Value)) > 0:
+		v.Errorf(report.Field{Path: "metadata.name", Current: name.Value},
+			"must be lower case letters, digits and dashes, start with a letter and end with a letter or digit, because the Service takes this name; rename the claim")
 	}
 
 	namespace := yamlnode.Get(metadata, "namespace")
@@ -241,11 +253,18 @@ func (v *validator) annotations(n *yaml.Node, c *claim) {
 				field.Current = c.rotation
 				v.Errorf(field, "must be 1 to 63 printable ASCII characters; write a number, and count it up for the next rotation")
 			}
-		case strings.HasPrefix(key, v1alpha1.Group+"/") && check.Nearest(key, []string{v1alpha1.PasswordRotation}) != "":
+		case isMisspeltRotation(key):
 			field.Proposed = v1alpha1.PasswordRotation
 			v.Errorf(field, "unknown annotation; did you mean %q?", v1alpha1.PasswordRotation)
 		}
 	}
+}
+
+// isMisspeltRotation finds what would be silently ignored by somebody who thinks that he has rotated.
+func isMisspeltRotation(annotation string) bool {
+	name, ours := strings.CutPrefix(annotation, v1alpha1.Group+"/")
+	_, rotation, _ := strings.Cut(v1alpha1.PasswordRotation, "/")
+	return ours && check.Nearest(name, []string{rotation}) != ""
 }
 
 func isRotation(text string) bool {

@@ -222,7 +222,7 @@ status: {conditions: []}
 			continue
 		}
 		inst := plans[0].Instance
-		assert.Equal(t, "ns/a", inst.Name.String(), tc.reason)
+		assert.Equal(t, "ns/a", inst.String(), tc.reason)
 		assert.Equal(t, tc.want.size, inst.Size.Name, tc.reason)
 		assert.Equal(t, tc.want.storageGB, inst.StorageGB, tc.reason)
 		assert.Equal(t, tc.want.rotation, inst.Rotation, tc.reason)
@@ -289,6 +289,11 @@ func TestClaimsAreOneOrMany(t *testing.T) {
 			[]string{claimNamed("ns", "b"), claimNamed("ns", "a"), claimNamed("ns", "a")}, 2, []problem{{"", nil, "stands in items[1] and items[2]"}}},
 		{"A claim that stands twice is so when one of them is wrong.", "",
 			[]string{withSpec("{size: 1}"), claimNamed("ns", "a")}, 0, []problem{{"spec.size", nil, "must be one of"}, {"", nil, "the same claim"}}},
+		{"Two claims without a name are not the same one.", "",
+			[]string{metadata(""), metadata("")}, 0, []problem{
+				{"metadata.name", nil, "is missing"}, {"metadata.namespace", nil, "is missing"},
+				{"metadata.name", nil, "is missing"}, {"metadata.namespace", nil, "is missing"},
+			}},
 		{"Claims of the same name in two namespaces are two.", "", []string{claimNamed("ns", "a"), claimNamed("other", "a")}, 2, nil},
 		{"The problems of all claims come at once, in the claims' order.", "",
 			[]string{metadata("name: b"), withSpec("{size: 1}")}, 0, []problem{{"metadata.namespace", nil, "is missing"}, {"spec.size", nil, "must be one of"}}},

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -133,6 +134,9 @@ func (p *passwords) create(c claim, rotate bool) (password.Password, string) {
 		p.lost(c)
 	case p.Kept:
 		return p.random(c)
+	case rotate:
+		p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, and nothing keeps one that this build makes up: the next build would make another and lock every client out; set the environment variable %s (32 bytes or more, `openssl rand -base64 32`), or render in place with kpt",
+			SeedVariable)
 	default:
 		p.results.Errorf(c.item, "there is no password, and nothing keeps one that this build makes up: the next build would make another and lock every client out; set the environment variable %s (32 bytes or more, `openssl rand -base64 32`; pass it with `-e %s` to a container), or put a Secret %s with the key %s beside the claim, or render in place with kpt",
 			SeedVariable, SeedVariable, c.PasswordSecret(), instance.PasswordKey)
@@ -211,10 +215,9 @@ func (p *passwords) look(c claim, name string) secretView {
 	switch {
 	case len(items) > 1:
 		return secretView{failed: true} // reported where the objects are merged
+	case p.lacksNamespace(c, name):
+		return secretView{failed: true}
 	case len(items) == 0:
-		if name == c.PasswordSecret() && p.lacksNamespace(c, name) {
-			return secretView{failed: true}
-		}
 		return view
 	}
 
@@ -230,12 +233,12 @@ func (p *passwords) look(c claim, name string) secretView {
 	if owner == Theirs && name == c.ConnectionSecret() {
 		return view // refused where the objects are merged
 	}
-	text, err := secretText(item.Node, instance.PasswordKey)
+	text, field, err := secretText(item.Node, instance.PasswordKey)
 	if err == nil {
 		view.password, err = password.Parse(text)
 	}
 	if err != nil {
-		p.results.FieldErrorf(item, report.Field{Path: "data." + instance.PasswordKey}, "the password of %s %s", c.Name, err)
+		p.results.FieldErrorf(item, report.Field{Path: field}, "the password of %s %s", c.Name, err)
 		return secretView{failed: true}
 	}
 	if view.state == sealed && owner != Theirs {
@@ -246,44 +249,48 @@ func (p *passwords) look(c claim, name string) secretView {
 	return view
 }
 
-// lacksNamespace reports a Secret of the right name that says no namespace: it would be applied to
-// wherever kubectl happens to point, so it is neither this claim's password nor nobody's.
+// lacksNamespace reports a Secret of the right name, or what stands for one, that says no namespace: it
+// would be applied to wherever kubectl happens to point, so it is neither this claim's nor nobody's.
 func (p *passwords) lacksNamespace(c claim, name string) bool {
-	items := p.List.Find(read.ID{Kind: "Secret", Name: name})
+	id := read.ID{Kind: "Secret", Name: name}
+	items := p.List.Find(id)
+	if standIn := p.standIns[id]; standIn != nil {
+		items = append(slices.Clone(items), standIn)
+	}
 	for _, item := range items {
 		p.results.FieldErrorf(item, report.Field{Path: "metadata.namespace", Proposed: c.Namespace},
-			"is missing, so it is not clear whether this is the password of %s; write `namespace: %s` into it, or give the Secret another name", c.Name, c.Namespace)
+			"is missing, so it is not clear whether this belongs to the claim %s; write `namespace: %s` into it, or give it another name", c.Name, c.Namespace)
 	}
 	return len(items) > 0
 }
 
-// secretText returns a value of a Secret as Kubernetes would store it: stringData wins over data. The
-// error never quotes it.
-func secretText(secret *yaml.Node, key string) (string, error) {
-	secret, err := yamlnode.Plain(secret)
+// secretText returns a value of a Secret as Kubernetes would store it, where stringData wins over data,
+// and the path of the field that it is in. The error never quotes the value.
+func secretText(secret *yaml.Node, key string) (text, field string, err error) {
+	secret, err = yamlnode.Plain(secret)
 	if duplicate := (*yamlnode.DuplicateKeyError)(nil); errors.As(err, &duplicate) {
-		return "", errors.New("cannot be read, because the Secret has the same key twice; remove one of them")
+		return "", "data", errors.New("cannot be read, because the Secret has the same key twice; remove one of them")
 	} else if err != nil {
-		return "", fmt.Errorf("cannot be read, because the Secret %w; write the values out", err)
+		return "", "data", fmt.Errorf("cannot be read, because the Secret %w; write the values out", err)
 	}
-	for _, field := range []string{"stringData", "data"} {
-		value := yamlnode.Get(secret, field, key)
-		if yamlnode.IsNull(value) {
+	for _, data := range []string{"stringData", "data"} {
+		value := yamlnode.Get(secret, data, key)
+		field := data + "." + key
+		switch {
+		case yamlnode.IsNull(value):
 			continue
-		}
-		if !yamlnode.IsString(value) {
-			return "", fmt.Errorf("must be a string in %s; put it in quotes", field)
-		}
-		if field == "stringData" {
-			return value.Value, nil
+		case !yamlnode.IsString(value):
+			return "", field, errors.New("must be a string; put it in quotes")
+		case data == "stringData":
+			return value.Value, field, nil
 		}
 		decoded, err := base64.StdEncoding.DecodeString(value.Value)
 		if err != nil {
-			return "", errors.New("is not valid base64; encode it, or write it into stringData")
+			return "", field, errors.New("is not valid base64; encode it, or write it into stringData")
 		}
-		return string(decoded), nil
+		return string(decoded), field, nil
 	}
-	return "", fmt.Errorf("is missing: the Secret has no key %s; add it", key)
+	return "", "data." + key, fmt.Errorf("is missing: the Secret has no key %s; add it", key)
 }
 
 func firstOf(texts ...string) string {

@@ -314,7 +314,7 @@ func TestPasswordIsRefused(t *testing.T) {
 
 		// Rotation.
 		{"A stateless build cannot rotate without a seed.",
-			situation{claim: myCache(rotated2), items: []string{ours, conn}}, []problem{{"", nil, "DRAGONFLY_PASSWORD_SEED"}}},
+			situation{claim: myCache(rotated2), items: []string{ours, conn}}, []problem{{rotationField, nil, "DRAGONFLY_PASSWORD_SEED"}}},
 		{"A source that makes none does not rotate.",
 			situation{claim: myCache(rotated2), items: []string{ours, conn}, source: config.Existing}, []problem{{rotationField, nil, "Existing"}}},
 		{"A source that needs a seed does not rotate without one.",
@@ -358,17 +358,17 @@ func TestPasswordIsRefused(t *testing.T) {
 		{"A Secret without data has no password.", situation{items: []string{secret("password", "")}, seed: seed}, []problem{{badValue, nil, "has no key password"}}},
 		{"A null is no password.", situation{items: []string{secret("password", "data: {password: }")}, seed: seed}, []problem{{badValue, nil, "has no key password"}}},
 		{"An empty text is no password.", situation{items: []string{secret("password", `data: {password: ""}`)}, seed: seed}, []problem{{badValue, nil, "is empty"}}},
-		{"An empty stringData wins over data, and is no password.", situation{items: []string{secret("password", holds("hunter2")+"\nstringData: {password: \"\"}")}, seed: seed}, []problem{{badValue, nil, "is empty"}}},
+		{"An empty stringData wins over data, and is no password.", situation{items: []string{secret("password", holds("hunter2")+"\nstringData: {password: \"\"}")}, seed: seed}, []problem{{"stringData.password", nil, "is empty"}}},
 		{"Data is in base64.", situation{items: []string{secret("password", "data: {password: hunter2-}")}, seed: seed}, []problem{{badValue, nil, "base64"}}},
-		{"A number is no text.", situation{items: []string{secret("password", "stringData: {password: 42}")}, seed: seed}, []problem{{badValue, nil, "must be a string in stringData"}}},
-		{"A list is no text.", situation{items: []string{secret("password", "data: {password: [hunter2]}")}, seed: seed}, []problem{{badValue, nil, "must be a string in data"}}},
+		{"A number is no text.", situation{items: []string{secret("password", "stringData: {password: 42}")}, seed: seed}, []problem{{"stringData.password", nil, "must be a string"}}},
+		{"A list is no text.", situation{items: []string{secret("password", "data: {password: [hunter2]}")}, seed: seed}, []problem{{badValue, nil, "must be a string"}}},
 		{"A trailing line break is the mark of a missing echo -n.", situation{items: []string{secret("password", holds("hunter2\n"))}, seed: seed}, []problem{{badValue, nil, "echo -n"}}},
-		{"A line break does not arrive in the environment as it was.", situation{items: []string{secret("password", "stringData: {password: \"hunter2\\nx\"}")}, seed: seed}, []problem{{badValue, nil, "line break"}}},
+		{"A line break does not arrive in the environment as it was.", situation{items: []string{secret("password", "stringData: {password: \"hunter2\\nx\"}")}, seed: seed}, []problem{{"stringData.password", nil, "line break"}}},
 		{"A NUL ends a variable of the environment.", situation{items: []string{secret("password", holds("hunter2\x00x"))}, seed: seed}, []problem{{badValue, nil, "NUL"}}},
 		{"A password is UTF-8.", situation{items: []string{secret("password", holds("hunter2\xff"))}, seed: seed}, []problem{{badValue, nil, "UTF-8"}}},
-		{"Of two passwords nobody knows which counts.", situation{items: []string{secret("password", "data: {password: aHVudGVyMg==, password: aHVudGVyMw==}")}, seed: seed}, []problem{{badValue, nil, "same key twice"}}},
-		{"A key that is there twice can be a secret itself, and is not shown.", situation{items: []string{secret("password", holds("hunter2")+"\nstringData: {hunter2: a, hunter2: b}")}, seed: seed}, []problem{{badValue, nil, "same key twice"}}},
-		{"An alias bomb is refused quickly.", situation{items: []string{secret("password", holds("hunter2")+"\n"+bomb)}, seed: seed}, []problem{{badValue, nil, "aliases"}}},
+		{"Of two passwords nobody knows which counts.", situation{items: []string{secret("password", "data: {password: aHVudGVyMg==, password: aHVudGVyMw==}")}, seed: seed}, []problem{{"data", nil, "same key twice"}}},
+		{"A key that is there twice can be a secret itself, and is not shown.", situation{items: []string{secret("password", holds("hunter2")+"\nstringData: {hunter2: a, hunter2: b}")}, seed: seed}, []problem{{"data", nil, "same key twice"}}},
+		{"An alias bomb is refused quickly.", situation{items: []string{secret("password", holds("hunter2")+"\n"+bomb)}, seed: seed}, []problem{{"data", nil, "aliases"}}},
 		{"Our own connection Secret without a password would get another one.", situation{items: []string{secret("conn", "data: {endpoint: eA==}", mark)}, seed: seed}, []problem{{badValue, nil, "has no key password"}}},
 		{"The values of both Secrets are judged.", situation{items: []string{secret("password", "data: {password: hunter2-}", mark), secret("conn", "data: {}", mark)}, seed: seed},
 			[]problem{{badValue, nil, "base64"}, {badValue, nil, "has no key password"}}},
@@ -378,6 +378,14 @@ func TestPasswordIsRefused(t *testing.T) {
 		assert.True(t, results.HasErrors(), tc.reason)
 		assert.False(t, p.Failed && !p.Instance.Password.IsZero(), "A plan that has failed has no password: %s", tc.reason)
 	}
+}
+
+func TestPasswordSecretThatIsThereTwice(t *testing.T) {
+	twice := []string{secret("password", holds("hunter2-a"), mark), secret("password", holds("hunter2-b"), mark)}
+	p, results := situation{items: twice, seed: seed, kept: true}.plan(t)
+	assertProblems(t, nil, results.All(), "The merge reports it, as it does for every object.")
+	assert.True(t, p.Failed, "Of two passwords nobody knows which counts.")
+	assert.True(t, p.Instance.Password.IsZero(), "Of two passwords nobody knows which counts.")
 }
 
 func TestPasswordOfEachClaim(t *testing.T) {

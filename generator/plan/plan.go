@@ -66,13 +66,10 @@ const (
 // Make plans every claim of the list that is valid, in their order, and reports every problem of every
 // claim.
 func Make(in Input, results *report.Results) ([]Plan, Owners) {
-	claims := findClaims(in.List, in.Config, results)
-	owners := Owners{kept: in.Kept, claimed: make(map[string]bool, len(claims))}
+	claims, claimed := findClaims(in.List, in.Config, results)
+	owners := Owners{kept: in.Kept, claimed: claimed}
 	if len(claims) == 0 {
 		return nil, owners
-	}
-	for _, c := range claims {
-		owners.claimed[c.String()] = true
 	}
 	passwords := newPasswords(in, owners, results)
 
@@ -93,8 +90,14 @@ func Make(in Input, results *report.Results) ([]Plan, Owners) {
 // Owners tells whose an object is that has the name of one of ours.
 type Owners struct {
 	kept    bool
-	claimed map[string]bool
+	claimed map[string]*read.Item // by mark, those with problems included
 }
+
+// HasClaims says whether there is any claim.
+func (o Owners) HasClaims() bool { return len(o.claimed) > 0 }
+
+// IsClaimed says whether the claim that the mark names is there.
+func (o Owners) IsClaimed(mark string) bool { return o.claimed[mark] != nil }
 
 // Ownership is whose an object is.
 type Ownership int
@@ -114,7 +117,7 @@ func (o Owners) Whose(item *read.Item, name instance.Name) Ownership {
 	switch mark := item.Annotation(v1alpha1.GeneratedFrom); {
 	case mark == "":
 		return Theirs
-	case mark == name.String(), o.kept && !o.claimed[mark]:
+	case mark == name.String(), o.kept && !o.IsClaimed(mark):
 		return Ours
 	default:
 		return Renamed

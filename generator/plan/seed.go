@@ -89,14 +89,13 @@ func seedFromSecret(in Input, results *report.Results) seed {
 	case found[0].IsEncrypted():
 		return seed{missing: fmt.Sprintf("the Secret %s that holds it is encrypted with SOPS; decrypt it before this function runs, with KSOPS for example", found[0].Name)}
 	}
-	text, err := secretText(found[0].Node, policy.SeedKey)
-	if err != nil {
-		results.FieldErrorf(found[0], report.Field{Path: "data." + policy.SeedKey}, "the seed %s", err)
-		return seed{failed: true}
+	text, field, err := secretText(found[0].Node, policy.SeedKey)
+	var parsed password.Seed
+	if err == nil {
+		parsed, err = password.ParseSeed(text)
 	}
-	parsed, err := password.ParseSeed(text)
 	if err != nil {
-		results.FieldErrorf(found[0], report.Field{Path: "data." + policy.SeedKey}, "the seed %s", err)
+		results.FieldErrorf(found[0], report.Field{Path: field}, "the seed %s", err)
 		return seed{failed: true}
 	}
 	return seed{Seed: parsed}

@@ -45,6 +45,7 @@ func TestSeedFromSecret(t *testing.T) {
 			items: []string{claim, seedSecret("prod", "eu-dragonfly-seed", previously+"platform", body)}, namespace: "platform", password: seeded},
 		{reason: "Kustomize remembers no namespace as default.",
 			items: []string{claim, seedSecret("prod", "eu-dragonfly-seed", previously+"default", body)}, namespace: "default", password: seeded},
+		{reason: "A Secret without a namespace is in default.", items: []string{claim, seedSecret("", "dragonfly-seed", "", body)}, namespace: "default", password: seeded},
 		{reason: "The same seed in both places is one.", items: []string{claim, good}, namespace: "platform", environment: seed + "\n", password: seeded},
 		{reason: "The environment's seed is enough where the Secret is not there.", items: []string{claim}, namespace: "platform", environment: seed, password: seeded},
 		{reason: "The environment's seed is enough where the Secret is encrypted.",
@@ -67,7 +68,7 @@ func TestSeedFromSecret(t *testing.T) {
 		{reason: "A Secret without the key gives no seed.", items: []string{claim, seedSecret("platform", "dragonfly-seed", "", "stringData: {other: hunter2}")}, namespace: "platform",
 			want: []problem{{"data.seed", nil, "has no key seed"}}},
 		{reason: "A seed that is too short is refused.", items: []string{claim, seedSecret("platform", "dragonfly-seed", "", "stringData: {seed: hunter2}")}, namespace: "platform",
-			want: []problem{{"data.seed", nil, "32 bytes"}}},
+			want: []problem{{"stringData.seed", nil, "32 bytes"}}},
 		{reason: "A seed in broken base64 is refused.", items: []string{claim, seedSecret("platform", "dragonfly-seed", "", "data: {seed: hunter2-}")}, namespace: "platform",
 			want: []problem{{"data.seed", nil, "base64"}}},
 	} {

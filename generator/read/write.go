@@ -18,13 +18,19 @@ func (l *List) Add(n *yaml.Node) {
 	items.Content = append(items.Content, n)
 }
 
-// Remove takes the item out.
-func (l *List) Remove(item *Item) {
-	same := func(other *Item) bool { return other == item }
-	l.Items = slices.DeleteFunc(l.Items, same)
-	l.byID[item.ID] = slices.DeleteFunc(l.byID[item.ID], same)
-	items := l.field("items", yaml.SequenceNode)
-	items.Content = slices.DeleteFunc(items.Content, func(n *yaml.Node) bool { return yamlnode.Follow(n) == item.Node })
+// Remove takes the items out.
+func (l *List) Remove(items []*Item) {
+	gone := make(map[*yaml.Node]bool, len(items))
+	for _, item := range items {
+		gone[item.Node] = true
+	}
+	isGone := func(item *Item) bool { return gone[item.Node] }
+	l.Items = slices.DeleteFunc(l.Items, isGone)
+	for _, item := range items {
+		l.byID[item.ID] = slices.DeleteFunc(slices.Clone(l.byID[item.ID]), isGone)
+	}
+	field := l.field("items", yaml.SequenceNode)
+	field.Content = slices.DeleteFunc(field.Content, func(n *yaml.Node) bool { return gone[yamlnode.Follow(n)] })
 }
 
 // Bytes returns the list as YAML, with results added to those that came with it. A result that is

@@ -1,6 +1,7 @@
 package read_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
@@ -70,14 +71,12 @@ func TestAdd(t *testing.T) {
 
 func TestRemove(t *testing.T) {
 	l := list(t, "items:\n- kind: A\n- kind: B # b\n- kind: B # b too\n- kind: C # c\n")
-	l.Remove(l.Items[1])
+	l.Remove(l.Items[1:2])
 	assert.Equal(t, head+"items:\n- kind: A\n- kind: B # b too\n- kind: C # c\n", bytesOf(t, l), "The item goes, and its twin stays.")
 	assert.Len(t, l.Items, 3)
 	assert.Equal(t, []*read.Item{l.Items[1]}, l.Find(read.ID{Kind: "B"}), "The one that is left is found, the other is not.")
 
-	for len(l.Items) > 0 {
-		l.Remove(l.Items[0])
-	}
+	l.Remove(slices.Clone(l.Items))
 	assert.Equal(t, head+"items: []\n", bytesOf(t, l), "No item is left.")
 	assert.Empty(t, l.Find(read.ID{Kind: "C"}))
 }

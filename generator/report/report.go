@@ -39,6 +39,11 @@ func (r *Results) Errorf(item *read.Item, format string, args ...any) {
 	r.add(fn.Error, item, nil, format, args...)
 }
 
+// Warnf adds a warning about the item, which may be nil.
+func (r *Results) Warnf(item *read.Item, format string, args ...any) {
+	r.add(fn.Warning, item, nil, format, args...)
+}
+
 // Infof adds an info about the item.
 func (r *Results) Infof(item *read.Item, format string, args ...any) {
 	r.add(fn.Info, item, nil, format, args...)
@@ -54,6 +59,11 @@ type Field struct {
 // FieldErrorf adds an error about a field of the item.
 func (r *Results) FieldErrorf(item *read.Item, field Field, format string, args ...any) {
 	r.add(fn.Error, item, &field, format, args...)
+}
+
+// FieldWarnf adds a warning about a field of the item.
+func (r *Results) FieldWarnf(item *read.Item, field Field, format string, args ...any) {
+	r.add(fn.Warning, item, &field, format, args...)
 }
 
 // FieldInfof adds an info about a field of the item.

@@ -6,7 +6,9 @@ package yamlnode
 
 import (
 	"errors"
+	"regexp"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
@@ -19,8 +21,8 @@ func Follow(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// Get follows the keys of path down through mappings and aliases. It returns nil where there is no
-// such field.
+// Get follows the keys of path down through mappings, aliases and merge keys. It returns nil where there
+// is no such field.
 func Get(n *yaml.Node, path ...string) *yaml.Node {
 	n = Follow(n)
 	for _, key := range path {
@@ -64,45 +66,61 @@ func KindName(n *yaml.Node) string {
 	}
 }
 
-// Scalar returns a new string node. The encoder quotes it where it would otherwise be read as
-// something else.
+// Scalar returns a new string node. It is quoted where a reader of YAML 1.2 would take it for something
+// else, which the encoder sees to, and where one of YAML 1.1 would, which kubectl is.
 func Scalar(text string) *yaml.Node {
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
+	if oldBooleans[text] || strings.Contains(text, ":") && base60.MatchString(text) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return n
+}
+
+// oldBooleans are what only YAML 1.1 takes for true and false.
+var oldBooleans = map[string]bool{
+	"y": true, "Y": true, "yes": true, "Yes": true, "YES": true, "on": true, "On": true, "ON": true,
+	"n": true, "N": true, "no": true, "No": true, "NO": true, "off": true, "Off": true, "OFF": true,
+}
+
+// base60 are numbers such as 1:30 for 90.
+var base60 = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$`)
+
+// CanSet says whether SetText may write at path: whether each mapping on the way is n's own, or can be
+// made. What an alias or a merge key brings in belongs to others too.
+func CanSet(n *yaml.Node, path ...string) bool {
+	for _, key := range path[:len(path)-1] {
+		if n.Kind != yaml.MappingNode || n.Anchor != "" {
+			return false
+		}
+		i := index(n, key)
+		if i < 0 || IsNull(n.Content[i+1]) {
+			return i >= 0 || value(n, key) == nil
+		}
+		n = n.Content[i+1]
+	}
+	return n.Kind == yaml.MappingNode && n.Anchor == ""
 }
 
 // SetText sets the field at path to a string and makes the mappings on the way where they are missing
-// or null. A mapping that is an alias is copied first, so that what else refers to it stays as it is.
+// or null. CanSet has to allow it.
 func SetText(n *yaml.Node, text string, path ...string) {
-	parent := n
 	for _, key := range path[:len(path)-1] {
-		i := index(parent, key)
-		switch {
-		case i < 0:
-			child := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
-			parent.Content = append(parent.Content, Scalar(key), child)
-			parent = child
-			continue
-		case IsNull(parent.Content[i+1]):
-			null := parent.Content[i+1]
-			parent.Content[i+1] = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map",
-				HeadComment: null.HeadComment, LineComment: null.LineComment, FootComment: null.FootComment}
-		case parent.Content[i+1].Kind == yaml.AliasNode:
-			target := *Follow(parent.Content[i+1])
-			target.Anchor = ""
-			target.Content = slices.Clone(target.Content)
-			parent.Content[i+1] = &target
+		i := index(n, key)
+		if i < 0 {
+			Set(n, key, &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"})
+			i = index(n, key)
+		} else if null := n.Content[i+1]; IsNull(null) {
+			n.Content[i].LineComment = null.LineComment // a mapping has no line of its own
+			n.Content[i+1] = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", HeadComment: null.HeadComment, FootComment: null.FootComment}
 		}
-		parent = parent.Content[i+1]
+		n = n.Content[i+1]
 	}
-	key := path[len(path)-1]
-	if i := index(parent, key); i >= 0 {
-		old := Follow(parent.Content[i+1])
-		fresh := Scalar(text)
+	key, fresh := path[len(path)-1], Scalar(text)
+	if i := index(n, key); i >= 0 {
+		old := Follow(n.Content[i+1])
 		fresh.HeadComment, fresh.LineComment, fresh.FootComment = old.HeadComment, old.LineComment, old.FootComment
-		parent.Content[i+1] = fresh
-		return
 	}
-	parent.Content = append(parent.Content, Scalar(key), Scalar(text))
+	Set(n, key, fresh)
 }
 
 // Set sets the field key of the mapping n, and takes it away where value is nil.
@@ -142,9 +160,42 @@ func Equal(a, b *yaml.Node) bool {
 	}
 }
 
+// value returns the value of key in the mapping n, or in what its merge keys name.
 func value(n *yaml.Node, key string) *yaml.Node {
 	if i := index(n, key); i >= 0 {
 		return n.Content[i+1]
+	}
+	if n == nil || !slices.ContainsFunc(n.Content, isMergeKey) {
+		return nil
+	}
+	return merged(n, key, map[*yaml.Node]bool{})
+}
+
+// merged looks into the merge keys of n. It looks at each node once, since merge keys can contain
+// themselves.
+func merged(n *yaml.Node, key string, seen map[*yaml.Node]bool) *yaml.Node {
+	n = Follow(n)
+	if n == nil || seen[n] {
+		return nil
+	}
+	seen[n] = true
+	if n.Kind == yaml.SequenceNode {
+		for _, source := range n.Content {
+			if found := merged(source, key, seen); found != nil {
+				return found
+			}
+		}
+		return nil
+	}
+	if i := index(n, key); i >= 0 {
+		return n.Content[i+1]
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if isMergeKey(n.Content[i]) {
+			if found := merged(n.Content[i+1], key, seen); found != nil {
+				return found
+			}
+		}
 	}
 	return nil
 }
@@ -196,6 +247,11 @@ func Plain(n *yaml.Node) (*yaml.Node, error) {
 
 func hasAliases(n *yaml.Node) bool {
 	return n.Kind == yaml.AliasNode || isMergeKey(n) || slices.ContainsFunc(n.Content, hasAliases)
+}
+
+// HasAnchors says whether something in n can be referred to from elsewhere.
+func HasAnchors(n *yaml.Node) bool {
+	return n.Anchor != "" || slices.ContainsFunc(n.Content, HasAnchors)
 }
 
 func isMergeKey(n *yaml.Node) bool {

@@ -148,13 +148,9 @@ metadata: # of metadata
 		in:     "metadata: {annotations: {}}\n",
 		want:   "metadata: {annotations: {key: new}}\n",
 	}, {
-		reason: "A parent that is an alias is copied, so that what it stands for stays as it is.",
-		in:     "common: &common\n  a: b # of a\nmetadata:\n  annotations: *common\nspec: *common\n",
-		want:   "common: &common\n  a: b # of a\nmetadata:\n  annotations:\n    a: b # of a\n    key: new\nspec: *common\n",
-	}, {
-		reason: "A value in a parent that is an alias is replaced in the copy alone.",
-		in:     "common: &common\n  key: old\nmetadata:\n  annotations: *common\n",
-		want:   "common: &common\n  key: old\nmetadata:\n  annotations:\n    key: new\n",
+		reason: "A comment beside a null parent stays beside its key.",
+		in:     "metadata:\n  annotations: null # none yet\n  name: x\n",
+		want:   "metadata:\n  annotations: # none yet\n    key: new\n  name: x\n",
 	}, {
 		reason: "A value that is there is replaced where it stands, with its comments.",
 		in:     "metadata:\n  annotations:\n    # above\n    key: old # beside\n    z: y\n",
@@ -169,9 +165,26 @@ metadata: # of metadata
 		want:   "metadata:\n  annotations:\n    key: new\n",
 	}} {
 		n := parse(t, tc.in)
+		assert.True(t, yamlnode.CanSet(n, "metadata", "annotations", "key"), tc.reason)
 		yamlnode.SetText(n, "new", "metadata", "annotations", "key")
 		assert.Equal(t, tc.want, encode(t, n), tc.reason)
 	}
+}
+
+func TestCanSet(t *testing.T) {
+	for _, tc := range []struct{ reason, in string }{
+		{"What an alias stands for is another's.", "x: &x {a: b}\nmetadata: {annotations: *x}\n"},
+		{"What an alias further up stands for is another's.", "x: &x {annotations: {}}\nmetadata: *x\n"},
+		{"What has an anchor is not its own alone.", "metadata: {annotations: &x {a: b}}\n"},
+		{"What has an anchor further up is not its own alone.", "metadata: &x {annotations: {a: b}}\n"},
+		{"What a merge key brings in would be hidden.", "metadata: {<<: {annotations: {a: b}}, name: x}\n"},
+		{"A list takes no field.", "metadata: {annotations: []}\n"},
+		{"A plain value takes no field.", "metadata: text\n"},
+	} {
+		assert.False(t, yamlnode.CanSet(parse(t, tc.in), "metadata", "annotations", "key"), tc.reason)
+	}
+	assert.True(t, yamlnode.CanSet(parse(t, "metadata: {<<: {labels: {}}, annotations: {<<: {a: b}}}"), "metadata", "annotations", "key"),
+		"A merge key beside does no harm.")
 }
 
 func TestSetTextQuotesWhatIsNoString(t *testing.T) {
