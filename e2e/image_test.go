@@ -17,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/sametext"
 )
 
 // image is what the examples call the function, so what the tests build is named so.
@@ -144,7 +146,7 @@ func TestImage(t *testing.T) {
 	cmd.Stdin = strings.NewReader(list)
 	out, err := cmd.Output()
 	require.NoError(t, err)
-	assert.Contains(t, string(out), "kind: StatefulSet")
+	assert.True(t, strings.Contains(string(out), "kind: StatefulSet"))
 
 	assert.Equal(t, "v0.1.0\n", succeeds(t, ".", nil, "docker", "run", "--rm", "--network", "none", image, "version"))
 }
@@ -158,5 +160,5 @@ func TestKustomizeContainer(t *testing.T) {
 	}
 	want, err := os.ReadFile(filepath.Join(folder, "expected.yaml"))
 	require.NoError(t, err)
-	assert.Equal(t, string(want), got)
+	sametext.Assert(t, string(want), got, "examples/container")
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/sametext"
 )
 
 // kptPackage copies the example and changes how its pipeline calls the function.
@@ -48,7 +50,7 @@ func TestKptRender(t *testing.T) {
 
 			got := map[string]string{}
 			for file, text := range first {
-				got[file] = strings.Replace(maskRandom(text), function, "image: "+image, 1)
+				got[file] = strings.Replace(sametext.MaskRandom(text), function, "image: "+image, 1)
 			}
 			if *update {
 				writeTo(t, "../examples/kpt/expected", got)

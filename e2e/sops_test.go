@@ -29,7 +29,7 @@ func TestSops(t *testing.T) {
 		succeeds(t, dir, key, "sops", "--indent", "2", "encrypt", "--age", recipient, "--encrypted-regex", "^(data|stringData)$", "--in-place", file)
 	}
 	encrypted := withoutStatus(tree(t, dir))
-	require.Contains(t, encrypted["claims/my-cache.my-namespace/secret-password.yaml"], "ENC[")
+	require.True(t, strings.Contains(encrypted["claims/my-cache.my-namespace/secret-password.yaml"], "ENC["), "SOPS must have encrypted it")
 
 	render(t, dir)
 	sameTree(t, encrypted, withoutStatus(tree(t, dir)), "a render over encrypted Secrets must change nothing")

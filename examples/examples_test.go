@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/bizmatters/dragonfly-generator/internal/sametext"
 )
 
 var update = flag.Bool("update", false, "rewrite expected.yaml from what kustomize prints, for review with git diff")
@@ -43,7 +45,7 @@ func TestExamples(t *testing.T) {
 			}
 			want, err := os.ReadFile(file)
 			require.NoError(t, err)
-			assert.Equal(t, string(want), first)
+			sametext.Assert(t, string(want), first, file)
 		})
 	}
 }

@@ -43,10 +43,10 @@ func Run(in []byte, env Environment) (out []byte, all fn.Results) {
 		return nil, results.All()
 	}
 	if err := expand(list, env, &results); err != nil {
-		results.Errorf(nil, "internal error: %s", err)
+		results.Errorf(nil, "an object cannot be written as YAML (%T); please report this as a bug", err)
 	}
 	if out, err = list.Bytes(results.All()); err != nil {
-		results.Errorf(nil, "the ResourceList cannot be written as YAML")
+		results.Errorf(nil, "the ResourceList cannot be written as YAML (%T); please report this as a bug", err)
 		return nil, results.All()
 	}
 	return out, results.All()
@@ -57,11 +57,12 @@ func Run(in []byte, env Environment) (out []byte, all fn.Results) {
 func expand(list *read.List, env Environment, results *report.Results) error {
 	kept := isKept(list, results)
 	cfg := config.Read(list.FunctionConfig, results)
-	seed, hasSeed := env.LookupEnv(plan.SeedVariable)
-
-	in := plan.Input{List: list, Config: cfg, Kept: kept, Seed: seed, HasSeed: hasSeed, Random: env.Random}
+	in := plan.Input{
+		List: list, Config: cfg, Kept: kept, Unclear: results.HasErrors(),
+		LookupEnv: env.LookupEnv, Random: env.Random,
+	}
 	plans, owners := plan.Make(in, results)
-	changes, err := merge.Plan(merge.Input{
+	changes, err := merge.Decide(merge.Input{
 		List: list, Config: cfg, Kept: kept, Plans: plans, Owners: owners, Local: localItems(in),
 	}, results)
 	if err != nil || results.HasErrors() {
@@ -72,8 +73,7 @@ func expand(list *read.List, env Environment, results *report.Results) error {
 }
 
 // localItems returns the items that are for this function and not for the cluster: claims,
-// configurations, and the seed's Secret unless SOPS has encrypted it, since any change would break its
-// signature.
+// configurations, and the Secret with the seed.
 func localItems(in plan.Input) []*read.Item {
 	var local []*read.Item
 	for _, item := range in.List.Items {
@@ -81,12 +81,7 @@ func localItems(in plan.Input) []*read.Item {
 			local = append(local, item)
 		}
 	}
-	for _, item := range plan.SeedSecrets(in) {
-		if !item.IsEncrypted() {
-			local = append(local, item)
-		}
-	}
-	return local
+	return append(local, plan.SeedSecrets(in)...)
 }
 
 // isKept says whether the result goes back to the files that the items came from. Only kpt's own

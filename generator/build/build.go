@@ -3,7 +3,7 @@
 // already.
 //
 // The immutable parts equal those of an instance that Crossplane made, so that ours can be applied over
-// a live one. The golden manifests in testdata are API; a change to the pod template restarts every
+// a live one. The golden manifests in the testdata of the repository are API; a change to the pod template restarts every
 // database and has to be announced in the changelog.
 package build
 

@@ -1,9 +1,9 @@
 package build
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
-	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
@@ -18,7 +18,7 @@ func Node(object any) (*yaml.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(text)))
+	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	return decode(decoder)
 }

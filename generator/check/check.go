@@ -57,7 +57,7 @@ func (o *Object) Mapping(n *yaml.Node, path ...string) *yaml.Node {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		o.Errorf(report.Field{Path: strings.Join(path, ".")}, "must be an object with fields of its own, but is %s", yamlnode.KindName(n))
+		o.Errorf(report.Field{Path: strings.Join(path, ".")}, "must be an object, but is %s; give it fields of its own", yamlnode.KindName(n))
 		return nil
 	}
 	return n

@@ -55,7 +55,7 @@ func Run(args []string, s Streams) int {
 	case "help", "-h", "--help":
 		return write(s, []byte(help))
 	case "version", "--version":
-		return write(s, []byte(Version()+"\n"))
+		return write(s, []byte(buildVersion()+"\n"))
 	}
 	fmt.Fprintf(s.Err, "error: unknown command %q; see `dragonfly-generator help`\n", args[0])
 	return exitUsage
@@ -88,8 +88,8 @@ func write(s Streams, out []byte) int {
 // version is set by the linker for a release.
 var version string
 
-// Version returns the release, or what Go recorded of the build.
-func Version() string {
+// buildVersion returns the release, or what Go recorded of the build.
+func buildVersion() string {
 	if version != "" {
 		return version
 	}

@@ -3,6 +3,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
@@ -59,7 +60,7 @@ const (
 	FromRandom PasswordSource = "Random"
 )
 
-var passwordSources = []PasswordSource{Auto, Existing, FromSeed, FromRandom}
+var passwordSources = []string{string(Auto), string(Existing), string(FromSeed), string(FromRandom)}
 
 // Default returns what holds without a configuration.
 func Default() Config {
@@ -104,11 +105,15 @@ func readPassword(object *check.Object, node *yaml.Node) PasswordPolicy {
 	at := func(fields ...string) []string { return append([]string{"spec", "password"}, fields...) }
 	object.Known(object.Mapping(node, at()...), "spec.password", []string{"source", "seedSecretRef"})
 
-	if source := PasswordSource(object.String(node, at("source")...)); source != "" {
-		policy.Source = source
+	if !yamlnode.IsNull(yamlnode.Get(node, at("source")...)) {
+		source := object.String(node, at("source")...)
+		policy.Source = PasswordSource(source)
 		if !slices.Contains(passwordSources, source) {
-			object.Errorf(report.Field{Path: "spec.password.source", Current: string(source)}, "must be one of %s, %s, %s, %s",
-				Auto, Existing, FromSeed, FromRandom)
+			field := report.Field{Path: "spec.password.source", Current: source}
+			if near := check.Nearest(source, passwordSources); near != "" {
+				field.Proposed = near
+			}
+			object.Errorf(field, "is no source; write one of %s", strings.Join(passwordSources, ", "))
 		}
 	}
 
@@ -124,7 +129,7 @@ func readPassword(object *check.Object, node *yaml.Node) PasswordPolicy {
 	}
 	policy.SeedKey = object.String(node, at("seedSecretRef", "key")...)
 	for _, field := range []string{"name", "key"} {
-		if yamlnode.IsNull(yamlnode.Get(ref, field)) {
+		if yamlnode.Text(ref, field) == "" {
 			object.Errorf(report.Field{Path: "spec.password.seedSecretRef." + field}, "is missing; write which Secret of the items holds the seed, and under which key")
 		}
 	}

@@ -44,8 +44,8 @@ type replacement struct {
 	with *yaml.Node
 }
 
-// Plan decides on every object of every instance and reports what stands in the way. It changes nothing.
-func Plan(in Input, results *report.Results) (Changes, error) {
+// Decide decides on every object of every instance and reports what stands in the way. It changes nothing.
+func Decide(in Input, results *report.Results) (Changes, error) {
 	m := merger{Input: in, results: results, seen: map[*read.Item]bool{}}
 	for _, p := range in.Plans {
 		if err := m.instance(p); err != nil {
@@ -133,13 +133,18 @@ func (m *merger) instance(p plan.Plan) error {
 		for _, item := range items {
 			m.seen[item] = true
 		}
+		if o.id.Kind != "Secret" { // those are looked at where the password is looked for
+			for _, item := range m.List.Find(read.ID{Group: o.id.Group, Kind: o.id.Kind, Name: o.id.Name}) {
+				plan.NoNamespace(item, p.Instance.Name, m.results)
+			}
+		}
 		switch {
 		case len(items) > 1:
-			m.results.Errorf(items[1], "the same object stands in %s and %s; remove one of them", m.List.Place(items[0]), m.List.Place(items[1]))
+			m.results.Errorf(items[1], "the same object stands in %s and %s; remove one of them", items[0].Place(), items[1].Place())
 		case len(items) == 1 && !m.mayTouch(items[0], p, o):
 		case p.Failed || o.disposition == plan.Leave:
 		case o.disposition == plan.Remove && !m.Kept:
-			m.results.Errorf(items[0], "is here in plain text beside what stands for it in encrypted form; remove the plain one")
+			m.results.Errorf(items[0], "is here in plain text beside the SealedSecret or ExternalSecret that stands for it; remove the plain one")
 		case o.disposition == plan.Remove && !m.isAnchored(items[0]):
 			m.changes.remove = append(m.changes.remove, items[0])
 			removed = append(removed, what)
@@ -231,6 +236,8 @@ func (m *merger) markLocal() {
 		switch {
 		case !yamlnode.IsNull(yamlnode.Get(item.Node, localConfig...)):
 		case item.Kind == v1alpha1.ClaimKind && !hasAnnotations(item): // reported as the claim was validated
+		case item.IsEncrypted():
+			m.results.Errorf(item, "holds the seed and would reach the cluster: it needs the annotation %s: \"true\", which cannot be added to what SOPS has signed; decrypt it before this function runs, or encrypt it with the annotation", fn.KptLocalConfig)
 		case !yamlnode.CanSet(item.Node, localConfig...):
 			m.results.FieldErrorf(item, report.Field{Path: "metadata.annotations", Proposed: fn.KptLocalConfig + `: "true"`},
 				"needs the annotation %s: \"true\", which cannot be added to what is no object or is shared through a YAML anchor; write it there yourself", fn.KptLocalConfig)
@@ -256,7 +263,7 @@ func (m *merger) inform(p plan.Plan, created, updated, removed []string) {
 	for _, what := range []struct {
 		verb    string
 		objects []string
-	}{{"created", created}, {"updated", updated}, {"removed, because something encrypted stands for it:", removed}} {
+	}{{"created", created}, {"updated", updated}, {"removed, because a SealedSecret or ExternalSecret stands for it:", removed}} {
 		if len(what.objects) > 0 {
 			done = append(done, what.verb+" "+strings.Join(what.objects, ", "))
 		}

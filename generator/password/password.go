@@ -16,8 +16,8 @@ import (
 	"unicode/utf8"
 )
 
-// Redacted is what a password or a seed prints as.
-const Redacted = "[redacted]"
+// redacted is what a password or a seed prints as.
+const redacted = "[redacted]"
 
 // Password is one instance's password. It prints as [redacted] with every formatting verb and
 // marshaller; Reveal alone gives it away. The zero Password is one that we cannot see.
@@ -32,31 +32,33 @@ type secret struct{ reveal func() string }
 
 func hide(text string) secret { return secret{reveal: func() string { return text }} }
 
-// Reveal returns the text. The one place to call it for a password is where a Secret's data is built.
-func (s secret) Reveal() string {
+func (s secret) text() string {
 	if s.reveal == nil {
 		return ""
 	}
 	return s.reveal()
 }
 
-// IsZero says whether there is nothing to reveal.
+// IsZero says whether there is nothing to hide.
 func (s secret) IsZero() bool { return s.reveal == nil }
 
+// Reveal returns the password. The one place to call it is where a Secret's data is built.
+func (p Password) Reveal() string { return p.text() }
+
 // Format implements fmt.Formatter for every verb and flag.
-func (secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Redacted) }
+func (secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // String implements fmt.Stringer.
-func (secret) String() string { return Redacted }
+func (secret) String() string { return redacted }
 
 // GoString implements fmt.GoStringer.
-func (secret) GoString() string { return Redacted }
+func (secret) GoString() string { return redacted }
 
 // MarshalText implements encoding.TextMarshaler, which JSON, YAML, XML and log/slog use too.
-func (secret) MarshalText() ([]byte, error) { return []byte(Redacted), nil }
+func (secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // MarshalYAML implements yaml.Marshaler.
-func (secret) MarshalYAML() (any, error) { return Redacted, nil }
+func (secret) MarshalYAML() (any, error) { return redacted, nil }
 
 // Parse takes a password that somebody else has made. It accepts what arrives in a container's
 // environment unchanged: valid UTF-8, not empty, without NUL and line breaks. The error never quotes it.
@@ -94,7 +96,7 @@ func ParseSeed(text string) (Seed, error) {
 }
 
 // Equal says whether both seeds are the same.
-func (s Seed) Equal(other Seed) bool { return s.Reveal() == other.Reveal() }
+func (s Seed) Equal(other Seed) bool { return s.text() == other.text() }
 
 // salt is frozen: another one would change every derived password.
 const salt = "dragonfly-generator/password/v1"
@@ -109,7 +111,7 @@ type ID struct {
 // ever; docs/passwords.md has it to the byte, with test vectors.
 func Derive(seed Seed, id ID, rotation string) Password {
 	info := strings.Join([]string{id.Group, id.Kind, id.Namespace, id.Name, rotation}, "\x00")
-	key, err := hkdf.Key(sha256.New, []byte(seed.Reveal()), []byte(salt), info, 16)
+	key, err := hkdf.Key(sha256.New, []byte(seed.text()), []byte(salt), info, 16)
 	if err != nil {
 		panic(err) // only for lengths over 255 hashes, and for keys that FIPS 140 mode finds too short
 	}

@@ -205,7 +205,7 @@ func TestParseSeed(t *testing.T) {
 		got, err := password.ParseSeed(tc.text)
 		if tc.problem == "" {
 			require.NoError(t, err, tc.reason)
-			assert.Equal(t, tc.want, got.Reveal(), tc.reason)
+			assert.True(t, got.Equal(parseSeed(t, tc.want)), tc.reason)
 			continue
 		}
 		require.ErrorContains(t, err, tc.problem, tc.reason)
@@ -290,7 +290,7 @@ func TestRedacted(t *testing.T) {
 			out, err := marshal(value)
 			require.NoError(t, err, "%s.Marshal of %s", name, what)
 			hides(t, marker, string(out), "%s.Marshal of %s", name, what)
-			assert.Contains(t, string(out), password.Redacted, "%s.Marshal of %s says that something is there", name, what)
+			assert.Contains(t, string(out), "[redacted]", "%s.Marshal of %s says that something is there", name, what)
 		}
 	}
 	for _, verb := range verbs {
@@ -303,7 +303,7 @@ func TestRedacted(t *testing.T) {
 		assert.Equal(t, "[redacted]", text, "Whoever asks for the text gets none.")
 	}
 	assert.Equal(t, marker, p.Reveal(), "The password is there: the rest of this test is about something.")
-	assert.Equal(t, marker, s.Reveal(), "The seed is there: the rest of this test is about something.")
+	assert.False(t, s.IsZero(), "The seed is there: the rest of this test is about something.")
 }
 
 // hides fails when the text has the marker in it, or a part of it, as it is or encoded.

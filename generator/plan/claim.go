@@ -77,7 +77,7 @@ func findClaims(list *read.List, cfg config.Config, results *report.Results) ([]
 	for _, item := range claimItems(list, results) {
 		c, ok := validate(item, cfg, results)
 		if first := marks[c.String()]; first != nil && c.Name.Name != "" {
-			results.Errorf(item, "the same claim stands in %s and %s; remove one of them", list.Place(first), list.Place(item))
+			results.Errorf(item, "the same claim stands in %s and %s; remove one of them", first.Place(), item.Place())
 			continue
 		}
 		marks[c.String()] = item
@@ -105,17 +105,20 @@ func claimItems(list *read.List, results *report.Results) []*read.Item {
 		if item.ID != own.ID {
 			continue
 		}
-		if !sameSpec(item, own) {
-			results.FieldErrorf(own, report.Field{Path: "spec"}, "the claim is both the functionConfig and in %s, and the two differ; keep one of them", list.Place(item))
+		if !sameClaim(item, own) {
+			results.Errorf(own, "the claim is both the functionConfig and in %s, and the two ask for different things; keep one of them", item.Place())
 		}
 		return items
 	}
 	return append(items, own)
 }
 
-// sameSpec says whether two claims ask for the same. Of those that cannot be read it says so: they are
+// sameClaim says whether two claims ask for the same. Of those that cannot be read it says so: they are
 // reported when they are validated.
-func sameSpec(a, b *read.Item) bool {
+func sameClaim(a, b *read.Item) bool {
+	if a.APIVersion != b.APIVersion || a.Annotation(v1alpha1.PasswordRotation) != b.Annotation(v1alpha1.PasswordRotation) {
+		return false
+	}
 	left, err := yamlnode.Plain(a.Node)
 	if err != nil {
 		return true
@@ -215,7 +218,7 @@ func (v *validator) labels(n *yaml.Node) map[string]string {
 		field := report.Field{Path: "metadata.labels[" + key + "]"}
 		switch {
 		case value.Kind != yaml.ScalarNode:
-			v.Errorf(field, "must be a string, but is %s", yamlnode.KindName(value))
+			v.Errorf(field, "must be a string, but is %s; write a single text", yamlnode.KindName(value))
 		case len(validation.IsQualifiedName(key)) > 0:
 			v.Errorf(field, "is no valid label name; use at most 63 letters, digits, dashes, underscores and dots, with a domain and a slash in front if you like")
 		case len(validation.IsValidLabelValue(yamlnode.Text(value))) > 0:
@@ -244,7 +247,7 @@ func (v *validator) annotations(n *yaml.Node, c *claim) {
 		field := report.Field{Path: "metadata.annotations[" + key + "]"}
 		switch {
 		case value.Kind != yaml.ScalarNode:
-			v.Errorf(field, "must be a string, but is %s", yamlnode.KindName(value))
+			v.Errorf(field, "must be a string, but is %s; write a single text", yamlnode.KindName(value))
 		case key == syncWave:
 			c.annotations = map[string]string{key: yamlnode.Text(value)}
 		case key == v1alpha1.PasswordRotation:
@@ -277,23 +280,23 @@ func (v *validator) size(spec *yaml.Node, cfg config.Config) instance.Size {
 	if yamlnode.IsNull(n) {
 		return cfg.Sizes[cfg.DefaultSize]
 	}
+	if size, found := cfg.Sizes[n.Value]; found && yamlnode.IsString(n) {
+		return size
+	}
 	names := cfg.Sizes.Names()
 	field := report.Field{Path: "spec.size"}
 	if !yamlnode.IsString(n) {
-		v.Errorf(field, "must be one of %s", strings.Join(names, ", "))
+		v.Errorf(field, "must be a string; write one of %s", strings.Join(names, ", "))
 		return instance.Size{}
 	}
-	size, found := cfg.Sizes[n.Value]
-	if !found {
-		field.Current = n.Value
-		hint := ""
-		if near := check.Nearest(n.Value, names); near != "" {
-			field.Proposed = near
-			hint = fmt.Sprintf("; did you mean %q?", near)
-		}
-		v.Errorf(field, "unknown size %q, must be one of %s%s", n.Value, strings.Join(names, ", "), hint)
+	field.Current = n.Value
+	hint := ""
+	if near := check.Nearest(n.Value, names); near != "" {
+		field.Proposed = near
+		hint = fmt.Sprintf("did you mean %q? ", near)
 	}
-	return size
+	v.Errorf(field, "unknown size %q; %sthe sizes are %s", n.Value, hint, strings.Join(names, ", "))
+	return instance.Size{}
 }
 
 func (v *validator) storageGB(spec *yaml.Node, cfg config.Config) int {
@@ -303,7 +306,7 @@ func (v *validator) storageGB(spec *yaml.Node, cfg config.Config) int {
 	}
 	field := report.Field{Path: "spec.storageGB"}
 	if n.Kind != yaml.ScalarNode {
-		v.Errorf(field, "must be a whole number of GiB, but is %s", yamlnode.KindName(n))
+		v.Errorf(field, "must be a whole number of GiB, but is %s; write a number", yamlnode.KindName(n))
 		return 0
 	}
 	field.Current = n.Value
@@ -316,10 +319,10 @@ func (v *validator) storageGB(spec *yaml.Node, cfg config.Config) int {
 		v.Errorf(field, "must be a number, not a string; take the quotes away")
 	// YAML 1.1 reads 010 as 8 and 1_0 as 10: what looks different from what it means is refused.
 	case n.ShortTag() != "!!int" || err != nil || strconv.FormatInt(gb, 10) != n.Value:
-		v.Errorf(field, "must be a whole number of GiB, in plain digits")
+		v.Errorf(field, "must be a whole number of GiB; write it in plain digits, without a unit")
 	case gb < int64(cfg.Storage.MinGB):
 		field.Proposed = cfg.Storage.MinGB
-		v.Errorf(field, "must be at least %d (GiB)", cfg.Storage.MinGB)
+		v.Errorf(field, "is too small; write %d (GiB) or more", cfg.Storage.MinGB)
 	}
 	return int(gb)
 }

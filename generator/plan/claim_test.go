@@ -64,16 +64,16 @@ func TestClaimIsRefused(t *testing.T) {
 		{"A namespace has at most 63 characters.", metadata("name: a, namespace: " + strings.Repeat("a", 64)), []problem{{"metadata.namespace", nil, "at most 63"}}},
 
 		// The size.
-		{"A size is one that there is.", withSpec("{size: huge}"), []problem{{"spec.size", nil, "must be one of " + names}}},
+		{"A size is one that there is.", withSpec("{size: huge}"), []problem{{"spec.size", nil, "the sizes are " + names}}},
 		{"A typing error gets the size that was meant.", withSpec("{size: smal}"), []problem{{"spec.size", "small", `did you mean "small"`}}},
 		{"Sizes are in lower case.", withSpec("{size: Large}"), []problem{{"spec.size", "large", `did you mean "large"`}}},
-		{"A number is no size.", withSpec("{size: 1}"), []problem{{"spec.size", nil, "must be one of " + names}}},
-		{"A list is no size.", withSpec("{size: [small]}"), []problem{{"spec.size", nil, "must be one of " + names}}},
-		{"An empty text is no size.", withSpec(`{size: ""}`), []problem{{"spec.size", nil, "must be one of " + names}}},
+		{"A number is no size.", withSpec("{size: 1}"), []problem{{"spec.size", nil, "write one of " + names}}},
+		{"A list is no size.", withSpec("{size: [small]}"), []problem{{"spec.size", nil, "write one of " + names}}},
+		{"An empty text is no size.", withSpec(`{size: ""}`), []problem{{"spec.size", nil, "the sizes are " + names}}},
 
 		// The storage.
-		{"There is no volume of nothing.", withSpec("{storageGB: 0}"), []problem{{"spec.storageGB", 1, "at least 1"}}},
-		{"There is no volume of less than nothing.", withSpec("{storageGB: -1}"), []problem{{"spec.storageGB", 1, "at least 1"}}},
+		{"There is no volume of nothing.", withSpec("{storageGB: 0}"), []problem{{"spec.storageGB", 1, "write 1 (GiB) or more"}}},
+		{"There is no volume of less than nothing.", withSpec("{storageGB: -1}"), []problem{{"spec.storageGB", 1, "write 1 (GiB) or more"}}},
 		{"A string is no number, although it is clear which is meant.", withSpec(`{storageGB: "20"}`), []problem{{"spec.storageGB", int64(20), "not a string"}}},
 		{"A quantity is no number.", withSpec("{storageGB: 10Gi}"), []problem{{"spec.storageGB", nil, "whole number of GiB"}}},
 		{"A half is not a whole number.", withSpec("{storageGB: 1.5}"), []problem{{"spec.storageGB", nil, "whole number of GiB"}}},
@@ -133,7 +133,7 @@ func TestClaimIsRefused(t *testing.T) {
 				{"metadata.labels[a]", nil, "no valid label value"},
 				{"spec.other", nil, "unknown field"},
 				{"spec.size", "small", "unknown size"},
-				{"spec.storageGB", 1, "at least 1"},
+				{"spec.storageGB", 1, "write 1 (GiB) or more"},
 			}},
 	} {
 		var results report.Results
@@ -254,7 +254,7 @@ func TestConfiguredDefaults(t *testing.T) {
 
 	var results report.Results
 	plans, _ := plan.Make(in, &results)
-	assertProblems(t, []problem{{"spec.storageGB", 5, "at least 5"}}, results.All(), "The configuration's minimum holds.")
+	assertProblems(t, []problem{{"spec.storageGB", 5, "write 5 (GiB) or more"}}, results.All(), "The configuration's minimum holds.")
 	require.Len(t, plans, 2)
 	assert.Equal(t, "large", plans[0].Instance.Size.Name, "The configuration's default size holds.")
 	assert.Equal(t, 50, plans[0].Instance.StorageGB, "The configuration's default storage holds.")
@@ -282,13 +282,13 @@ func TestClaimsAreOneOrMany(t *testing.T) {
 		{"A functionConfig of another kind is no claim.", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: ns}}",
 			[]string{claimNamed("ns", "a")}, 1, nil},
 		{"A claim that says two things in its two places is an error.", withSpec("{size: large}"),
-			[]string{withSpec("{size: small}")}, 1, []problem{{"spec", nil, "the two differ"}}},
+			[]string{withSpec("{size: small}")}, 1, []problem{{"", nil, "ask for different things"}}},
 		{"A claim that stands in two files is an error that names both.", "",
 			[]string{in("a.yaml", "1"), in("b.yaml", "2")}, 1, []problem{{"", nil, "stands in a.yaml[1] and b.yaml[2]"}}},
 		{"A claim that stands twice without a file is found by its place.", "",
 			[]string{claimNamed("ns", "b"), claimNamed("ns", "a"), claimNamed("ns", "a")}, 2, []problem{{"", nil, "stands in items[1] and items[2]"}}},
 		{"A claim that stands twice is so when one of them is wrong.", "",
-			[]string{withSpec("{size: 1}"), claimNamed("ns", "a")}, 0, []problem{{"spec.size", nil, "must be one of"}, {"", nil, "the same claim"}}},
+			[]string{withSpec("{size: 1}"), claimNamed("ns", "a")}, 0, []problem{{"spec.size", nil, "write one of"}, {"", nil, "the same claim"}}},
 		{"Two claims without a name are not the same one.", "",
 			[]string{metadata(""), metadata("")}, 0, []problem{
 				{"metadata.name", nil, "is missing"}, {"metadata.namespace", nil, "is missing"},
@@ -296,7 +296,7 @@ func TestClaimsAreOneOrMany(t *testing.T) {
 			}},
 		{"Claims of the same name in two namespaces are two.", "", []string{claimNamed("ns", "a"), claimNamed("other", "a")}, 2, nil},
 		{"The problems of all claims come at once, in the claims' order.", "",
-			[]string{metadata("name: b"), withSpec("{size: 1}")}, 0, []problem{{"metadata.namespace", nil, "is missing"}, {"spec.size", nil, "must be one of"}}},
+			[]string{metadata("name: b"), withSpec("{size: 1}")}, 0, []problem{{"metadata.namespace", nil, "is missing"}, {"spec.size", nil, "write one of"}}},
 		{"Another kind of our group is no claim.", "", []string{"{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyGenerator, metadata: {name: a}}"}, 0, nil},
 		{"The same kind of another group is no claim.", "", []string{"{apiVersion: example.com/v1alpha1, kind: DragonflyInstance, metadata: {name: a}}"}, 0, nil},
 	} {

@@ -31,7 +31,9 @@ type passwords struct {
 
 func newPasswords(in Input, owners Owners, results *report.Results) *passwords {
 	p := &passwords{Input: in, results: results, standIns: findStandIns(in.List), owners: owners}
-	p.seed = findSeed(in, results)
+	if !in.Unclear {
+		p.seed = findSeed(in, results)
+	}
 	p.findUnreadable()
 	return p
 }
@@ -39,6 +41,9 @@ func newPasswords(in Input, owners Owners, results *report.Results) *passwords {
 // decide fills in the plan's password, its rotation, and what happens to the two Secrets. It returns
 // false after reporting a problem.
 func (p *passwords) decide(c claim, plan *Plan) bool {
+	if p.Unclear {
+		return false
+	}
 	pw := p.look(c, c.PasswordSecret())
 	conn := p.look(c, c.ConnectionSecret())
 	if pw.failed || conn.failed {
@@ -53,8 +58,10 @@ func (p *passwords) decide(c claim, plan *Plan) bool {
 	}
 	inst.Rotation = firstOf(c.rotation, recorded)
 	changes := c.rotation != "" && c.rotation != recorded
-	plan.RestartOnly = changes && pw.foreign
-	rotate := changes && !pw.foreign && (pw.isThere() || conn.isThere())
+	// Somebody else's password is not made here. But a connection Secret of ours must not go on holding the
+	// old one: that has to be seen to be written.
+	plan.RestartOnly = changes && pw.foreign && (!pw.isHidden() || conn.isHidden())
+	rotate := changes && !plan.RestartOnly && (pw.isThere() || conn.isThere())
 
 	switch {
 	case rotate && pw.isHidden():
@@ -223,7 +230,7 @@ func (p *passwords) look(c claim, name string) secretView {
 
 	item := items[0]
 	owner := p.owners.Whose(item, c.Name)
-	if owner != Theirs {
+	if owner != Theirs && view.state != sealed {
 		view.rotation = item.Annotation(v1alpha1.PasswordRotation)
 	}
 	if item.IsEncrypted() {
@@ -258,10 +265,15 @@ func (p *passwords) lacksNamespace(c claim, name string) bool {
 		items = append(slices.Clone(items), standIn)
 	}
 	for _, item := range items {
-		p.results.FieldErrorf(item, report.Field{Path: "metadata.namespace", Proposed: c.Namespace},
-			"is missing, so it is not clear whether this belongs to the claim %s; write `namespace: %s` into it, or give it another name", c.Name, c.Namespace)
+		NoNamespace(item, c.Name, p.results)
 	}
 	return len(items) > 0
+}
+
+// NoNamespace reports an object that has the name of one of the instance's and says no namespace.
+func NoNamespace(item *read.Item, name instance.Name, results *report.Results) {
+	results.FieldErrorf(item, report.Field{Path: "metadata.namespace", Proposed: name.Namespace},
+		"is missing, so it is not clear whether this belongs to the claim %s; write `namespace: %s` into it, or give it another name", name, name.Namespace)
 }
 
 // secretText returns a value of a Secret as Kubernetes would store it, where stringData wins over data,
@@ -316,7 +328,7 @@ func firstSeen(passwords ...password.Password) password.Password {
 func (p *passwords) findUnreadable() {
 	for _, item := range p.List.Items {
 		if item.IsEncrypted() && (strings.HasPrefix(item.Kind, sopsValue) || strings.HasPrefix(item.Name, sopsValue)) {
-			p.results.Errorf(nil, "%s: SOPS has encrypted the kind or the name of this object, so nobody can see what it is; decrypt it, put `encrypted_regex: ^(data|stringData)$` into .sops.yaml, and encrypt it again", p.List.Place(item))
+			p.results.FileErrorf(item, "SOPS has encrypted the kind or the name of %s, so nobody can see what it is; decrypt it, put `encrypted_regex: ^(data|stringData)$` into .sops.yaml, and encrypt it again", item.Place())
 		}
 	}
 }

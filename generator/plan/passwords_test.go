@@ -79,7 +79,7 @@ func (s situation) plan(t *testing.T) (plan.Plan, *report.Results) {
 		s.claim = myCache()
 	}
 	in := fromSeed(list(t, "", append([]string{s.claim}, s.items...)...))
-	in.Kept, in.Seed, in.HasSeed = s.kept, s.seed, s.seed != ""
+	in.Kept, in.LookupEnv = s.kept, seedIs(s.seed)
 	if s.source != "" {
 		in.Config.Password.Source = s.source
 	}
@@ -346,7 +346,7 @@ func TestPasswordIsRefused(t *testing.T) {
 			[]problem{{"", nil, "encrypted_regex: ^(data|stringData)$"}}},
 		{"An object whose name is encrypted might be the Secret, wherever it stands.",
 			situation{items: []string{"apiVersion: v1\nkind: Secret\nmetadata: {name: 'ENC[hunter2]', annotations: {internal.config.kubernetes.io/path: a.yaml}}\nsops: {mac: x}"}, seed: seed},
-			[]problem{{"", nil, "a.yaml: SOPS has encrypted the kind or the name"}}},
+			[]problem{{"", nil, "SOPS has encrypted the kind or the name of a.yaml"}}},
 
 		// Not clear whose.
 		{"A Secret without a namespace would be applied to wherever kubectl points.",
@@ -394,7 +394,7 @@ func TestPasswordOfEachClaim(t *testing.T) {
 		"{apiVersion: v1, kind: Secret, metadata: {name: b-password, namespace: ns}, data: {password: hunter2-}}",
 		"{apiVersion: v1, kind: Secret, metadata: {name: c-password, namespace: ns}, stringData: {password: hunter2}}",
 	))
-	in.HasSeed, in.Kept = false, true
+	in.LookupEnv, in.Kept = seedIs(""), true
 	in.Random = io.MultiReader(bytes.NewReader(make([]byte, 16)), iotest.ErrReader(io.ErrUnexpectedEOF))
 	var results report.Results
 	plans, _ := plan.Make(in, &results)

@@ -21,12 +21,13 @@ type Input struct {
 	// sees what this one wrote.
 	Kept bool
 
-	// Seed is the text of the environment's seed, and HasSeed whether there is one.
-	Seed    string
-	HasSeed bool
+	// Unclear says that a problem was reported which leaves open where passwords come from. Then none is
+	// decided on, since what would be found wrong with it might be a consequence only.
+	Unclear bool
 
-	// Random is the system's random generator.
-	Random io.Reader
+	// LookupEnv finds environment variables, and Random is the system's random generator.
+	LookupEnv func(name string) (value string, found bool)
+	Random    io.Reader
 }
 
 // Plan is what one claim becomes.

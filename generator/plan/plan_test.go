@@ -33,9 +33,14 @@ func list(t *testing.T, functionConfig string, items ...string) *read.List {
 }
 
 // fromSeed returns what a build that has a seed, and keeps nothing, is made from.
+// seedIs is an environment with that seed, or with none.
+func seedIs(seed string) func(string) (string, bool) {
+	return func(name string) (string, bool) { return seed, name == plan.SeedVariable && seed != "" }
+}
+
 func fromSeed(l *read.List) plan.Input {
 	return plan.Input{
-		List: l, Config: config.Default(), Seed: seed, HasSeed: true, Random: bytes.NewReader(make([]byte, 16*10)),
+		List: l, Config: config.Default(), LookupEnv: seedIs(seed), Random: bytes.NewReader(make([]byte, 16*10)),
 	}
 }
 
@@ -112,7 +117,7 @@ func TestMake(t *testing.T) {
 
 func TestMakeWithoutClaims(t *testing.T) {
 	in := fromSeed(list(t, "", "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}"))
-	in.Seed = "short"
+	in.LookupEnv = seedIs("short")
 	var results report.Results
 	plans, _ := plan.Make(in, &results)
 	assert.Empty(t, plans, "There is nothing to plan.")

@@ -57,10 +57,11 @@ func effective(namespace string) string {
 // both where they agree.
 func findSeed(in Input, results *report.Results) seed {
 	fromSecret := seedFromSecret(in, results)
-	if !in.HasSeed {
+	text, found := in.LookupEnv(SeedVariable)
+	if !found {
 		return fromSecret
 	}
-	fromEnvironment, err := password.ParseSeed(in.Seed)
+	fromEnvironment, err := password.ParseSeed(text)
 	if err != nil {
 		results.Errorf(nil, "the seed in the environment variable %s %s", SeedVariable, err)
 		return seed{failed: true}
@@ -84,7 +85,7 @@ func seedFromSecret(in Input, results *report.Results) seed {
 			strings.TrimPrefix(policy.SeedSecret.Namespace+"/"+policy.SeedSecret.Name, "/"), SeedVariable)}
 	case len(found) > 1:
 		results.FieldErrorf(in.List.FunctionConfig, seedField(), "more than one Secret is meant, in %s and %s; name its namespace, or remove one of them",
-			in.List.Place(found[0]), in.List.Place(found[1]))
+			found[0].Place(), found[1].Place())
 		return seed{failed: true}
 	case found[0].IsEncrypted():
 		return seed{missing: fmt.Sprintf("the Secret %s that holds it is encrypted with SOPS; decrypt it before this function runs, with KSOPS for example", found[0].Name)}

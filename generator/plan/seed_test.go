@@ -73,7 +73,7 @@ func TestSeedFromSecret(t *testing.T) {
 			want: []problem{{"data.seed", nil, "base64"}}},
 	} {
 		in := fromSeed(list(t, "{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyGenerator}", tc.items...))
-		in.Seed, in.HasSeed = tc.environment, tc.environment != ""
+		in.LookupEnv = seedIs(tc.environment)
 		in.Config.Password.SeedSecret = read.ID{Kind: "Secret", Namespace: tc.namespace, Name: "dragonfly-seed"}
 		in.Config.Password.SeedKey = "seed"
 		if tc.source != "" {

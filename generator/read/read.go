@@ -49,6 +49,8 @@ type Item struct {
 
 	// Node is the object as it came, a mapping. What changes it changes the output.
 	Node *yaml.Node
+
+	position int // in the list, from 0; -1 for the functionConfig
 }
 
 // NewItem wraps an object's mapping node.
@@ -67,6 +69,7 @@ func NewItem(n *yaml.Node) *Item {
 		},
 		APIVersion: apiVersion,
 		Node:       n,
+		position:   -1,
 	}
 }
 
@@ -119,16 +122,14 @@ func (i *Item) Index() int {
 }
 
 // Place names the item for people who look for it: the file where it is known, else its position.
-func (l *List) Place(item *Item) string {
-	if path := item.Path(); path != "" {
-		return InFile(path, item.Index())
+func (i *Item) Place() string {
+	if path := i.Path(); path != "" {
+		return InFile(path, i.Index())
 	}
-	for i := range l.Items {
-		if l.Items[i] == item {
-			return fmt.Sprintf("items[%d]", i)
-		}
+	if i.position < 0 {
+		return "functionConfig"
 	}
-	return "functionConfig"
+	return fmt.Sprintf("items[%d]", i.position)
 }
 
 // InFile names an object in a file, by its index, from 0, unless it is the first.
@@ -155,8 +156,8 @@ func (l *List) Find(id ID) []*Item {
 	return l.byID[id]
 }
 
-// ResourceList reads the one YAML document that in holds. Its error says what is wrong and never
-// quotes the input.
+// ResourceList reads the one YAML document that in holds. Its error says what is wrong; of the input it
+// quotes kind and apiVersion at most.
 func ResourceList(in []byte) (*List, error) {
 	if len(bytes.TrimSpace(in)) == 0 {
 		return nil, errors.New("stdin is empty; pipe a ResourceList into it, as kustomize and kpt do")
@@ -206,6 +207,7 @@ func ResourceList(in []byte) (*List, error) {
 }
 
 func (l *List) append(item *Item) {
+	item.position = len(l.Items)
 	l.Items = append(l.Items, item)
 	l.byID[item.ID] = append(l.byID[item.ID], item)
 }

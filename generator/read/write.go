@@ -41,11 +41,71 @@ func (l *List) Bytes(results fn.Results) ([]byte, error) {
 			return nil, err
 		}
 	}
-	var out bytes.Buffer
-	if err := yaml.NewEncoder(&out).Encode(l.document); err != nil {
+	frame, items := l.frame()
+	var text, out bytes.Buffer
+	if err := yaml.NewEncoder(&text).Encode(frame); err != nil {
 		return nil, err
 	}
+	before, after, found := bytes.Cut(text.Bytes(), []byte("\n- "+placeholder+"\n"))
+	out.Write(before)
+	if found {
+		out.WriteByte('\n')
+		for _, item := range items {
+			if err := encodeItem(&out, item); err != nil {
+				return nil, err
+			}
+		}
+		out.Write(after)
+	}
 	return out.Bytes(), nil
+}
+
+// placeholder stands for the items while the rest of the list is encoded.
+const placeholder = "the-items-of-this-list-stand-here"
+
+// frame returns the list with a placeholder for its items, and the items. The encoder remembers all that
+// it has seen of a document, which takes gigabytes for a large list, so the items are documents of their
+// own to it.
+func (l *List) frame() (frame *yaml.Node, items []*yaml.Node) {
+	document, root := *l.document, *yamlnode.Follow(l.document.Content[0])
+	document.Content, root.Content = []*yaml.Node{&root}, slices.Clone(root.Content)
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		list := *yamlnode.Follow(root.Content[i+1])
+		if root.Content[i].Value == "items" && len(list.Content) > 0 {
+			items = list.Content
+			list.Style, list.Content = 0, []*yaml.Node{yamlnode.Scalar(placeholder)}
+			root.Content[i+1] = &list
+		}
+	}
+	return &document, items
+}
+
+// encodeItem writes an element of the list of items, with its comments around the dash.
+func encodeItem(out *bytes.Buffer, item *yaml.Node) error {
+	alone := *item
+	alone.HeadComment, alone.FootComment = "", ""
+	var text bytes.Buffer
+	if err := yaml.NewEncoder(&text).Encode(&alone); err != nil {
+		return err
+	}
+	writeComment(out, item.HeadComment)
+	mark := "- "
+	for line := range bytes.Lines(text.Bytes()) {
+		if len(bytes.TrimRight(line, "\n")) > 0 {
+			out.WriteString(mark)
+		}
+		out.Write(line)
+		mark = "  "
+	}
+	writeComment(out, item.FootComment)
+	return nil
+}
+
+func writeComment(out *bytes.Buffer, comment string) {
+	if comment != "" {
+		out.WriteString(comment)
+		out.WriteByte('\n')
+	}
 }
 
 func (l *List) addResults(results fn.Results) error {
@@ -64,13 +124,16 @@ func (l *List) addResults(results fn.Results) error {
 		if err := n.Encode(result); err != nil {
 			return err
 		}
-		text, err := yaml.Marshal(&n)
-		if err != nil {
-			return err
+		if len(seen) > 0 {
+			text, err := yaml.Marshal(&n)
+			if err != nil {
+				return err
+			}
+			if seen[string(text)] {
+				continue
+			}
 		}
-		if !seen[string(text)] {
-			there.Content = append(there.Content, &n)
-		}
+		there.Content = append(there.Content, &n)
 	}
 	return nil
 }

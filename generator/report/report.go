@@ -44,6 +44,12 @@ func (r *Results) Warnf(item *read.Item, format string, args ...any) {
 	r.add(fn.Warning, item, nil, format, args...)
 }
 
+// FileErrorf adds an error about the item's file where the item itself must not be named.
+func (r *Results) FileErrorf(item *read.Item, format string, args ...any) {
+	r.add(fn.Error, item, nil, format, args...)
+	r.all[len(r.all)-1].ResourceRef = nil
+}
+
 // Infof adds an info about the item.
 func (r *Results) Infof(item *read.Item, format string, args ...any) {
 	r.add(fn.Info, item, nil, format, args...)
