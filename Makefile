@@ -5,13 +5,14 @@ export GOTOOLCHAIN = local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 IMAGE   ?= ghcr.io/bizmatters/dragonfly-generator
 BUILDER ?= golang:1.26
+CONTROL_PLANE = $(or $(KUBEBUILDER_ASSETS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dragonfly-generator/kubernetes-v1.36.1)
 LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/generator/cli.version=$(VERSION)
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build bin/kustomize ## Print the manifests of the example (needs Go)
@@ -33,8 +34,8 @@ race: ## Run the tests under the race detector (needs Go and a C compiler)
 .PHONY: lint
 lint: bin/golangci-lint ## Check format, vet and lint (needs Go; builds the linter at first, some minutes)
 	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
-	go vet ./... && go vet -tags e2e ./e2e
-	bin/golangci-lint run --build-tags e2e
+	go vet ./... && go vet -tags e2e,conformance ./e2e ./conformance
+	bin/golangci-lint run --build-tags e2e,conformance
 
 .PHONY: image
 image: ## Build the container image (needs Docker, and a registry to pull BUILDER from)
@@ -43,6 +44,10 @@ image: ## Build the container image (needs Docker, and a registry to pull BUILDE
 .PHONY: e2e
 e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to end (needs a Docker Engine, kpt and Python)
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -v ./e2e
+
+.PHONY: conformance
+conformance: $(CONTROL_PLANE)/kube-scheduler ## Apply the manifests to a real control plane (needs kubectl; builds Kubernetes at first, some minutes)
+	KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" go test -tags conformance -count=1 -v ./conformance
 
 .PHONY: update
 update: ## Rewrite the golden files from what the program does; review with git diff (needs Go)
@@ -55,6 +60,14 @@ update-e2e: build bin/kustomize bin/sops ## The same for the examples with kpt a
 .PHONY: clean
 clean: ## Remove bin
 	rm -rf bin
+
+# Kubernetes takes minutes to build, so what is built once lies in the user's cache.
+$(CONTROL_PLANE)/kube-scheduler:
+	@mkdir -p "$(CONTROL_PLANE)"
+	go build -C tools/etcd -o "$(CONTROL_PLANE)/etcd" go.etcd.io/etcd/server/v3
+	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kube-apiserver" k8s.io/kubernetes/cmd/kube-apiserver
+	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kube-controller-manager" k8s.io/kubernetes/cmd/kube-controller-manager
+	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kube-scheduler" k8s.io/kubernetes/cmd/kube-scheduler
 
 bin/kustomize: tools/kustomize/go.mod
 	@go build -C tools/kustomize -o $(CURDIR)/bin/kustomize sigs.k8s.io/kustomize/kustomize/v5

@@ -29,6 +29,9 @@ var kubeconfig string
 
 func TestMain(m *testing.M) {
 	stop, err := startControlPlane()
+	if err == nil {
+		err = furnish()
+	}
 	code := 1
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "the control plane does not start:", err)
@@ -122,6 +125,32 @@ users:
 		return stop, err
 	}
 	return stop, start("kube-scheduler", "--kubeconfig", kubeconfig, "--leader-elect=false", "--secure-port", "0")
+}
+
+// furnish gives the cluster two nodes, of which one is for databases, and the class local-path, which may
+// expand, with more volumes than the tests make instances.
+func furnish() error {
+	var objects strings.Builder
+	for _, node := range []string{"stateful", "stateless"} {
+		fmt.Fprintf(&objects, "apiVersion: v1\nkind: Node\nmetadata:\n  name: %s\n  labels: {workload-type: %s, kubernetes.io/hostname: %s}\n---\n", node, node, node)
+	}
+	objects.WriteString("apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: local-path}\nprovisioner: kubernetes.io/no-provisioner\nvolumeBindingMode: WaitForFirstConsumer\nallowVolumeExpansion: true\n---\n")
+	for i := range 60 {
+		fmt.Fprintf(&objects, "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: volume-%d}\nspec:\n  storageClassName: local-path\n  capacity: {storage: 100Gi}\n  accessModes: [ReadWriteOnce]\n  hostPath: {path: /nowhere}\n---\n", i)
+	}
+	commands := [][]string{{"apply", "-f", "-"}}
+	for _, node := range []string{"stateful", "stateless"} {
+		commands = append(commands, []string{"patch", "node", node, "--subresource=status", "--type=merge", "-p",
+			`{"status":{"capacity":{"cpu":"64","memory":"256Gi","pods":"200"},"allocatable":{"cpu":"64","memory":"256Gi","pods":"200"}}}`})
+	}
+	for _, args := range commands {
+		cmd := exec.Command("kubectl", append([]string{"--kubeconfig", kubeconfig}, args...)...)
+		cmd.Stdin = strings.NewReader(objects.String())
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("kubectl %s: %w\n%s", args[0], err, out)
+		}
+	}
+	return nil
 }
 
 // freePorts returns addresses on loopback that were free a moment ago.

@@ -71,26 +71,6 @@ func get(t *testing.T, namespace, object, path string) string {
 	return must(t, "", "get", object, "-n", namespace, "-o", "jsonpath={"+path+"}")
 }
 
-// nodes makes two, of which one is for databases.
-func nodes(t *testing.T) {
-	t.Helper()
-	for name, label := range map[string]string{"stateful": "stateful", "stateless": "stateless"} {
-		must(t, fmt.Sprintf("apiVersion: v1\nkind: Node\nmetadata:\n  name: %s\n  labels:\n    workload-type: %s\n    kubernetes.io/hostname: %s\n", name, label, name), "apply", "-f", "-")
-		must(t, "", "patch", "node", name, "--subresource=status", "--type=merge", "-p",
-			`{"status":{"capacity":{"cpu":"64","memory":"256Gi","pods":"200"},"allocatable":{"cpu":"64","memory":"256Gi","pods":"200"}}}`)
-	}
-}
-
-// storage makes the class local-path, which may expand, and volumes of it on both nodes.
-func storage(t *testing.T, volumes int) {
-	t.Helper()
-	must(t, "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata:\n  name: local-path\nprovisioner: kubernetes.io/no-provisioner\nvolumeBindingMode: WaitForFirstConsumer\nallowVolumeExpansion: true\n", "apply", "-f", "-")
-	for i := range volumes {
-		must(t, fmt.Sprintf("apiVersion: v1\nkind: PersistentVolume\nmetadata:\n  name: %s-%d\nspec:\n  storageClassName: local-path\n  capacity: {storage: 100Gi}\n  accessModes: [ReadWriteOnce]\n  hostPath: {path: /nowhere}\n",
-			strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")), i), "apply", "-f", "-")
-	}
-}
-
 // Every size and every example is accepted, and applying it again changes nothing.
 func TestAccepted(t *testing.T) {
 	cases := map[string]string{}
@@ -129,8 +109,6 @@ func TestAccepted(t *testing.T) {
 // holds for the longest name too.
 func TestScheduled(t *testing.T) {
 	namespace(t, "scheduled")
-	nodes(t)
-	storage(t, 2)
 	for _, name := range []string{"my-cache", strings.Repeat("a", 52)} {
 		manifests, _ := render(t, claim("scheduled", name, "micro"))
 		apply(t, manifests)
@@ -196,8 +174,6 @@ stringData: {endpoint: my-cache.NAMESPACE.svc.cluster.local, port: "6379", passw
 func TestTakesOverFromCrossplane(t *testing.T) {
 	const ns = "crossplane"
 	namespace(t, ns)
-	nodes(t)
-	storage(t, 1)
 	must(t, strings.ReplaceAll(crossplane, "NAMESPACE", ns), "apply", "-f", "-")
 	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
 	identity := func() string {
@@ -259,8 +235,6 @@ func TestUpdatesInPlace(t *testing.T) {
 func TestAnotherVolumeSize(t *testing.T) {
 	const ns = "resized"
 	namespace(t, ns)
-	nodes(t)
-	storage(t, 1)
 	first, _ := render(t, claim(ns, "my-cache", "small"))
 	apply(t, first)
 	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
