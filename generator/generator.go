@@ -85,19 +85,25 @@ func localItems(in plan.Input) []*read.Item {
 }
 
 // isKept says whether the result goes back to the files that the items came from. Only kpt's own
-// Kptfile among the items proves that; a path annotation does not, kustomize makes some up.
+// Kptfile among the items proves that; a path annotation does not, kustomize makes some up. It reports
+// kpt's selectors: they could hide the Secrets that hold the passwords.
 func isKept(list *read.List, results *report.Results) bool {
-	var inPackage *read.Item
+	kept := false
+	var inPackage, selected *read.Item
 	for _, item := range list.Items {
-		if item.Group == "kpt.dev" && item.Kind == "Kptfile" {
-			return true
-		}
+		kept = kept || item.Group == "kpt.dev" && item.Kind == "Kptfile"
 		if inPackage == nil && item.Annotation(read.PackagePath) != "" {
 			inPackage = item
 		}
+		if selected == nil && item.Annotation(read.SelectedID) != "" {
+			selected = item
+		}
 	}
-	if inPackage != nil {
-		results.Errorf(inPackage, "is in a kpt package whose Kptfile is not among the items: a selector of the pipeline hides it, and with it the Secrets that hold the passwords; take `selectors:` and `exclude:` off this function")
+	if !kept && inPackage != nil {
+		selected = inPackage // and the Kptfile is hidden
 	}
-	return false
+	if selected != nil {
+		results.Errorf(selected, "is one of those that `selectors:` or `exclude:` of the pipeline let through, which may hide the Secrets that hold the passwords; take them off this function, it leaves alone what is not its own")
+	}
+	return kept
 }

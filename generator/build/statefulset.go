@@ -30,9 +30,13 @@ const (
 
 // StatefulSet returns the StatefulSet that runs one Dragonfly with its data on a volume.
 func StatefulSet(inst instance.Instance, cfg config.Config) *appsv1.StatefulSet {
+	metadata := meta(inst, inst.StatefulSet())
+	if inst.Derived {
+		metadata.Annotations[v1alpha1.PasswordSource] = string(config.FromSeed)
+	}
 	return &appsv1.StatefulSet{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
-		ObjectMeta: meta(inst, inst.StatefulSet()),
+		ObjectMeta: metadata,
 		Spec: appsv1.StatefulSetSpec{
 			Replicas:             new(int32(1)),
 			ServiceName:          inst.Service(),

@@ -83,6 +83,10 @@ func (o *Object) Known(n *yaml.Node, path string, names []string) {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i].Value
+		if n.Content[i].Kind != yaml.ScalarNode {
+			o.Errorf(report.Field{Path: path}, "has a field whose name is %s; write a plain name", yamlnode.KindName(n.Content[i]))
+			continue
+		}
 		if slices.Contains(names, key) {
 			continue
 		}

@@ -83,7 +83,7 @@ func Default() Config {
 // configuration.
 func Read(functionConfig *read.Item, results *report.Results) Config {
 	cfg := Default()
-	if functionConfig == nil || functionConfig.Group == v1alpha1.Group && functionConfig.Kind == v1alpha1.ClaimKind {
+	if functionConfig == nil || isEmptyConfigMap(functionConfig) || functionConfig.Group == v1alpha1.Group && functionConfig.Kind == v1alpha1.ClaimKind {
 		return cfg
 	}
 	if functionConfig.APIVersion != v1alpha1.APIVersion || functionConfig.Kind != v1alpha1.ConfigKind {
@@ -100,6 +100,13 @@ func Read(functionConfig *read.Item, results *report.Results) Config {
 	return cfg
 }
 
+// isEmptyConfigMap says whether there is nothing in it: kpt fn eval passes such a ConfigMap where it was
+// given no configuration.
+func isEmptyConfigMap(item *read.Item) bool {
+	data := yamlnode.Get(item.Node, "data")
+	return item.APIVersion == "v1" && item.Kind == "ConfigMap" && (yamlnode.IsNull(data) || data.Kind == yaml.MappingNode && len(data.Content) == 0)
+}
+
 func readPassword(object *check.Object, node *yaml.Node) PasswordPolicy {
 	policy := Default().Password
 	at := func(fields ...string) []string { return append([]string{"spec", "password"}, fields...) }
@@ -109,7 +116,7 @@ func readPassword(object *check.Object, node *yaml.Node) PasswordPolicy {
 		source := object.String(node, at("source")...)
 		policy.Source = PasswordSource(source)
 		if !slices.Contains(passwordSources, source) {
-			field := report.Field{Path: "spec.password.source", Current: source}
+			field := report.Field{Path: "spec.password.source"} // without its value, it may be a seed
 			if near := check.Nearest(source, passwordSources); near != "" {
 				field.Proposed = near
 			}

@@ -76,6 +76,8 @@ type Instance struct {
 
 	// Rotation is the rotation that Password belongs to, "" for the first.
 	Rotation string
+	// Derived says that the password is known to come from the seed.
+	Derived bool
 	// Password is zero where it is out of sight, in Secrets that are encrypted or sealed.
 	Password password.Password
 }

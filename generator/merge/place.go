@@ -15,7 +15,7 @@ import (
 // isBookkeeping says whether an annotation belongs to the orchestrator and not to the object.
 func isBookkeeping(annotation string) bool {
 	switch annotation {
-	case kioutil.LegacyPathAnnotation, kioutil.LegacyIndexAnnotation, kioutil.LegacyIdAnnotation,
+	case read.SelectedID, kioutil.LegacyPathAnnotation, kioutil.LegacyIndexAnnotation, kioutil.LegacyIdAnnotation,
 		"kustomize.config.k8s.io/id",
 		"config.kubernetes.io/origin", "alpha.config.kubernetes.io/transformations": // buildMetadata
 		return true

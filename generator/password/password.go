@@ -60,6 +60,9 @@ func (secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // MarshalYAML implements yaml.Marshaler.
 func (secret) MarshalYAML() (any, error) { return redacted, nil }
 
+// Equal says whether both passwords are the same.
+func (p Password) Equal(other Password) bool { return p.text() == other.text() }
+
 // Parse takes a password that somebody else has made. It accepts what arrives in a container's
 // environment unchanged: valid UTF-8, not empty, without NUL and line breaks. The error never quotes it.
 func Parse(text string) (Password, error) {

@@ -93,8 +93,13 @@ func findClaims(list *read.List, cfg config.Config, results *report.Results) ([]
 func claimItems(list *read.List, results *report.Results) []*read.Item {
 	var items []*read.Item
 	for _, item := range list.Items {
-		if isClaim(item) {
+		switch {
+		case isClaim(item):
 			items = append(items, item)
+		case strings.EqualFold(item.Kind, v1alpha1.ClaimKind) && strings.EqualFold(item.Group, v1alpha1.Group):
+			results.FieldErrorf(item, report.Field{Path: "kind", Proposed: v1alpha1.ClaimKind}, "looks like a claim; write kind %s of %s", v1alpha1.ClaimKind, v1alpha1.APIVersion)
+		case item.Kind == "List" && holdsClaims(item):
+			results.FieldErrorf(item, report.Field{Path: "items"}, "holds a claim, and claims in a List are not seen; write it as an object of its own")
 		}
 	}
 	own := list.FunctionConfig
@@ -111,6 +116,12 @@ func claimItems(list *read.List, results *report.Results) []*read.Item {
 		return items
 	}
 	return append(items, own)
+}
+
+func holdsClaims(list *read.Item) bool {
+	items := yamlnode.Get(list.Node, "items")
+	return items != nil && items.Kind == yaml.SequenceNode &&
+		slices.ContainsFunc(items.Content, func(n *yaml.Node) bool { return isClaim(read.NewItem(n)) })
 }
 
 // sameClaim says whether two claims ask for the same. Of those that cannot be read it says so: they are

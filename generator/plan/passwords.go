@@ -26,6 +26,7 @@ type passwords struct {
 
 	seed     seed
 	standIns map[read.ID]*read.Item
+	former   map[read.ID]*read.Item // Secrets by the names that they had before kustomize renamed them
 	owners   Owners
 }
 
@@ -52,29 +53,34 @@ func (p *passwords) decide(c claim, plan *Plan) bool {
 	inst := &plan.Instance
 	plan.PasswordSecret, plan.ConnectionSecret = pw.disposition(), conn.disposition()
 
-	recorded := conn.rotation
+	before := p.rendered(c)
+
+	// An own password Secret says for itself which rotation it belongs to. Without one, what is left says it.
+	recorded := firstOf(conn.rotation, before.rotation)
 	if pw.isThere() && !pw.foreign {
 		recorded = pw.rotation
 	}
 	inst.Rotation = firstOf(c.rotation, recorded)
-	changes := c.rotation != "" && c.rotation != recorded
-	// Somebody else's password is not made here. But a connection Secret of ours must not go on holding the
-	// old one: that has to be seen to be written.
-	plan.RestartOnly = changes && pw.foreign && (!pw.isHidden() || conn.isHidden())
-	rotate := changes && !plan.RestartOnly && (pw.isThere() || conn.isThere())
+
+	stale := func(s secretView) bool { return s.isThere() && c.rotation != "" && s.rotation != c.rotation }
+	rotate := stale(pw) && !pw.foreign || !pw.isThere() && stale(conn)
+	plan.RestartOnly = pw.foreign && c.rotation != "" && c.rotation != before.rotation
 
 	switch {
+	// Who changes the rotation, or has changed it in one of the two Secrets, expects the other to follow.
 	case rotate && pw.isHidden():
 		return p.cannotRotate(c, c.PasswordSecret(), pw)
-	case rotate && conn.isHidden():
+	case conn.isHidden() && (rotate || stale(conn)):
 		return p.cannotRotate(c, c.ConnectionSecret(), conn)
+	case pw.isHidden() && stale(conn):
+		return p.outOfSight(c, c.ConnectionSecret(), c.PasswordSecret(), pw, instance.EndpointKey, instance.PortKey, instance.PasswordKey)
 	case rotate || !pw.isThere() && !conn.isThere():
 		plan.PasswordSecret, plan.ConnectionSecret = Write, Write
-		inst.Password, plan.Origin = p.create(c, rotate)
-		return !inst.Password.IsZero()
+		inst.Password, plan.Origin = p.create(c, inst.Rotation, rotate, before)
 
-	case pw.isHidden() && conn.isHidden():
-		return true // nothing of ours has to be written
+	case pw.isHidden() && conn.isHidden(): // nothing of ours has to be written
+		inst.Derived = before.derived
+		return true
 	case pw.isHidden():
 		// What the connection Secret holds is what clients use, so it goes before a readable copy of a
 		// password that is sealed now.
@@ -93,7 +99,17 @@ func (p *passwords) decide(c claim, plan *Plan) bool {
 			plan.PasswordSecret = Renew
 		}
 	}
-	return true
+	inst.Derived = p.isDerived(c, *inst, before)
+	return !inst.Password.IsZero()
+}
+
+// isDerived says whether the instance's password is the seed's. Without the seed it goes by what was
+// recorded; where nothing is kept, there is nothing to record.
+func (p *passwords) isDerived(c claim, inst instance.Instance, before rendered) bool {
+	if p.seed.IsZero() || !p.Kept {
+		return before.derived
+	}
+	return inst.Password.Equal(password.Derive(p.seed.Seed, c.ID(), inst.Rotation))
 }
 
 func (p *passwords) cannotRotate(c claim, name string, hidden secretView) bool {
@@ -115,9 +131,9 @@ func rotationField(c claim) report.Field {
 }
 
 // create makes a password that is not there yet, or the next one of a rotation, and says how.
-func (p *passwords) create(c claim, rotate bool) (password.Password, string) {
+func (p *passwords) create(c claim, rotation string, rotate bool, before rendered) (password.Password, string) {
 	policy := p.Config.Password
-	lost := !rotate && p.wasRendered(c)
+	lost := !rotate && before.there
 	switch {
 	case policy.Source == config.Existing && rotate:
 		p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, but none is made here (spec.password.source is %s); write it into the Secret %s yourself and take the annotation %s off that Secret, so that it counts as yours",
@@ -132,8 +148,11 @@ func (p *passwords) create(c claim, rotate bool) (password.Password, string) {
 	case p.seed.failed: // reported already
 	case p.seed.missing != "":
 		p.results.Errorf(c.item, "the password has to come from a seed, but %s", p.seed.missing)
+	case lost && !p.seed.IsZero() && !before.derived && policy.Source != config.FromSeed:
+		// The one that is lost may have been random: the seed would silently make another.
+		p.lost(c)
 	case !p.seed.IsZero():
-		return password.Derive(p.seed.Seed, c.ID(), c.rotation), "derived from the seed"
+		return password.Derive(p.seed.Seed, c.ID(), rotation), "derived from the seed"
 	case policy.Source == config.FromSeed:
 		p.results.Errorf(c.item, "the password has to come from a seed (spec.password.source is %s), but there is none; set the environment variable %s, or name a Secret in spec.password.seedSecretRef",
 			config.FromSeed, SeedVariable)
@@ -152,8 +171,8 @@ func (p *passwords) create(c claim, rotate bool) (password.Password, string) {
 }
 
 func (p *passwords) lost(c claim) {
-	p.results.Errorf(c.item, "the instance was rendered before (its StatefulSet is here), but its Secret %s is not: it was deleted, ignored by Git, or hidden by a selector; bring it back, from Git's history or with `kubectl get secret %s -n %s -o yaml`, or set the seed that it came from in %s; a new password would lock its clients out",
-		c.PasswordSecret(), c.PasswordSecret(), c.Namespace, SeedVariable)
+	p.results.Errorf(c.item, "the instance was rendered before (its other manifests are here), but its Secret %s is missing: it was deleted, ignored by Git, or hidden by a selector; bring it back, from Git's history or with `kubectl get secret %s -n %s -o yaml`, or, if it came from a seed, set %s and spec.password.source: %s; for a new password, which locks its clients out until they restart, remove the instance's other manifests too",
+		c.PasswordSecret(), c.PasswordSecret(), c.Namespace, SeedVariable, config.FromSeed)
 }
 
 func (p *passwords) random(c claim) (password.Password, string) {
@@ -164,14 +183,30 @@ func (p *passwords) random(c claim) (password.Password, string) {
 	return random, "new and random"
 }
 
-// wasRendered says whether the StatefulSet that we made for the claim is among the items.
-func (p *passwords) wasRendered(c claim) bool {
-	for _, item := range p.List.Find(read.ID{Group: "apps", Kind: "StatefulSet", Namespace: c.Namespace, Name: c.StatefulSet()}) {
-		if p.owners.Whose(item, c.Name) != Theirs {
-			return true
+// rendered is what the objects that were made for a claim before say of its password.
+type rendered struct {
+	there    bool   // some are
+	rotation string // that the pod was last restarted for
+	derived  bool   // from the seed, for this very claim
+}
+
+func (p *passwords) rendered(c claim) rendered {
+	var before rendered
+	for _, id := range []read.ID{
+		{Group: "apps", Kind: "StatefulSet", Namespace: c.Namespace, Name: c.StatefulSet()},
+		{Kind: "Service", Namespace: c.Namespace, Name: c.Service()},
+	} {
+		for _, item := range p.List.Find(id) {
+			if p.owners.Whose(item, c.Name) != Ours {
+				continue
+			}
+			before.there = true
+			before.rotation = firstOf(before.rotation, yamlnode.Text(item.Node, "spec", "template", "metadata", "annotations", v1alpha1.PasswordRotation))
+			before.derived = before.derived || item.Annotation(v1alpha1.PasswordSource) == string(config.FromSeed) &&
+				item.Annotation(v1alpha1.GeneratedFrom) == c.String()
 		}
 	}
-	return false
+	return before
 }
 
 // state is how a Secret is there.
@@ -222,7 +257,7 @@ func (p *passwords) look(c claim, name string) secretView {
 	switch {
 	case len(items) > 1:
 		return secretView{failed: true} // reported where the objects are merged
-	case p.lacksNamespace(c, name):
+	case p.lacksNamespace(c, name) || view.standIn == nil && len(items) == 0 && p.isRenamed(c, name):
 		return secretView{failed: true}
 	case len(items) == 0:
 		return view
@@ -268,6 +303,56 @@ func (p *passwords) lacksNamespace(c claim, name string) bool {
 		NoNamespace(item, c.Name, p.results)
 	}
 	return len(items) > 0
+}
+
+// isRenamed reports a Secret, or what stands for one, that had the right name before kustomize renamed the
+// claim, and has another one now: a nameSuffix goes behind "-password", and what an ExternalSecret targets
+// is not renamed at all.
+func (p *passwords) isRenamed(c claim, name string) bool {
+	former := c.item.FormerNames()[1:]
+	if len(former) == 0 {
+		return false
+	}
+	secretName := instance.PasswordSecretName
+	if name == c.ConnectionSecret() {
+		secretName = instance.ConnectionSecretName
+	}
+	p.indexFormerNames()
+	for _, was := range former {
+		if p.owners.IsClaimed(instance.Name{Namespace: c.Namespace, Name: was.Name}.String()) {
+			continue // it may be that one's
+		}
+		var found *read.Item
+		for _, namespace := range []string{was.Namespace, c.Namespace} {
+			id := read.ID{Kind: "Secret", Namespace: namespace, Name: secretName(was.Name)}
+			if found = p.former[id]; found == nil {
+				found = p.standIns[id]
+			}
+			if found != nil {
+				break
+			}
+		}
+		if found != nil {
+			p.results.Errorf(found, "was meant for the claim %s, but kustomize has given the two different names, and the claim needs a Secret %s; use namePrefix instead of nameSuffix, and write the final name where kustomize does not (spec.target.name of an ExternalSecret)", c.Name, name)
+			return true
+		}
+	}
+	return false
+}
+
+// indexFormerNames fills in former, once.
+func (p *passwords) indexFormerNames() {
+	if p.former != nil {
+		return
+	}
+	p.former = map[read.ID]*read.Item{}
+	for _, item := range p.List.Items {
+		if item.Group == "" && item.Kind == "Secret" {
+			for _, id := range item.FormerNames()[1:] {
+				p.former[id] = item
+			}
+		}
+	}
 }
 
 // NoNamespace reports an object that has the name of one of the instance's and says no namespace.
@@ -323,12 +408,14 @@ func firstSeen(passwords ...password.Password) password.Password {
 	return password.Password{}
 }
 
-// findUnreadable reports objects of which SOPS has encrypted the kind or the name too: they might be
-// the very Secrets that are looked for.
+// findUnreadable reports objects of which SOPS has encrypted what they are known by: they might be the very
+// Secrets that are looked for.
 func (p *passwords) findUnreadable() {
 	for _, item := range p.List.Items {
-		if item.IsEncrypted() && (strings.HasPrefix(item.Kind, sopsValue) || strings.HasPrefix(item.Name, sopsValue)) {
-			p.results.FileErrorf(item, "SOPS has encrypted the kind or the name of %s, so nobody can see what it is; decrypt it, put `encrypted_regex: ^(data|stringData)$` into .sops.yaml, and encrypt it again", item.Place())
+		if item.IsEncrypted() && slices.ContainsFunc([]string{
+			item.Kind, item.Name, item.Namespace, item.Annotation(v1alpha1.GeneratedFrom), item.Annotation(v1alpha1.PasswordRotation),
+		}, func(text string) bool { return strings.HasPrefix(text, sopsValue) }) {
+			p.results.FileErrorf(item, "SOPS has encrypted the kind, the name or the annotations of %s, so nobody can see what it is; decrypt it, put `encrypted_regex: ^(data|stringData)$` into .sops.yaml, and encrypt it again", item.Place())
 		}
 	}
 }

@@ -161,8 +161,10 @@ func TestPassword(t *testing.T) {
 			in: situation{seed: seed, source: config.FromSeed}, password: seeded, made: true},
 		{reason: "A stateless build derives the password of the rotation that the claim names.",
 			in: situation{claim: myCache(rotated2), seed: seed}, password: seededRotated, rotation: "2", made: true},
-		{reason: "A seed gives a lost password again.",
-			in: situation{items: []string{statefulSet(mark)}, seed: seed}, password: seeded, made: true},
+		{reason: "A seed gives a lost password again that is known to come from it.",
+			in: situation{items: []string{statefulSet(mark, "database.bizmatters.io/password-source: Seed")}, seed: seed}, password: seeded, made: true},
+		{reason: "Whoever pins the seed as the source says that a lost password came from it.",
+			in: situation{items: []string{statefulSet(mark)}, seed: seed, source: config.FromSeed}, password: seeded, made: true},
 
 		// 3. Random.
 		{reason: "A random password is made where the result is kept.",
@@ -215,8 +217,8 @@ func TestPassword(t *testing.T) {
 		{reason: "A rotation that is recorded on encrypted Secrets is done.",
 			in:      situation{claim: myCache(rotated2), items: []string{secret("password", sops, mark, rotated2), secret("conn", sops, mark, rotated2)}, seed: seed},
 			secrets: secrets{plan.Leave, plan.Leave}, rotation: "2"},
-		{reason: "Over somebody else's encrypted Secret a rotation only restarts the pod.",
-			in:      situation{claim: myCache(rotated2), items: []string{secret("password", sops), secret("conn", sops, mark)}, seed: seed},
+		{reason: "Over somebody else's encrypted Secret a rotation only restarts the pod, where the connection Secret has followed.",
+			in:      situation{claim: myCache(rotated2), items: []string{secret("password", sops), secret("conn", sops, mark, rotated2)}, seed: seed},
 			secrets: secrets{plan.Leave, plan.Leave}, rotation: "2", restart: true},
 		{reason: "SealedSecrets stand for both Secrets.",
 			in:      situation{items: []string{sealedSecret("password"), sealedSecret("conn")}, seed: seed},
@@ -249,12 +251,12 @@ func TestPassword(t *testing.T) {
 			password: "hunter2-a", secrets: secrets{plan.Renew, plan.Leave}},
 		{reason: "A rotation that a SealedSecret's template records is done.",
 			in: situation{claim: myCache(rotated2), items: []string{
-				sealedSecret("password", "spec: {template: {metadata: {annotations: {"+rotated2+"}}}}"), sealedSecret("conn"),
+				sealedSecret("password", "spec: {template: {metadata: {annotations: {"+rotated2+"}}}}"), sealedSecret("conn", "spec: {template: {metadata: {annotations: {"+rotated2+"}}}}"),
 			}},
 			secrets: secrets{plan.Leave, plan.Leave}, rotation: "2"},
 		{reason: "A rotation that an ExternalSecret's template records is done.",
 			in: situation{claim: myCache(rotated2), items: []string{
-				externalSecret("my-cache-password", "spec: {target: {template: {metadata: {annotations: {"+rotated2+"}}}}}"), externalSecret("my-cache-conn"),
+				externalSecret("my-cache-password", "spec: {target: {template: {metadata: {annotations: {"+rotated2+"}}}}}"), externalSecret("my-cache-conn", "spec: {target: {template: {metadata: {annotations: {"+rotated2+"}}}}}"),
 			}},
 			secrets: secrets{plan.Leave, plan.Leave}, rotation: "2"},
 
@@ -337,6 +339,12 @@ func TestPasswordIsRefused(t *testing.T) {
 			situation{claim: myCache(rotated2), items: []string{secret("password", sops, mark), secret("conn", sops, mark)}, seed: seed}, []problem{{rotationField, nil, "decrypt my-cache-password and my-cache-conn"}}},
 		{"A rotation cannot be written where SOPS hides the connection Secret.",
 			situation{claim: myCache(rotated2), items: []string{ours, secret("conn", sops, mark)}, seed: seed}, []problem{{rotationField, nil, "my-cache-conn is encrypted"}}},
+		{"Somebody who has rotated in one of two sealed Secrets expects the other to follow.",
+			situation{claim: myCache(rotated2), items: []string{sealedSecret("password", "spec: {template: {metadata: {annotations: {"+rotated2+"}}}}"), sealedSecret("conn")}, seed: seed}, []problem{{rotationField, nil, "my-cache-conn is made by the SealedSecret"}}},
+		{"A connection Secret of ours must not go on holding the password that somebody else has changed.",
+			situation{claim: myCache(rotated2), items: []string{secret("password", sops), conn}, seed: seed}, []problem{{"", nil, "my-cache-conn has to be written"}}},
+		{"A lost password may have been random, so a seed does not replace it silently.",
+			situation{items: []string{statefulSet(mark)}, seed: seed, kept: true}, []problem{{"", nil, "rendered before"}}},
 		{"A rotation cannot be written where the password is sealed.",
 			situation{claim: myCache(rotated2), items: []string{sealedSecret("password"), sealedSecret("conn")}, seed: seed}, []problem{{rotationField, nil, "made by the SealedSecret my-cache-password"}}},
 		{"A rotation cannot be written where the password comes from outside.",
@@ -346,7 +354,7 @@ func TestPasswordIsRefused(t *testing.T) {
 			[]problem{{"", nil, "encrypted_regex: ^(data|stringData)$"}}},
 		{"An object whose name is encrypted might be the Secret, wherever it stands.",
 			situation{items: []string{"apiVersion: v1\nkind: Secret\nmetadata: {name: 'ENC[hunter2]', annotations: {internal.config.kubernetes.io/path: a.yaml}}\nsops: {mac: x}"}, seed: seed},
-			[]problem{{"", nil, "SOPS has encrypted the kind or the name of a.yaml"}}},
+			[]problem{{"", nil, "SOPS has encrypted the kind, the name or the annotations of a.yaml"}}},
 
 		// Not clear whose.
 		{"A Secret without a namespace would be applied to wherever kubectl points.",

@@ -16,8 +16,8 @@ const SeedVariable = "DRAGONFLY_PASSWORD_SEED"
 type seed struct {
 	password.Seed
 
-	// missing says, for an error, why the Secret that the configuration names does not give one. It
-	// matters only when a password has to be derived.
+	// missing says, for an error, why there is none although there should be. It matters only when a
+	// password has to be derived.
 	missing string
 	// failed says that a problem was reported.
 	failed bool
@@ -59,6 +59,12 @@ func findSeed(in Input, results *report.Results) seed {
 	fromSecret := seedFromSecret(in, results)
 	text, found := in.LookupEnv(SeedVariable)
 	if !found {
+		return fromSecret
+	}
+	if text == "" { // an unset variable of a CI, most likely
+		if fromSecret.IsZero() && !fromSecret.failed {
+			fromSecret.missing = fmt.Sprintf("the environment variable %s is set and empty; give it its value, or unset it", SeedVariable)
+		}
 		return fromSecret
 	}
 	fromEnvironment, err := password.ParseSeed(text)

@@ -29,6 +29,10 @@ type ID struct {
 // InternalPrefix is what the annotations of the orchestrators' own bookkeeping begin with.
 const InternalPrefix = "internal.config.kubernetes.io/"
 
+// SelectedID is an annotation that kpt gives to items only where the function has selectors, to merge what
+// it selects with what it hides.
+const SelectedID = "internal.config.k8s.io/kpt-resource-id"
+
 // PackagePath is kpt's annotation for the package that an item is in.
 const PackagePath = InternalPrefix + "package-path"
 
@@ -223,6 +227,7 @@ func decode(in []byte) (*yaml.Node, error) {
 		return nil, notYAML(err)
 	}
 	switch err := decoder.Decode(&next); {
+	case err == nil && yamlnode.IsNull(next.Content[0]): // dashes at the end
 	case err == nil:
 		return nil, errors.New("stdin holds more than one YAML document; pipe one ResourceList into it, as kustomize and kpt do")
 	case !errors.Is(err, io.EOF):

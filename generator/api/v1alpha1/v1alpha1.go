@@ -23,6 +23,10 @@ const (
 	// "namespace/name".
 	GeneratedFrom = Group + "/generated-from"
 
+	// PasswordSource records on our StatefulSet, with the value Seed, that the password came from the seed.
+	// Where a package is kept without its Secrets, that says that they may be derived again.
+	PasswordSource = Group + "/password-source"
+
 	// PasswordRotation asks, on a claim, for a new password whenever its value differs from the one
 	// recorded on our Secrets. It has 1 to 63 printable ASCII characters.
 	PasswordRotation = Group + "/password-rotation"
