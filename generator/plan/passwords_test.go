@@ -201,7 +201,7 @@ func TestPassword(t *testing.T) {
 			in:       situation{claim: myCache(rotated2), items: []string{theirs, conn}, seed: seed},
 			password: "hunter2-b", secrets: secrets{plan.Leave, plan.Write}, rotation: "2", restart: true},
 		{reason: "The restart is done once.",
-			in:       situation{claim: myCache(rotated2), items: []string{theirs, connRotated}, seed: seed},
+			in:       situation{claim: myCache(rotated2), items: []string{theirs, connRotated, statefulSet(mark) + "spec: {template: {metadata: {annotations: {" + rotated2 + "}}}}\n"}, seed: seed},
 			password: "hunter2-b", secrets: secrets{plan.Leave, plan.Write}, rotation: "2"},
 
 		// Encrypted or sealed.
