@@ -46,8 +46,8 @@ e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to 
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -v ./e2e
 
 .PHONY: conformance
-conformance: $(CONTROL_PLANE)/kube-scheduler ## Apply the manifests to a real control plane (needs kubectl; builds Kubernetes at first, some minutes)
-	KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" go test -tags conformance -count=1 -v ./conformance
+conformance: build bin/kustomize $(CONTROL_PLANE)/kube-scheduler ## Apply the manifests to a real control plane (needs kubectl; builds Kubernetes at first, some minutes)
+	PATH="$(CURDIR)/bin:$$PATH" KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" go test -tags conformance -count=1 -v ./conformance
 
 .PHONY: update
 update: ## Rewrite the golden files from what the program does; review with git diff (needs Go)

@@ -1,7 +1,9 @@
 package build
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,11 +22,35 @@ func PasswordSecret(inst instance.Instance) *corev1.Secret {
 
 // ConnectionSecret returns the Secret that applications read.
 func ConnectionSecret(inst instance.Instance, cfg config.Config) *corev1.Secret {
-	return secret(inst, inst.ConnectionSecret(), map[string][]byte{
-		instance.EndpointKey: []byte(inst.Endpoint(cfg.ClusterDomain)),
-		instance.PortKey:     []byte(strconv.Itoa(instance.Port)),
-		instance.PasswordKey: []byte(inst.Password.Reveal()),
-	})
+	endpoint, port, password := inst.Endpoint(cfg.ClusterDomain), strconv.Itoa(instance.Port), inst.Password.Reveal()
+	data := map[string][]byte{
+		instance.EndpointKey: []byte(endpoint),
+		instance.PortKey:     []byte(port),
+		instance.PasswordKey: []byte(password),
+	}
+	fill := strings.NewReplacer(
+		"{endpoint}", endpoint, "{port}", port, "{password}", password, "{passwordEncoded}", encode(password),
+		"{name}", inst.Name.Name, "{namespace}", inst.Namespace,
+	)
+	for key, template := range cfg.ExtraKeys {
+		data[key] = []byte(fill.Replace(template))
+	}
+	return secret(inst, inst.ConnectionSecret(), data)
+}
+
+// encode escapes all but the unreserved characters of RFC 3986, so that a password stands in a URI as it
+// is. The escapes of net/url leave more as it is, and write blanks as plus signs.
+func encode(text string) string {
+	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+	var encoded strings.Builder
+	for _, b := range []byte(text) {
+		if strings.IndexByte(unreserved, b) >= 0 {
+			encoded.WriteByte(b)
+		} else {
+			fmt.Fprintf(&encoded, "%%%02X", b)
+		}
+	}
+	return encoded.String()
 }
 
 func secret(inst instance.Instance, name string, data map[string][]byte) *corev1.Secret {

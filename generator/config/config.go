@@ -2,9 +2,11 @@
 package config
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
@@ -30,7 +32,13 @@ type Config struct {
 	Storage      Storage
 	NodeSelector map[string]string
 	Password     PasswordPolicy
+	// ExtraKeys are further keys of the connection Secret, as templates; see Placeholders.
+	ExtraKeys map[string]string
 }
+
+// Placeholders are what the templates of ExtraKeys may hold, in braces: facts of the connection.
+// passwordEncoded is the password for a URI, with all but the unreserved characters of RFC 3986 escaped.
+var Placeholders = []string{"endpoint", "port", "password", "passwordEncoded", "name", "namespace"}
 
 // Storage bounds what a claim may ask for, in GiB.
 type Storage struct {
@@ -95,9 +103,38 @@ func Read(functionConfig *read.Item, results *report.Results) Config {
 	node := object.Plain()
 	object.Known(node, "", []string{"apiVersion", "kind", "metadata", "spec"})
 	spec := object.Mapping(node, "spec")
-	object.Known(spec, "spec", []string{"password"})
+	object.Known(spec, "spec", []string{"connectionSecret", "password"})
+	cfg.ExtraKeys = readExtraKeys(&object, node)
 	cfg.Password = readPassword(&object, node)
 	return cfg
+}
+
+var placeholder = regexp.MustCompile(`\{([^{}]*)\}`)
+
+func readExtraKeys(object *check.Object, node *yaml.Node) map[string]string {
+	object.Known(object.Mapping(node, "spec", "connectionSecret"), "spec.connectionSecret", []string{"extraKeys"})
+	keys := object.Mapping(node, "spec", "connectionSecret", "extraKeys")
+	if keys == nil {
+		return nil
+	}
+	extra := map[string]string{}
+	for i := 0; i+1 < len(keys.Content); i += 2 {
+		key := keys.Content[i].Value
+		field := report.Field{Path: "spec.connectionSecret.extraKeys." + key}
+		switch {
+		case len(validation.IsConfigMapKey(key)) > 0:
+			object.Errorf(field, "is no key of a Secret; use letters, digits, dashes, underscores and dots")
+		case key == instance.EndpointKey || key == instance.PortKey || key == instance.PasswordKey:
+			object.Errorf(field, "is a key that every connection Secret has; give it another name")
+		}
+		extra[key] = object.String(node, "spec", "connectionSecret", "extraKeys", key)
+		for _, match := range placeholder.FindAllStringSubmatch(extra[key], -1) {
+			if !slices.Contains(Placeholders, match[1]) {
+				object.Errorf(field, "has the unknown placeholder %s; the placeholders are {%s}", match[0], strings.Join(Placeholders, "} {"))
+			}
+		}
+	}
+	return extra
 }
 
 // isEmptyConfigMap says whether there is nothing in it: kpt fn eval passes such a ConfigMap where it was
