@@ -46,7 +46,7 @@ e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to 
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -v ./e2e
 
 .PHONY: conformance
-conformance: build bin/kustomize $(CONTROL_PLANE)/kube-scheduler ## Apply the manifests to a real control plane (needs kubectl; builds Kubernetes at first, some minutes)
+conformance: build bin/kustomize bin/kube-score $(CONTROL_PLANE)/kube-scheduler ## Apply the manifests to a real control plane (needs kubectl; builds Kubernetes at first, some minutes)
 	PATH="$(CURDIR)/bin:$$PATH" KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" go test -tags conformance -count=1 -v ./conformance
 
 .PHONY: update
@@ -71,6 +71,9 @@ $(CONTROL_PLANE)/kube-scheduler:
 
 bin/kustomize: tools/kustomize/go.mod
 	@go build -C tools/kustomize -o $(CURDIR)/bin/kustomize sigs.k8s.io/kustomize/kustomize/v5
+
+bin/kube-score: tools/kube-score/go.mod
+	@go build -C tools/kube-score -o $(CURDIR)/bin/kube-score github.com/zegl/kube-score/cmd/kube-score
 
 bin/sops: tools/sops/go.mod
 	@go build -C tools/sops -o $(CURDIR)/bin/ github.com/getsops/sops/v3/cmd/sops filippo.io/age/cmd/age-keygen

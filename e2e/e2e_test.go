@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -77,6 +78,13 @@ func writeTo(t *testing.T, dir string, files map[string]string) {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 	}
 }
+
+func remove(t *testing.T, dir, file string) {
+	t.Helper()
+	require.NoError(t, os.Remove(filepath.Join(dir, file)))
+}
+
+var passwordLine = regexp.MustCompile(`(?m)^ *password: .*$`)
 
 // tree returns the files of a folder by their path in it.
 func tree(t *testing.T, dir string) map[string]string {

@@ -1,0 +1,117 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// twice is a base that runs the function, and an overlay that runs it again.
+func twice(overlay string) map[string]string {
+	return map[string]string{
+		"base/kustomization.yaml":    "resources: [claim.yaml]\ntransformers: [function.yaml]\n",
+		"base/claim.yaml":            claim,
+		"base/function.yaml":         function,
+		"overlay/kustomization.yaml": "resources: [../base]\ntransformers: [function.yaml]\n" + overlay,
+		"overlay/function.yaml":      function,
+	}
+}
+
+func TestKustomizeBaseAndOverlayBothRunTheFunction(t *testing.T) {
+	for _, tc := range []struct{ name, overlay, wrong string }{
+		{name: "an overlay that changes nothing"},
+		{"a prefix", "namePrefix: eu-\n", "has got another name or namespace since"},
+		{"a namespace", "namespace: elsewhere\n", "has got another name or namespace since"},
+		{"a patch", "patches:\n- target: {kind: Service, name: my-cache}\n  patch: '[{\"op\":\"replace\",\"path\":\"/spec/type\",\"value\":\"NodePort\"}]'\n", "is not what the claim says now"},
+		{"a patch of the claim", "patches:\n- target: {kind: DragonflyInstance}\n  patch: '[{\"op\":\"replace\",\"path\":\"/spec/size\",\"value\":\"large\"}]'\n", "is not what the claim says now"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := write(t, twice(tc.overlay)) + "/overlay"
+			r := command(t, dir, []string{seed}, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
+			assert.Equal(t, tc.wrong != "", r.failed, r.stderr)
+			assert.Contains(t, r.stderr, tc.wrong)
+			assert.Equal(t, tc.wrong != "", strings.Contains(r.stderr, "outermost kustomization"), "the error must say what to do")
+		})
+	}
+}
+
+func TestKustomizePatchAfterTheFunction(t *testing.T) {
+	objects := build(t, write(t, map[string]string{
+		"kustomization.yaml": "resources: [claim.yaml]\ntransformers: [function.yaml, patch.yaml]\n",
+		"claim.yaml":         claim,
+		"function.yaml":      function,
+		"patch.yaml": `apiVersion: builtin
+kind: PatchTransformer
+metadata: {name: patch}
+target: {kind: StatefulSet}
+patch: '[{"op":"add","path":"/spec/template/spec/priorityClassName","value":"databases"}]'
+`,
+	}), seed)
+	assert.True(t, strings.Contains(objects, "priorityClassName: databases"))
+}
+
+// A component runs before the namespace of its parent, so a claim without one gets an error, not a wrong
+// endpoint.
+func TestKustomizeFunctionInAComponent(t *testing.T) {
+	files := map[string]string{
+		"kustomization.yaml":           "namespace: shop\nresources: [claim.yaml]\ncomponents: [component]\n",
+		"claim.yaml":                   strings.Replace(claim, "  namespace: my-namespace\n", "", 1),
+		"component/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ntransformers: [function.yaml]\n",
+		"component/function.yaml":      function,
+	}
+	r := command(t, write(t, files), []string{seed}, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
+	assert.True(t, r.failed)
+	assert.Contains(t, r.stderr, "metadata.namespace: is missing")
+
+	files["claim.yaml"] = strings.Replace(claim, "my-namespace", "shop", 1)
+	objects := parse(t, build(t, write(t, files), seed))
+	assert.Equal(t, "my-cache.shop.svc.cluster.local", objects.secret(t, "my-cache-conn")["endpoint"])
+}
+
+// A suffix goes behind "-password", so the claim and the password brought along no longer fit.
+func TestKustomizeSuffixAndAPasswordBroughtAlong(t *testing.T) {
+	r := command(t, write(t, map[string]string{
+		"kustomization.yaml": "nameSuffix: -eu\nresources: [claim.yaml, password.yaml]\ntransformers: [function.yaml]\n",
+		"claim.yaml":         claim,
+		"function.yaml":      function,
+		"password.yaml":      "apiVersion: v1\nkind: Secret\nmetadata: {name: my-cache-password, namespace: my-namespace}\nstringData: {password: brought along}\n",
+	}), []string{seed}, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
+	assert.True(t, r.failed)
+	assert.Contains(t, r.stderr, "use namePrefix instead of nameSuffix")
+	assert.NotContains(t, r.stderr, "brought along")
+}
+
+// What kpt removes and keeps when claims go, and when everything moves to another namespace.
+func TestKptClaimsThatGo(t *testing.T) {
+	dir := kptPackage(t, "exec: dragonfly-generator")
+	render(t, dir)
+	before := withoutStatus(tree(t, dir))
+
+	files := tree(t, dir)
+	for name, text := range files {
+		if name != "Kptfile" {
+			files[name] = strings.ReplaceAll(text, "namespace: my-namespace", "namespace: moved")
+		}
+	}
+	writeTo(t, dir, files)
+	render(t, dir)
+	moved := tree(t, dir)
+	passwordOf := func(text string) string { return passwordLine.FindString(text) }
+	const secret = "claims/my-cache.my-namespace/secret-password.yaml"
+	assert.NotEmpty(t, passwordOf(before[secret]))
+	assert.True(t, passwordOf(before[secret]) == passwordOf(moved[secret]), "the password must move along")
+	assert.True(t, strings.Contains(moved[secret], "generated-from: moved/my-cache"))
+
+	remove(t, dir, "claims/my-cache.yaml")
+	render(t, dir)
+	assert.NotContains(t, tree(t, dir), secret, "what was made for the claim must go with it")
+	assert.Contains(t, tree(t, dir), "sessions/sessions.my-namespace/secret-password.yaml")
+
+	remove(t, dir, "sessions/sessions.yaml")
+	last := withoutStatus(tree(t, dir))
+	render(t, dir)
+	sameTree(t, last, withoutStatus(tree(t, dir)), "without any claim left nothing must be removed")
+}
