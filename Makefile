@@ -5,7 +5,8 @@ export GOTOOLCHAIN = local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 IMAGE   ?= ghcr.io/bizmatters/dragonfly-generator
 BUILDER ?= golang:1.26
-CONTROL_PLANE = $(or $(KUBEBUILDER_ASSETS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dragonfly-generator/kubernetes-v1.36.1)
+KUBERNETES    = $(shell sed -n 's/.*k8s.io.kubernetes \(v[0-9.]*\).*/\1/p' tools/kubernetes/go.mod)
+CONTROL_PLANE = $(if $(wildcard $(KUBEBUILDER_ASSETS)/kube-scheduler),$(KUBEBUILDER_ASSETS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dragonfly-generator/kubernetes-$(KUBERNETES))
 LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/generator/cli.version=$(VERSION)
 
 .DEFAULT_GOAL := help
@@ -31,6 +32,10 @@ build: ## Build bin/dragonfly-generator (needs Go)
 race: ## Run the tests under the race detector (needs Go and a C compiler)
 	go test -race ./...
 
+.PHONY: fuzz
+fuzz: ## Fuzz the function for FUZZTIME, one minute unless set (needs Go)
+	go test ./generator -run "^$$" -fuzz FuzzRun -fuzztime $(or $(FUZZTIME),1m)
+
 .PHONY: lint
 lint: bin/golangci-lint ## Check format, vet and lint (needs Go; builds the linter at first, some minutes)
 	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
@@ -46,8 +51,8 @@ e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to 
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -v ./e2e
 
 .PHONY: conformance
-conformance: build bin/kustomize bin/kube-score $(CONTROL_PLANE)/kube-scheduler ## Apply the manifests to a real control plane (needs kubectl; builds Kubernetes at first, some minutes)
-	PATH="$(CURDIR)/bin:$$PATH" KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" go test -tags conformance -count=1 -v ./conformance
+conformance: build bin/kustomize bin/kube-score $(CONTROL_PLANE)/kube-scheduler ## Apply the manifests to a real control plane (needs Go; builds Kubernetes at first, some minutes)
+	PATH="$(CURDIR)/bin:$(CONTROL_PLANE):$$PATH" KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" go test -tags conformance -count=1 -v ./conformance
 
 .PHONY: update
 update: ## Rewrite the golden files from what the program does; review with git diff (needs Go)
@@ -67,6 +72,7 @@ $(CONTROL_PLANE)/kube-scheduler:
 	go build -C tools/etcd -o "$(CONTROL_PLANE)/etcd" go.etcd.io/etcd/server/v3
 	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kube-apiserver" k8s.io/kubernetes/cmd/kube-apiserver
 	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kube-controller-manager" k8s.io/kubernetes/cmd/kube-controller-manager
+	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kubectl" k8s.io/kubernetes/cmd/kubectl
 	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kube-scheduler" k8s.io/kubernetes/cmd/kube-scheduler
 
 bin/kustomize: tools/kustomize/go.mod

@@ -65,7 +65,9 @@ func items(list []byte) ([]byte, bool) {
 	}
 	for i, n := range document.Content[0].Content {
 		if n.Value == "items" && i%2 == 0 {
-			text, err := yaml.Marshal(document.Content[0].Content[i+1])
+			list := document.Content[0].Content[i+1]
+			list.Style = 0 // a list in JSON comes back in lines
+			text, err := yaml.Marshal(list)
 			return text, err == nil
 		}
 	}

@@ -175,7 +175,7 @@ func (m *merger) instance(p plan.Plan) error {
 // the way.
 func (m *merger) mayTouch(item *read.Item, p plan.Plan, o object) bool {
 	switch owner := m.Owners.Whose(item, p.Instance.Name); {
-	case item.IsEncrypted() && (owner == plan.Ours || o.id.Kind == "Secret"):
+	case item.IsEncrypted() && (owner == plan.Ours || owner == plan.Theirs && o.bringYourOwn):
 		return false // whatever touched it would break its signature
 	case owner == plan.Theirs:
 		if !o.bringYourOwn {

@@ -54,6 +54,11 @@ func (p *passwords) decide(c claim, plan *Plan) bool {
 	plan.PasswordSecret, plan.ConnectionSecret = pw.disposition(), conn.disposition()
 
 	before := p.rendered(c)
+	for _, view := range []*secretView{&pw, &conn} {
+		if view.state == sealed && view.rotation == "" {
+			view.rotation = before.rotation // it says nothing, so it is as it was when the pod last restarted
+		}
+	}
 
 	// An own password Secret says for itself which rotation it belongs to. Without one, what is left says it.
 	recorded := firstOf(conn.rotation, before.rotation)
@@ -79,7 +84,7 @@ func (p *passwords) decide(c claim, plan *Plan) bool {
 		inst.Password, plan.Origin = p.create(c, inst.Rotation, rotate, before)
 
 	case pw.isHidden() && conn.isHidden(): // nothing of ours has to be written
-		inst.Derived = before.derived
+		inst.Derived = before.derived && inst.Rotation == before.rotation
 		return true
 	case pw.isHidden():
 		// What the connection Secret holds is what clients use, so it goes before a readable copy of a
@@ -99,15 +104,15 @@ func (p *passwords) decide(c claim, plan *Plan) bool {
 			plan.PasswordSecret = Renew
 		}
 	}
-	inst.Derived = p.isDerived(c, *inst, before)
+	inst.Derived = p.isDerived(c, *inst, before, plan.Origin == "" && !pw.foreign)
 	return !inst.Password.IsZero()
 }
 
 // isDerived says whether the instance's password is the seed's. Without the seed it goes by what was
-// recorded; where nothing is kept, there is nothing to record.
-func (p *passwords) isDerived(c claim, inst instance.Instance, before rendered) bool {
+// recorded of the same password; where nothing is kept, there is nothing to record.
+func (p *passwords) isDerived(c claim, inst instance.Instance, before rendered, same bool) bool {
 	if p.seed.IsZero() || !p.Kept {
-		return before.derived
+		return before.derived && same && inst.Rotation == before.rotation
 	}
 	return inst.Password.Equal(password.Derive(p.seed.Seed, c.ID(), inst.Rotation))
 }
@@ -268,12 +273,15 @@ func (p *passwords) look(c claim, name string) secretView {
 	if owner != Theirs && view.state != sealed {
 		view.rotation = item.Annotation(v1alpha1.PasswordRotation)
 	}
-	if item.IsEncrypted() {
+	switch {
+	case owner == Theirs && name == c.ConnectionSecret():
+		return view // refused where the objects are merged
+	case owner == Theirs && view.standIn != nil:
+		p.results.Errorf(item, "is here beside the %s %s that makes the same Secret; remove one of them", view.standIn.Kind, view.standIn.Name)
+		return secretView{failed: true}
+	case item.IsEncrypted():
 		view.state, view.foreign = encrypted, owner == Theirs
 		return view
-	}
-	if owner == Theirs && name == c.ConnectionSecret() {
-		return view // refused where the objects are merged
 	}
 	text, field, err := secretText(item.Node, instance.PasswordKey)
 	if err == nil {

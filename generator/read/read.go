@@ -170,18 +170,18 @@ func ResourceList(in []byte) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
-	root := yamlnode.Follow(document.Content[0])
+	root := document.Content[0]
 	if root.Kind != yaml.MappingNode {
 		return nil, errors.New("stdin holds no ResourceList but " + yamlnode.KindName(root) + "; pipe a ResourceList into it, as kustomize and kpt do")
 	}
-	if path, found := duplicateTopKey(root); found {
-		return nil, fmt.Errorf("the ResourceList has the field %q twice", path)
+	if err := checkTop(root); err != nil {
+		return nil, err
 	}
 	if head := NewItem(root); head.Kind != kio.ResourceListKind || head.Group != "config.kubernetes.io" {
 		return nil, fmt.Errorf("stdin holds no ResourceList of config.kubernetes.io but %s; pipe a ResourceList into it, as kustomize and kpt do", describe(head))
 	}
 
-	plainMergeKeys(document)
+	steady(document)
 
 	list := &List{document: document, byID: map[ID][]*Item{}}
 	items := yamlnode.Get(root, "items")
@@ -236,15 +236,21 @@ func decode(in []byte) (*yaml.Node, error) {
 	return &document, nil
 }
 
-// plainMergeKeys keeps the encoder from writing `<<:` as `!!merge <<:`.
-func plainMergeKeys(n *yaml.Node) {
+// steady keeps the encoder from changing what it did not read that way: it writes `<<:` as `!!merge <<:`,
+// and folded texts with indented lines or more than one line break at their end grow with every pass.
+func steady(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode && n.Tag == yaml.MergeTag {
 		n.Tag = ""
 	}
+	if n.Kind == yaml.ScalarNode && n.Style&yaml.FoldedStyle != 0 && growing.MatchString(n.Value) {
+		n.Style = n.Style&^yaml.FoldedStyle | yaml.LiteralStyle
+	}
 	for _, child := range n.Content {
-		plainMergeKeys(child)
+		steady(child)
 	}
 }
+
+var growing = regexp.MustCompile(`^\s|\n[ \t]|\n\n$`)
 
 var lineOfError = regexp.MustCompile(`\bline (\d+)\b`)
 
@@ -256,18 +262,23 @@ func notYAML(err error) error {
 	return errors.New("stdin is not valid YAML (what stands there is not shown, it may be a secret)")
 }
 
-func duplicateTopKey(root *yaml.Node) (string, bool) {
+// checkTop reports a field of the list itself that is there twice, or is an alias: what is written into the
+// items would appear where the alias points, too.
+func checkTop(root *yaml.Node) error {
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		switch key := root.Content[i].Value; key {
 		case "apiVersion", "kind", "items", "functionConfig", "results":
 			if seen[key] {
-				return key, true
+				return fmt.Errorf("the ResourceList has the field %q twice; remove one of them", key)
+			}
+			if root.Content[i+1].Kind == yaml.AliasNode || root.Content[i+1].Anchor != "" {
+				return fmt.Errorf("the field %q of the ResourceList is shared through a YAML alias; write it out", key)
 			}
 			seen[key] = true
 		}
 	}
-	return "", false
+	return nil
 }
 
 func describe(head *Item) string {

@@ -2,6 +2,7 @@ package read
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
@@ -42,21 +43,27 @@ func (l *List) Bytes(results fn.Results) ([]byte, error) {
 		}
 	}
 	frame, items := l.frame()
-	var text, out bytes.Buffer
+	var text bytes.Buffer
 	if err := yaml.NewEncoder(&text).Encode(frame); err != nil {
 		return nil, err
 	}
-	before, after, found := bytes.Cut(text.Bytes(), []byte("\n- "+placeholder+"\n"))
-	out.Write(before)
-	if found {
-		out.WriteByte('\n')
-		for _, item := range items {
-			if err := encodeItem(&out, item); err != nil {
-				return nil, err
-			}
-		}
-		out.Write(after)
+	if len(items) == 0 {
+		return text.Bytes(), nil
 	}
+	mark := []byte("\n- " + placeholder + "\n")
+	if bytes.Count(text.Bytes(), mark) != 1 {
+		return nil, errors.New("the list holds the text that stands for its items while it is written")
+	}
+	before, after, _ := bytes.Cut(text.Bytes(), mark)
+	var out bytes.Buffer
+	out.Write(before)
+	out.WriteByte('\n')
+	for _, item := range items {
+		if err := encodeItem(&out, item); err != nil {
+			return nil, err
+		}
+	}
+	out.Write(after)
 	return out.Bytes(), nil
 }
 
@@ -67,12 +74,13 @@ const placeholder = "the-items-of-this-list-stand-here"
 // it has seen of a document, which takes gigabytes for a large list, so the items are documents of their
 // own to it.
 func (l *List) frame() (frame *yaml.Node, items []*yaml.Node) {
-	document, root := *l.document, *yamlnode.Follow(l.document.Content[0])
+	document, root := *l.document, *l.document.Content[0]
 	document.Content, root.Content = []*yaml.Node{&root}, slices.Clone(root.Content)
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		list := *yamlnode.Follow(root.Content[i+1])
+		list := *root.Content[i+1]
 		if root.Content[i].Value == "items" && len(list.Content) > 0 {
 			items = list.Content
+			root.Style = 0 // of a list in JSON, say: the items are written in lines of their own
 			list.Style, list.Content = 0, []*yaml.Node{yamlnode.Scalar(placeholder)}
 			root.Content[i+1] = &list
 		}
@@ -140,7 +148,7 @@ func (l *List) addResults(results fn.Results) error {
 
 // field returns the list's own field of that name and makes it where it is missing or null.
 func (l *List) field(name string, kind yaml.Kind) *yaml.Node {
-	root := yamlnode.Follow(l.document.Content[0])
+	root := l.document.Content[0]
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		if root.Content[i].Value != name {
 			continue
@@ -148,7 +156,7 @@ func (l *List) field(name string, kind yaml.Kind) *yaml.Node {
 		if yamlnode.IsNull(root.Content[i+1]) {
 			root.Content[i+1] = &yaml.Node{Kind: kind}
 		}
-		return yamlnode.Follow(root.Content[i+1])
+		return root.Content[i+1]
 	}
 	n := &yaml.Node{Kind: kind}
 	root.Content = append(root.Content, yamlnode.Scalar(name), n)

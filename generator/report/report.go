@@ -116,7 +116,9 @@ func line(result *fn.Result) string {
 		if ref.Namespace != "" {
 			name = ref.Namespace + "/" + name
 		}
-		parts = append(parts, oneLine(strings.TrimSpace(ref.Kind+" "+name)))
+		if subject := strings.TrimSpace(ref.Kind + " " + name); subject != "" {
+			parts = append(parts, oneLine(subject))
+		}
 	}
 	if field := result.Field; field != nil {
 		parts = append(parts, oneLine(field.Path))

@@ -93,12 +93,16 @@ func CanSet(n *yaml.Node, path ...string) bool {
 			return false
 		}
 		i := index(n, key)
-		if i < 0 || IsNull(n.Content[i+1]) {
-			return i >= 0 || value(n, key) == nil
+		if i < 0 {
+			return value(n, key) == nil
+		}
+		if IsNull(n.Content[i+1]) {
+			return n.Content[i+1].Anchor == ""
 		}
 		n = n.Content[i+1]
 	}
-	return n.Kind == yaml.MappingNode && n.Anchor == ""
+	i := index(n, path[len(path)-1])
+	return n.Kind == yaml.MappingNode && n.Anchor == "" && (i < 0 || n.Content[i+1].Anchor == "")
 }
 
 // SetText sets the field at path to a string and makes the mappings on the way where they are missing
