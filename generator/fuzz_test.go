@@ -57,7 +57,15 @@ func FuzzRun(f *testing.F) {
 	})
 }
 
-// items returns the items of a list in one form, whatever the indentation they came in.
+// clearStyle leaves the values: a list in JSON comes back in lines, and some folded texts do as well.
+func clearStyle(n *yaml.Node) {
+	n.Style = 0
+	for _, child := range n.Content {
+		clearStyle(child)
+	}
+}
+
+// items returns the items of a list in one form, whatever the style they came in.
 func items(list []byte) ([]byte, bool) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(list, &document); err != nil {
@@ -66,7 +74,7 @@ func items(list []byte) ([]byte, bool) {
 	for i, n := range document.Content[0].Content {
 		if n.Value == "items" && i%2 == 0 {
 			list := document.Content[0].Content[i+1]
-			list.Style = 0 // a list in JSON comes back in lines
+			clearStyle(list)
 			text, err := yaml.Marshal(list)
 			return text, err == nil
 		}
