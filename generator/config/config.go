@@ -127,6 +127,9 @@ func readExtraKeys(object *check.Object, node *yaml.Node) map[string]string {
 		case key == instance.EndpointKey || key == instance.PortKey || key == instance.PasswordKey:
 			object.Errorf(field, "is a key that every connection Secret has; give it another name")
 		}
+		if yamlnode.IsNull(keys.Content[i+1]) {
+			object.Errorf(field, "is empty; write a template, or take the key out")
+		}
 		extra[key] = object.String(node, "spec", "connectionSecret", "extraKeys", key)
 		for _, match := range placeholder.FindAllStringSubmatch(extra[key], -1) {
 			if !slices.Contains(Placeholders, match[1]) {

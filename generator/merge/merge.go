@@ -167,6 +167,9 @@ func (m *merger) instance(p plan.Plan) error {
 			}
 		}
 	}
+	if p.OneHidden {
+		m.results.Warnf(p.Claim, "one of the Secrets %s and %s is readable and the other is not, so nobody sees whether they hold the same password; encrypt or seal both", p.Instance.PasswordSecret(), p.Instance.ConnectionSecret())
+	}
 	m.inform(p, created, updated, removed)
 	return nil
 }
@@ -240,11 +243,19 @@ func (m *merger) markLocal() {
 			m.results.Errorf(item, "holds the seed and would reach the cluster: it needs the annotation %s: \"true\", which cannot be added to what SOPS has signed; decrypt it before this function runs, or encrypt it with the annotation", fn.KptLocalConfig)
 		case !yamlnode.CanSet(item.Node, localConfig...):
 			m.results.FieldErrorf(item, report.Field{Path: "metadata.annotations", Proposed: fn.KptLocalConfig + `: "true"`},
-				"needs the annotation %s: \"true\", which cannot be added to what is no object or is shared through a YAML anchor; write it there yourself", fn.KptLocalConfig)
+				"needs the annotation %s: \"true\", which cannot be added to what %s; write it there yourself", fn.KptLocalConfig, obstacle(item))
 		default:
 			m.changes.local = append(m.changes.local, item)
 		}
 	}
+}
+
+// obstacle says why an annotation cannot be added.
+func obstacle(item *read.Item) string {
+	if hasAnnotations(item) {
+		return "is shared through a YAML anchor"
+	}
+	return "is no object"
 }
 
 // hasAnnotations says whether the item's metadata and annotations are mappings or not there at all.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -83,6 +84,9 @@ func (p *passwords) decide(c claim, plan *Plan) bool {
 		plan.PasswordSecret, plan.ConnectionSecret = Write, Write
 		inst.Password, plan.Origin = p.create(c, inst.Rotation, rotate, before)
 
+	case conn.state == encrypted && p.lacksKeys(c, conn.item):
+		return false
+
 	case pw.isHidden() && conn.isHidden(): // nothing of ours has to be written
 		inst.Derived = before.derived && inst.Rotation == before.rotation
 		return true
@@ -104,7 +108,10 @@ func (p *passwords) decide(c claim, plan *Plan) bool {
 			plan.PasswordSecret = Renew
 		}
 	}
-	inst.Derived = p.isDerived(c, *inst, before, plan.Origin == "" && !pw.foreign)
+	plan.OneHidden = pw.isHidden() != conn.isHidden() && pw.isThere() && conn.isThere()
+	// Where the old connection Secret says something else, somebody has edited the password Secret.
+	edited := !conn.password.IsZero() && !conn.password.Equal(inst.Password)
+	inst.Derived = p.isDerived(c, *inst, before, plan.Origin == "" && !pw.foreign && !edited)
 	return !inst.Password.IsZero()
 }
 
@@ -151,6 +158,9 @@ func (p *passwords) create(c claim, rotation string, rotate bool, before rendere
 	case policy.Source == config.FromRandom:
 		return p.random(c)
 	case p.seed.failed: // reported already
+	case rotate && before.derived && p.seed.IsZero() && policy.Source == config.Auto && p.seed.missing == "":
+		p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, and the present one came from a seed, which is not here; set %s, or spec.password.source: %s for one that does not come from it",
+			SeedVariable, config.FromRandom)
 	case p.seed.missing != "":
 		p.results.Errorf(c.item, "the password has to come from a seed, but %s", p.seed.missing)
 	case lost && !p.seed.IsZero() && !before.derived && policy.Source != config.FromSeed:
@@ -230,6 +240,7 @@ type secretView struct {
 	rotation string            // the one recorded, if it is ours
 	password password.Password // zero where it is out of sight
 	foreign  bool              // made by somebody else, readable or encrypted
+	item     *read.Item        // unless absent or sealed
 	standIn  *read.Item        // with sealed
 	plain    bool              // with sealed: our own readable one is there too
 	failed   bool              // a problem was reported
@@ -269,6 +280,7 @@ func (p *passwords) look(c claim, name string) secretView {
 	}
 
 	item := items[0]
+	view.item = item
 	owner := p.owners.Whose(item, c.Name)
 	if owner != Theirs && view.state != sealed {
 		view.rotation = item.Annotation(v1alpha1.PasswordRotation)
@@ -279,12 +291,20 @@ func (p *passwords) look(c claim, name string) secretView {
 	case owner == Theirs && view.standIn != nil:
 		p.results.Errorf(item, "is here beside the %s %s that makes the same Secret; remove one of them", view.standIn.Kind, view.standIn.Name)
 		return secretView{failed: true}
+	case item.IsEncrypted() && strings.HasPrefix(item.Annotation(v1alpha1.GeneratedFrom), sopsValue):
+		return secretView{failed: true} // reported by findUnreadable
+	case item.IsEncrypted() && name == c.ConnectionSecret() && item.Annotation(v1alpha1.GeneratedFrom) != c.String():
+		p.results.Errorf(item, "was made for the claim %s, so its endpoint is wrong for %s, but it is encrypted with SOPS and cannot be written; decrypt the Secrets of the instance, run this again, and encrypt both",
+			item.Annotation(v1alpha1.GeneratedFrom), c.Name)
+		return secretView{failed: true}
 	case item.IsEncrypted():
 		view.state, view.foreign = encrypted, owner == Theirs
 		return view
 	}
 	text, field, err := secretText(item.Node, instance.PasswordKey)
-	if err == nil {
+	if err == nil && strings.HasPrefix(text, sopsValue+"AES256_GCM,") {
+		err = errors.New("is what SOPS makes of one, without the block that SOPS needs to decrypt it; bring the `sops` block back")
+	} else if err == nil {
 		view.password, err = password.Parse(text)
 	}
 	if err != nil {
@@ -331,7 +351,7 @@ func (p *passwords) isRenamed(c claim, name string) bool {
 			continue // it may be that one's
 		}
 		var found *read.Item
-		for _, namespace := range []string{was.Namespace, c.Namespace} {
+		for _, namespace := range []string{was.Namespace, c.Namespace, ""} {
 			id := read.ID{Kind: "Secret", Namespace: namespace, Name: secretName(was.Name)}
 			if found = p.former[id]; found == nil {
 				found = p.standIns[id]
@@ -431,6 +451,22 @@ func (p *passwords) findUnreadable() {
 // sopsValue is how SOPS begins what it has encrypted.
 const sopsValue = "ENC["
 
+// lacksKeys reports an encrypted connection Secret that does not have all the extra keys that it should:
+// SOPS encrypts their values only.
+func (p *passwords) lacksKeys(c claim, item *read.Item) bool {
+	var missing []string
+	for _, key := range slices.Sorted(maps.Keys(p.Config.ExtraKeys)) {
+		if yamlnode.Get(item.Node, "data", key) == nil && yamlnode.Get(item.Node, "stringData", key) == nil {
+			missing = append(missing, key)
+		}
+	}
+	if len(missing) > 0 {
+		p.results.Errorf(item, "lacks %s and has to be written, but is encrypted with SOPS; decrypt the Secrets of %s, run this again, and encrypt both",
+			strings.Join(missing, ", "), c.Name)
+	}
+	return len(missing) > 0
+}
+
 // findStandIns returns what stands for Secrets, by the Secret: a SealedSecret of the same name, or an
 // ExternalSecret by its target.
 func findStandIns(list *read.List) map[read.ID]*read.Item {
@@ -440,6 +476,10 @@ func findStandIns(list *read.List) map[read.ID]*read.Item {
 		case item.Group == "bitnami.com" && item.Kind == "SealedSecret":
 			standIns[read.ID{Kind: "Secret", Namespace: item.Namespace, Name: item.Name}] = item
 		case item.Group == "external-secrets.io" && item.Kind == "ExternalSecret":
+			switch yamlnode.Text(item.Node, "spec", "target", "creationPolicy") {
+			case "Merge", "None": // it makes no Secret
+				continue
+			}
 			name := firstOf(yamlnode.Text(item.Node, "spec", "target", "name"), item.Name)
 			standIns[read.ID{Kind: "Secret", Namespace: item.Namespace, Name: name}] = item
 		}

@@ -44,6 +44,9 @@ type Plan struct {
 
 	// Origin says where the password comes from, for people. It is empty where the password was there.
 	Origin string
+	// OneHidden says that one of the two Secrets is readable and the other is not, so that nobody sees
+	// whether they hold the same password.
+	OneHidden bool
 	// RestartOnly says that a rotation was asked for over a Secret that is not ours.
 	RestartOnly bool
 	// OwnSecrets are the claim's fields that name a Secret of their own, which will not exist.
