@@ -119,7 +119,7 @@ func TestScheduled(t *testing.T) {
 		"no pod may be on a node that is not for databases")
 }
 
-// What Crossplane leaves behind: see facts in docs/from-crossplane.md.
+// What Crossplane leaves behind, the keys of its later versions in the connection Secret included.
 const crossplane = `
 apiVersion: apps/v1
 kind: StatefulSet
@@ -167,7 +167,7 @@ apiVersion: v1
 kind: Secret
 metadata: {name: my-cache-conn, namespace: NAMESPACE}
 type: Opaque
-stringData: {endpoint: my-cache.NAMESPACE.svc.cluster.local, port: "6379", password: 0b6fb7a5-7e70-4b0a-a0ba-6c6d3ad4b2a6}
+stringData: {endpoint: my-cache.NAMESPACE.svc.cluster.local, port: "6379", password: 0b6fb7a5-7e70-4b0a-a0ba-6c6d3ad4b2a6, DRAGONFLY_HOST: my-cache.NAMESPACE.svc.cluster.local, DRAGONFLY_PORT: "6379", DRAGONFLY_PASSWORD: 0b6fb7a5-7e70-4b0a-a0ba-6c6d3ad4b2a6}
 `
 
 // A live instance that Crossplane made is updated in place by our manifests and keeps its data.
