@@ -8,6 +8,7 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/generator/password"
+	"github.com/bizmatters/dragonfly-generator/generator/read"
 )
 
 // Port is where Dragonfly listens, for the Redis protocol as for /healthz and /metrics.
@@ -50,6 +51,27 @@ func (n Name) PasswordSecret() string { return PasswordSecretName(n.Name) }
 
 // ConnectionSecret returns the name of the Secret that applications read.
 func (n Name) ConnectionSecret() string { return ConnectionSecretName(n.Name) }
+
+// StatefulSetID identifies the StatefulSet.
+func (n Name) StatefulSetID() read.ID { return n.id("apps", "StatefulSet", n.StatefulSet()) }
+
+// ServiceID identifies the Service.
+func (n Name) ServiceID() read.ID { return n.id("", "Service", n.Service()) }
+
+// PasswordSecretID identifies the password Secret.
+func (n Name) PasswordSecretID() read.ID { return n.id("", "Secret", n.PasswordSecret()) }
+
+// ConnectionSecretID identifies the connection Secret.
+func (n Name) ConnectionSecretID() read.ID { return n.id("", "Secret", n.ConnectionSecret()) }
+
+// IDs returns those of all objects that an instance has.
+func (n Name) IDs() []read.ID {
+	return []read.ID{n.StatefulSetID(), n.ServiceID(), n.PasswordSecretID(), n.ConnectionSecretID()}
+}
+
+func (n Name) id(group, kind, name string) read.ID {
+	return read.ID{Group: group, Kind: kind, Namespace: n.Namespace, Name: name}
+}
 
 // PasswordSecretName returns the password Secret's name for a claim's name.
 func PasswordSecretName(claim string) string { return claim + "-password" }

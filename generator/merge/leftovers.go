@@ -2,6 +2,7 @@ package merge
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
@@ -47,20 +48,10 @@ func (m *merger) renamed(item *read.Item) {
 
 // isOurKind leaves out what cannot be ours, whatever it is marked with.
 func isOurKind(item *read.Item) bool {
-	return item.Group == "apps" && item.Kind == "StatefulSet" || item.Group == "" && (item.Kind == "Service" || item.Kind == "Secret")
+	return slices.ContainsFunc(instance.Name{}.IDs(), func(id read.ID) bool { return id.Group == item.Group && id.Kind == item.Kind })
 }
 
-// hasNameOf says whether an object of that kind and name is one that the instance has.
+// hasNameOf says whether an object is one that the instance has.
 func hasNameOf(item *read.Item, name instance.Name) bool {
-	if item.Namespace != name.Namespace {
-		return false
-	}
-	switch item.Kind {
-	case "StatefulSet":
-		return item.Name == name.StatefulSet()
-	case "Service":
-		return item.Name == name.Service()
-	default:
-		return item.Name == name.PasswordSecret() || item.Name == name.ConnectionSecret()
-	}
+	return slices.Contains(name.IDs(), item.ID)
 }

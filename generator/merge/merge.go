@@ -93,30 +93,27 @@ type object struct {
 
 func objectsOf(p plan.Plan, cfg config.Config) []object {
 	inst := p.Instance
-	id := func(group, kind, name string) read.ID {
-		return read.ID{Group: group, Kind: kind, Namespace: inst.Namespace, Name: name}
-	}
 	same := func(claim string) string { return claim }
 	return []object{{
 		make: func() any { return build.StatefulSet(inst, cfg) },
-		id:   id("apps", "StatefulSet", inst.StatefulSet()),
+		id:   inst.StatefulSetID(),
 		name: same,
 		file: "statefulset.yaml",
 	}, {
 		make: func() any { return build.Service(inst) },
-		id:   id("", "Service", inst.Service()),
+		id:   inst.ServiceID(),
 		name: same,
 		file: "service.yaml",
 	}, {
 		make:         func() any { return build.PasswordSecret(inst) },
-		id:           id("", "Secret", inst.PasswordSecret()),
+		id:           inst.PasswordSecretID(),
 		name:         instance.PasswordSecretName,
 		file:         "secret-password.yaml",
 		disposition:  p.PasswordSecret,
 		bringYourOwn: true,
 	}, {
 		make:        func() any { return build.ConnectionSecret(inst, cfg) },
-		id:          id("", "Secret", inst.ConnectionSecret()),
+		id:          inst.ConnectionSecretID(),
 		name:        instance.ConnectionSecretName,
 		file:        "secret-connection.yaml",
 		disposition: p.ConnectionSecret,

@@ -46,8 +46,8 @@ func (p *passwords) decide(c claim, plan *Plan) bool {
 	if p.Unclear {
 		return false
 	}
-	pw := p.look(c, c.PasswordSecret())
-	conn := p.look(c, c.ConnectionSecret())
+	pw := p.look(c, c.PasswordSecretID())
+	conn := p.look(c, c.ConnectionSecretID())
 	if pw.failed || conn.failed {
 		return false
 	}
@@ -207,10 +207,7 @@ type rendered struct {
 
 func (p *passwords) rendered(c claim) rendered {
 	var before rendered
-	for _, id := range []read.ID{
-		{Group: "apps", Kind: "StatefulSet", Namespace: c.Namespace, Name: c.StatefulSet()},
-		{Kind: "Service", Namespace: c.Namespace, Name: c.Service()},
-	} {
+	for _, id := range []read.ID{c.StatefulSetID(), c.ServiceID()} {
 		for _, item := range p.List.Find(id) {
 			if p.owners.Whose(item, c.Name) != Ours {
 				continue
@@ -261,9 +258,8 @@ func (s secretView) disposition() Disposition {
 	}
 }
 
-// look finds the claim's Secret of that name and reads it as far as it can be read.
-func (p *passwords) look(c claim, name string) secretView {
-	id := read.ID{Kind: "Secret", Namespace: c.Namespace, Name: name}
+// look finds that Secret of the claim and reads it as far as it can be read.
+func (p *passwords) look(c claim, id read.ID) secretView {
 	view := secretView{standIn: p.standIns[id]}
 	if view.standIn != nil {
 		view.state = sealed
@@ -273,7 +269,7 @@ func (p *passwords) look(c claim, name string) secretView {
 	switch {
 	case len(items) > 1:
 		return secretView{failed: true} // reported where the objects are merged
-	case p.lacksNamespace(c, name) || view.standIn == nil && len(items) == 0 && p.isRenamed(c, name):
+	case p.lacksNamespace(c, id.Name) || view.standIn == nil && len(items) == 0 && p.isRenamed(c, id.Name):
 		return secretView{failed: true}
 	case len(items) == 0:
 		return view
@@ -286,14 +282,14 @@ func (p *passwords) look(c claim, name string) secretView {
 		view.rotation = item.Annotation(v1alpha1.PasswordRotation)
 	}
 	switch {
-	case owner == Theirs && name == c.ConnectionSecret():
+	case owner == Theirs && id == c.ConnectionSecretID():
 		return view // refused where the objects are merged
 	case owner == Theirs && view.standIn != nil:
 		p.results.Errorf(item, "is here beside the %s %s that makes the same Secret; remove one of them", view.standIn.Kind, view.standIn.Name)
 		return secretView{failed: true}
 	case item.IsEncrypted() && strings.HasPrefix(item.Annotation(v1alpha1.GeneratedFrom), sopsValue):
 		return secretView{failed: true} // reported by findUnreadable
-	case item.IsEncrypted() && name == c.ConnectionSecret() && item.Annotation(v1alpha1.GeneratedFrom) != c.String():
+	case item.IsEncrypted() && id == c.ConnectionSecretID() && item.Annotation(v1alpha1.GeneratedFrom) != c.String():
 		p.results.Errorf(item, "was made for the claim %s, so its endpoint is wrong for %s, but it is encrypted with SOPS and cannot be written; decrypt the Secrets of the instance, run this again, and encrypt both",
 			item.Annotation(v1alpha1.GeneratedFrom), c.Name)
 		return secretView{failed: true}
