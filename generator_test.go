@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"flag"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -23,7 +25,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the expected files from what the program does, for review with git diff")
 
 // runMain makes the test binary behave as the program, so that the golden cases run the real main in a
-// process of its own.
+// process of its own. In scripts it does so when it is called by the program's name.
 const runMain = "DRAGONFLY_GENERATOR_TEST_RUN_MAIN"
 
 func TestMain(m *testing.M) {
@@ -31,16 +33,13 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	testscript.Main(m, map[string]func(){"dragonfly-generator": main})
 }
 
 // run runs the program as an orchestrator does.
 func run(t *testing.T, stdin []byte, env ...string) (stdout, stderr string, exitCode int) {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	cmd := exec.Command(self)
-	cmd.Env = append([]string{runMain + "=1", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}, env...)
+	cmd := program(t.Context(), t, env...)
 	cmd.Stdin = bytes.NewReader(stdin)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
@@ -50,6 +49,16 @@ func run(t *testing.T, stdin []byte, env ...string) (stdout, stderr string, exit
 		exitCode = exit.ExitCode()
 	}
 	return out.String(), errOut.String(), exitCode
+}
+
+// program is the program with that environment and no other.
+func program(ctx context.Context, t *testing.T, env ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append([]string{runMain + "=1", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}, env...)
+	return cmd
 }
 
 // TestGolden runs each directory of testdata: input.yaml on stdin, with the variables of the file env,

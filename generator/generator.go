@@ -17,6 +17,7 @@ import (
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/generator/build"
 	"github.com/bizmatters/dragonfly-generator/generator/config"
 	"github.com/bizmatters/dragonfly-generator/generator/merge"
 	"github.com/bizmatters/dragonfly-generator/generator/plan"
@@ -42,8 +43,13 @@ func Run(in []byte, env Environment) (out []byte, all fn.Results) {
 		results.Errorf(nil, "%s", err)
 		return nil, results.All()
 	}
-	if err := expand(list, env, &results); err != nil {
+	expansion, err := Expand(list, isKept(list, &results), env, &results)
+	if err != nil {
 		results.Errorf(nil, "an object cannot be written as YAML (%T); please report this as a bug", err)
+	}
+	expansion.MarkLocal(expansion.Local, &results)
+	if !results.HasErrors() {
+		expansion.Apply(list)
 	}
 	if out, err = list.Bytes(results.All()); err != nil {
 		results.Errorf(nil, "the ResourceList cannot be written as YAML (%T); please report this as a bug", err)
@@ -52,24 +58,43 @@ func Run(in []byte, env Environment) (out []byte, all fn.Results) {
 	return out, results.All()
 }
 
-// expand is the way from the claims to their objects among the items. It changes the list in its last
-// lines only, when there is no error left to find.
-func expand(list *read.List, env Environment, results *report.Results) error {
-	kept := isKept(list, results)
+// Expansion is what the claims of a list become.
+type Expansion struct {
+	merge.Changes
+	// Local are the items that are for this function and not for the cluster: claims, configurations, and
+	// the Secret with the seed.
+	Local []*read.Item
+}
+
+// Expand is the way from the claims to their objects among the items. Kept says that the result goes back
+// to the files that the items came from, so that the next run sees what this one made. It decides only:
+// nothing is changed before there is no error left to find.
+func Expand(list *read.List, kept bool, env Environment, results *report.Results) (Expansion, error) {
 	cfg := config.Read(list.FunctionConfig, results)
+	warnOfIdle(list, results)
+	build.CheckOverrides(list.FunctionConfig, cfg, results)
 	in := plan.Input{
 		List: list, Config: cfg, Kept: kept, Unclear: results.HasErrors(),
 		LookupEnv: env.LookupEnv, Random: env.Random,
 	}
 	plans, owners := plan.Make(in, results)
 	changes, err := merge.Decide(merge.Input{
-		List: list, Config: cfg, Kept: kept, Plans: plans, Owners: owners, Local: localItems(in),
+		List: list, Config: cfg, Kept: kept, Plans: plans, Owners: owners,
 	}, results)
-	if err != nil || results.HasErrors() {
-		return err
+	return Expansion{Changes: changes, Local: localItems(in)}, err
+}
+
+// warnOfIdle warns of a configuration that stands among the items while the function has none: somebody
+// believes in it, and nothing of it holds.
+func warnOfIdle(list *read.List, results *report.Results) {
+	if fc := list.FunctionConfig; fc != nil && fc.Kind == v1alpha1.ConfigKind {
+		return
 	}
-	changes.Apply(list)
-	return nil
+	for _, item := range list.Items {
+		if item.Group == v1alpha1.Group && item.Kind == v1alpha1.ConfigKind {
+			results.Warnf(item, "is among the resources, but not the configuration of this function, so nothing in it holds; put it under `transformers:` of the kustomization, or name it as configPath in the Kptfile")
+		}
+	}
 }
 
 // localItems returns the items that are for this function and not for the cluster: claims,

@@ -13,32 +13,24 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/generator/config"
 	"github.com/bizmatters/dragonfly-generator/generator/instance"
 )
 
-// meta returns the metadata of an object of the instance.
-func meta(inst instance.Instance, name string) metav1.ObjectMeta {
+// meta returns the metadata of an object of the instance. The pods have the instance's own labels only: an
+// edited label must not restart a database, nor put a pod behind another instance's Service.
+func meta(inst instance.Instance, cfg config.Config, name string) metav1.ObjectMeta {
 	labels := map[string]string{}
+	maps.Copy(labels, cfg.Labels)
 	maps.Copy(labels, inst.Labels)
-	maps.Copy(labels, podLabels(inst)) // ours win
+	maps.Copy(labels, inst.OwnLabels()) // ours win
 
 	annotations := map[string]string{}
+	maps.Copy(annotations, cfg.Annotations)
 	maps.Copy(annotations, inst.Annotations)
 	annotations[v1alpha1.GeneratedFrom] = inst.String()
 
 	return metav1.ObjectMeta{Namespace: inst.Namespace, Name: name, Labels: labels, Annotations: annotations}
-}
-
-// podLabels are app, which selects, and the recommended labels. None comes from the claim: an edited
-// label must not restart a database, nor put a pod behind another instance's Service.
-func podLabels(inst instance.Instance) map[string]string {
-	return map[string]string{
-		"app":                          inst.Name.Name,
-		"app.kubernetes.io/name":       "dragonfly",
-		"app.kubernetes.io/instance":   inst.Name.Name,
-		"app.kubernetes.io/component":  "database",
-		"app.kubernetes.io/managed-by": "dragonfly-generator",
-	}
 }
 
 // selector is immutable on a live StatefulSet.

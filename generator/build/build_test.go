@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
@@ -39,13 +41,27 @@ var ourLabels = map[string]string{
 }
 
 // objects returns all that is built for the instance, by what it is.
-func objects(inst instance.Instance) map[string]metav1.Object {
+func objects(t *testing.T, inst instance.Instance) map[string]metav1.Object {
 	return map[string]metav1.Object{
-		"StatefulSet":       build.StatefulSet(inst, config.Default()),
-		"Service":           build.Service(inst),
-		"password Secret":   build.PasswordSecret(inst),
+		"StatefulSet":       statefulSet(t, inst, config.Default()),
+		"Service":           service(t, inst),
+		"password Secret":   build.PasswordSecret(inst, config.Default()),
 		"connection Secret": build.ConnectionSecret(inst, config.Default()),
 	}
+}
+
+func statefulSet(t *testing.T, inst instance.Instance, cfg config.Config) *appsv1.StatefulSet {
+	t.Helper()
+	set, err := build.StatefulSet(inst, cfg)
+	require.NoError(t, err)
+	return set
+}
+
+func service(t *testing.T, inst instance.Instance) *corev1.Service {
+	t.Helper()
+	service, err := build.Service(inst, config.Default())
+	require.NoError(t, err)
+	return service
 }
 
 // toYAML returns the object as it is emitted.
@@ -63,7 +79,7 @@ func TestMetadata(t *testing.T) {
 		"StatefulSet": "my-cache", "Service": "my-cache",
 		"password Secret": "my-cache-password", "connection Secret": "my-cache-conn",
 	}
-	for what, object := range objects(myCache(t)) {
+	for what, object := range objects(t, myCache(t)) {
 		assert.Equal(t, names[what], object.GetName(), "Applications refer to the %s by its name.", what)
 		assert.Equal(t, "my-namespace", object.GetNamespace(), "The %s stands beside the claim.", what)
 		assert.Equal(t, ourLabels, object.GetLabels(), "The %s carries our labels, and without the claim's no other.", what)
@@ -79,7 +95,7 @@ func TestMetadataOfTheClaim(t *testing.T) {
 		"argocd.argoproj.io/sync-wave":          "-1",
 		"database.bizmatters.io/generated-from": "other/claim",
 	}
-	for what, object := range objects(inst) {
+	for what, object := range objects(t, inst) {
 		assert.Equal(t, "a", object.GetLabels()["team"], "The claim's label goes to the %s.", what)
 		assert.Equal(t, "my-cache", object.GetLabels()["app"], "Our label wins on the %s.", what)
 		assert.Equal(t, "dragonfly-generator", object.GetLabels()["app.kubernetes.io/managed-by"], "Our label wins on the %s.", what)
@@ -89,11 +105,11 @@ func TestMetadataOfTheClaim(t *testing.T) {
 	assert.Equal(t, map[string]string{"team": "a", "app": "theirs", "app.kubernetes.io/managed-by": "theirs"}, inst.Labels,
 		"The instance's own labels stay as they are.")
 
-	plain := build.StatefulSet(myCache(t), config.Default())
-	labelled := build.StatefulSet(inst, config.Default())
+	plain := statefulSet(t, myCache(t), config.Default())
+	labelled := statefulSet(t, inst, config.Default())
 	assert.Equal(t, plain.Spec, labelled.Spec,
 		"What stands in the claim's metadata must not restart a database, nor put its pod behind another's Service.")
-	assert.Equal(t, build.Service(myCache(t)).Spec, build.Service(inst).Spec, "The selector is the Service's own.")
+	assert.Equal(t, service(t, myCache(t)).Spec, service(t, inst).Spec, "The selector is the Service's own.")
 }
 
 func TestRotation(t *testing.T) {
@@ -101,21 +117,21 @@ func TestRotation(t *testing.T) {
 	inst := myCache(t)
 	inst.Rotation = "2"
 
-	for what, object := range objects(inst) {
+	for what, object := range objects(t, inst) {
 		want := ""
 		if what == "password Secret" || what == "connection Secret" {
 			want = "2"
 		}
 		assert.Equal(t, want, object.GetAnnotations()[rotation], "The rotation is recorded on the two Secrets alone; this is the %s.", what)
 	}
-	template := build.StatefulSet(inst, config.Default()).Spec.Template
+	template := statefulSet(t, inst, config.Default()).Spec.Template
 	assert.Equal(t, map[string]string{rotation: "2"}, template.Annotations, "A new password restarts the pod.")
 	assert.Equal(t, ourLabels, template.Labels, "A rotation changes no label.")
-	assert.Nil(t, build.StatefulSet(myCache(t), config.Default()).Spec.Template.Annotations, "Without a rotation the pod has no annotation.")
+	assert.Nil(t, statefulSet(t, myCache(t), config.Default()).Spec.Template.Annotations, "Without a rotation the pod has no annotation.")
 }
 
 func TestPasswordStaysInTheSecrets(t *testing.T) {
-	for what, object := range objects(myCache(t)) {
+	for what, object := range objects(t, myCache(t)) {
 		text, err := json.Marshal(object)
 		require.NoError(t, err)
 		if what == "StatefulSet" || what == "Service" {

@@ -1,15 +1,21 @@
 package build_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
+	"sigs.k8s.io/randfill"
 
 	"github.com/bizmatters/dragonfly-generator/generator/build"
 	"github.com/bizmatters/dragonfly-generator/generator/config"
@@ -21,7 +27,7 @@ func TestNodeIsWithoutNoise(t *testing.T) {
 	inst := myCache(t)
 	cfg := config.Default()
 	cfg.NodeSelector = map[string]string{}
-	for what, object := range objects(inst) {
+	for what, object := range objects(t, inst) {
 		n, err := build.Node(object)
 		require.NoError(t, err)
 		walk(n, "", func(path, key string, value *yaml.Node) {
@@ -33,7 +39,7 @@ func TestNodeIsWithoutNoise(t *testing.T) {
 			}
 		})
 	}
-	text := toYAML(t, build.StatefulSet(inst, cfg))
+	text := toYAML(t, statefulSet(t, inst, cfg))
 	assert.Contains(t, text, "emptyDir: {}\n", "An emptyDir says what it is by being there.")
 	assert.NotContains(t, text, "nodeSelector", "A node selector that selects nothing is left out.")
 }
@@ -53,14 +59,14 @@ func walk(n *yaml.Node, path string, visit func(path, key string, value *yaml.No
 }
 
 func TestNodeStartsAsPeopleWriteIt(t *testing.T) {
-	for what, object := range objects(myCache(t)) {
+	for what, object := range objects(t, myCache(t)) {
 		n, err := build.Node(object)
 		require.NoError(t, err)
 		require.Greater(t, len(n.Content), 6)
 		assert.Equal(t, []string{"apiVersion", "kind", "metadata"},
 			[]string{n.Content[0].Value, n.Content[2].Value, n.Content[4].Value}, "The first fields of the %s.", what)
 	}
-	text := toYAML(t, build.StatefulSet(myCache(t), config.Default()))
+	text := toYAML(t, statefulSet(t, myCache(t), config.Default()))
 	assert.Contains(t, text, "volumeClaimTemplates:\n  - apiVersion: v1\n    kind: PersistentVolumeClaim\n    metadata:\n      name: dragonfly-data\n",
 		"An object inside of another starts so too.")
 }
@@ -96,8 +102,50 @@ func TestNodeQuotes(t *testing.T) {
 }
 
 func TestNodeKeepsNumbers(t *testing.T) {
-	text := toYAML(t, map[string]any{"a": int64(9223372036854775807), "b": false, "c": []any{true, -1}})
-	assert.Equal(t, "a: 9223372036854775807\nb: false\nc:\n- true\n- -1\n", text, "A number does not pass through a float.")
+	text := toYAML(t, map[string]any{"a": int64(9223372036854775807), "b": false, "c": []any{true, nil, -1.5, json.Number("10")}})
+	assert.Equal(t, "a: 9223372036854775807\nb: false\nc:\n- true\n- null\n- -1.5\n- 10\n", text, "A number does not pass through a float.")
+}
+
+// TestNodeIsWhatJSONIs fills StatefulSets and Services at random, fields included that we never set, and
+// compares with what encoding/json makes of them.
+func TestNodeIsWhatJSONIs(t *testing.T) {
+	random := randfill.NewWithSeed(1).NilChance(0.5).NumElements(0, 3).Funcs(
+		func(q *resource.Quantity, c randfill.Continue) {
+			*q = *resource.NewMilliQuantity(c.Int63(), resource.BinarySI)
+		},
+		func(v *intstr.IntOrString, c randfill.Continue) {
+			*v = intstr.FromInt32(c.Int31())
+			if c.Bool() {
+				*v = intstr.FromString(c.String(10))
+			}
+		},
+		func(v *metav1.Time, c randfill.Continue) { *v = metav1.Unix(c.Int63n(1<<32), 0) },
+		func(v *[]metav1.ManagedFieldsEntry, _ randfill.Continue) { *v = nil }, // JSON of their own, and never ours
+		func(v *appsv1.StatefulSetStatus, _ randfill.Continue) { *v = appsv1.StatefulSetStatus{} },
+		func(v *corev1.PersistentVolumeClaimStatus, _ randfill.Continue) {
+			*v = corev1.PersistentVolumeClaimStatus{}
+		},
+		func(v *corev1.ServiceStatus, _ randfill.Continue) { *v = corev1.ServiceStatus{} },
+	)
+	for range 200 {
+		for _, object := range []any{&appsv1.StatefulSet{}, &corev1.Service{}} {
+			random.Fill(object)
+			text, err := json.Marshal(object)
+			require.NoError(t, err)
+			var fields map[string]any
+			decoder := json.NewDecoder(bytes.NewReader(text))
+			decoder.UseNumber()
+			require.NoError(t, decoder.Decode(&fields))
+			delete(fields, "status") // the cluster's
+
+			want, err := build.Node(fields)
+			require.NoError(t, err)
+			got, err := build.Node(object)
+			require.NoError(t, err)
+			yamlnode.Set(got, "status", nil) // there where apiVersion or kind is not
+			require.True(t, yamlnode.Equal(want, got), "A %T must have the fields that JSON gives it.", object)
+		}
+	}
 }
 
 func TestNodeFails(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 )
 
 // PasswordSecret returns the Secret that Dragonfly reads its password from.
-func PasswordSecret(inst instance.Instance) *corev1.Secret {
-	return secret(inst, inst.PasswordSecret(), map[string][]byte{
+func PasswordSecret(inst instance.Instance, cfg config.Config) *corev1.Secret {
+	return secret(inst, cfg, inst.PasswordSecret(), map[string][]byte{
 		instance.PasswordKey: []byte(inst.Password.Reveal()),
 	})
 }
@@ -35,7 +35,7 @@ func ConnectionSecret(inst instance.Instance, cfg config.Config) *corev1.Secret 
 	for key, template := range cfg.ExtraKeys {
 		data[key] = []byte(fill.Replace(template))
 	}
-	return secret(inst, inst.ConnectionSecret(), data)
+	return secret(inst, cfg, inst.ConnectionSecret(), data)
 }
 
 // encode escapes all but the unreserved characters of RFC 3986, so that a password stands in a URI as it
@@ -53,8 +53,8 @@ func encode(text string) string {
 	return encoded.String()
 }
 
-func secret(inst instance.Instance, name string, data map[string][]byte) *corev1.Secret {
-	metadata := meta(inst, name)
+func secret(inst instance.Instance, cfg config.Config, name string, data map[string][]byte) *corev1.Secret {
+	metadata := meta(inst, cfg, name)
 	if inst.Rotation != "" {
 		metadata.Annotations[v1alpha1.PasswordRotation] = inst.Rotation
 	}

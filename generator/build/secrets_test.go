@@ -19,7 +19,7 @@ func TestSecrets(t *testing.T) {
 		secret *corev1.Secret
 		want   map[string][]byte
 	}{
-		{"Dragonfly needs the password alone.", build.PasswordSecret(myCache(t)), map[string][]byte{
+		{"Dragonfly needs the password alone.", build.PasswordSecret(myCache(t), config.Default()), map[string][]byte{
 			"password": []byte("hunter2"),
 		}},
 		{"Applications need these three keys, and no other is promised.", build.ConnectionSecret(myCache(t), cfg), map[string][]byte{
@@ -57,5 +57,5 @@ metadata:
 data:
   password: aHVudGVyMg==
 type: Opaque
-`, toYAML(t, build.PasswordSecret(myCache(t))), "What a Secret looks like in Git.")
+`, toYAML(t, build.PasswordSecret(myCache(t), config.Default())), "What a Secret looks like in Git.")
 }

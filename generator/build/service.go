@@ -5,15 +5,25 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/bizmatters/dragonfly-generator/generator/config"
 	"github.com/bizmatters/dragonfly-generator/generator/instance"
 )
 
 // Service returns the Service behind the endpoint. It has an allocated IP, as on live instances, where
 // neither that nor the type may change.
-func Service(inst instance.Instance) *corev1.Service {
+// The error is that of a patch in the configuration that CheckOverrides would have refused.
+func Service(inst instance.Instance, cfg config.Config) (*corev1.Service, error) {
+	service := service(inst, cfg)
+	if cfg.Overrides.Service == nil {
+		return service, nil
+	}
+	return patched(service, cfg.Overrides.Service)
+}
+
+func service(inst instance.Instance, cfg config.Config) *corev1.Service {
 	return &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
-		ObjectMeta: meta(inst, inst.Service()),
+		ObjectMeta: meta(inst, cfg, inst.Service()),
 		Spec: corev1.ServiceSpec{
 			Type:     corev1.ServiceTypeClusterIP,
 			Selector: selector(inst),

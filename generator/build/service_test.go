@@ -6,12 +6,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/bizmatters/dragonfly-generator/generator/build"
 )
 
 func TestService(t *testing.T) {
-	spec := build.Service(myCache(t)).Spec
+	spec := service(t, myCache(t)).Spec
 	assert.Equal(t, corev1.ServiceTypeClusterIP, spec.Type, "A live Service is of this type.")
 	assert.Empty(t, spec.ClusterIP, "The IP is allocated: neither None nor a fixed one can be applied over a live Service.")
 	assert.Equal(t, map[string]string{"app": "my-cache"}, spec.Selector, "The pods of an instance that is taken over have this label alone.")

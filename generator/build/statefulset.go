@@ -3,6 +3,7 @@ package build
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,27 +17,39 @@ import (
 )
 
 const (
-	dataVolume = "dragonfly-data" // immutable: the name of the claim template
+	// DataVolume is the name of the claim template, which is immutable.
+	DataVolume = "dragonfly-data"
 	dataPath   = "/data"
 	tmpVolume  = "tmp"
 	portName   = "dragonfly"
 
+	// ContainerName is the name of Dragonfly's container; patches may bring others.
+	ContainerName = "dragonfly"
+
 	// The files on the volumes of live instances belong to this user, with mode 0600.
 	userID, groupID, fsGroupID = 1000, 1000, 2000
+
+	// flagVariable begins the name of every variable that Dragonfly takes for a flag.
+	flagVariable = "DFLY_"
 
 	// terminationGraceSeconds leaves time to write a snapshot, which Dragonfly does on SIGTERM.
 	terminationGraceSeconds = 300
 )
 
-// StatefulSet returns the StatefulSet that runs one Dragonfly with its data on a volume.
-func StatefulSet(inst instance.Instance, cfg config.Config) *appsv1.StatefulSet {
-	metadata := meta(inst, inst.StatefulSet())
-	if inst.Derived {
-		metadata.Annotations[v1alpha1.PasswordSource] = string(config.FromSeed)
+// StatefulSet returns the StatefulSet that runs one Dragonfly with its data on a volume. The error is that
+// of a patch in the configuration that CheckOverrides would have refused.
+func StatefulSet(inst instance.Instance, cfg config.Config) (*appsv1.StatefulSet, error) {
+	set := statefulSet(inst, cfg)
+	if cfg.Overrides.StatefulSet == nil {
+		return set, nil
 	}
+	return patchStatefulSet(set, cfg.Overrides.StatefulSet)
+}
+
+func statefulSet(inst instance.Instance, cfg config.Config) *appsv1.StatefulSet {
 	return &appsv1.StatefulSet{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
-		ObjectMeta: metadata,
+		ObjectMeta: runnerMeta(inst, cfg),
 		Spec: appsv1.StatefulSetSpec{
 			Replicas:             new(int32(1)),
 			ServiceName:          inst.Service(),
@@ -51,13 +64,27 @@ func StatefulSet(inst instance.Instance, cfg config.Config) *appsv1.StatefulSet 
 	}
 }
 
+// runnerMeta returns the metadata of the object that runs the instance. It records a password that came
+// from the seed.
+func runnerMeta(inst instance.Instance, cfg config.Config) metav1.ObjectMeta {
+	metadata := meta(inst, cfg, inst.StatefulSet())
+	if inst.Derived {
+		metadata.Annotations[v1alpha1.SourceRecord] = string(v1alpha1.FromSeed)
+	}
+	return metadata
+}
+
 func dataClaim(inst instance.Instance, cfg config.Config) corev1.PersistentVolumeClaim {
+	var class *string // the cluster's default
+	if cfg.StorageClassName != "" {
+		class = &cfg.StorageClassName
+	}
 	return corev1.PersistentVolumeClaim{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
-		ObjectMeta: metav1.ObjectMeta{Name: dataVolume},
+		ObjectMeta: metav1.ObjectMeta{Name: DataVolume},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-			StorageClassName: new(cfg.StorageClassName),
+			StorageClassName: class,
 			Resources: corev1.VolumeResourceRequirements{
 				Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(inst.Storage())},
 			},
@@ -70,14 +97,20 @@ func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSp
 	if inst.Rotation != "" { // a new password restarts the pod
 		annotations = map[string]string{v1alpha1.PasswordRotation: inst.Rotation}
 	}
+	var pullSecrets []corev1.LocalObjectReference
+	for _, name := range cfg.ImagePullSecrets {
+		pullSecrets = append(pullSecrets, corev1.LocalObjectReference{Name: name})
+	}
 	return corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{Labels: podLabels(inst), Annotations: annotations},
+		ObjectMeta: metav1.ObjectMeta{Labels: inst.OwnLabels(), Annotations: annotations},
 		Spec: corev1.PodSpec{
 			// With service links a Service named dfly-… of the same namespace becomes a DFLY_ variable, and
 			// Dragonfly aborts on one that is no flag (dragonfly-operator issue 588).
 			EnableServiceLinks:            new(false),
 			AutomountServiceAccountToken:  new(false),
 			NodeSelector:                  maps.Clone(cfg.NodeSelector),
+			Tolerations:                   slices.Clone(cfg.Tolerations),
+			ImagePullSecrets:              pullSecrets,
 			TerminationGracePeriodSeconds: new(int64(terminationGraceSeconds)),
 			SecurityContext: &corev1.PodSecurityContext{
 				RunAsNonRoot:   new(true),
@@ -98,13 +131,13 @@ func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSp
 func container(inst instance.Instance, cfg config.Config) corev1.Container {
 	port := intstr.FromString(portName)
 	return corev1.Container{
-		Name:            "dragonfly",
+		Name:            ContainerName,
 		Image:           cfg.Image,
-		ImagePullPolicy: corev1.PullPolicy(cfg.ImagePullPolicy),
+		ImagePullPolicy: cfg.ImagePullPolicy,
 		Args:            flags(inst, cfg),
 		Env: []corev1.EnvVar{{
 			// DFLY_PASSWORD, which looks like the better name, is refused since 1.14.
-			Name: "DFLY_requirepass",
+			Name: flagVariable + "requirepass",
 			ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
 				LocalObjectReference: corev1.LocalObjectReference{Name: inst.PasswordSecret()},
 				Key:                  instance.PasswordKey,
@@ -131,7 +164,7 @@ func container(inst instance.Instance, cfg config.Config) corev1.Container {
 			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 		VolumeMounts: []corev1.VolumeMount{
-			{Name: dataVolume, MountPath: dataPath},
+			{Name: DataVolume, MountPath: dataPath},
 			{Name: tmpVolume, MountPath: "/tmp"},
 		},
 	}
@@ -139,16 +172,21 @@ func container(inst instance.Instance, cfg config.Config) corev1.Container {
 
 // flags are Dragonfly's. The password is not among them: arguments show in the process list.
 func flags(inst instance.Instance, cfg config.Config) []string {
-	return []string{
+	flags := []string{
 		"--dir=" + dataPath,
 		// The default name has a timestamp in it and keeps every snapshot until the volume is full
 		// (dragonfly issue 1377, operator issues 179 and 566).
 		"--dbfilename=dump",
-		"--snapshot_cron=" + cfg.SnapshotCron,
+	}
+	if cfg.SnapshotCron != "" {
+		flags = append(flags, "--snapshot_cron="+cfg.SnapshotCron)
+	}
+	flags = append(flags,
 		fmt.Sprintf("--maxmemory=%d", inst.Size.MaxMemory()),
 		fmt.Sprintf("--proactor_threads=%d", inst.Size.Threads()),
 		"--version_check=false",
-	}
+	)
+	return append(flags, cfg.Args...)
 }
 
 func resources(r instance.Resources) corev1.ResourceList {

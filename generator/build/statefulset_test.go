@@ -12,14 +12,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/bizmatters/dragonfly-generator/generator/build"
 	"github.com/bizmatters/dragonfly-generator/generator/config"
 	"github.com/bizmatters/dragonfly-generator/generator/instance"
 )
 
 // TestImmutableParts holds what Kubernetes does not let us change on the instances that Crossplane made.
 func TestImmutableParts(t *testing.T) {
-	spec := build.StatefulSet(myCache(t), config.Default()).Spec
+	spec := statefulSet(t, myCache(t), config.Default()).Spec
 	assert.Equal(t, "my-cache", spec.ServiceName, "The name of the governing Service is immutable.")
 	assert.Equal(t, &metav1.LabelSelector{MatchLabels: map[string]string{"app": "my-cache"}}, spec.Selector, "The selector is immutable.")
 	assert.Empty(t, spec.PodManagementPolicy, "The default, which is immutable, is not spelled out.")
@@ -53,8 +52,8 @@ func TestImmutableParts(t *testing.T) {
 
 // TestPodSurvives holds what is known to kill Dragonfly, or its data, where it is done otherwise.
 func TestPodSurvives(t *testing.T) {
-	statefulSet := build.StatefulSet(myCache(t), config.Default())
-	spec, pod := statefulSet.Spec, statefulSet.Spec.Template.Spec
+	set := statefulSet(t, myCache(t), config.Default())
+	spec, pod := set.Spec, set.Spec.Template.Spec
 	require.Len(t, pod.Containers, 1, "Nothing runs beside Dragonfly.")
 	c := pod.Containers[0]
 	require.NotNil(t, c.ReadinessProbe)
@@ -107,7 +106,7 @@ func TestPodSurvives(t *testing.T) {
 
 // TestPodSecurityRestricted holds what the Pod Security standard restricted asks for.
 func TestPodSecurityRestricted(t *testing.T) {
-	pod := build.StatefulSet(myCache(t), config.Default()).Spec.Template.Spec
+	pod := statefulSet(t, myCache(t), config.Default()).Spec.Template.Spec
 	runtimeDefault := &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
 
 	require.NotNil(t, pod.SecurityContext)
@@ -136,7 +135,7 @@ func TestFlags(t *testing.T) {
 	} {
 		inst := myCache(t)
 		inst.Size = instance.DefaultSizes()[tc.size]
-		c := build.StatefulSet(inst, config.Default()).Spec.Template.Spec.Containers[0]
+		c := statefulSet(t, inst, config.Default()).Spec.Template.Spec.Containers[0]
 		assert.Equal(t, []string{
 			"--dir=/data", "--dbfilename=dump", "--snapshot_cron=*/30 * * * *",
 			"--maxmemory=" + tc.maxMemory, "--proactor_threads=" + tc.threads, "--version_check=false",
@@ -156,8 +155,8 @@ func TestStatefulSetAsConfigured(t *testing.T) {
 	cfg.NodeSelector = map[string]string{"disk": "ssd"}
 	inst := myCache(t)
 	inst.StorageGB = 500
-	statefulSet := build.StatefulSet(inst, cfg)
-	pod, claim := statefulSet.Spec.Template.Spec, statefulSet.Spec.VolumeClaimTemplates[0].Spec
+	set := statefulSet(t, inst, cfg)
+	pod, claim := set.Spec.Template.Spec, set.Spec.VolumeClaimTemplates[0].Spec
 
 	assert.Equal(t, "registry.example.com/dragonfly:v1.41.0", pod.Containers[0].Image, "The configuration sets the image.")
 	assert.Equal(t, corev1.PullAlways, pod.Containers[0].ImagePullPolicy, "The configuration sets the pull policy.")
@@ -170,7 +169,7 @@ func TestStatefulSetAsConfigured(t *testing.T) {
 }
 
 func TestNoFlagHoldsThePassword(t *testing.T) {
-	for _, arg := range build.StatefulSet(myCache(t), config.Default()).Spec.Template.Spec.Containers[0].Args {
+	for _, arg := range statefulSet(t, myCache(t), config.Default()).Spec.Template.Spec.Containers[0].Args {
 		assert.False(t, strings.Contains(arg, "requirepass"), "Arguments show in the process list: %s", arg)
 	}
 }

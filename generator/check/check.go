@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/agext/levenshtein"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator/read"
@@ -22,12 +23,48 @@ type Object struct {
 	Results *report.Results
 	// Failed says that a problem was found.
 	Failed bool
+
+	reported map[string]bool // by path
+	misspelt map[string]bool // the names that unknown fields were probably meant to have
 }
 
-// Errorf reports a problem with a field.
+// Errorf reports a problem with a field, unless one was reported for it or for what it is in: what else is
+// wrong with that follows from it.
 func (o *Object) Errorf(field report.Field, format string, args ...any) {
 	o.Failed = true
+	for i, c := range field.Path + "." {
+		if (c == '.' || c == '[') && o.reported[field.Path[:i]] {
+			return
+		}
+	}
+	if o.reported == nil {
+		o.reported = map[string]bool{}
+	}
+	o.reported[field.Path] = true
 	o.Results.FieldErrorf(o.Item, field, format, args...)
+}
+
+// HasProblemIn says whether a problem was reported for a field, or for one in it.
+func (o *Object) HasProblemIn(path string) bool {
+	for reported := range o.reported {
+		if rest, found := strings.CutPrefix(reported, path); found && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
+}
+
+// Misspelt says whether an unknown field was reported that was probably meant to have this name.
+func (o *Object) Misspelt(name string) bool { return o.misspelt[name] }
+
+// Passes says whether a judgement reports nothing.
+func (o *Object) Passes(judge func()) bool {
+	before := o.Failed
+	o.Failed = false
+	judge()
+	passes := !o.Failed
+	o.Failed = o.Failed || before
+	return passes
 }
 
 // Plain returns the object without aliases and merge keys. It returns nil after reporting a key that is
@@ -57,23 +94,14 @@ func (o *Object) Mapping(n *yaml.Node, path ...string) *yaml.Node {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		o.Errorf(report.Field{Path: strings.Join(path, ".")}, "must be an object, but is %s; give it fields of its own", yamlnode.KindName(n))
+		o.notAnObject(n, strings.Join(path, "."))
 		return nil
 	}
 	return n
 }
 
-// String returns the string at path, "" where there is none. Something else there is a problem.
-func (o *Object) String(n *yaml.Node, path ...string) string {
-	n = yamlnode.Get(n, path...)
-	if yamlnode.IsNull(n) {
-		return ""
-	}
-	if !yamlnode.IsString(n) {
-		o.Errorf(report.Field{Path: strings.Join(path, ".")}, "must be a string; put it in quotes")
-		return ""
-	}
-	return n.Value
+func (o *Object) notAnObject(n *yaml.Node, path string) {
+	o.Errorf(report.Field{Path: path}, "must be an object, but is %s; give it fields of its own", yamlnode.KindName(n))
 }
 
 // Known reports the fields of the mapping n, which stands at path, that are not in names.
@@ -82,22 +110,44 @@ func (o *Object) Known(n *yaml.Node, path string, names []string) {
 		return
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i].Value
-		if n.Content[i].Kind != yaml.ScalarNode {
-			o.Errorf(report.Field{Path: path}, "has a field whose name is %s; write a plain name", yamlnode.KindName(n.Content[i]))
-			continue
-		}
-		if slices.Contains(names, key) {
-			continue
-		}
-		field := report.Field{Path: strings.TrimPrefix(path+"."+key, ".")}
-		if near := Nearest(key, names); near != "" {
-			field.Proposed = near
-			o.Errorf(field, "unknown field; did you mean %q?", near)
-		} else {
-			o.Errorf(field, "unknown field; remove it")
-		}
+		o.isKnown(n.Content[i], path, names)
 	}
+}
+
+func (o *Object) isKnown(key *yaml.Node, path string, names []string) bool {
+	if key.Kind != yaml.ScalarNode {
+		o.Errorf(report.Field{Path: path}, "has a field whose name is %s; write a plain name", yamlnode.KindName(key))
+		return false
+	}
+	if slices.Contains(names, key.Value) {
+		return true
+	}
+	field := report.Field{Path: strings.TrimPrefix(path+"."+key.Value, ".")}
+	if near := Nearest(key.Value, names); near != "" {
+		field.Proposed = near
+		if o.misspelt == nil {
+			o.misspelt = map[string]bool{}
+		}
+		o.misspelt[near] = true
+		o.Errorf(field, "unknown field; did you mean %q?", near)
+	} else {
+		o.Errorf(field, "unknown field; remove it")
+	}
+	return false
+}
+
+// Label reports what Kubernetes would not take for a label.
+func (o *Object) Label(field report.Field, key, value string) bool {
+	switch {
+	case len(validation.IsQualifiedName(key)) > 0:
+		o.Errorf(field, "is no valid label name; use at most 63 letters, digits, dashes, underscores and dots, with a domain and a slash in front if you like")
+	case len(validation.IsValidLabelValue(value)) > 0:
+		field.Current = value
+		o.Errorf(field, "is no valid label value; use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
+	default:
+		return true
+	}
+	return false
 }
 
 // maxNearest is the longest text, in bytes, that is compared: nobody meant a longer one.

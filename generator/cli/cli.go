@@ -3,7 +3,6 @@ package cli
 
 import (
 	"crypto/rand"
-	_ "embed"
 	"fmt"
 	"io"
 	"os"
@@ -18,7 +17,7 @@ import (
 // Exit codes.
 const (
 	exitOK    = 0
-	exitError = 1 // the function found an error
+	exitError = 1 // an error; or what --check looked at is not up to date
 	exitUsage = 2 // the command line makes no sense
 )
 
@@ -34,31 +33,17 @@ type Streams struct {
 func System() Streams {
 	return Streams{
 		In: os.Stdin, Terminal: term.IsTerminal(int(os.Stdin.Fd())),
-		Out: os.Stdout, Err: os.Stderr,
+		Out: stdout(), Err: os.Stderr,
 		Env: generator.Environment{LookupEnv: os.LookupEnv, Random: rand.Reader},
 	}
 }
 
-//go:embed help.txt
-var help string
-
 // Run runs the command and returns its exit code.
 func Run(args []string, s Streams) int {
-	if len(args) == 0 {
-		if s.Terminal {
-			fmt.Fprint(s.Err, help)
-			return exitUsage
-		}
-		return function(s)
+	if len(args) == 0 && !s.Terminal {
+		return function(s) // before anything else is set up: orchestrators call it often
 	}
-	switch args[0] {
-	case "help", "-h", "--help":
-		return write(s, []byte(help))
-	case "version", "--version":
-		return write(s, []byte(buildVersion()+"\n"))
-	}
-	fmt.Fprintf(s.Err, "error: unknown command %q; see `dragonfly-generator help`\n", args[0])
-	return exitUsage
+	return command(args, s)
 }
 
 // function is what kustomize and kpt call.
@@ -76,10 +61,9 @@ func function(s Streams) int {
 	return results.ExitCode()
 }
 
-// write writes to stdout. What does not arrive there must not pass for a success.
+// write writes to stdout.
 func write(s Streams, out []byte) int {
-	if _, err := s.Out.Write(out); err != nil {
-		fmt.Fprintf(s.Err, "error: stdout cannot be written: %s\n", err)
+	if !report.Stdout(s.Out, s.Err, out) {
 		return exitError
 	}
 	return exitOK

@@ -40,6 +40,9 @@ func ParseMark(mark string) Name {
 // String returns "namespace/name", which is also the mark on the objects made for it.
 func (n Name) String() string { return n.Namespace + "/" + n.Name }
 
+// Folder returns the name of the folder in which the instance's objects are kept, one a file.
+func (n Name) Folder() string { return n.Name + "." + n.Namespace }
+
 // StatefulSet returns the name of the StatefulSet.
 func (n Name) StatefulSet() string { return n.Name }
 
@@ -64,9 +67,29 @@ func (n Name) PasswordSecretID() read.ID { return n.id("", "Secret", n.PasswordS
 // ConnectionSecretID identifies the connection Secret.
 func (n Name) ConnectionSecretID() read.ID { return n.id("", "Secret", n.ConnectionSecret()) }
 
-// IDs returns those of all objects that an instance has.
+// DragonflyID identifies the object of the Dragonfly Operator. It has the name of the StatefulSet and the
+// Service, which the operator makes of it.
+func (n Name) DragonflyID() read.ID { return n.id("dragonflydb.io", "Dragonfly", n.Name) }
+
+// RunnerIDs returns those of the objects that run the instance, by whatever backend.
+func (n Name) RunnerIDs() []read.ID {
+	return []read.ID{n.StatefulSetID(), n.ServiceID(), n.DragonflyID()}
+}
+
+// IDs returns those of all objects that an instance can have.
 func (n Name) IDs() []read.ID {
-	return []read.ID{n.StatefulSetID(), n.ServiceID(), n.PasswordSecretID(), n.ConnectionSecretID()}
+	return append(n.RunnerIDs(), n.PasswordSecretID(), n.ConnectionSecretID())
+}
+
+// OwnLabels returns app, which selects, and the recommended labels. Nothing else may set them.
+func (n Name) OwnLabels() map[string]string {
+	return map[string]string{
+		"app":                          n.Name,
+		"app.kubernetes.io/name":       "dragonfly",
+		"app.kubernetes.io/instance":   n.Name,
+		"app.kubernetes.io/component":  "database",
+		"app.kubernetes.io/managed-by": "dragonfly-generator",
+	}
 }
 
 func (n Name) id(group, kind, name string) read.ID {

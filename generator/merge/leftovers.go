@@ -32,7 +32,7 @@ func (m *merger) leftovers() {
 		case !m.Owners.HasClaims():
 			stayed = append(stayed, fmt.Sprintf("%s %s/%s", item.Kind, item.Namespace, item.Name))
 		case !m.isAnchored(item):
-			m.changes.remove = append(m.changes.remove, item)
+			m.changes.Remove = append(m.changes.Remove, item)
 			m.results.Infof(item, "removed, because its claim %s is gone", mark)
 		}
 	}
@@ -44,6 +44,11 @@ func (m *merger) leftovers() {
 // renamed reports an object that was renamed in the same build after we had made it.
 func (m *merger) renamed(item *read.Item) {
 	m.results.Errorf(item, "was made from the claim %s and has got another name or namespace since, so the endpoint in its connection Secret is wrong; run this function once, after whatever renames: in the outermost kustomization", item.Annotation(v1alpha1.GeneratedFrom))
+}
+
+// IsOurs says whether the item carries our mark and is of a kind that we make.
+func IsOurs(item *read.Item) bool {
+	return item.Annotation(v1alpha1.GeneratedFrom) != "" && isOurKind(item)
 }
 
 // isOurKind leaves out what cannot be ours, whatever it is marked with.

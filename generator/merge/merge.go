@@ -5,7 +5,6 @@ package merge
 import (
 	"strings"
 
-	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
@@ -27,21 +26,30 @@ type Input struct {
 	Kept   bool
 	Plans  []plan.Plan
 	Owners plan.Owners
-	// Local are the items that are for this function and not for the cluster.
-	Local []*read.Item
 }
 
 // Changes is what a merge does to a list. Apply does it.
 type Changes struct {
-	local   []*read.Item
-	replace []replacement
-	remove  []*read.Item
-	add     []*yaml.Node
+	Replace []Replacement
+	Remove  []*read.Item
+	Add     []Addition
+
+	local []*read.Item // see MarkLocal
 }
 
-type replacement struct {
-	item *read.Item
-	with *yaml.Node
+// Replacement is new content for an object of ours that is there already.
+type Replacement struct {
+	Item *read.Item
+	With *yaml.Node
+}
+
+// Addition is an object that was not there.
+type Addition struct {
+	Node  *yaml.Node
+	Claim *read.Item
+	// File is where it goes where results are kept, and "" elsewhere: a folder of the instance's own, with
+	// a slash, and a file that holds nothing else.
+	File string
 }
 
 // Decide decides on every object of every instance and reports what stands in the way. It changes nothing.
@@ -53,7 +61,6 @@ func Decide(in Input, results *report.Results) (Changes, error) {
 		}
 	}
 	m.leftovers()
-	m.markLocal()
 	return m.changes, nil
 }
 
@@ -62,16 +69,22 @@ func (c Changes) Apply(list *read.List) {
 	for _, item := range c.local {
 		yamlnode.SetText(item.Node, "true", localConfig...)
 	}
-	for _, r := range c.replace {
-		r.item.Node.Content = r.with.Content
-		r.item.Node.Style = 0
+	for _, r := range c.Replace {
+		r.Apply()
 	}
-	if len(c.remove) > 0 {
-		list.Remove(c.remove)
+	if len(c.Remove) > 0 {
+		list.Remove(c.Remove)
 	}
-	for _, n := range c.add {
-		list.Add(n)
+	for _, a := range c.Add {
+		a.annotate()
+		list.Add(a.Node)
 	}
+}
+
+// Apply gives the item its new content, and leaves the comments around it.
+func (r Replacement) Apply() {
+	r.Item.Node.Content = r.With.Content
+	r.Item.Node.Style = 0
 }
 
 type merger struct {
@@ -83,36 +96,55 @@ type merger struct {
 
 // object is one object of an instance on its way into the items.
 type object struct {
-	make         func() any
+	make         func() (any, error)
 	id           read.ID
 	name         func(claim string) string
 	file         string // its file, where results are kept
 	disposition  plan.Disposition
 	bringYourOwn bool // somebody else's is taken as it is
+	superseded   bool // by another backend, which needs its name
+}
+
+// node returns the object as YAML.
+func (o object) node() (*yaml.Node, error) {
+	typed, err := o.make()
+	if err != nil {
+		return nil, err
+	}
+	return build.Node(typed)
 }
 
 func objectsOf(p plan.Plan, cfg config.Config) []object {
 	inst := p.Instance
 	same := func(claim string) string { return claim }
+	byOperator := cfg.Backend == v1alpha1.Operator
 	return []object{{
-		make: func() any { return build.StatefulSet(inst, cfg) },
-		id:   inst.StatefulSetID(),
-		name: same,
-		file: "statefulset.yaml",
+		make:       func() (any, error) { return build.StatefulSet(inst, cfg) },
+		id:         inst.StatefulSetID(),
+		name:       same,
+		file:       "statefulset.yaml",
+		superseded: byOperator,
 	}, {
-		make: func() any { return build.Service(inst) },
-		id:   inst.ServiceID(),
-		name: same,
-		file: "service.yaml",
+		make:       func() (any, error) { return build.Service(inst, cfg) },
+		id:         inst.ServiceID(),
+		name:       same,
+		file:       "service.yaml",
+		superseded: byOperator,
 	}, {
-		make:         func() any { return build.PasswordSecret(inst) },
+		make:       func() (any, error) { return build.Dragonfly(inst, cfg) },
+		id:         inst.DragonflyID(),
+		name:       same,
+		file:       "dragonfly.yaml",
+		superseded: !byOperator,
+	}, {
+		make:         func() (any, error) { return build.PasswordSecret(inst, cfg), nil },
 		id:           inst.PasswordSecretID(),
 		name:         instance.PasswordSecretName,
 		file:         "secret-password.yaml",
 		disposition:  p.PasswordSecret,
 		bringYourOwn: true,
 	}, {
-		make:        func() any { return build.ConnectionSecret(inst, cfg) },
+		make:        func() (any, error) { return build.ConnectionSecret(inst, cfg), nil },
 		id:          inst.ConnectionSecretID(),
 		name:        instance.ConnectionSecretName,
 		file:        "secret-connection.yaml",
@@ -123,7 +155,8 @@ func objectsOf(p plan.Plan, cfg config.Config) []object {
 // instance decides on the objects of one instance. Its infos come only when something changes, so that
 // a second run in place has none.
 func (m *merger) instance(p plan.Plan) error {
-	var created, updated, removed []string
+	m.checkPath(p.Claim)
+	var created, updated, removed, superseded []string
 	for _, o := range objectsOf(p, m.Config) {
 		what := o.id.Kind + " " + o.id.Name
 		items := m.List.Find(o.id)
@@ -131,43 +164,52 @@ func (m *merger) instance(p plan.Plan) error {
 			m.seen[item] = true
 		}
 		if o.id.Kind != "Secret" { // those are looked at where the password is looked for
-			for _, item := range m.List.Find(read.ID{Group: o.id.Group, Kind: o.id.Kind, Name: o.id.Name}) {
-				plan.NoNamespace(item, p.Instance.Name, m.results)
+			if found := m.List.Find(read.ID{Group: o.id.Group, Kind: o.id.Kind, Name: o.id.Name}); len(found) > 0 {
+				plan.NoNamespace(found[0], p.Instance.Name, m.results)
 			}
 		}
 		switch {
 		case len(items) > 1:
 			m.results.Errorf(items[1], "the same object stands in %s and %s; remove one of them", items[0].Place(), items[1].Place())
 		case len(items) == 1 && !m.mayTouch(items[0], p, o):
-		case p.Failed || o.disposition == plan.Leave:
+		case p.Failed || o.disposition == plan.Leave || o.superseded && len(items) == 0:
+		case o.superseded && !m.Kept:
+			m.results.Errorf(items[0], madeBefore)
+		case o.superseded:
+			if !m.isAnchored(items[0]) {
+				m.changes.Remove = append(m.changes.Remove, items[0])
+				superseded = append(superseded, what)
+			}
 		case o.disposition == plan.Remove && !m.Kept:
 			m.results.Errorf(items[0], "is here in plain text beside the SealedSecret or ExternalSecret that stands for it; remove the plain one")
 		case o.disposition == plan.Remove && !m.isAnchored(items[0]):
-			m.changes.remove = append(m.changes.remove, items[0])
+			m.changes.Remove = append(m.changes.Remove, items[0])
 			removed = append(removed, what)
 		case len(items) == 0:
-			n, err := build.Node(o.make())
+			n, err := o.node()
 			if err != nil {
 				return err
 			}
-			m.place(n, p, o)
-			m.changes.add = append(m.changes.add, n)
+			m.changes.Add = append(m.changes.Add, m.place(n, p, o))
 			created = append(created, what)
 		default:
 			changed, err := m.update(items[0], o)
 			if err != nil {
 				return err
 			}
-			if changed {
+			if changed != nil {
 				updated = append(updated, what)
-				m.warn(items[0], p, o)
+				m.warn(items[0].Node, changed, p, o)
 			}
 		}
 	}
 	if p.OneHidden {
 		m.results.Warnf(p.Claim, "one of the Secrets %s and %s is readable and the other is not, so nobody sees whether they hold the same password; encrypt or seal both", p.Instance.PasswordSecret(), p.Instance.ConnectionSecret())
 	}
-	m.inform(p, created, updated, removed)
+	if len(superseded) > 0 {
+		m.warnOfBackend(p)
+	}
+	m.inform(p, created, updated, removed, superseded)
 	return nil
 }
 
@@ -178,7 +220,9 @@ func (m *merger) mayTouch(item *read.Item, p plan.Plan, o object) bool {
 	case item.IsEncrypted() && (owner == plan.Ours || owner == plan.Theirs && o.bringYourOwn):
 		return false // whatever touched it would break its signature
 	case owner == plan.Theirs:
-		if !o.bringYourOwn {
+		if o.superseded {
+			m.results.Errorf(item, "the claim %s needs this name for what runs it, of which there may be one only, and this one was not made from a claim; rename the claim, or remove this object", p.Instance.Name)
+		} else if !o.bringYourOwn {
 			m.results.Errorf(item, "the claim %s needs this name for its own %s, and this one was not made from a claim; rename the claim, or remove this object", p.Instance.Name, item.Kind)
 		}
 		return false
@@ -192,31 +236,35 @@ func (m *merger) mayTouch(item *read.Item, p plan.Plan, o object) bool {
 	return true
 }
 
-// update decides on an object of ours that is there already, and says whether it will be replaced.
-func (m *merger) update(item *read.Item, o object) (changed bool, err error) {
+// update decides on an object of ours that is there already, and returns what it will be replaced with, nil
+// for nothing.
+func (m *merger) update(item *read.Item, o object) (*yaml.Node, error) {
 	object := check.Object{Item: item, Results: m.results}
 	old := object.Plain()
 	if old == nil {
-		return false, nil
+		return nil, nil
 	}
-	n, err := build.Node(o.make())
+	n, err := o.node()
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if o.disposition == plan.Renew {
 		keepData(n, old)
 	}
 	keepPlace(n, old)
 	if yamlnode.Equal(n, old) || m.isAnchored(item) {
-		return false, nil
+		return nil, nil
 	}
 	if !m.Kept {
-		m.results.Errorf(item, "was made from this claim before (by this function in a base or component, or rendered into Git) and is not what the claim says now; run the function once, in the outermost kustomization, and take what it made out of `resources:`")
-		return false, nil
+		m.results.Errorf(item, madeBefore)
+		return nil, nil
 	}
-	m.changes.replace = append(m.changes.replace, replacement{item: item, with: n})
-	return true, nil
+	m.changes.Replace = append(m.changes.Replace, Replacement{Item: item, With: n})
+	return n, nil
 }
+
+// madeBefore is about what is ours and in the way where results are not kept.
+const madeBefore = "was made from this claim before (by this function in a base or component, or rendered into Git) and is not what the claim says now; run the function once, in the outermost kustomization, and take what it made out of `resources:`"
 
 // isAnchored reports an object that has to go and has YAML anchors, to which others may refer.
 func (m *merger) isAnchored(item *read.Item) bool {
@@ -227,51 +275,13 @@ func (m *merger) isAnchored(item *read.Item) bool {
 	return anchored
 }
 
-// localConfig leads to the annotation that keeps an object away from the cluster.
-var localConfig = []string{"metadata", "annotations", fn.KptLocalConfig}
-
-// markLocal plans that annotation where it is missing. An object that says otherwise has its reason.
-func (m *merger) markLocal() {
-	for _, item := range m.Local {
-		switch {
-		case !yamlnode.IsNull(yamlnode.Get(item.Node, localConfig...)):
-		case item.Kind == v1alpha1.ClaimKind && !hasAnnotations(item): // reported as the claim was validated
-		case item.IsEncrypted():
-			m.results.Errorf(item, "holds the seed and would reach the cluster: it needs the annotation %s: \"true\", which cannot be added to what SOPS has signed; decrypt it before this function runs, or encrypt it with the annotation", fn.KptLocalConfig)
-		case !yamlnode.CanSet(item.Node, localConfig...):
-			m.results.FieldErrorf(item, report.Field{Path: "metadata.annotations", Proposed: fn.KptLocalConfig + `: "true"`},
-				"needs the annotation %s: \"true\", which cannot be added to what %s; write it there yourself", fn.KptLocalConfig, obstacle(item))
-		default:
-			m.changes.local = append(m.changes.local, item)
-		}
-	}
-}
-
-// obstacle says why an annotation cannot be added.
-func obstacle(item *read.Item) string {
-	if hasAnnotations(item) {
-		return "is shared through a YAML anchor"
-	}
-	return "is no object"
-}
-
-// hasAnnotations says whether the item's metadata and annotations are mappings or not there at all.
-func hasAnnotations(item *read.Item) bool {
-	for _, path := range [][]string{{"metadata"}, {"metadata", "annotations"}} {
-		if n := yamlnode.Get(item.Node, path...); !yamlnode.IsNull(n) && n.Kind != yaml.MappingNode {
-			return false
-		}
-	}
-	return true
-}
-
 // inform adds the infos of an instance that changes.
-func (m *merger) inform(p plan.Plan, created, updated, removed []string) {
+func (m *merger) inform(p plan.Plan, created, updated, removed, superseded []string) {
 	var done []string
 	for _, what := range []struct {
 		verb    string
 		objects []string
-	}{{"created", created}, {"updated", updated}, {"removed, because a SealedSecret or ExternalSecret stands for it:", removed}} {
+	}{{"created", created}, {"updated", updated}, {"removed, because a SealedSecret or ExternalSecret stands for it:", removed}, {"removed, because another backend needs the name:", superseded}} {
 		if len(what.objects) > 0 {
 			done = append(done, what.verb+" "+strings.Join(what.objects, ", "))
 		}

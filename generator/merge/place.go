@@ -2,6 +2,7 @@ package merge
 
 import (
 	"path"
+	"path/filepath"
 	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
@@ -23,18 +24,34 @@ func isBookkeeping(annotation string) bool {
 	return strings.HasPrefix(annotation, read.InternalPrefix) || strings.HasPrefix(annotation, "internal.kpt.dev/")
 }
 
-// place gives a new object its file beside the claim where results are kept, and what kustomize
-// remembers of the claim, so that the references of applications follow a prefix.
-func (m *merger) place(n *yaml.Node, p plan.Plan, o object) {
+// place gives a new object its file where results are kept, and what kustomize remembers of the claim, so
+// that the references of applications follow a prefix.
+func (m *merger) place(n *yaml.Node, p plan.Plan, o object) Addition {
+	a := Addition{Node: n, Claim: p.Claim}
 	if m.Kept {
-		folder := p.Instance.Name.Name + "." + p.Instance.Namespace
-		annotate(n, kioutil.PathAnnotation, path.Join(path.Dir(p.Claim.Path()), folder, o.file))
-		annotate(n, read.PackagePath, p.Claim.Annotation(read.PackagePath))
+		a.File = p.Instance.Folder() + "/" + o.file
 	}
 	annotate(n, read.PreviousNames, mapList(p.Claim, read.PreviousNames, o.name))
 	annotate(n, read.PreviousKinds, mapList(p.Claim, read.PreviousKinds, func(string) string { return o.id.Kind }))
 	for _, same := range []string{read.PreviousNamespaces, read.Prefixes, read.Suffixes} {
 		annotate(n, same, p.Claim.Annotation(same))
+	}
+	return a
+}
+
+// annotate tells the orchestrator where to keep the object: beside its claim, in the claim's package.
+func (a Addition) annotate() {
+	if a.File != "" {
+		annotate(a.Node, kioutil.PathAnnotation, path.Join(path.Dir(a.Claim.Path()), a.File))
+		annotate(a.Node, read.PackagePath, a.Claim.Annotation(read.PackagePath))
+	}
+}
+
+// checkPath reports a claim whose objects would be written outside of its package: it lies there itself, or
+// its author has made the orchestrator think so.
+func (m *merger) checkPath(claim *read.Item) {
+	if file := claim.AnnotatedPath(); m.Kept && file != "" && !filepath.IsLocal(file) {
+		m.results.Errorf(claim, "has a path annotation that leads out of the package, and what is made from it goes beside it; take the annotation away")
 	}
 }
 
@@ -59,12 +76,20 @@ func mapList(claim *read.Item, annotation string, change func(string) string) st
 
 // keepPlace gives n the bookkeeping of the object that it replaces.
 func keepPlace(n, old *yaml.Node) {
-	annotations := yamlnode.Get(old, "metadata", "annotations")
-	for i := 0; annotations != nil && i+1 < len(annotations.Content); i += 2 {
-		if key := annotations.Content[i].Value; isBookkeeping(key) {
-			annotate(n, key, yamlnode.Text(annotations.Content[i+1]))
+	annotations := yamlnode.Get(n, "metadata", "annotations")
+	isOwn := func(key string) bool { return !isBookkeeping(key) }
+	annotations.Content = append(fields(annotations, isOwn), fields(yamlnode.Get(old, "metadata", "annotations"), isBookkeeping)...)
+}
+
+// fields returns the keys and texts of a mapping's wanted fields that have a text.
+func fields(n *yaml.Node, wanted func(key string) bool) []*yaml.Node {
+	var found []*yaml.Node
+	for i := 0; n != nil && i+1 < len(n.Content); i += 2 {
+		if key, text := n.Content[i].Value, yamlnode.Text(n.Content[i+1]); text != "" && wanted(key) {
+			found = append(found, yamlnode.Scalar(key), yamlnode.Scalar(text))
 		}
 	}
+	return found
 }
 
 // keepData gives a Secret the data, of whatever keys, of the one that it replaces.

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,10 +20,6 @@ import (
 	"github.com/bizmatters/dragonfly-generator/generator/yamlnode"
 )
 
-// syncWave is the one annotation of a claim that goes to its objects without being configured: it
-// orders an Argo CD sync, and the objects stand in the claim's place.
-const syncWave = "argocd.argoproj.io/sync-wave"
-
 // trackingDomains are those whose labels say what an orchestrator, or a tool, owns. On our objects they
 // would make it own them twice, or prune them.
 var trackingDomains = []string{
@@ -32,28 +29,17 @@ var trackingDomains = []string{
 	"kubectl.kubernetes.io", "applyset.kubernetes.io", // kubectl
 }
 
-// crossplaneFields are the claim fields that Crossplane adds to every claim's schema. They mean nothing
-// here and are accepted, so that a claim moves over unchanged.
-var crossplaneFields = []string{
-	"compositionRef", "compositionSelector", "compositionRevisionRef", "compositionRevisionSelector",
-	"compositionUpdatePolicy", "compositeDeletePolicy", "resourceRef",
-	publishConnection, writeConnection,
-}
-
+// The fields of Crossplane that name a Secret of their own, which will not exist.
 const (
 	publishConnection = "publishConnectionDetailsTo"
 	writeConnection   = "writeConnectionSecretToRef"
 )
 
+// The fields that a claim can have.
 var (
-	topFields  = []string{"apiVersion", "kind", "metadata", "spec", "status"}
-	specFields = append([]string{"size", "storageGB"}, crossplaneFields...)
-	// metadataFields are those of every Kubernetes object, what a live one carries included.
-	metadataFields = []string{
-		"name", "namespace", "labels", "annotations", "finalizers", "ownerReferences", "uid",
-		"resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-		"deletionGracePeriodSeconds", "managedFields", "generateName", "selfLink",
-	}
+	topFields      = check.Fields(reflect.TypeFor[v1alpha1.DragonflyInstance]())
+	specFields     = check.Fields(reflect.TypeFor[v1alpha1.DragonflyInstanceSpec]())
+	metadataFields = check.Fields(reflect.TypeFor[v1alpha1.Metadata]())
 )
 
 // claim is a claim that has been validated.
@@ -159,7 +145,7 @@ func validate(item *read.Item, cfg config.Config, results *report.Results) (c cl
 	}
 
 	v.Known(node, "", topFields)
-	v.metadata(node, &c)
+	v.metadata(node, cfg, &c)
 
 	spec := v.Mapping(node, "spec")
 	v.Known(spec, "spec", specFields)
@@ -178,7 +164,7 @@ type validator struct {
 	check.Object
 }
 
-func (v *validator) metadata(node *yaml.Node, c *claim) {
+func (v *validator) metadata(node *yaml.Node, cfg config.Config, c *claim) {
 	metadata := v.Mapping(node, "metadata")
 	if metadata == nil && !yamlnode.IsNull(yamlnode.Get(node, "metadata")) {
 		return // of the wrong kind, and reported
@@ -213,7 +199,7 @@ func (v *validator) metadata(node *yaml.Node, c *claim) {
 
 	if metadata != nil {
 		c.labels = v.labels(v.Mapping(node, "metadata", "labels"))
-		v.annotations(v.Mapping(node, "metadata", "annotations"), c)
+		v.annotations(v.Mapping(node, "metadata", "annotations"), cfg.CarryAnnotations, c)
 	}
 }
 
@@ -230,12 +216,7 @@ func (v *validator) labels(n *yaml.Node) map[string]string {
 		switch {
 		case value.Kind != yaml.ScalarNode:
 			v.Errorf(field, "must be a string, but is %s; write a single text", yamlnode.KindName(value))
-		case len(validation.IsQualifiedName(key)) > 0:
-			v.Errorf(field, "is no valid label name; use at most 63 letters, digits, dashes, underscores and dots, with a domain and a slash in front if you like")
-		case len(validation.IsValidLabelValue(yamlnode.Text(value))) > 0:
-			field.Current = value.Value
-			v.Errorf(field, "is no valid label value; use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
-		case !isTracking(key):
+		case v.Label(field, key, yamlnode.Text(value)) && !isTracking(key):
 			labels[key] = yamlnode.Text(value)
 		}
 	}
@@ -249,7 +230,7 @@ func isTracking(label string) bool {
 	})
 }
 
-func (v *validator) annotations(n *yaml.Node, c *claim) {
+func (v *validator) annotations(n *yaml.Node, carry []string, c *claim) {
 	if n == nil {
 		return
 	}
@@ -259,8 +240,11 @@ func (v *validator) annotations(n *yaml.Node, c *claim) {
 		switch {
 		case value.Kind != yaml.ScalarNode:
 			v.Errorf(field, "must be a string, but is %s; write a single text", yamlnode.KindName(value))
-		case key == syncWave:
-			c.annotations = map[string]string{key: yamlnode.Text(value)}
+		case slices.Contains(carry, key):
+			if c.annotations == nil {
+				c.annotations = map[string]string{}
+			}
+			c.annotations[key] = yamlnode.Text(value)
 		case key == v1alpha1.PasswordRotation:
 			c.rotation = yamlnode.Text(value)
 			if !isRotation(c.rotation) {
@@ -300,6 +284,9 @@ func (v *validator) size(spec *yaml.Node, cfg config.Config) instance.Size {
 		v.Errorf(field, "must be a string; write one of %s", strings.Join(names, ", "))
 		return instance.Size{}
 	}
+	if cfg.SizesUnclear {
+		return instance.Size{} // it may be one of those that could not be read
+	}
 	field.Current = n.Value
 	hint := ""
 	if near := check.Nearest(n.Value, names); near != "" {
@@ -333,7 +320,10 @@ func (v *validator) storageGB(spec *yaml.Node, cfg config.Config) int {
 		v.Errorf(field, "must be a whole number of GiB; write it in plain digits, without a unit")
 	case gb < int64(cfg.Storage.MinGB):
 		field.Proposed = cfg.Storage.MinGB
-		v.Errorf(field, "is too small; write %d (GiB) or more", cfg.Storage.MinGB)
+		v.Errorf(field, "is too small; write %s", cfg.Storage)
+	case !cfg.Storage.Allows(int(gb)):
+		field.Proposed = cfg.Storage.MaxGB
+		v.Errorf(field, "is too large; write %s", cfg.Storage)
 	}
 	return int(gb)
 }

@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/generator/config"
 	"github.com/bizmatters/dragonfly-generator/generator/instance"
 	"github.com/bizmatters/dragonfly-generator/generator/password"
 	"github.com/bizmatters/dragonfly-generator/generator/read"
@@ -147,39 +146,39 @@ func (p *passwords) create(c claim, rotation string, rotate bool, before rendere
 	policy := p.Config.Password
 	lost := !rotate && before.there
 	switch {
-	case policy.Source == config.Existing && rotate:
+	case policy.Source == v1alpha1.Existing && rotate:
 		p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, but none is made here (spec.password.source is %s); write it into the Secret %s yourself and take the annotation %s off that Secret, so that it counts as yours",
-			config.Existing, c.PasswordSecret(), v1alpha1.GeneratedFrom)
-	case policy.Source == config.Existing:
+			v1alpha1.Existing, c.PasswordSecret(), v1alpha1.GeneratedFrom)
+	case policy.Source == v1alpha1.Existing:
 		p.results.Errorf(c.item, "the password has to exist already (spec.password.source is %s), but there is no Secret %s with it; put that Secret beside the claim, with the key %s",
-			config.Existing, c.PasswordSecret(), instance.PasswordKey)
-	case policy.Source == config.FromRandom && lost:
+			v1alpha1.Existing, c.PasswordSecret(), instance.PasswordKey)
+	case policy.Source == v1alpha1.FromRandom && lost:
 		p.lost(c)
-	case policy.Source == config.FromRandom:
+	case policy.Source == v1alpha1.FromRandom:
 		return p.random(c)
 	case p.seed.failed: // reported already
-	case rotate && before.derived && p.seed.IsZero() && policy.Source == config.Auto && p.seed.missing == "":
+	case rotate && before.derived && p.seed.IsZero() && policy.Source == v1alpha1.Auto && p.seed.missing == "":
 		p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, and the present one came from a seed, which is not here; set %s, or spec.password.source: %s for one that does not come from it",
-			SeedVariable, config.FromRandom)
+			SeedVariable, v1alpha1.FromRandom)
 	case p.seed.missing != "":
 		p.results.Errorf(c.item, "the password has to come from a seed, but %s", p.seed.missing)
-	case lost && !p.seed.IsZero() && !before.derived && policy.Source != config.FromSeed:
+	case lost && !p.seed.IsZero() && !before.derived && policy.Source != v1alpha1.FromSeed:
 		// The one that is lost may have been random: the seed would silently make another.
 		p.lost(c)
 	case !p.seed.IsZero():
 		return password.Derive(p.seed.Seed, c.ID(), rotation), "derived from the seed"
-	case policy.Source == config.FromSeed:
+	case policy.Source == v1alpha1.FromSeed:
 		p.results.Errorf(c.item, "the password has to come from a seed (spec.password.source is %s), but there is none; set the environment variable %s, or name a Secret in spec.password.seedSecretRef",
-			config.FromSeed, SeedVariable)
+			v1alpha1.FromSeed, SeedVariable)
 	case lost:
 		p.lost(c)
 	case p.Kept:
 		return p.random(c)
 	case rotate:
-		p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, and nothing keeps one that this build makes up: the next build would make another and lock every client out; set the environment variable %s (32 bytes or more, `openssl rand -base64 32`), or render in place with kpt",
+		p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, and nothing keeps one that this build makes up: the next build would make another and lock every client out; set the environment variable %s (32 bytes or more, `openssl rand -base64 32`), or render in place, with kpt or `dragonfly-generator render -o`",
 			SeedVariable)
 	default:
-		p.results.Errorf(c.item, "there is no password, and nothing keeps one that this build makes up: the next build would make another and lock every client out; set the environment variable %s (32 bytes or more, `openssl rand -base64 32`; pass it with `-e %s` to a container), or put a Secret %s with the key %s beside the claim, or render in place with kpt",
+		p.results.Errorf(c.item, "there is no password, and nothing keeps one that this build makes up: the next build would make another and lock every client out; set the environment variable %s (32 bytes or more, `openssl rand -base64 32`; pass it with `-e %s` to a container), or put a Secret %s with the key %s beside the claim, or render in place, with kpt or `dragonfly-generator render -o`",
 			SeedVariable, SeedVariable, c.PasswordSecret(), instance.PasswordKey)
 	}
 	return password.Password{}, ""
@@ -187,7 +186,7 @@ func (p *passwords) create(c claim, rotation string, rotate bool, before rendere
 
 func (p *passwords) lost(c claim) {
 	p.results.Errorf(c.item, "the instance was rendered before (its other manifests are here), but its Secret %s is missing: it was deleted, ignored by Git, or hidden by a selector; bring it back, from Git's history or with `kubectl get secret %s -n %s -o yaml`, or, if it came from a seed, set %s and spec.password.source: %s; for a new password, which locks its clients out until they restart, remove the instance's other manifests too",
-		c.PasswordSecret(), c.PasswordSecret(), c.Namespace, SeedVariable, config.FromSeed)
+		c.PasswordSecret(), c.PasswordSecret(), c.Namespace, SeedVariable, v1alpha1.FromSeed)
 }
 
 func (p *passwords) random(c claim) (password.Password, string) {
@@ -207,14 +206,16 @@ type rendered struct {
 
 func (p *passwords) rendered(c claim) rendered {
 	var before rendered
-	for _, id := range []read.ID{c.StatefulSetID(), c.ServiceID()} {
+	for _, id := range c.RunnerIDs() {
 		for _, item := range p.List.Find(id) {
 			if p.owners.Whose(item, c.Name) != Ours {
 				continue
 			}
 			before.there = true
-			before.rotation = firstOf(before.rotation, yamlnode.Text(item.Node, "spec", "template", "metadata", "annotations", v1alpha1.PasswordRotation))
-			before.derived = before.derived || item.Annotation(v1alpha1.PasswordSource) == string(config.FromSeed) &&
+			before.rotation = firstOf(before.rotation,
+				yamlnode.Text(item.Node, "spec", "template", "metadata", "annotations", v1alpha1.PasswordRotation),
+				yamlnode.Text(item.Node, "spec", "podMetadata", "annotations", v1alpha1.PasswordRotation))
+			before.derived = before.derived || item.Annotation(v1alpha1.SourceRecord) == string(v1alpha1.FromSeed) &&
 				item.Annotation(v1alpha1.GeneratedFrom) == c.String()
 		}
 	}
@@ -323,10 +324,11 @@ func (p *passwords) lacksNamespace(c claim, name string) bool {
 	if standIn := p.standIns[id]; standIn != nil {
 		items = append(slices.Clone(items), standIn)
 	}
-	for _, item := range items {
-		NoNamespace(item, c.Name, p.results)
+	if len(items) == 0 {
+		return false
 	}
-	return len(items) > 0
+	NoNamespace(items[0], c.Name, p.results) // not all: each of them is in the way of each claim of that name
+	return true
 }
 
 // isRenamed reports a Secret, or what stands for one, that had the right name before kustomize renamed the

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/generator/config"
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/generator/plan"
 	"github.com/bizmatters/dragonfly-generator/generator/report"
 )
@@ -69,8 +69,8 @@ type situation struct {
 	items  []string
 	kept   bool
 	seed   string
-	source config.PasswordSource // Auto unless set
-	random io.Reader             // zeros unless set
+	source v1alpha1.PasswordSource // Auto unless set
+	random io.Reader               // zeros unless set
 }
 
 func (s situation) plan(t *testing.T) (plan.Plan, *report.Results) {
@@ -120,9 +120,9 @@ func TestPassword(t *testing.T) {
 		{reason: "What is there wins where a random one could be made.",
 			in: situation{items: []string{ours}, kept: true}, password: "hunter2-a", secrets: secrets{plan.Renew, plan.Write}},
 		{reason: "What is there wins over any source.",
-			in: situation{items: []string{theirs}, seed: seed, source: config.FromRandom}, password: "hunter2-b", secrets: secrets{plan.Leave, plan.Write}},
+			in: situation{items: []string{theirs}, seed: seed, source: v1alpha1.FromRandom}, password: "hunter2-b", secrets: secrets{plan.Leave, plan.Write}},
 		{reason: "A source that makes none takes what is there.",
-			in: situation{items: []string{theirs}, source: config.Existing}, password: "hunter2-b", secrets: secrets{plan.Leave, plan.Write}},
+			in: situation{items: []string{theirs}, source: v1alpha1.Existing}, password: "hunter2-b", secrets: secrets{plan.Leave, plan.Write}},
 		{reason: "The password Secret wins over the connection Secret, which is written anew.",
 			in: situation{items: []string{conn, ours}}, password: "hunter2-a", secrets: secrets{plan.Renew, plan.Write}},
 		{reason: "Failing that, the one in our connection Secret is used.",
@@ -158,21 +158,21 @@ func TestPassword(t *testing.T) {
 		{reason: "A line break at the end of a seed is stripped.",
 			in: situation{seed: seed + "\n"}, password: seeded, made: true},
 		{reason: "The source can be pinned to the seed.",
-			in: situation{seed: seed, source: config.FromSeed}, password: seeded, made: true},
+			in: situation{seed: seed, source: v1alpha1.FromSeed}, password: seeded, made: true},
 		{reason: "A stateless build derives the password of the rotation that the claim names.",
 			in: situation{claim: myCache(rotated2), seed: seed}, password: seededRotated, rotation: "2", made: true},
 		{reason: "A seed gives a lost password again that is known to come from it.",
 			in: situation{items: []string{statefulSet(mark, "database.bizmatters.io/password-source: Seed")}, seed: seed}, password: seeded, made: true},
 		{reason: "Whoever pins the seed as the source says that a lost password came from it.",
-			in: situation{items: []string{statefulSet(mark)}, seed: seed, source: config.FromSeed}, password: seeded, made: true},
+			in: situation{items: []string{statefulSet(mark)}, seed: seed, source: v1alpha1.FromSeed}, password: seeded, made: true},
 
 		// 3. Random.
 		{reason: "A random password is made where the result is kept.",
 			in: situation{kept: true}, password: random, made: true},
 		{reason: "A preview that nobody keeps may have a random one where that is asked for.",
-			in: situation{source: config.FromRandom}, password: random, made: true},
+			in: situation{source: v1alpha1.FromRandom}, password: random, made: true},
 		{reason: "The source can be pinned to random although there is a seed.",
-			in: situation{seed: seed, source: config.FromRandom}, password: random, made: true},
+			in: situation{seed: seed, source: v1alpha1.FromRandom}, password: random, made: true},
 		{reason: "Somebody else's StatefulSet does not mean that ours has lost its password.",
 			in: situation{items: []string{statefulSet()}, kept: true}, password: random, made: true},
 
@@ -296,11 +296,11 @@ func TestPasswordIsRefused(t *testing.T) {
 		{"An instance whose password Secret is lost gets no random one.",
 			situation{items: []string{statefulSet(mark)}, kept: true}, []problem{{"", nil, "rendered before"}}},
 		{"An instance whose password Secret is lost gets no random one, not even where that is the source.",
-			situation{items: []string{statefulSet(mark)}, source: config.FromRandom}, []problem{{"", nil, "rendered before"}}},
+			situation{items: []string{statefulSet(mark)}, source: v1alpha1.FromRandom}, []problem{{"", nil, "rendered before"}}},
 		{"A source that makes none says so.",
-			situation{source: config.Existing, kept: true, seed: seed}, []problem{{"", nil, "my-cache-password"}}},
+			situation{source: v1alpha1.Existing, kept: true, seed: seed}, []problem{{"", nil, "my-cache-password"}}},
 		{"A source that needs a seed says so.",
-			situation{source: config.FromSeed, kept: true}, []problem{{"", nil, "DRAGONFLY_PASSWORD_SEED"}}},
+			situation{source: v1alpha1.FromSeed, kept: true}, []problem{{"", nil, "DRAGONFLY_PASSWORD_SEED"}}},
 		{"A random generator that fails gives no password.",
 			situation{kept: true, random: iotest.ErrReader(errors.New("no entropy"))}, []problem{{"", nil, "no entropy"}}},
 		{"A random generator that ends too early gives no password.",
@@ -318,9 +318,9 @@ func TestPasswordIsRefused(t *testing.T) {
 		{"A stateless build cannot rotate without a seed.",
 			situation{claim: myCache(rotated2), items: []string{ours, conn}}, []problem{{rotationField, nil, "DRAGONFLY_PASSWORD_SEED"}}},
 		{"A source that makes none does not rotate.",
-			situation{claim: myCache(rotated2), items: []string{ours, conn}, source: config.Existing}, []problem{{rotationField, nil, "Existing"}}},
+			situation{claim: myCache(rotated2), items: []string{ours, conn}, source: v1alpha1.Existing}, []problem{{rotationField, nil, "Existing"}}},
 		{"A source that needs a seed does not rotate without one.",
-			situation{claim: myCache(rotated2), items: []string{ours, conn}, source: config.FromSeed, kept: true}, []problem{{"", nil, "DRAGONFLY_PASSWORD_SEED"}}},
+			situation{claim: myCache(rotated2), items: []string{ours, conn}, source: v1alpha1.FromSeed, kept: true}, []problem{{"", nil, "DRAGONFLY_PASSWORD_SEED"}}},
 
 		// Out of sight.
 		{"The connection Secret cannot be written where SOPS hides the password.",

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/generator/config"
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/generator/plan"
 	"github.com/bizmatters/dragonfly-generator/generator/read"
 	"github.com/bizmatters/dragonfly-generator/generator/report"
@@ -33,7 +33,7 @@ func TestSeedFromSecret(t *testing.T) {
 		items       []string
 		namespace   string // of the reference
 		environment string
-		source      config.PasswordSource
+		source      v1alpha1.PasswordSource
 		password    string
 		want        []problem
 	}{
@@ -51,7 +51,7 @@ func TestSeedFromSecret(t *testing.T) {
 		{reason: "The environment's seed is enough where the Secret is encrypted.",
 			items: []string{claim, seedSecret("platform", "dragonfly-seed", "", "data: {seed: ENC}\nsops: {mac: x}")}, namespace: "platform", environment: seed, password: seeded},
 		{reason: "A seed that is missing is none that a password that is there needs.", items: []string{claim, there}, namespace: "platform", password: "hunter2"},
-		{reason: "A seed that is missing is none that a random password needs.", items: []string{claim}, namespace: "platform", source: config.FromRandom, password: random},
+		{reason: "A seed that is missing is none that a random password needs.", items: []string{claim}, namespace: "platform", source: v1alpha1.FromRandom, password: random},
 
 		{reason: "Two seeds give two passwords, and nobody knows which counts.", items: []string{claim, seedSecret("platform", "dragonfly-seed", "", other)}, namespace: "platform", environment: seed,
 			want: []problem{{"spec.password.seedSecretRef", nil, "another seed than the environment variable DRAGONFLY_PASSWORD_SEED"}}},

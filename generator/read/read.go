@@ -33,6 +33,14 @@ const InternalPrefix = "internal.config.kubernetes.io/"
 // it selects with what it hides.
 const SelectedID = "internal.config.k8s.io/kpt-resource-id"
 
+// IsOrchestrators says whether an annotation is one by which kustomize or kpt tell themselves what to do with an
+// object: nobody else may set it on ours.
+func IsOrchestrators(annotation string) bool {
+	domain, _, _ := strings.Cut(annotation, "/")
+	return domain == "config.kubernetes.io" || strings.HasSuffix(domain, ".config.kubernetes.io") ||
+		strings.HasSuffix(domain, ".config.k8s.io") || domain == "internal.kpt.dev"
+}
+
 // PackagePath is kpt's annotation for the package that an item is in.
 const PackagePath = InternalPrefix + "package-path"
 
@@ -55,6 +63,10 @@ type Item struct {
 	Node *yaml.Node
 
 	position int // in the list, from 0; -1 for the functionConfig
+
+	// file and index say where we have read the item ourselves; "" where an orchestrator has.
+	file  string
+	index int
 }
 
 // NewItem wraps an object's mapping node.
@@ -104,8 +116,16 @@ func (i *Item) FormerNames() []ID {
 	return ids
 }
 
-// Path returns the file that the orchestrator read the item from, "" where it does not say.
+// Path returns the file that the item was read from, "" where the orchestrator does not say.
 func (i *Item) Path() string {
+	if i.file != "" {
+		return i.file
+	}
+	return i.AnnotatedPath()
+}
+
+// AnnotatedPath returns the path in the package that an orchestrator's annotation names, "" without one.
+func (i *Item) AnnotatedPath() string {
 	if path := i.Annotation(kioutil.PathAnnotation); path != "" {
 		return path
 	}
@@ -114,6 +134,9 @@ func (i *Item) Path() string {
 
 // Index returns the item's place in its file, from 0.
 func (i *Item) Index() int {
+	if i.file != "" {
+		return i.index
+	}
 	text := i.Annotation(kioutil.IndexAnnotation)
 	if text == "" {
 		text = i.Annotation(kioutil.LegacyIndexAnnotation)
@@ -144,14 +167,14 @@ func InFile(path string, index int) string {
 	return fmt.Sprintf("%s[%d]", path, index)
 }
 
-// List is a ResourceList.
+// List is a ResourceList, or what stands for one where there is no orchestrator.
 type List struct {
 	// Items are the objects, in their order.
 	Items []*Item
 	// FunctionConfig is nil where there is none.
 	FunctionConfig *Item
 
-	document *yaml.Node // the list as it came
+	document *yaml.Node // the list as it came; nil in one of NewList
 	byID     map[ID][]*Item
 }
 
@@ -181,7 +204,7 @@ func ResourceList(in []byte) (*List, error) {
 		return nil, fmt.Errorf("stdin holds no ResourceList of config.kubernetes.io but %s; pipe a ResourceList into it, as kustomize and kpt do", describe(head))
 	}
 
-	steady(document)
+	steady(document, false)
 
 	list := &List{document: document, byID: map[ID][]*Item{}}
 	items := yamlnode.Get(root, "items")
@@ -224,29 +247,34 @@ func decode(in []byte) (*yaml.Node, error) {
 		if errors.Is(err, io.EOF) {
 			return nil, errors.New("stdin holds only comments; pipe a ResourceList into it, as kustomize and kpt do")
 		}
-		return nil, notYAML(err)
+		return nil, notYAML("stdin", 0, err)
 	}
 	switch err := decoder.Decode(&next); {
 	case err == nil && yamlnode.IsNull(next.Content[0]): // dashes at the end
 	case err == nil:
 		return nil, errors.New("stdin holds more than one YAML document; pipe one ResourceList into it, as kustomize and kpt do")
 	case !errors.Is(err, io.EOF):
-		return nil, notYAML(err)
+		return nil, notYAML("stdin", 0, err)
 	}
 	return &document, nil
 }
 
 // steady keeps the encoder from changing what it did not read that way: it writes `<<:` as `!!merge <<:`,
-// and folded texts with indented lines or more than one line break at their end grow with every pass.
-func steady(n *yaml.Node) {
+// folded texts with indented lines or more than one line break at their end grow with every pass, and a null
+// that is not spelled out becomes an empty text where it is in braces or brackets (`{a}`, `{a: }`) or a key.
+func steady(n *yaml.Node, spellOut bool) {
 	if n.Kind == yaml.ScalarNode && n.Tag == yaml.MergeTag {
 		n.Tag = ""
 	}
 	if n.Kind == yaml.ScalarNode && n.Style&yaml.FoldedStyle != 0 && growing.MatchString(n.Value) {
 		n.Style = n.Style&^yaml.FoldedStyle | yaml.LiteralStyle
 	}
-	for _, child := range n.Content {
-		steady(child)
+	if spellOut && n.Kind == yaml.ScalarNode && n.Tag == yaml.NodeTagNull && n.Value == "" && n.Style == 0 {
+		n.Value = "null"
+	}
+	spellOut = spellOut || n.Style&yaml.FlowStyle != 0
+	for i, child := range n.Content {
+		steady(child, spellOut || n.Kind == yaml.MappingNode && i%2 == 0)
 	}
 }
 
@@ -254,12 +282,15 @@ var growing = regexp.MustCompile(`^\s|\n[ \t]|\n\n$`)
 
 var lineOfError = regexp.MustCompile(`\bline (\d+)\b`)
 
-// notYAML keeps of a decoder's error the line only: its text quotes the input, which may hold secrets.
-func notYAML(err error) error {
-	if line := lineOfError.FindStringSubmatch(err.Error()); line != nil {
-		return fmt.Errorf("stdin is not valid YAML near line %s (what stands there is not shown, it may be a secret)", line[1])
+// notYAML keeps of a decoder's error the line only: its text quotes the input, which may hold secrets. The
+// decoder has seen what comes after the first lines of source.
+func notYAML(source string, lines int, err error) error {
+	if match := lineOfError.FindStringSubmatch(err.Error()); match != nil {
+		if line, err := strconv.Atoi(match[1]); err == nil {
+			return fmt.Errorf("%s is not valid YAML near line %d (what stands there is not shown, it may be a secret)", source, lines+line)
+		}
 	}
-	return errors.New("stdin is not valid YAML (what stands there is not shown, it may be a secret)")
+	return fmt.Errorf("%s is not valid YAML (what stands there is not shown, it may be a secret)", source)
 }
 
 // checkTop reports a field of the list itself that is there twice, or is an alias: what is written into the

@@ -27,8 +27,12 @@ func (l *List) Remove(items []*Item) {
 	}
 	isGone := func(item *Item) bool { return gone[item.Node] }
 	l.Items = slices.DeleteFunc(l.Items, isGone)
+	done := map[ID]bool{} // there may be thousands of one identity
 	for _, item := range items {
-		l.byID[item.ID] = slices.DeleteFunc(slices.Clone(l.byID[item.ID]), isGone)
+		if !done[item.ID] {
+			done[item.ID] = true
+			l.byID[item.ID] = slices.DeleteFunc(slices.Clone(l.byID[item.ID]), isGone)
+		}
 	}
 	field := l.field("items", yaml.SequenceNode)
 	field.Content = slices.DeleteFunc(field.Content, func(n *yaml.Node) bool { return gone[yamlnode.Follow(n)] })
@@ -42,50 +46,58 @@ func (l *List) Bytes(results fn.Results) ([]byte, error) {
 			return nil, err
 		}
 	}
-	frame, items := l.frame()
+	frame, lists := l.frame()
 	var text bytes.Buffer
 	if err := yaml.NewEncoder(&text).Encode(frame); err != nil {
 		return nil, err
 	}
-	if len(items) == 0 {
-		return text.Bytes(), nil
-	}
-	mark := []byte("\n- " + placeholder + "\n")
-	if bytes.Count(text.Bytes(), mark) != 1 {
-		return nil, errors.New("the list holds the text that stands for its items while it is written")
-	}
-	before, after, _ := bytes.Cut(text.Bytes(), mark)
+	rest := text.Bytes()
 	var out bytes.Buffer
-	out.Write(before)
-	out.WriteByte('\n')
-	for _, item := range items {
-		if err := encodeItem(&out, item); err != nil {
-			return nil, err
+	for _, list := range lists {
+		mark := []byte("\n- " + list.placeholder + "\n")
+		if bytes.Count(rest, mark) != 1 {
+			return nil, errors.New("the list holds the text that stands for its items while it is written")
 		}
+		before, after, _ := bytes.Cut(rest, mark)
+		out.Write(before)
+		out.WriteByte('\n')
+		for _, element := range list.elements {
+			if err := encodeItem(&out, element); err != nil {
+				return nil, err
+			}
+		}
+		rest = after
 	}
-	out.Write(after)
+	out.Write(rest)
 	return out.Bytes(), nil
 }
 
-// placeholder stands for the items while the rest of the list is encoded.
-const placeholder = "the-items-of-this-list-stand-here"
+// longList is one of the lists that may be long: the items, or the results. A placeholder stands for it
+// while the rest is encoded.
+type longList struct {
+	placeholder string
+	elements    []*yaml.Node
+}
 
-// frame returns the list with a placeholder for its items, and the items. The encoder remembers all that
-// it has seen of a document, which takes gigabytes for a large list, so the items are documents of their
-// own to it.
-func (l *List) frame() (frame *yaml.Node, items []*yaml.Node) {
+// frame returns the list with placeholders for its items and results, and these in the order of their
+// fields. The encoder remembers all that it has seen of a document, which takes gigabytes for a large list,
+// so each item and each result is a document of its own to it.
+func (l *List) frame() (frame *yaml.Node, lists []longList) {
 	document, root := *l.document, *l.document.Content[0]
 	document.Content, root.Content = []*yaml.Node{&root}, slices.Clone(root.Content)
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		list := *root.Content[i+1]
-		if root.Content[i].Value == "items" && len(list.Content) > 0 {
-			items = list.Content
-			root.Style = 0 // of a list in JSON, say: the items are written in lines of their own
-			list.Style, list.Content = 0, []*yaml.Node{yamlnode.Scalar(placeholder)}
-			root.Content[i+1] = &list
+		name, list := root.Content[i].Value, *root.Content[i+1]
+		isItems, isResults := name == "items", name == "results" && list.Style&yaml.FlowStyle == 0
+		if !isItems && !isResults || len(list.Content) == 0 {
+			continue
 		}
+		long := longList{placeholder: "the-" + name + "-of-this-list-stand-here", elements: list.Content}
+		lists = append(lists, long)
+		root.Style = 0 // of a list in JSON, say: these are written in lines of their own
+		list.Style, list.Content = 0, []*yaml.Node{yamlnode.Scalar(long.placeholder)}
+		root.Content[i+1] = &list
 	}
-	return &document, items
+	return &document, lists
 }
 
 // encodeItem writes an element of the list of items, with its comments around the dash.

@@ -95,12 +95,15 @@ func (r *Results) add(severity fn.Severity, item *read.Item, field *Field, forma
 
 // Lines returns the errors and warnings for stderr, a line each.
 func Lines(results fn.Results) string {
+	return LinesWithInfos(slices.DeleteFunc(slices.Clone(results), func(result *fn.Result) bool { return result.Severity == fn.Info }))
+}
+
+// LinesWithInfos returns all results for stderr, a line each.
+func LinesWithInfos(results fn.Results) string {
 	var lines strings.Builder
 	for _, result := range results {
-		if result.Severity != fn.Info {
-			lines.WriteString(line(result))
-			lines.WriteByte('\n')
-		}
+		lines.WriteString(line(result))
+		lines.WriteByte('\n')
 	}
 	return lines.String()
 }

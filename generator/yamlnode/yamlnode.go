@@ -152,8 +152,9 @@ func Equal(a, b *yaml.Node) bool {
 	case yaml.ScalarNode:
 		return a.Value == b.Value && a.ShortTag() == b.ShortTag()
 	case yaml.MappingNode:
+		place := places(b)
 		for i := 0; i < len(a.Content); i += 2 {
-			j := index(b, a.Content[i].Value)
+			j := place(a.Content[i].Value)
 			if j < 0 || !Equal(a.Content[i+1], b.Content[j+1]) {
 				return false
 			}
@@ -217,6 +218,26 @@ func index(n *yaml.Node, key string) int {
 	return -1
 }
 
+// places returns index for the mapping n. A mapping with many keys is gone through once and not for each.
+func places(n *yaml.Node) func(key string) int {
+	const many = 100
+	if len(n.Content) < many {
+		return func(key string) int { return index(n, key) }
+	}
+	byKey := make(map[string]int, len(n.Content)/2)
+	for i := len(n.Content) - 2; i >= 0; i -= 2 { // the first counts
+		if k := Follow(n.Content[i]); k.Kind == yaml.ScalarNode {
+			byKey[k.Value] = i
+		}
+	}
+	return func(key string) int {
+		if i, found := byKey[key]; found {
+			return i
+		}
+		return -1
+	}
+}
+
 // DuplicateKeyError says that a mapping has the same key twice, so that readers would disagree on
 // which one counts.
 type DuplicateKeyError struct {
@@ -258,8 +279,9 @@ func HasAnchors(n *yaml.Node) bool {
 	return n.Anchor != "" || slices.ContainsFunc(n.Content, HasAnchors)
 }
 
+// isMergeKey also knows `!!merge <<`, which is how some tools write it.
 func isMergeKey(n *yaml.Node) bool {
-	return n.Kind == yaml.ScalarNode && n.Value == "<<" && n.Style == 0 && (n.Tag == "" || n.Tag == yaml.MergeTag)
+	return n.Kind == yaml.ScalarNode && n.Value == "<<" && n.Style&^yaml.TaggedStyle == 0 && (n.Tag == "" || n.Tag == yaml.MergeTag)
 }
 
 // duplicateKey does not look into aliases: what they stand for is looked at in its own place.

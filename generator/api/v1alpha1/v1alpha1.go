@@ -9,8 +9,10 @@ package v1alpha1
 const (
 	// Group is the API group of both kinds, and the domain of our annotations.
 	Group = "database.bizmatters.io"
+	// Version is the version of both kinds.
+	Version = "v1alpha1"
 	// APIVersion is what a claim and a configuration carry as apiVersion.
-	APIVersion = Group + "/v1alpha1"
+	APIVersion = Group + "/" + Version
 
 	// ClaimKind is the developers' claim.
 	ClaimKind = "DragonflyInstance"
@@ -23,9 +25,9 @@ const (
 	// "namespace/name".
 	GeneratedFrom = Group + "/generated-from"
 
-	// PasswordSource records on our StatefulSet, with the value Seed, that the password came from the seed.
+	// SourceRecord records on our StatefulSet, with the value Seed, that the password came from the seed.
 	// Where a package is kept without its Secrets, that says that they may be derived again.
-	PasswordSource = Group + "/password-source"
+	SourceRecord = Group + "/password-source"
 
 	// PasswordRotation asks, on a claim, for a new password whenever its value differs from the one
 	// recorded on our Secrets. It has 1 to 63 printable ASCII characters.

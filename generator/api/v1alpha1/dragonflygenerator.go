@@ -1,0 +1,307 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// DragonflyGenerator is what a platform team sets once for all instances: the functionConfig. Every
+// field has a default.
+type DragonflyGenerator struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// Kustomize wants a name, and the annotation that says how the function is called. Nothing else in here
+	// means anything.
+	// +optional
+	Metadata ConfigMetadata `json:"metadata,omitempty"`
+
+	// What is set. Everything else keeps its default.
+	// +optional
+	Spec DragonflyGeneratorSpec `json:"spec,omitempty"`
+}
+
+// ConfigMetadata is any metadata.
+// +kubebuilder:pruning:PreserveUnknownFields
+type ConfigMetadata struct{}
+
+// DragonflyGeneratorSpec is the configuration.
+type DragonflyGeneratorSpec struct {
+	// Container image of Dragonfly. Pin a release: an image that a registry changes restarts into another
+	// version. Older than v1.38 has no `/healthz` and never becomes ready.
+	// +kubebuilder:default="docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:example="registry.example.com/dragonfly:v1.40.1"
+	// +optional
+	Image *string `json:"image,omitempty"`
+
+	// When a node pulls the image.
+	// +kubebuilder:default=IfNotPresent
+	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
+	// +kubebuilder:example=Always
+	// +optional
+	ImagePullPolicy *corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
+
+	// Secrets, in the namespace of each instance, with which the image is pulled.
+	// +kubebuilder:example={{name: registry}}
+	// +optional
+	ImagePullSecrets []ObjectName `json:"imagePullSecrets,omitempty"`
+
+	// Domain of the cluster, the end of every endpoint.
+	// +kubebuilder:default=cluster.local
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:example=cluster.example.com
+	// +optional
+	ClusterDomain *string `json:"clusterDomain,omitempty"`
+
+	// Storage class of the volumes; `""` for the cluster's default class. It cannot change for a live
+	// instance.
+	// +kubebuilder:default=local-path
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$`
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:example=standard
+	// +optional
+	StorageClassName *string `json:"storageClassName,omitempty"`
+
+	// When Dragonfly writes a snapshot, besides at its end: minute, hour, day of the month, month and day of
+	// the week, in plain numbers with `*`, `,`, `-` and `/`; `""` for none.
+	// +unit=UTC
+	// +kubebuilder:default="*/30 * * * *"
+	// +kubebuilder:example="0 3 * * *"
+	// +optional
+	SnapshotCron *string `json:"snapshotCron,omitempty"`
+
+	// Size of a claim that names none.
+	// +kubebuilder:default=small
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:example=micro
+	// +optional
+	DefaultSize *string `json:"defaultSize,omitempty"`
+
+	// Sizes that claims can name: new ones, or other values for `micro`, `small`, `medium` and `large`. One
+	// of these that is given in part keeps the rest. A new one needs both limits, and its requests default
+	// to them.
+	// +kubebuilder:example={xlarge: {requests: {cpu: "2", memory: 4Gi}, limits: {cpu: "8", memory: 16Gi}}}
+	// +optional
+	Sizes map[string]Size `json:"sizes,omitempty"`
+
+	// What claims may ask for as `storageGB`.
+	// +optional
+	Storage Storage `json:"storage,omitempty"`
+
+	// How a password comes about that is not there yet.
+	// +optional
+	Password Password `json:"password,omitempty"`
+
+	// What the connection Secret holds besides `endpoint`, `port` and `password`.
+	// +optional
+	ConnectionSecret ConnectionSecret `json:"connectionSecret,omitempty"`
+
+	// Labels of the nodes that the pods run on. It replaces the default; `{}` for any node.
+	// +kubebuilder:default={"workload-type": "stateful"}
+	// +kubebuilder:example={disk: ssd}
+	// +optional
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+
+	// Tolerations of the pods.
+	// +kubebuilder:example={{key: dedicated, operator: Equal, value: cache, effect: NoSchedule}}
+	// +optional
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+
+	// Labels of every object, but not of the pods. A claim's own labels win over these.
+	// +kubebuilder:example={team: platform}
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// Annotations of every object, but not of the pods. What is carried over from a claim wins over these.
+	// +kubebuilder:example={example.com/owner: platform}
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// Names of annotations of a claim that go to its objects, besides `argocd.argoproj.io/sync-wave`.
+	// +kubebuilder:example={example.com/cost-center}
+	// +optional
+	CarryAnnotations []string `json:"carryAnnotations,omitempty"`
+
+	// Further flags of Dragonfly, one each, as `--name=value`. What the function sets itself cannot be set
+	// here, nor what would break its promises: `requirepass`, `flagfile`, `fromenv`, `tryfromenv`, `port`,
+	// `bind`, `primary_port_http_enabled`.
+	// +kubebuilder:example={"--cache_mode=true"}
+	// +optional
+	Args []string `json:"args,omitempty"`
+
+	// Whatever else the platform wants of the objects, as strategic merge patches.
+	// +optional
+	Overrides Overrides `json:"overrides,omitempty"`
+
+	// What runs the instances: `StatefulSet`, one pod each, or `Operator`, which leaves that to the Dragonfly
+	// Operator, with replicas and failover.
+	// +kubebuilder:default=StatefulSet
+	// +kubebuilder:example=Operator
+	// +optional
+	Backend *Backend `json:"backend,omitempty"`
+
+	// Pods of each instance, the master included. More than one needs `backend: Operator`.
+	// +unit=pods
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	// +kubebuilder:example=2
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
+}
+
+// Backend is what runs an instance.
+// +kubebuilder:validation:Enum=StatefulSet;Operator
+type Backend string
+
+const (
+	// StatefulSet is one pod, which we make ourselves.
+	StatefulSet Backend = "StatefulSet"
+	// Operator is a Dragonfly object, of which the Dragonfly Operator makes the rest.
+	Operator Backend = "Operator"
+)
+
+// ObjectName names an object of the namespace at hand.
+type ObjectName struct {
+	// Name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:example=registry
+	Name string `json:"name"`
+}
+
+// Size is what an instance of that size may use.
+type Size struct {
+	// What the scheduler sets aside. Not above the limits.
+	// +optional
+	Requests Resources `json:"requests,omitempty"`
+
+	// What the instance gets at most. Dragonfly takes 80% of the memory for data, and a thread for each
+	// started CPU; it needs 256 MiB of data for each thread.
+	// +optional
+	Limits Resources `json:"limits,omitempty"`
+}
+
+// Resources is an amount of CPU and of memory.
+type Resources struct {
+	// CPU, in whole or in thousandths.
+	// +unit=CPUs
+	// +kubebuilder:example="2"
+	// +optional
+	CPU *resource.Quantity `json:"cpu,omitempty"`
+
+	// Memory.
+	// +unit=bytes
+	// +kubebuilder:example="4Gi"
+	// +optional
+	Memory *resource.Quantity `json:"memory,omitempty"`
+}
+
+// Storage bounds what claims may ask for.
+type Storage struct {
+	// Smallest volume that a claim may ask for.
+	// +unit=GiB
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	// +kubebuilder:example=5
+	// +optional
+	MinGB *int32 `json:"minGB,omitempty"`
+
+	// Largest volume that a claim may ask for; no bound unless set.
+	// +unit=GiB
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	// +kubebuilder:example=500
+	// +optional
+	MaxGB *int32 `json:"maxGB,omitempty"`
+
+	// Volume of a claim that names none. It has to be within the bounds.
+	// +unit=GiB
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	// +kubebuilder:example=20
+	// +optional
+	DefaultGB *int32 `json:"defaultGB,omitempty"`
+}
+
+// Password says how a password that is not there yet comes about.
+type Password struct {
+	// `Auto` takes the seed where there is one, and a random password where the result is kept. `Existing`
+	// makes none: it has to be there. `Seed` derives it from the seed, or fails. `Random` makes it up, also
+	// where nothing is kept: for throw-away previews.
+	// +kubebuilder:default=Auto
+	// +kubebuilder:example=Seed
+	// +optional
+	Source *PasswordSource `json:"source,omitempty"`
+
+	// The Secret among the resources that holds the seed. Without it, the environment variable
+	// `DRAGONFLY_PASSWORD_SEED` is the only place for one.
+	// +optional
+	SeedSecretRef *SecretKey `json:"seedSecretRef,omitempty"`
+}
+
+// PasswordSource is one way to make a password, or the choice between them.
+// +kubebuilder:validation:Enum=Auto;Existing;Seed;Random
+type PasswordSource string
+
+const (
+	// Auto takes the seed where there is one, and a random password where the result is kept.
+	Auto PasswordSource = "Auto"
+	// Existing never makes one.
+	Existing PasswordSource = "Existing"
+	// FromSeed derives it from the seed.
+	FromSeed PasswordSource = "Seed"
+	// FromRandom makes a random one, also where the result is not kept.
+	FromRandom PasswordSource = "Random"
+)
+
+// SecretKey is a key of a Secret.
+type SecretKey struct {
+	// Namespace of the Secret; any unless set.
+	// +kubebuilder:example=platform
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+
+	// Name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:example=dragonfly-seed
+	Name string `json:"name"`
+
+	// Key whose value is the seed.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:example=seed
+	Key string `json:"key"`
+}
+
+// ConnectionSecret is what the connection Secret holds besides its three keys.
+type ConnectionSecret struct {
+	// Further keys, each with a template of its value. It may hold `{endpoint}`, `{port}`, `{password}`,
+	// `{passwordEncoded}` (for a URI: all but the unreserved characters of RFC 3986 escaped), `{name}` and
+	// `{namespace}`.
+	// +kubebuilder:example={uri: "redis://:{passwordEncoded}@{endpoint}:{port}/0"}
+	// +optional
+	ExtraKeys map[string]string `json:"extraKeys,omitempty"`
+}
+
+// Overrides are strategic merge patches, for everything that has no field of its own: affinity, priority
+// class, other user ids, mounts for TLS. Names, selectors, the labels that they need, the flags, the
+// `DFLY_` variables, the volume with the data and the Secrets stay as they are.
+type Overrides struct {
+	// Patch of the StatefulSet. The container is called `dragonfly`. Not with `backend: Operator`.
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:example={spec: {template: {spec: {priorityClassName: databases}}}}
+	// +optional
+	StatefulSet *Patch `json:"statefulSet,omitempty"`
+
+	// Patch of the Service. With `backend: Operator` it may set labels, annotations, `type` and `nodePort`.
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:example={spec: {internalTrafficPolicy: Local}}
+	// +optional
+	Service *Patch `json:"service,omitempty"`
+}
+
+// Patch is a strategic merge patch.
+type Patch struct{}

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// footer is the annotation of a command with what its help ends with.
+const footer = "footer"
+
+// help returns a command's help. Everything in it stands with the commands and flags themselves.
+func help(cmd *cobra.Command) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s\n\nUsage:\n", cmd.Long)
+	if cmd.HasParent() {
+		fmt.Fprintf(&out, "  %s\n", cmd.UseLine())
+	} else {
+		fmt.Fprintf(&out, "  %s COMMAND\n  %s < RESOURCELIST\n\nCommands:\n", program, program)
+		for _, sub := range cmd.Commands() {
+			fmt.Fprintf(&out, "  %-9s %s\n", sub.Name(), sub.Short)
+		}
+	}
+	fmt.Fprintf(&out, "\nFlags:\n%s", cmd.LocalFlags().FlagUsages())
+	if cmd.Example != "" {
+		fmt.Fprintf(&out, "\nExamples:\n%s\n", cmd.Example)
+	}
+	if text := cmd.Annotations[footer]; text != "" {
+		fmt.Fprintf(&out, "\n%s\n", text)
+	}
+	return out.String()
+}

@@ -1,0 +1,32 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// Stdout writes to stdout and says whether that worked. What does not arrive there must not pass for a
+// success.
+func Stdout(out, err io.Writer, text []byte) bool {
+	if _, problem := out.Write(text); problem != nil {
+		fmt.Fprintf(err, "error: stdout cannot be written: %s\n", Reason(problem))
+		return false
+	}
+	return true
+}
+
+// Reason returns why something failed with a file, without the names that nobody gave it.
+func Reason(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return link.Err
+	}
+	return err
+}

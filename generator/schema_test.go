@@ -1,0 +1,258 @@
+package generator_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/generator/config"
+	"github.com/bizmatters/dragonfly-generator/generator/read"
+	"github.com/bizmatters/dragonfly-generator/generator/report"
+)
+
+const (
+	claimHead  = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\n"
+	claimOf    = claimHead + "metadata: {name: my-cache, namespace: my-namespace}\n"
+	configHead = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\n"
+	configOf   = configHead + "metadata: {name: platform}\nspec: "
+)
+
+// What is generated from the types is what `make generate` would write now.
+func TestGeneratedFilesAreFresh(t *testing.T) {
+	// Read here too, so that go test does not take an older result for this one.
+	for _, pattern := range []string{"api/v1alpha1/*", "../tools/generate/*", "../docs/configuration.md", "../Krmfile"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			_, err := os.ReadFile(file)
+			require.NoError(t, err)
+		}
+	}
+	out, err := exec.Command("go", "run", "-C", "../tools/generate", ".", "-check").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// The schemas, which editors use, and the function agree on what is right and what is wrong.
+func TestSchemasAgreeWithTheFunction(t *testing.T) {
+	for kind, cases := range map[string]struct{ good, bad []string }{
+		"dragonflyinstance": {
+			good: []string{
+				claimOf,
+				claimOf + "spec:",
+				claimOf + "spec: {}",
+				claimOf + "spec: {size: , storageGB: }",
+				claimOf + "spec: {size: medium, storageGB: 10}",
+				claimOf + "status: {ready: true}",
+				claimOf + "spec: {compositionRef: {name: x}, compositionSelector: {}, compositionRevisionRef: {}, compositionRevisionSelector: {}, compositionUpdatePolicy: Automatic, compositeDeletePolicy: Background, publishConnectionDetailsTo: {name: x}, resourceRef: {name: x}, writeConnectionSecretToRef: {name: x}}",
+				claimHead + "metadata: {name: a, namespace: '1', labels: {tier: 1, team: a}, annotations: {a: b, number: 1}}",
+				claimHead + "metadata: {name: a, namespace: b, uid: x, finalizers: [x], creationTimestamp: , generation: 1}",
+				claimHead + "metadata: {name: " + strings.Repeat("a", 52) + ", namespace: " + strings.Repeat("b", 63) + "}",
+			},
+			bad: []string{
+				claimHead,
+				claimHead + "metadata: {}",
+				claimHead + "metadata: []",
+				claimHead + "metadata: {name: 1, namespace: b}",
+				claimHead + "metadata: {name: [a], namespace: b}",
+				claimHead + "metadata: {name: '', namespace: b}",
+				claimHead + "metadata: {name: A, namespace: b}",
+				claimHead + "metadata: {name: 1a, namespace: b}",
+				claimHead + "metadata: {name: a-, namespace: b}",
+				claimHead + "metadata: {name: a.b, namespace: b}",
+				claimHead + "metadata: {name: " + strings.Repeat("a", 53) + ", namespace: b}",
+				claimHead + "metadata: {name: a, namespace: B}",
+				claimHead + "metadata: {name: a, namespace: ''}",
+				claimHead + "metadata: {name: a, namespace: " + strings.Repeat("b", 64) + "}",
+				claimHead + "metadata: {name: a, namespace: b, labels: []}",
+				claimHead + "metadata: {name: a, namespace: b, labels: {a: [b]}}",
+				claimHead + "metadata: {name: a, namespace: b, annotations: {a: {b: c}}}",
+				claimHead + "metadata: {name: a, namespace: b, anotations: {}}",
+				claimOf + "sepc: {}",
+				claimOf + "spec: []",
+				claimOf + "spec: small",
+				claimOf + "spec: {size: 1}",
+				claimOf + "spec: {size: [small]}",
+				claimOf + "spec: {sise: small}",
+				claimOf + "spec: {storageGB: '10'}",
+				claimOf + "spec: {storageGB: 10Gi}",
+				claimOf + "spec: {storageGB: 0}",
+				claimOf + "spec: {storageGB: -1}",
+				claimOf + "spec: {storageGB: 1.5}",
+				claimOf + "spec: {storageGB: 2147483648}",
+				claimOf + "spec: {storageGB: [1]}",
+				claimOf + "spec: {storageGB: true}",
+				"apiVersion: database.bizmatters.io/v1\nkind: DragonflyInstance\nmetadata: {name: a, namespace: b}",
+			},
+		},
+		"dragonflygenerator": {
+			good: []string{
+				configHead,
+				configHead + "metadata: {name: x}",
+				configOf,
+				configOf + "{}",
+				configOf + "{image: , sizes: , storage: , args: , nodeSelector: , overrides: , password: , tolerations: }",
+				configOf + "{image: 'a:v1.40.1', imagePullPolicy: Never, imagePullSecrets: [{name: a}]}",
+				configOf + "{clusterDomain: example.com, storageClassName: '', snapshotCron: '', defaultSize: micro}",
+				configOf + "{storageClassName: fast.local, snapshotCron: 0 3 * * *}",
+				configOf + "{sizes: {xlarge: {requests: {cpu: 2, memory: 4Gi}, limits: {cpu: '8', memory: 16Gi}}, half: {limits: {cpu: 0.5, memory: 1G}}}}",
+				configOf + "{sizes: {small: {limits: {memory: 3e9}}, micro: {}}}",
+				configOf + "{storage: {minGB: 1, maxGB: 500, defaultGB: 10}}",
+				configOf + "{password: {source: Random, seedSecretRef: {namespace: a, name: b, key: c}}}",
+				configOf + "{connectionSecret: {extraKeys: {uri: 'redis://{endpoint}'}}}",
+				configOf + "{nodeSelector: {}, labels: {a: b}, annotations: {a: b}, carryAnnotations: [a/b], args: [--a=b]}",
+				configOf + "{tolerations: [{key: a, operator: Exists, effect: NoExecute, tolerationSeconds: 5}]}",
+				configOf + "{overrides: {statefulSet: {spec: {minReadySeconds: 5}}, service: {}}}",
+				configOf + "{backend: Operator, replicas: 3}",
+			},
+			bad: []string{
+				configOf + "[]",
+				configOf + "{}\nstatus: {}",
+				configOf + "{imgae: a}",
+				configOf + "{image: 1}",
+				configOf + "{image: ''}",
+				configOf + "{imagePullPolicy: always}",
+				configOf + "{imagePullPolicy: ''}",
+				configOf + "{imagePullSecrets: [a]}",
+				configOf + "{imagePullSecrets: [{}]}",
+				configOf + "{imagePullSecrets: [null]}",
+				configOf + "{imagePullSecrets: [{name: ''}]}",
+				configOf + "{clusterDomain: ''}",
+				configOf + "{clusterDomain: a..b}",
+				configOf + "{clusterDomain: cluster.local.}",
+				configOf + "{storageClassName: A}",
+				configOf + "{storageClassName: 1}",
+				configOf + "{snapshotCron: [a]}",
+				configOf + "{defaultSize: ''}",
+				configOf + "{sizes: {a: }}",
+				configOf + "{sizes: {small: {limit: {}}}}",
+				configOf + "{sizes: {small: {limits: {memory: lots}}}}",
+				configOf + "{sizes: {small: {limits: {memory: [1Gi]}}}}",
+				configOf + "{sizes: {small: {limits: {memory: true}}}}",
+				configOf + "{sizes: {small: {limits: {gpu: 1}}}}",
+				configOf + "{storage: {minGB: 0}}",
+				configOf + "{storage: {minGB: '1'}}",
+				configOf + "{storage: {minGB: 1.5}}",
+				configOf + "{storage: {maxGB: -1}}",
+				configOf + "{storage: {maxGB: 2147483648}}",
+				configOf + "{replicas: 0}",
+				configOf + "{backend: operator}",
+				configOf + "{backend: ''}",
+				configOf + "{storage: {size: 1}}",
+				configOf + "{password: {source: seed}}",
+				configOf + "{password: {source: ''}}",
+				configOf + "{password: {seedSecretRef: {name: a}}}",
+				configOf + "{password: {seedSecretRef: {name: '', key: a}}}",
+				configOf + "{password: {seedSecretRef: {name: a, key: b, secret: c}}}",
+				configOf + "{connectionSecret: {extraKeys: {a: 1}}}",
+				configOf + "{connectionSecret: {extraKeys: {a: }}}",
+				configOf + "{connectionSecret: {keys: {}}}",
+				configOf + "{nodeSelector: {a: 1}}",
+				configOf + "{nodeSelector: [a]}",
+				configOf + "{tolerations: [{key: a, opertor: Exists}]}",
+				configOf + "{tolerations: [{key: a, tolerationSeconds: soon}]}",
+				configOf + "{labels: {a: 1}}",
+				configOf + "{annotations: {a: [b]}}",
+				configOf + "{carryAnnotations: a}",
+				configOf + "{args: [1]}",
+				configOf + "{args: --a=b}",
+				configOf + "{overrides: {statefulSet: []}}",
+				configOf + "{overrides: {deployment: {}}}",
+			},
+		},
+	} {
+		schema, err := jsonschema.NewCompiler().Compile("api/v1alpha1/" + kind + ".schema.json")
+		require.NoError(t, err)
+		verdicts := func(object string) (bySchema, byFunction error) {
+			return schema.Validate(toJSON(t, object)), firstError(t, object)
+		}
+		for _, object := range cases.good {
+			bySchema, byFunction := verdicts(object)
+			assert.NoError(t, bySchema, "the schema refuses\n%s", object)
+			assert.NoError(t, byFunction, "the function refuses\n%s", object)
+		}
+		for _, object := range cases.bad {
+			bySchema, byFunction := verdicts(object)
+			assert.Error(t, bySchema, "the schema takes\n%s", object)
+			assert.Error(t, byFunction, "the function takes\n%s", object)
+		}
+	}
+}
+
+func toJSON(t *testing.T, object string) any {
+	t.Helper()
+	var fields map[string]any
+	require.NoError(t, yaml.Unmarshal([]byte(object), &fields))
+	text, err := json.Marshal(fields)
+	require.NoError(t, err)
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	require.NoError(t, err)
+	return value
+}
+
+// firstError runs the function on a claim or a configuration, and returns its first error.
+func firstError(t *testing.T, object string) error {
+	t.Helper()
+	list := "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n"
+	indented := strings.ReplaceAll(object, "\n", "\n  ") + "\n"
+	if strings.HasPrefix(object, configHead) {
+		list += "functionConfig:\n  " + indented
+	} else {
+		list += "items:\n- " + indented
+	}
+	_, results := generator.Run([]byte(list), generator.Environment{
+		LookupEnv: func(string) (string, bool) { return "an example seed, not for production", true },
+		Random:    rand.Reader,
+	})
+	for _, result := range results {
+		if result.Severity == fn.Error {
+			return result
+		}
+	}
+	return nil
+}
+
+// The defaults that the schema states are those that hold.
+func TestSchemaStatesTheDefaults(t *testing.T) {
+	text, err := os.ReadFile("api/v1alpha1/dragonflygenerator.schema.json")
+	require.NoError(t, err)
+	schema, err := yaml.Parse(string(text))
+	require.NoError(t, err)
+	object := yaml.MustParse(configOf + "{}")
+	stated := 0
+	var collect func(schema *yaml.RNode, path ...string)
+	collect = func(schema *yaml.RNode, path ...string) {
+		if value := schema.Field("default"); value != nil {
+			stated++
+			require.NoError(t, object.PipeE(yaml.LookupCreate(yaml.MappingNode, path[:len(path)-1]...), yaml.SetField(path[len(path)-1], value.Value)))
+		}
+		properties := schema.Field("properties")
+		if properties == nil {
+			return
+		}
+		require.NoError(t, properties.Value.VisitFields(func(field *yaml.MapNode) error {
+			collect(field.Value, append(path, field.Key.YNode().Value)...)
+			return nil
+		}))
+	}
+	collect(schema)
+	require.Greater(t, stated, 8, "the schema states defaults")
+
+	var results report.Results
+	got := config.Read(read.NewItem(object.YNode()), &results)
+	assert.Empty(t, results.All())
+	want := config.Default()
+	assert.Equal(t, want, got)
+}

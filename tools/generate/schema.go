@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+)
+
+// jsonSchema returns a kind's schema in the dialect that editors read.
+func (api *api) jsonSchema(props apiextensions.JSONSchemaProps, kind string) ([]byte, error) {
+	schema, err := plain(props)
+	if err != nil {
+		return nil, err
+	}
+	editors(schema)
+	schema["$schema"] = "http://json-schema.org/draft-07/schema#"
+	schema["title"] = kind
+	required, _ := schema["required"].([]any)
+	schema["required"] = append([]any{"apiVersion", "kind"}, required...)
+	properties := schema["properties"].(map[string]any)
+	properties["apiVersion"] = map[string]any{"const": api.group + "/" + api.version}
+	properties["kind"] = map[string]any{"const": kind}
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	err = encoder.Encode(schema)
+	return text.Bytes(), err
+}
+
+// plain returns the schema as JSON has it, with descriptions of one line a paragraph.
+func plain(props apiextensions.JSONSchemaProps) (map[string]any, error) {
+	text, err := json.Marshal(props)
+	if err != nil {
+		return nil, err
+	}
+	var schema map[string]any
+	if err = json.Unmarshal(text, &schema); err == nil {
+		tidy(schema)
+	}
+	return schema, err
+}
+
+func tidy(schema map[string]any) {
+	for key, value := range schema {
+		switch value := value.(type) {
+		case map[string]any:
+			tidy(value)
+		case string:
+			if key == "description" {
+				schema[key] = strings.Join(strings.Fields(value), " ")
+			}
+		case float64:
+			if key == "minimum" || key == "maximum" { // YAML would write them as floats
+				schema[key] = int64(value)
+			}
+		}
+	}
+}
+
+// editors changes a schema of a CustomResourceDefinition into one for editors. In the former, unknown
+// fields are dropped in silence; here they are errors. And a null stands for the default.
+func editors(schema map[string]any) {
+	delete(schema, "format") // the unit, or the size of an integer
+	if example, found := schema["example"]; found {
+		delete(schema, "example")
+		schema["examples"] = []any{example}
+	}
+	open := schema["x-kubernetes-preserve-unknown-fields"] == true
+	delete(schema, "x-kubernetes-preserve-unknown-fields")
+	if schema["x-kubernetes-int-or-string"] == true {
+		delete(schema, "x-kubernetes-int-or-string")
+		delete(schema, "anyOf")
+		schema["type"] = []any{"integer", "string"}
+		if schema["pattern"] != nil { // a quantity, which may have a decimal point
+			schema["type"] = []any{"number", "string"}
+		}
+	}
+	for _, keyword := range []string{"items", "additionalProperties"} {
+		if child, ok := schema[keyword].(map[string]any); ok {
+			editors(child)
+		}
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	if properties == nil {
+		return
+	}
+	if !open {
+		schema["additionalProperties"] = false
+	}
+	required, _ := schema["required"].([]any)
+	for name, child := range properties {
+		child := child.(map[string]any)
+		editors(child)
+		if !slices.Contains(required, any(name)) {
+			orNull(child)
+		}
+	}
+}
+
+func orNull(schema map[string]any) {
+	switch types := schema["type"].(type) {
+	case string:
+		schema["type"] = []any{types, "null"}
+	case []any:
+		schema["type"] = append(types, "null")
+	}
+	if values, found := schema["enum"].([]any); found {
+		schema["enum"] = append(values, nil)
+	}
+}
