@@ -1,0 +1,77 @@
+package faults_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestConcurrent starts runs at once, over a folder that is not there yet: one makes the passwords, the
+// others find them. Some have a claim that is wrong, and so remove the folder that they make.
+func TestConcurrent(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	good, wrong := filepath.Join(dir, "claims.yaml"), filepath.Join(dir, "wrong.yaml")
+	writeClaims(t, good, 4, "")
+	writeClaims(t, wrong, 4, "", "size: tiny")
+	want := undisturbed(t, good)
+
+	start := time.Now()
+	for round := 0; round < 12 && (round < 2 || time.Since(start) < patience); round++ {
+		runs := []int{2, 8}[round%2]
+		folder := filepath.Join(dir, fmt.Sprint("out", round))
+		var all sync.WaitGroup
+		codes, said := make([]int, runs), make([]string, runs)
+		for i := range runs {
+			file := good
+			if i%4 == 3 {
+				file = wrong
+			}
+			cmd := command(t, "render", file, "-o", folder)
+			all.Go(func() { codes[i], said[i] = run(t, cmd) })
+		}
+		all.Wait()
+		made := 0
+		for i := range runs {
+			assert.Equal(t, i%4 == 3, codes[i] != 0, said[i])
+			made += strings.Count(said[i], "new and random")
+		}
+		assert.Equal(t, 4, made, "each password must be made once")
+		requireComplete(t, folder, want, good, "-o", folder)
+	}
+}
+
+// TestConcurrentKills kills some of the runs that write at once.
+func TestConcurrentKills(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	file, folder := filepath.Join(dir, "claims.yaml"), filepath.Join(dir, "out")
+	random := newRandom()
+	before := look(t, folder)
+	start := time.Now()
+	for round := 0; round < 12 && (round < 2 || time.Since(start) < patience); round++ {
+		rotation := fmt.Sprint(round)
+		writeClaims(t, file, 4, rotation)
+		var all sync.WaitGroup
+		for i := range 8 {
+			cmd, after := command(t, "render", file, "-o", folder), time.Duration(random.Int64N(int64(200*time.Millisecond)))
+			if i%2 == 0 {
+				all.Go(func() { kill(t, cmd, after) })
+			} else {
+				all.Go(func() {
+					code, stderr := run(t, cmd)
+					assert.Zero(t, code, stderr)
+				})
+			}
+		}
+		all.Wait()
+		now := look(t, folder)
+		requireKept(t, before, now, rotation)
+		before = requireComplete(t, folder, undisturbed(t, file), file, "-o", folder)
+	}
+}

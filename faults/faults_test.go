@@ -1,0 +1,233 @@
+// Package faults_test breaks the way by which `render -o` writes: it is killed at random moments, finds the
+// disk full, the folder read-only, a link that leads out of it, or other runs beside it.
+//
+// Whatever happens, each file is whole, a password that is on the disk never changes, and the next run
+// completes with what an undisturbed one would have made.
+package faults_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/generator/cli"
+	"github.com/bizmatters/dragonfly-generator/generator/wholefile"
+)
+
+// runMain makes the test binary behave as the program.
+const runMain = "DRAGONFLY_GENERATOR_TEST_RUN_MAIN"
+
+// patience is how long a test goes on that could go on for ever: a busy machine does less in it.
+const patience = 10 * time.Second
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runMain) != "" {
+		os.Exit(cli.Run(os.Args[1:], cli.System()))
+	}
+	os.Exit(m.Run())
+}
+
+// command returns the program, ready to start.
+func command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self, args...)
+	cmd.Env = []string{runMain + "=1", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
+	return cmd
+}
+
+// render runs the program undisturbed and returns its exit code and what it says.
+func render(t *testing.T, args ...string) (exitCode int, stderr string) {
+	t.Helper()
+	return run(t, command(t, append([]string{"render"}, args...)...))
+}
+
+func run(t *testing.T, cmd *exec.Cmd) (exitCode int, stderr string) {
+	t.Helper()
+	var errOut bytes.Buffer
+	cmd.Stderr = &errOut
+	err := cmd.Run()
+	var exit *exec.ExitError
+	require.True(t, err == nil || errors.As(err, &exit), err)
+	assert.NotContains(t, errOut.String(), "goroutine ", "no panic")
+	return cmd.ProcessState.ExitCode(), errOut.String()
+}
+
+// writeClaims writes a file of claims named c0, c1 and so on, with those fields in their spec.
+func writeClaims(t *testing.T, file string, n int, rotation string, spec ...string) {
+	t.Helper()
+	var claims strings.Builder
+	for i := range n {
+		fmt.Fprintf(&claims, "---\napiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata:\n  name: c%d\n  namespace: ns\n", i)
+		if rotation != "" {
+			fmt.Fprintf(&claims, "  annotations: {database.bizmatters.io/password-rotation: %q}\n", rotation)
+		}
+		fmt.Fprintf(&claims, "spec: {%s}\n", strings.Join(spec, ", "))
+	}
+	require.NoError(t, os.WriteFile(file, []byte(claims.String()), 0o644))
+}
+
+// disk is what is in a folder.
+type disk struct {
+	files     map[string]string // by path
+	passwords map[string]secret // by instance: those of the password Secrets
+	others    map[string]secret // by instance: those of the connection Secrets
+	leftovers int               // temporary files
+}
+
+type secret struct{ password, rotation string }
+
+// look reads the folder. Each file in it has to be whole.
+func look(t *testing.T, folder string) disk {
+	t.Helper()
+	d := disk{files: map[string]string{}, passwords: map[string]secret{}, others: map[string]secret{}}
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // the folder is not made yet
+		}
+		require.NoError(t, err)
+		if entry.IsDir() {
+			return nil
+		}
+		if wholefile.IsTemporary(entry.Name()) {
+			d.leftovers++
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		name, err := filepath.Rel(folder, path)
+		require.NoError(t, err)
+		d.files[name] = string(text)
+		d.parse(t, name, text)
+		return nil
+	})
+	require.NoError(t, err)
+	return d
+}
+
+// lastField is what a whole file ends with, by the file's name.
+var lastField = map[string]string{
+	"secret-password.yaml": "type: Opaque\n", "secret-connection.yaml": "type: Opaque\n",
+	"service.yaml": "  type: ClusterIP\n", "statefulset.yaml": "    whenScaled: Retain\n",
+}
+
+func (d *disk) parse(t *testing.T, name string, text []byte) {
+	t.Helper()
+	end, known := lastField[filepath.Base(name)]
+	require.True(t, known, "%s is none of ours", name)
+	require.True(t, strings.HasSuffix(string(text), end), "%s is not whole", name)
+	if !strings.HasPrefix(filepath.Base(name), "secret-") {
+		return
+	}
+	var object struct {
+		Metadata struct {
+			Annotations map[string]string `yaml:"annotations"`
+		} `yaml:"metadata"`
+		Data map[string]string `yaml:"data"`
+	}
+	require.NoError(t, yaml.Unmarshal(text, &object))
+	instance := filepath.Dir(name)
+	password, err := base64.StdEncoding.DecodeString(object.Data["password"])
+	require.NoError(t, err)
+	s := secret{string(password), object.Metadata.Annotations["database.bizmatters.io/password-rotation"]}
+	switch filepath.Base(name) {
+	case "secret-password.yaml":
+		require.NotEmpty(t, s.password)
+		d.passwords[instance] = s
+	case "secret-connection.yaml":
+		require.NotEmpty(t, s.password)
+		d.others[instance] = s
+	}
+}
+
+// requirePairs demands that each connection Secret holds what its password Secret holds.
+func (d *disk) requirePairs(t *testing.T) {
+	t.Helper()
+	require.True(t, samePasswords(d.passwords, d.others), "both Secrets of an instance must hold the same password")
+}
+
+func samePasswords(a, b map[string]secret) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for instance, s := range a {
+		if b[instance] != s {
+			return false
+		}
+	}
+	return true
+}
+
+// masked returns the files with passwords told apart from nothing but each other.
+func (d *disk) masked() map[string]string {
+	masked := map[string]string{}
+	for name, text := range d.files {
+		for instance, s := range d.passwords {
+			if filepath.Dir(name) == instance {
+				text = strings.ReplaceAll(text, base64.StdEncoding.EncodeToString([]byte(s.password)), "<password>")
+			}
+		}
+		masked[name] = text
+	}
+	return masked
+}
+
+// requireComplete renders undisturbed, and compares with what was made where nothing ever went wrong.
+func requireComplete(t *testing.T, folder string, want disk, args ...string) disk {
+	t.Helper()
+	code, stderr := render(t, args...)
+	require.Zero(t, code, stderr)
+	got := look(t, folder)
+	got.requirePairs(t)
+	require.Zero(t, got.leftovers, "temporary files must be gone")
+	require.Equal(t, want.masked(), got.masked(), "the next run must complete")
+	require.NoError(t, filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		require.NoError(t, err)
+		if entry.IsDir() {
+			entries, err := os.ReadDir(path)
+			require.NoError(t, err)
+			require.NotEmpty(t, entries, "empty folders must be gone")
+		}
+		return nil
+	}))
+
+	code, stderr = render(t, args...)
+	require.Zero(t, code)
+	require.Empty(t, stderr, "one more must have nothing to do")
+	require.Equal(t, got.files, look(t, folder).files)
+	return got
+}
+
+// tempDir returns a folder in memory where that is to be had. To a process that is killed it makes no
+// difference, and bringing hundreds of files to a disk takes a while.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "faults")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
+	return dir
+}
+
+// undisturbed returns what the claims become where nothing goes wrong.
+func undisturbed(t *testing.T, claims string) disk {
+	t.Helper()
+	folder := filepath.Join(tempDir(t), "out")
+	code, stderr := render(t, claims, "-o", folder)
+	require.Zero(t, code, stderr)
+	return look(t, folder)
+}

@@ -1,0 +1,138 @@
+package faults_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestKill kills runs that make instances, rotate their passwords, and remove them, again and again until
+// one gets through: a few hundred times, or until our patience is at its end.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	const claims, wanted = 8, 300
+	dir := t.TempDir() // on a disk, if it can be: the slower, the more there is to hit
+	file, folder := filepath.Join(dir, "claims.yaml"), filepath.Join(dir, "out")
+	writeClaims(t, file, claims, "")
+	aFew := timeToWrite(t, file, dir) / 16
+	random := newRandom()
+	before := look(t, folder)
+
+	kills, midway, stage := 0, 0, 0
+	for start := time.Now(); kills < wanted && time.Since(start) < patience*3/2; stage++ {
+		n, rotation := claims, fmt.Sprint("r", stage)
+		if stage%3 == 2 {
+			n = 1 + stage%2 // the others are removed, and come back in the next stage
+		}
+		writeClaims(t, file, n, rotation)
+		want := undisturbed(t, file)
+		for through := false; !through; {
+			cmd := command(t, "render", file, "-o", folder)
+			if random.IntN(8) == 0 {
+				through = kill(t, cmd, time.Duration(random.Int64N(int64(50*time.Millisecond))))
+			} else {
+				through = killMidway(t, cmd, folder, time.Duration(random.Int64N(int64(aFew))))
+			}
+			now := look(t, folder)
+			requireKept(t, before, now, rotation)
+			if !through {
+				kills++
+				if now.leftovers > 0 || len(now.files) != len(before.files) || !samePasswords(now.passwords, before.passwords) {
+					midway++
+				}
+			}
+			before = now
+		}
+		before = requireComplete(t, folder, want, file, "-o", folder)
+	}
+	t.Logf("%d kills in %d stages, %d of them left something half done", kills, stage, midway)
+	require.Greater(t, midway, kills/4, "kills that come too early or too late test nothing")
+}
+
+// timeToWrite returns how long a run is busy writing into a folder in dir.
+func timeToWrite(t *testing.T, file, dir string) time.Duration {
+	t.Helper()
+	timed := func() time.Duration {
+		start := time.Now()
+		code, stderr := render(t, file, "-o", filepath.Join(dir, "timed"))
+		require.Zero(t, code, stderr)
+		return time.Since(start)
+	}
+	first := timed()
+	return max(first-timed(), time.Millisecond)
+}
+
+// newRandom returns the same moments each time; what a run is at by then differs anyway.
+func newRandom() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
+
+// kill starts the program and kills it after a while. It returns whether the program got through before.
+func kill(t *testing.T, cmd *exec.Cmd, after time.Duration) (through bool) {
+	t.Helper()
+	require.NoError(t, cmd.Start())
+	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	return cmd.Wait() == nil
+}
+
+// killMidway kills the program a while after it has begun to write.
+func killMidway(t *testing.T, cmd *exec.Cmd, folder string, after time.Duration) (through bool) {
+	t.Helper()
+	before := times(folder)
+	require.NoError(t, cmd.Start())
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	for {
+		select {
+		case err := <-done:
+			return err == nil
+		case <-time.After(20 * time.Microsecond):
+		}
+		if times(folder) != before {
+			time.Sleep(after)
+			_ = cmd.Process.Kill()
+			return <-done == nil
+		}
+	}
+}
+
+// times returns when files were last made in, or taken out of, the folder and those in it.
+func times(folder string) string {
+	var times strings.Builder
+	entries, _ := os.ReadDir(folder) // which may not be there yet
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil {
+			fmt.Fprintln(&times, entry.Name(), info.ModTime())
+		}
+	}
+	return times.String()
+}
+
+// requireKept demands that each password that was on the disk still is, unless it was asked to change.
+func requireKept(t *testing.T, before, now disk, rotation string) {
+	t.Helper()
+	for instance, s := range now.passwords {
+		if was, found := before.passwords[instance]; found {
+			require.True(t, s == was || was.rotation != rotation && s.rotation == rotation, "the password of %s has changed", instance)
+		}
+		if other, found := now.others[instance]; found {
+			require.True(t, other == s || s.rotation == rotation && other == before.others[instance], "the connection Secret of %s holds neither the old password nor the new one", instance)
+		}
+	}
+	for instance := range now.others {
+		_, found := now.passwords[instance]
+		_, was := before.passwords[instance]
+		require.True(t, found || was, "the connection Secret of %s was there before the password's", instance)
+	}
+	for name := range now.files {
+		if _, found := now.passwords[filepath.Dir(name)]; !found && filepath.Base(name) != "secret-connection.yaml" {
+			require.Fail(t, "something is there without its password", name)
+		}
+	}
+}

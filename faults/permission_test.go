@@ -1,0 +1,154 @@
+//go:build unix
+
+package faults_test
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestFileSizeLimit lets no run write more than the first bytes of a file, as a quota does.
+func TestFileSizeLimit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, folder := filepath.Join(dir, "claims.yaml"), filepath.Join(dir, "out")
+	writeClaims(t, file, 3, "")
+	want := undisturbed(t, file)
+	self, err := os.Executable()
+	require.NoError(t, err)
+
+	// In units of 512 or 1024 bytes, as the shell likes: the Secrets fit, the StatefulSets do not.
+	cmd := exec.Command("sh", "-c", `ulimit -f 1; exec "$0" "$@"`, self, "render", file, "-o", folder)
+	cmd.Env = []string{runMain + "=1"}
+	require.Error(t, cmd.Run())
+	before := look(t, folder)
+	require.NotEmpty(t, before.passwords)
+	for name := range before.files {
+		assert.NotEqual(t, "statefulset.yaml", filepath.Base(name))
+	}
+
+	now := requireComplete(t, folder, want, file, "-o", folder)
+	for instance, s := range before.passwords {
+		assert.True(t, s == now.passwords[instance], "the password of %s has changed", instance)
+	}
+}
+
+// TestWait holds the lock on the folder: a run says that it waits, and goes on when it may.
+func TestWait(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	file, folder := filepath.Join(dir, "claims.yaml"), filepath.Join(dir, "out")
+	writeClaims(t, file, 1, "")
+	want := undisturbed(t, file)
+	require.NoError(t, os.Mkdir(folder, 0o755))
+	lock, err := os.Open(folder)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
+
+	cmd := command(t, "render", file, "-o", folder)
+	said, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	line := "info: another run is writing to " + folder + "; waiting for it\n"
+	got := make([]byte, len(line))
+	_, err = io.ReadFull(said, got)
+	require.NoError(t, err)
+	assert.Equal(t, line, string(got))
+	assert.Empty(t, look(t, folder).files)
+
+	require.NoError(t, lock.Close())
+	_, err = io.Copy(io.Discard, said)
+	require.NoError(t, err)
+	require.NoError(t, cmd.Wait())
+	requireComplete(t, folder, want, file, "-o", folder)
+}
+
+// TestReadOnly takes away the permission to write, from the whole folder or from that of one instance.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	dir, user := unprivileged(t)
+	file, folder := filepath.Join(dir, "claims.yaml"), filepath.Join(dir, "out")
+	start := func(args ...string) (int, string) {
+		cmd := command(t, append([]string{"render", file, "-o", folder}, args...)...)
+		cmd.Path = filepath.Join(dir, "program")
+		cmd.SysProcAttr = user
+		return run(t, cmd)
+	}
+	writeClaims(t, file, 3, "")
+	code, stderr := start()
+	require.Zero(t, code, stderr)
+	before := look(t, folder)
+
+	chmod(t, folder, 0o555)
+	code, stderr = start()
+	require.Zero(t, code, stderr, "a folder that is up to date need not be written")
+
+	for _, readOnly := range []string{"c0.ns", "c1.ns", "c2.ns"} {
+		writeClaims(t, file, 3, readOnly) // as the rotation
+		chmod(t, filepath.Join(folder, readOnly), 0o555)
+		code, _ = start("--check")
+		require.Equal(t, 1, code)
+		require.Equal(t, before.files, look(t, folder).files, "a check writes nothing")
+
+		code, stderr = start()
+		require.Equal(t, 1, code)
+		require.Contains(t, stderr, filepath.Join(folder, readOnly, "secret-password.yaml")+" cannot be written: permission denied; every file is whole")
+		now := look(t, folder)
+		requireKept(t, before, now, readOnly)
+		require.True(t, before.passwords[readOnly] == now.passwords[readOnly])
+		require.Zero(t, now.leftovers)
+
+		chmod(t, filepath.Join(folder, readOnly), 0o755)
+		code, stderr = start()
+		require.Zero(t, code, stderr)
+		before = look(t, folder)
+		before.requirePairs(t)
+	}
+
+	// A new instance finds no place.
+	writeClaims(t, file, 4, "c2.ns")
+	code, stderr = start()
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "cannot be written: permission denied")
+	require.Equal(t, before.files, look(t, folder).files)
+}
+
+func chmod(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	require.NoError(t, os.Chmod(path, mode))
+}
+
+// unprivileged returns a folder with the program in it, and, if we are root, another user to run it as: root
+// may write everywhere.
+func unprivileged(t *testing.T) (dir string, user *syscall.SysProcAttr) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "faults")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
+	chmod(t, dir, 0o755)
+
+	self, err := os.Executable()
+	require.NoError(t, err)
+	from, err := os.Open(self)
+	require.NoError(t, err)
+	defer from.Close()
+	to, err := os.OpenFile(filepath.Join(dir, "program"), os.O_CREATE|os.O_WRONLY, 0o755)
+	require.NoError(t, err)
+	_, err = io.Copy(to, from)
+	require.NoError(t, err)
+	require.NoError(t, to.Close())
+
+	if os.Getuid() != 0 {
+		return dir, nil
+	}
+	const nobody = 65534
+	require.NoError(t, os.Chown(dir, nobody, nobody))
+	return dir, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+}
