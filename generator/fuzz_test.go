@@ -2,64 +2,337 @@ package generator_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"math/rand"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/generator/report"
+	"github.com/bizmatters/dragonfly-generator/generator/yamlnode"
 )
 
-// FuzzRun feeds lists to the function and checks what holds for all of them: there is no panic; on an
-// error the items leave as they came; on success the output is YAML, and a second run changes nothing.
+const (
+	fuzzHead    = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n"
+	fuzzKptfile = "- {apiVersion: kpt.dev/v1, kind: Kptfile, metadata: {name: x}}\n"
+	fuzzClaim   = "- apiVersion: database.bizmatters.io/v1alpha1\n  kind: DragonflyInstance\n  metadata: {name: victim, namespace: theirs}\n"
+
+	// marker is in every seed and password, and has to stay where it is.
+	marker = "hunter2-hunter2-hunter2-hunter2-hunter2"
+)
+
+// FuzzRun changes whole lists.
 func FuzzRun(f *testing.F) {
-	inputs, err := filepath.Glob("../testdata/*/input.yaml")
-	require.NoError(f, err)
-	require.NotEmpty(f, inputs)
-	for _, input := range inputs {
-		text, err := os.ReadFile(input)
-		require.NoError(f, err)
-		f.Add(text, "an example seed, not for production")
-		f.Add(text, "")
+	for _, input := range goldenInputs(f) {
+		f.Add(input, true)
+		f.Add(input, false)
 	}
-	f.Fuzz(func(t *testing.T, in []byte, seed string) {
-		run := func(in []byte) (out []byte, failed bool) {
-			out, results := generator.Run(in, generator.Environment{
-				LookupEnv: func(string) (string, bool) { return seed, seed != "" },
-				Random:    rand.New(rand.NewSource(1)),
-			})
-			return out, results.ExitCode() != 0
+	f.Fuzz(func(t *testing.T, in []byte, seeded bool) { runTwice(t, in, seeded) })
+}
+
+// TestBeginnings sends in every beginning of a list, as a pipe that breaks off does.
+func TestBeginnings(t *testing.T) {
+	list := fuzzHead + "functionConfig: {apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyGenerator, metadata: {name: x}}\nitems:\n" + fuzzKptfile +
+		"- apiVersion: v1\n  kind: Secret\n  metadata: {name: victim-password, namespace: theirs}\n  stringData:\n    password: \"" + marker + "\"\n" + fuzzClaim
+	succeeded := 0
+	for end := range len(list) + 1 {
+		if _, failed := runTwice(t, []byte(list[:end]), true); !failed {
+			succeeded++
 		}
-		out, failed := run(in)
-		if out == nil {
-			return // no ResourceList
-		}
-		after, ok := items(out)
-		if !ok {
-			t.Fatal("the output is not YAML")
-		}
-		if failed {
-			if before, _ := items(in); !bytes.Equal(before, after) {
-				t.Fatal("on an error the items must leave as they came")
+	}
+	require.Positive(t, succeeded)
+	require.Less(t, succeeded, len(list)/2, "most beginnings are no list")
+}
+
+// FuzzClaim changes one claim, whose author may do what he likes in it, beside an instance that is not
+// his. Whatever he writes, that one stays as it is, and what is made for him has names of his own and runs
+// what every instance runs.
+func FuzzClaim(f *testing.F) {
+	for _, input := range goldenInputs(f) {
+		for _, item := range itemsOf(f, input) {
+			if yamlnode.Text(item, "kind") == "DragonflyInstance" {
+				f.Add(textOf(f, item), true)
+				f.Add(textOf(f, item), false)
 			}
+		}
+	}
+	theirs := map[bool][]byte{}
+	for kept, list := range map[bool]string{true: fuzzKptfile + fuzzClaim, false: fuzzClaim} {
+		out, results := run([]byte(fuzzHead+"items:\n"+list), true)
+		require.Zero(f, results.ExitCode())
+		theirs[kept], _, _ = bytes.Cut(out, []byte("\nresults:\n"))
+	}
+	f.Fuzz(func(t *testing.T, claim string, kept bool) {
+		before := theirs[kept]
+		after, failed := runTwice(t, []byte(string(before)+"\n- "+indent(claim, 2)+"\n"), true)
+		if after == nil || failed {
 			return
 		}
-		again, failed := run(out)
-		if failed {
-			t.Fatal("the second run must succeed")
+		list := itemsOf(t, after)
+		there := len(itemsOf(t, before))
+		if yamlnode.Text(list[there], "kind") != "DragonflyInstance" || yamlnode.Text(list[there], "apiVersion") != "database.bizmatters.io/v1alpha1" {
+			return // his text has become something else, which claims are not
 		}
-		if !bytes.Equal(out, again) {
-			t.Fatal("the second run must change nothing")
+		for i, item := range itemsOf(t, before) {
+			if !yamlnode.Equal(item, list[i]) {
+				t.Fatalf("the claim has changed the %s %s of somebody else", yamlnode.Text(item, "kind"), yamlnode.Text(item, "metadata", "name"))
+			}
+		}
+		name, namespace := yamlnode.Text(list[there], "metadata", "name"), yamlnode.Text(list[there], "metadata", "namespace")
+		if len(list) != there+5 {
+			t.Fatalf("a claim becomes 4 objects, not %d", len(list)-there-1)
+		}
+		for _, object := range list[there+1:] {
+			checkOwn(t, object, name, namespace)
+			if yamlnode.Text(object, "kind") == "StatefulSet" {
+				checkPod(t, object, list[slices.IndexFunc(list, isStatefulSet)])
+			}
 		}
 	})
 }
 
-// clearStyle leaves the values: a list in JSON comes back in lines, and some folded texts do as well.
+func isStatefulSet(n *yaml.Node) bool { return yamlnode.Text(n, "kind") == "StatefulSet" }
+
+// checkOwn checks that an object has the names that belong to the claim, and lies in its folder.
+func checkOwn(t *testing.T, object *yaml.Node, name, namespace string) {
+	t.Helper()
+	kind := yamlnode.Text(object, "kind")
+	if got := yamlnode.Text(object, "metadata", "namespace"); got != namespace {
+		t.Fatalf("a %s is in another namespace than its claim", kind)
+	}
+	if got := yamlnode.Text(object, "metadata", "name"); got != name && (kind != "Secret" || got != name+"-password" && got != name+"-conn") {
+		t.Fatalf("a %s has a name that does not belong to its claim", kind)
+	}
+	path := yamlnode.Text(object, "metadata", "annotations", "internal.config.kubernetes.io/path")
+	if folder := filepath.Base(filepath.Dir(path)); path != "" && (folder != name+"."+namespace || !filepath.IsLocal(path)) {
+		t.Fatalf("a %s lies outside of the folder of its claim", kind)
+	}
+}
+
+// checkPod compares the pod with one of an instance of the usual size: what it runs is not the claim's
+// author's to say, but for the size and the rotation.
+func checkPod(t *testing.T, object, usual *yaml.Node) {
+	t.Helper()
+	pod := func(n *yaml.Node) *yaml.Node { return yamlnode.Get(n, "spec", "template", "spec") }
+	for _, n := range []*yaml.Node{object, usual} {
+		container := yamlnode.Get(pod(n), "containers").Content[0]
+		yamlnode.Set(container, "resources", nil)
+		yamlnode.Set(yamlnode.Get(container, "env").Content[0], "valueFrom", nil) // checked by its name
+		args := yamlnode.Get(container, "args")
+		args.Content = slices.DeleteFunc(args.Content, func(arg *yaml.Node) bool {
+			flag, value, _ := strings.Cut(arg.Value, "=")
+			return (flag == "--maxmemory" || flag == "--proactor_threads") && strings.Trim(value, "0123456789") == ""
+		})
+	}
+	if !yamlnode.Equal(pod(object), pod(usual)) {
+		t.Fatal("the claim says what its pod runs")
+	}
+}
+
+// FuzzConfiguration changes what a platform team sets, whichever fields there are.
+func FuzzConfiguration(f *testing.F) {
+	for _, input := range goldenInputs(f) {
+		list, ok := parse(input)
+		if config := yamlnode.Get(list, "functionConfig"); ok && yamlnode.Text(config, "kind") == "DragonflyGenerator" {
+			if spec := yamlnode.Get(config, "spec"); spec != nil {
+				f.Add(textOf(f, spec), true, true)
+				f.Add(textOf(f, spec), false, false)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, spec string, kept, seeded bool) {
+		items := fuzzClaim + "- apiVersion: v1\n  kind: Secret\n  metadata: {name: dragonfly-seed, namespace: platform}\n  stringData:\n    seed: " + marker + "\n"
+		if kept {
+			items += fuzzKptfile
+		}
+		runTwice(t, []byte(fuzzHead+"functionConfig:\n  apiVersion: database.bizmatters.io/v1alpha1\n  kind: DragonflyGenerator\n  metadata: {name: platform}\n  spec:\n    "+
+			indent(spec, 4)+"\nitems:\n"+items), seeded)
+	})
+}
+
+// FuzzSecret changes what stands in the Secrets that are there already.
+func FuzzSecret(f *testing.F) {
+	for _, value := range []string{
+		"password: MARKER", "password: \"MARKER\\n\"", "password: BASE64", "password: *MARKER", "password: &MARKER x", "password: !MARKER x",
+		"password: {MARKER: MARKER}", "password: [MARKER]", "<<: {password: MARKER}", "password: !!binary BASE64", "password: |\n  MARKER",
+		"password: MARKER\npassword: MARKER", "? MARKER\n: MARKER", "password: \"MARKER", "password: ENC[AES256_GCM,data:MARKER,type:str]",
+	} {
+		for place := range byte(16) {
+			f.Add(value, place)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data string, place byte) {
+		data = strings.NewReplacer("MARKER", marker, "BASE64", base64.StdEncoding.EncodeToString([]byte(marker))).Replace(data)
+		items, name, field, annotations := fuzzClaim, "victim-password", "data", ""
+		if place&1 != 0 {
+			items = fuzzKptfile + items
+		}
+		if place&2 != 0 {
+			name = "victim-conn"
+		}
+		if place&4 != 0 {
+			field = "stringData"
+		}
+		if place&8 != 0 {
+			annotations = "database.bizmatters.io/generated-from: theirs/victim"
+		}
+		runTwice(t, []byte(fuzzHead+"items:\n"+items+"- apiVersion: v1\n  kind: Secret\n  metadata: {name: "+name+", namespace: theirs, annotations: {"+annotations+"}}\n  "+
+			field+":\n    "+indent(data, 4)+"\n"), false)
+	})
+}
+
+// runTwice runs the function and checks what holds for every input: there is no panic; the output is YAML;
+// on an error the items leave as they came; on success a second run changes nothing; and nothing but
+// Secrets shows a secret.
+func runTwice(t *testing.T, in []byte, seeded bool) (out []byte, failed bool) {
+	t.Helper()
+	out, results := run(in, seeded)
+	failed = results.ExitCode() != 0
+	checkSecrets(t, in, out, results)
+	if out == nil {
+		if !failed {
+			t.Fatal("without an output it must be an error")
+		}
+		return nil, failed
+	}
+	after, ok := items(out)
+	if !ok {
+		t.Fatal("the output is not YAML")
+	}
+	if failed {
+		if before, _ := items(in); !bytes.Equal(before, after) {
+			t.Fatal("on an error the items must leave as they came")
+		}
+		return out, failed
+	}
+	again, results := run(out, seeded)
+	if results.ExitCode() != 0 {
+		t.Fatal("the second run must succeed")
+	}
+	if !bytes.Equal(out, again) {
+		t.Fatal("the second run must change nothing")
+	}
+	return out, failed
+}
+
+func run(in []byte, seeded bool) ([]byte, fn.Results) {
+	return generator.Run(in, generator.Environment{
+		LookupEnv: func(string) (string, bool) { return marker, seeded },
+		Random:    rand.New(rand.NewSource(1)),
+	})
+}
+
+// checkSecrets looks for the marker wherever it was not before: in messages, and in objects other than
+// Secrets.
+func checkSecrets(t *testing.T, in, out []byte, results fn.Results) {
+	t.Helper()
+	encoded := base64.StdEncoding.EncodeToString([]byte(marker))
+	shows := func(text string) bool {
+		return strings.Contains(text, "hunter2") || strings.Contains(text, encoded[:12])
+	}
+	if list, ok := parse(in); ok && slices.ContainsFunc(itemsIn(list), func(item *yaml.Node) bool {
+		return !isSecret(item) && shows(rawTextOf(item))
+	}) {
+		return // the input has it elsewhere
+	}
+	if shows(report.Lines(results)) {
+		t.Fatal("stderr shows a secret")
+	}
+	list, ok := parse(out)
+	if !ok {
+		return
+	}
+	if n := yamlnode.Get(list, "results"); n != nil && shows(rawTextOf(n)) {
+		t.Fatal("the results show a secret")
+	}
+	for _, item := range itemsIn(list) {
+		if !isSecret(item) && shows(rawTextOf(item)) {
+			t.Fatalf("a %s shows a secret", yamlnode.Text(item, "kind"))
+		}
+	}
+}
+
+func isSecret(item *yaml.Node) bool { return yamlnode.Text(item, "kind") == "Secret" }
+
+func goldenInputs(f *testing.F) [][]byte {
+	f.Helper()
+	paths, err := filepath.Glob("../testdata/*/input.yaml")
+	require.NoError(f, err)
+	require.NotEmpty(f, paths)
+	var inputs [][]byte
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		require.NoError(f, err)
+		inputs = append(inputs, text)
+	}
+	return inputs
+}
+
+// indent moves all lines but the first to the right, so that they stay inside of what they stand in.
+func indent(text string, by int) string {
+	return strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", by))
+}
+
+// parse returns the list, a mapping.
+func parse(list []byte) (*yaml.Node, bool) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(list, &document); err != nil || len(document.Content) == 0 || document.Content[0].Kind != yaml.MappingNode {
+		return nil, false
+	}
+	return document.Content[0], true
+}
+
+func itemsIn(list *yaml.Node) []*yaml.Node {
+	if n := yamlnode.Get(list, "items"); n != nil && n.Kind == yaml.SequenceNode {
+		return n.Content
+	}
+	return nil
+}
+
+func itemsOf(t testing.TB, list []byte) []*yaml.Node {
+	t.Helper()
+	parsed, _ := parse(list)
+	return itemsIn(parsed)
+}
+
+// textOf returns a node as YAML, "" for one that cannot be written alone.
+func textOf(t testing.TB, n *yaml.Node) string {
+	t.Helper()
+	text, err := yaml.Marshal(n)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// rawTextOf returns all texts in n.
+func rawTextOf(n *yaml.Node) string {
+	var text strings.Builder
+	var write func(n *yaml.Node)
+	write = func(n *yaml.Node) {
+		text.WriteString(strings.Join([]string{n.Value, n.Anchor, n.Tag, n.HeadComment, n.LineComment, n.FootComment, ""}, "\n"))
+		for _, child := range n.Content {
+			write(child)
+		}
+	}
+	write(n)
+	return text.String()
+}
+
+// clearStyle leaves the values: a list in JSON comes back in lines, some folded texts do as well, and nulls
+// are spelled out.
 func clearStyle(n *yaml.Node) {
 	n.Style = 0
+	if n.Kind == yaml.ScalarNode && yamlnode.IsNull(n) {
+		n.Value = ""
+	}
 	for _, child := range n.Content {
 		clearStyle(child)
 	}
@@ -67,15 +340,14 @@ func clearStyle(n *yaml.Node) {
 
 // items returns the items of a list in one form, whatever the style they came in.
 func items(list []byte) ([]byte, bool) {
-	var document yaml.Node
-	if err := yaml.Unmarshal(list, &document); err != nil {
+	parsed, ok := parse(list)
+	if !ok {
 		return nil, false
 	}
-	for i, n := range document.Content[0].Content {
+	for i, n := range parsed.Content {
 		if n.Value == "items" && i%2 == 0 {
-			list := document.Content[0].Content[i+1]
-			clearStyle(list)
-			text, err := yaml.Marshal(list)
+			clearStyle(parsed.Content[i+1])
+			text, err := yaml.Marshal(parsed.Content[i+1])
 			return text, err == nil
 		}
 	}
