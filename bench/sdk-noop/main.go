@@ -1,0 +1,15 @@
+// Command sdk-noop is a function on kpt's SDK that changes nothing: what the way in and out costs.
+package main
+
+import (
+	"os"
+
+	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
+)
+
+func main() {
+	keep := func(*fn.ResourceList) (bool, error) { return true, nil }
+	if err := fn.AsMain(fn.ResourceListProcessorFunc(keep)); err != nil {
+		os.Exit(1)
+	}
+}
