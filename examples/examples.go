@@ -1,0 +1,27 @@
+// Package examples holds directories that show the function at work. Its test runs them with the
+// kustomize library; the end-to-end tests run them with the programs themselves, and the conformance
+// tests apply what they print.
+package examples
+
+import (
+	"path"
+	"path/filepath"
+	"slices"
+)
+
+// Seed is the one that the READMEs of the examples name.
+const Seed = "an example seed, not for production"
+
+// Kustomizations returns the folders in root, which is this package's, that call the function by exec: those
+// with a kustomization and what it prints.
+func Kustomizations(root string) []string {
+	var folders []string
+	for _, pattern := range []string{"*/expected.yaml", "*/*/expected.yaml"} {
+		files, _ := filepath.Glob(filepath.Join(root, pattern)) // its error is for bad patterns only
+		for _, file := range files {
+			folder, _ := filepath.Rel(root, filepath.Dir(file))
+			folders = append(folders, filepath.ToSlash(folder))
+		}
+	}
+	return slices.DeleteFunc(folders, func(folder string) bool { return path.Base(folder) == "container" })
+}
