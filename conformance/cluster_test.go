@@ -236,3 +236,10 @@ func eventually(t *testing.T, want string, args ...string) {
 	t.Logf("the last events:\n%s", events[max(0, len(events)-3000):])
 	t.Fatalf("kubectl %s: wanted %q and got %q for a minute", strings.Join(args, " "), want, got)
 }
+
+// established waits until the API server serves the kind of a CustomResourceDefinition. kubectl wait fails on
+// one that has no conditions yet.
+func established(t *testing.T, crd string) {
+	t.Helper()
+	eventually(t, "True", "get", "crd/"+crd, "-o", `jsonpath={.status.conditions[?(@.type=="Established")].status}`)
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/examples"
 	"github.com/bizmatters/dragonfly-generator/generator"
 	"github.com/bizmatters/dragonfly-generator/generator/report"
 )
@@ -90,24 +91,38 @@ func kptExample(t *testing.T) string {
 	return strings.ReplaceAll(manifests.String(), "<random password 1>", "cmFuZG9t")
 }
 
+// certificates stands in for cert-manager, of which an example has an object.
+const certificates = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: certificates.cert-manager.io}
+spec:
+  group: cert-manager.io
+  scope: Namespaced
+  names: {kind: Certificate, plural: certificates, singular: certificate}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`
+
 // Every size and every example is accepted, and applying it again changes nothing.
 func TestAccepted(t *testing.T) {
 	cases := map[string]string{}
 	for _, size := range []string{"micro", "small", "medium", "large"} {
 		cases[size], _ = render(t, claim("accepted", size+"-cache", size))
 	}
-	files, err := filepath.Glob("../examples/*/expected.yaml")
-	require.NoError(t, err)
-	nested, err := filepath.Glob("../examples/*/*/expected.yaml")
-	require.NoError(t, err)
-	for _, file := range append(files, nested...) {
-		text, err := os.ReadFile(file)
+	for _, folder := range append(examples.Kustomizations("../examples"), "container") {
+		text, err := os.ReadFile(filepath.Join("../examples", folder, "expected.yaml"))
 		require.NoError(t, err)
-		cases[strings.TrimPrefix(filepath.ToSlash(filepath.Dir(file)), "../examples/")] = string(text)
+		cases[folder] = string(text)
 	}
 	cases["kpt"] = kptExample(t)
-	require.Greater(t, len(cases), 9)
-	for _, name := range []string{"accepted", "intelligence-deepagents", "my-namespace", "shop", "shop-dev"} {
+	require.Greater(t, len(cases), 12)
+	apply(t, certificates)
+	established(t, "certificates.cert-manager.io")
+	for _, name := range []string{"accepted", "intelligence-deepagents", "my-namespace", "shop", "shop-dev", "shop-plain", "shop-openshift", "shop-tls"} {
 		namespace(t, name)
 	}
 

@@ -72,7 +72,7 @@ func TestFromCrossplanePage(t *testing.T) {
 	} {
 		must(t, strings.NewReplacer("GROUP", names[0], "VERSION", names[1], "KIND", names[2], "PLURAL", names[3],
 			"SINGULAR", strings.ToLower(names[2]), "SCOPE", names[4]).Replace(crd), "apply", "-f", "-")
-		must(t, "", "wait", "--for=condition=Established", "crd/"+names[3]+"."+names[0], "--timeout=60s")
+		established(t, names[3]+"."+names[0])
 	}
 	namespace(t, ns)
 	must(t, strings.ReplaceAll(crossplane, "NAMESPACE", ns), "apply", "--server-side", "--field-manager=crossplane", "-f", "-")

@@ -18,10 +18,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/examples"
 )
 
-// seed is the one that the READMEs of the examples name.
-const seed = "DRAGONFLY_PASSWORD_SEED=an example seed, not for production"
+const seed = "DRAGONFLY_PASSWORD_SEED=" + examples.Seed
 
 var update = flag.Bool("update", false, "rewrite the expected files of the examples, for review with git diff")
 

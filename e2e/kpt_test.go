@@ -125,3 +125,33 @@ func TestKptSelectorFailsAndChangesNothing(t *testing.T) {
 	assert.Contains(t, r.stderr, "selector")
 	sameTree(t, before, withoutStatus(tree(t, dir)), "a render that fails must change nothing")
 }
+
+// The platform's configuration arrives by configPath, and its plain values by configMap too. The file is
+// among the items of the package, and kept away from the cluster.
+func TestKptConfiguration(t *testing.T) {
+	const config = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata:\n  name: platform\nspec:\n  storageClassName: standard\n  defaultSize: micro\n"
+	for name, how := range map[string]string{
+		"configPath": "    configPath: dragonfly-generator.yaml\n",
+		"configMap":  "    configMap:\n      storageClassName: standard\n      defaultSize: micro\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := write(t, map[string]string{
+				"Kptfile":    "apiVersion: kpt.dev/v1\nkind: Kptfile\nmetadata:\n  name: x\npipeline:\n  mutators:\n  - exec: dragonfly-generator\n" + how,
+				"claim.yaml": "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata:\n  name: my-cache\n  namespace: my-namespace\n",
+			})
+			if name == "configPath" {
+				writeTo(t, dir, map[string]string{"dragonfly-generator.yaml": config})
+			}
+			render(t, dir)
+			first := withoutStatus(tree(t, dir))
+			set := first["my-cache.my-namespace/statefulset.yaml"]
+			assert.Contains(t, set, "storageClassName: standard")
+			assert.Contains(t, set, "memory: 1Gi")
+			if name == "configPath" {
+				assert.Contains(t, first["dragonfly-generator.yaml"], `config.kubernetes.io/local-config: "true"`)
+			}
+			render(t, dir)
+			sameTree(t, first, withoutStatus(tree(t, dir)), "the second render must change nothing")
+		})
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bizmatters/dragonfly-generator/examples"
 	"github.com/bizmatters/dragonfly-generator/internal/sametext"
 )
 
@@ -31,9 +32,9 @@ func TestKustomizeExamples(t *testing.T) {
 	}
 	containers := write(t, inContainer)
 
-	for _, dir := range []string{
-		"agent-executor-cache", "overlays/dev", "overlays/prod", "generators/one-claim", "generators/folder",
-	} {
+	folders := examples.Kustomizations("../examples")
+	require.NotEmpty(t, folders)
+	for _, dir := range folders {
 		t.Run(dir, func(t *testing.T) {
 			folder := filepath.Join("..", "examples", dir)
 			want, err := os.ReadFile(filepath.Join(folder, "expected.yaml"))
