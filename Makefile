@@ -6,7 +6,11 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 IMAGE   ?= ghcr.io/bizmatters/dragonfly-generator
 BUILDER ?= golang:1.26
 KUBERNETES    = $(shell sed -n 's/.*k8s.io.kubernetes \(v[0-9.]*\).*/\1/p' tools/kubernetes/go.mod)
-CONTROL_PLANE = $(if $(wildcard $(KUBEBUILDER_ASSETS)/kube-scheduler),$(KUBEBUILDER_ASSETS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dragonfly-generator/kubernetes-$(KUBERNETES))
+CACHE         = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dragonfly-generator
+CONTROL_PLANE = $(if $(wildcard $(KUBEBUILDER_ASSETS)/kube-scheduler),$(KUBEBUILDER_ASSETS),$(CACHE)/kubernetes-$(KUBERNETES))
+OPERATOR      = v1.6.1
+# The operator's CRD, v1.6.1: a file of yours, or downloaded.
+DRAGONFLY_OPERATOR_CRD ?= $(CACHE)/dragonfly-operator-crd-$(OPERATOR).yaml
 LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/generator/cli.version=$(VERSION)
 
 .DEFAULT_GOAL := help
@@ -33,13 +37,24 @@ race: ## Run the tests under the race detector (needs Go and a C compiler)
 	go test -race ./...
 
 .PHONY: fuzz
-fuzz: ## Fuzz the function for FUZZTIME, one minute unless set (needs Go)
-	go test ./generator -run "^$$" -fuzz FuzzRun -fuzztime $(or $(FUZZTIME),1m)
+fuzz: ## Fuzz lists, claims, configurations and Secrets for FUZZTIME each, 20 seconds unless set (needs Go)
+	@for target in FuzzRun FuzzClaim FuzzConfiguration FuzzSecret; do \
+		go test ./generator -run "^$$" -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 20x || exit 1; \
+	done
+
+# Once round the benchmarks is not enough on a machine that does other things too, so it is BENCHCOUNT times.
+.PHONY: bench
+bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Measure the program beside others, BENCH of it, BENCHCOUNT times (needs Go; 15 minutes)
+	@rm -f bin/bench.txt
+	@for _ in $$(seq $(or $(BENCHCOUNT),3)); do \
+		PATH="$(CURDIR)/bin:$$PATH" go test ./bench -run "^$$" -bench "$(or $(BENCH),.)" -benchtime $(or $(BENCHTIME),2s) -timeout 60m >>bin/bench.txt || { cat bin/bench.txt; exit 1; }; \
+	done
+	@bin/benchstat -col /by bin/bench.txt
 
 .PHONY: lint
 lint: bin/golangci-lint ## Check format, vet and lint (needs Go; builds the linter at first, some minutes)
 	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
-	go vet ./... && go vet -tags e2e,conformance ./e2e ./conformance
+	go vet ./... && go vet -tags e2e,conformance ./e2e ./conformance && go vet -C tools/generate .
 	bin/golangci-lint run --build-tags e2e,conformance
 
 .PHONY: image
@@ -51,8 +66,15 @@ e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to 
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -v ./e2e
 
 .PHONY: conformance
-conformance: build bin/kustomize bin/kube-score $(CONTROL_PLANE)/kube-scheduler ## Apply the manifests to a real control plane (needs Go; builds Kubernetes at first, some minutes)
-	PATH="$(CURDIR)/bin:$(CONTROL_PLANE):$$PATH" KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" go test -tags conformance -count=1 -v ./conformance
+conformance: build bin/kustomize bin/kube-score $(CONTROL_PLANE)/kube-scheduler $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Go; builds Kubernetes at first, some minutes; downloads a CRD)
+	PATH="$(CURDIR)/bin:$(CONTROL_PLANE):$$PATH" KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -v $(if $(SKIP),-skip '$(SKIP)') ./conformance
+
+.PHONY: generate
+generate: ## Write the schemas, the Krmfile and the reference from the Go types of the API (needs Go)
+	go run -C tools/generate .
+
+.PHONY: operator-crd
+operator-crd: $(DRAGONFLY_OPERATOR_CRD)
 
 .PHONY: update
 update: ## Rewrite the golden files from what the program does; review with git diff (needs Go)
@@ -75,11 +97,25 @@ $(CONTROL_PLANE)/kube-scheduler:
 	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kubectl" k8s.io/kubernetes/cmd/kubectl
 	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kube-scheduler" k8s.io/kubernetes/cmd/kube-scheduler
 
+$(CACHE)/dragonfly-operator-crd-$(OPERATOR).yaml:
+	@mkdir -p "$(@D)"
+	curl --connect-timeout 20 -fsSLo "$@.part" https://raw.githubusercontent.com/dragonflydb/dragonfly-operator/$(OPERATOR)/manifests/crd.yaml
+	mv "$@.part" "$@"
+
 bin/kustomize: tools/kustomize/go.mod
 	@go build -C tools/kustomize -o $(CURDIR)/bin/kustomize sigs.k8s.io/kustomize/kustomize/v5
 
 bin/kube-score: tools/kube-score/go.mod
 	@go build -C tools/kube-score -o $(CURDIR)/bin/kube-score github.com/zegl/kube-score/cmd/kube-score
+
+bin/sdk-noop: bench/sdk-noop/main.go go.mod
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sdk-noop ./bench/sdk-noop
+
+bin/helm: tools/helm/go.mod
+	@CGO_ENABLED=0 go build -C tools/helm -trimpath -ldflags '-s -w' -o $(CURDIR)/bin/helm helm.sh/helm/v3/cmd/helm
+
+bin/benchstat: tools/benchstat/go.mod
+	@go build -C tools/benchstat -o $(CURDIR)/bin/benchstat golang.org/x/perf/cmd/benchstat
 
 bin/sops: tools/sops/go.mod
 	@go build -C tools/sops -o $(CURDIR)/bin/ github.com/getsops/sops/v3/cmd/sops filippo.io/age/cmd/age-keygen
