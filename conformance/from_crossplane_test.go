@@ -75,6 +75,8 @@ func TestFromCrossplanePage(t *testing.T) {
 		established(t, names[3]+"."+names[0])
 	}
 	namespace(t, ns)
+	// The page labels the node of the old pod, which may be any; other tests want the nodes as they were.
+	t.Cleanup(func() { must(t, "", "label", "node", "stateless", "workload-type=stateless", "--overwrite") })
 	must(t, strings.ReplaceAll(crossplane, "NAMESPACE", ns), "apply", "--server-side", "--field-manager=crossplane", "-f", "-")
 	must(t, "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata: {name: my-cache, namespace: "+ns+", finalizers: [finalizer.apiextensions.crossplane.io/claim]}\nspec: {size: small, resourceRef: {name: my-cache-x7k2p}}\n---\n"+
 		"apiVersion: database.bizmatters.io/v1alpha1\nkind: XDragonflyInstance\nmetadata: {name: my-cache-x7k2p, finalizers: [composite.apiextensions.crossplane.io/composite]}\n", "apply", "-f", "-")

@@ -66,8 +66,8 @@ func items(t *testing.T, list string) []*yaml.RNode {
 }
 
 // operatorStandIn makes of the Dragonfly my-cache what the operator v1.6.1 makes of it, as far as names,
-// selectors, ports, volumes and security contexts go (the namespace is restricted), and calls its first pod the master. And as there is no kubelet, it ends
-// the pods that are told to.
+// selectors, ports, volumes and security contexts go (the namespace is restricted), and calls its first pod
+// the master. And as there is no kubelet, it ends the pods that are told to.
 const operatorStandIn = `
 while sleep 0.3; do
   uid=$(kubectl get dragonfly my-cache -n NAMESPACE -o jsonpath='{.metadata.uid}')
