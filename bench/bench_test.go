@@ -7,7 +7,9 @@ package bench
 
 import (
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -66,6 +68,24 @@ func BenchmarkKustomize(b *testing.B) {
 			b.Run("by=sdk", func(b *testing.B) { run(b, "kustomize", noInput, append(build, output)...) })
 			b.Run("by=generator", func(b *testing.B) { run(b, "kustomize", noInput, append(build, claims)...) })
 		})
+	}
+}
+
+// BenchmarkManyClaims is the ways to render the same claims: the function as transformer of one kustomization
+// or of three, for each claim by itself, behind a build that knows nothing of it, and without kustomize.
+func BenchmarkManyClaims(b *testing.B) {
+	const n, packages = 300, 3
+	all, part := newInput(b, claims(n)), newInput(b, claims(n/packages))
+	const build = "kustomize build --enable-alpha-plugins --enable-exec "
+	for _, way := range []struct{ by, command string }{
+		{"transformer", build + kustomization(b, "dragonfly-generator", all)},
+		{"generators", build + generators(b, all)},
+		{"three-packages", strings.Repeat(build+kustomization(b, "dragonfly-generator", part)+"; ", packages)},
+		{"filter", "kustomize build " + plain(b, all) + " | dragonfly-generator render -"},
+		{"render", "dragonfly-generator render " + filepath.Join(plain(b, all), "resources.yaml")},
+		{"kustomize-alone", "kustomize build " + plain(b, all)},
+	} {
+		b.Run("n="+strconv.Itoa(n)+"/by="+way.by, func(b *testing.B) { run(b, "bash", noInput, "-euo", "pipefail", "-c", way.command) })
 	}
 }
 

@@ -103,7 +103,36 @@ func kptfile(w io.Writer) {
 // kustomization makes a folder with the items of a list as resources, and a function as transformer.
 func kustomization(b *testing.B, function string, list file) (folder string) {
 	b.Helper()
-	folder = b.TempDir()
+	return folderOf(b, map[string]string{
+		"kustomization.yaml": "resources: [resources.yaml]\ntransformers: [function.yaml]\n",
+		"resources.yaml":     documents(b, list),
+		"function.yaml": fmt.Sprintf("apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\n"+
+			"metadata:\n  name: function\n  annotations:\n    config.kubernetes.io/function: |\n      exec: {path: %s}\n", find(b, function)),
+	})
+}
+
+// plain makes a folder with the items of a list as resources, and no function.
+func plain(b *testing.B, list file) (folder string) {
+	b.Helper()
+	return folderOf(b, map[string]string{
+		"kustomization.yaml": "resources: [resources.yaml]\n",
+		"resources.yaml":     documents(b, list),
+	})
+}
+
+// generators makes a folder in which each claim of a list calls the function for itself.
+func generators(b *testing.B, list file) (folder string) {
+	b.Helper()
+	return folderOf(b, map[string]string{
+		"kustomization.yaml": "generators: [claims.yaml]\n",
+		"claims.yaml": strings.ReplaceAll(documents(b, list), "  annotations:\n", fmt.Sprintf(
+			"  annotations:\n    config.kubernetes.io/function: |\n      exec: {path: %s}\n", find(b, "dragonfly-generator"))),
+	})
+}
+
+// documents returns the items of a list as a stream of YAML documents.
+func documents(b *testing.B, list file) string {
+	b.Helper()
 	text, err := os.ReadFile(string(list))
 	if err != nil {
 		b.Fatal(err)
@@ -111,12 +140,14 @@ func kustomization(b *testing.B, function string, list file) (folder string) {
 	_, items, _ := strings.Cut(string(text), "\nitems:\n")
 	items, _, _ = strings.Cut(items, "\nresults:\n")
 	resources := strings.ReplaceAll(strings.TrimPrefix("\n"+items, "\n- "), "\n- ", "\n---\n")
-	for name, text := range map[string]string{
-		"kustomization.yaml": "resources: [resources.yaml]\ntransformers: [function.yaml]\n",
-		"resources.yaml":     strings.ReplaceAll(resources, "\n  ", "\n"),
-		"function.yaml": fmt.Sprintf("apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\n"+
-			"metadata:\n  name: function\n  annotations:\n    config.kubernetes.io/function: |\n      exec: {path: %s}\n", find(b, function)),
-	} {
+	return strings.ReplaceAll(resources, "\n  ", "\n")
+}
+
+// folderOf makes a folder with these files.
+func folderOf(b *testing.B, files map[string]string) (folder string) {
+	b.Helper()
+	folder = b.TempDir()
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			b.Fatal(err)
 		}
