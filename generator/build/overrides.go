@@ -1,8 +1,6 @@
 package build
 
 import (
-	"encoding/json"
-	"errors"
 	"path"
 	"reflect"
 	"slices"
@@ -11,52 +9,24 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/generator/check"
 	"github.com/bizmatters/dragonfly-generator/generator/config"
 	"github.com/bizmatters/dragonfly-generator/generator/instance"
+	"github.com/bizmatters/dragonfly-generator/generator/patch"
 	"github.com/bizmatters/dragonfly-generator/generator/read"
 	"github.com/bizmatters/dragonfly-generator/generator/report"
 	"github.com/bizmatters/dragonfly-generator/generator/yamlnode"
 )
 
-// errPatch stands for every error of the patch library: its texts quote what is merged.
-var errPatch = errors.New("cannot be merged; give each entry of a list that is merged by names (containers, volumes, env, ports) its name")
-
-// patched returns the object with a strategic merge patch applied, as `kubectl patch` does it.
-func patched[T any](object *T, patch *yaml.Node) (*T, error) {
-	before, err := json.Marshal(object)
-	if err != nil {
-		return nil, err
-	}
-	var fields map[string]any
-	if patch.Decode(&fields) != nil {
-		return nil, errPatch
-	}
-	change, err := json.Marshal(fields)
-	if err != nil {
-		return nil, errPatch
-	}
-	after, err := strategicpatch.StrategicMergePatch(before, change, *object)
-	if err != nil {
-		return nil, errPatch
-	}
-	var result T
-	if err := json.Unmarshal(after, &result); err != nil {
-		return nil, errPatch
-	}
-	return &result, nil
-}
-
 // patchStatefulSet also merges the claim templates by their names. The API has no merge key for them, so
 // that a patch of one of their fields would replace the volume.
-func patchStatefulSet(set *appsv1.StatefulSet, patch *yaml.Node) (*appsv1.StatefulSet, error) {
-	templates := yamlnode.Get(patch, "spec", "volumeClaimTemplates")
+func patchStatefulSet(set *appsv1.StatefulSet, change *yaml.Node) (*appsv1.StatefulSet, error) {
+	templates := yamlnode.Get(change, "spec", "volumeClaimTemplates")
 	if templates == nil || templates.Kind != yaml.SequenceNode {
-		return patched(set, patch)
+		return patch.Apply(set, change)
 	}
 	claims := slices.Clone(set.Spec.VolumeClaimTemplates)
 	for _, template := range templates.Content {
@@ -66,21 +36,21 @@ func patchStatefulSet(set *appsv1.StatefulSet, patch *yaml.Node) (*appsv1.Statef
 			at = len(claims)
 			claims = append(claims, corev1.PersistentVolumeClaim{})
 		}
-		claim, err := patched(&claims[at], template)
+		claim, err := patch.Apply(&claims[at], template)
 		if err != nil {
 			return nil, err
 		}
 		claims[at] = *claim
 	}
-	set, err := patched(set, withoutClaimTemplates(patch))
+	set, err := patch.Apply(set, withoutClaimTemplates(change))
 	if err == nil {
 		set.Spec.VolumeClaimTemplates = claims
 	}
 	return set, err
 }
 
-func withoutClaimTemplates(patch *yaml.Node) *yaml.Node {
-	spec, rest := *yamlnode.Get(patch, "spec"), *patch
+func withoutClaimTemplates(change *yaml.Node) *yaml.Node {
+	spec, rest := *yamlnode.Get(change, "spec"), *change
 	spec.Content, rest.Content = slices.Clone(spec.Content), slices.Clone(rest.Content)
 	yamlnode.Set(&spec, "volumeClaimTemplates", nil)
 	yamlnode.Set(&rest, "spec", &spec)
@@ -113,9 +83,9 @@ func CheckOverrides(functionConfig *read.Item, cfg config.Config, results *repor
 	}
 }
 
-func checkService(object *check.Object, ours *corev1.Service, patch *yaml.Node) {
+func checkService(object *check.Object, ours *corev1.Service, change *yaml.Node) {
 	const path = "spec.overrides.service"
-	theirs, err := patched(ours, patch)
+	theirs, err := patch.Apply(ours, change)
 	if err != nil {
 		object.Errorf(report.Field{Path: path}, "%s", err)
 		return
@@ -123,9 +93,9 @@ func checkService(object *check.Object, ours *corev1.Service, patch *yaml.Node) 
 	compare(object, path, ours, theirs, keptOfService)
 }
 
-func checkStatefulSet(object *check.Object, ours *appsv1.StatefulSet, patch *yaml.Node) {
+func checkStatefulSet(object *check.Object, ours *appsv1.StatefulSet, change *yaml.Node) {
 	const path = "spec.overrides.statefulSet"
-	theirs, err := patchStatefulSet(ours, patch)
+	theirs, err := patchStatefulSet(ours, change)
 	if err != nil {
 		object.Errorf(report.Field{Path: path}, "%s", err)
 		return

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/generator/config"
 	"github.com/bizmatters/dragonfly-generator/generator/instance"
+	"github.com/bizmatters/dragonfly-generator/generator/patch"
 )
 
 // Service returns the Service behind the endpoint. It has an allocated IP, as on live instances, where
@@ -17,7 +18,7 @@ func Service(inst instance.Instance, cfg config.Config) (*corev1.Service, error)
 	if cfg.Overrides.Service == nil {
 		return service, nil
 	}
-	return patched(service, cfg.Overrides.Service)
+	return patch.Apply(service, cfg.Overrides.Service)
 }
 
 func service(inst instance.Instance, cfg config.Config) *corev1.Service {

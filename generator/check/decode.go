@@ -160,13 +160,13 @@ func (d decoder) object(n *yaml.Node, path string, into reflect.Value) bool {
 }
 
 // isDirective takes the directives of a patch, which are the only names with a dollar. There are others
-// than $patch, of which people seldom know what they do.
+// than $patch, of which people seldom know what they do, and its value merge means nothing.
 func (d decoder) isDirective(key, value *yaml.Node, path string) bool {
 	if !d.isPatch || !strings.HasPrefix(key.Value, "$") {
 		return false
 	}
-	if key.Value != "$patch" || !slices.Contains([]string{"delete", "merge", "replace"}, yamlnode.Text(value)) {
-		d.Errorf(report.Field{Path: Join(path, key.Value)}, "is no directive that is known here; write $patch: delete, merge or replace")
+	if key.Value != "$patch" || !slices.Contains([]string{"delete", "replace"}, yamlnode.Text(value)) {
+		d.Errorf(report.Field{Path: Join(path, key.Value)}, "is no directive that is known here; write $patch: delete or replace")
 	}
 	return true
 }
