@@ -2,6 +2,7 @@
 package config
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -222,7 +223,7 @@ func oneOf[T ~string](r *reader, path string, value T, known ...T) {
 	}
 	field, hint := r.at(path), ""
 	if near := check.Nearest(string(value), names); near != "" {
-		field.Proposed, hint = near, "did you mean "+near+"? "
+		field.Proposed, hint = near, fmt.Sprintf("did you mean %q? ", near)
 	}
 	r.Errorf(field, "is unknown; %swrite one of %s", hint, strings.Join(names, ", "))
 }
