@@ -298,7 +298,7 @@ func (m *merger) inform(p plan.Plan, created, updated, removed, superseded []str
 			"the volume is smaller than two full snapshots, and a snapshot is written beside the one before; a larger one is safer if the memory fills up")
 	}
 	if p.RestartOnly {
-		m.results.Infof(p.Claim, "the rotation restarts the pod and changes no password: the Secret %s is not ours, write the new password into it yourself", p.Instance.PasswordSecret())
+		m.results.Infof(p.Claim, "the rotation restarts the pod and changes no password: the Secret %s is not ours; write the new password into it yourself", p.Instance.PasswordSecret())
 	}
 	for _, field := range p.OwnSecrets {
 		m.results.FieldInfof(p.Claim, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; applications read %s", p.Instance.ConnectionSecret())

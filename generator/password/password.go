@@ -68,13 +68,13 @@ func (p Password) Equal(other Password) bool { return p.text() == other.text() }
 func Parse(text string) (Password, error) {
 	switch {
 	case text == "":
-		return Password{}, errors.New("is empty")
+		return Password{}, errors.New("is empty; write one")
 	case !utf8.ValidString(text):
-		return Password{}, errors.New("is not valid UTF-8")
+		return Password{}, errors.New("is not valid UTF-8; take another one, of letters and digits for example")
 	case strings.HasSuffix(text, "\n") && !strings.ContainsAny(strings.TrimRight(text, "\r\n"), "\r\n\x00"):
 		return Password{}, errors.New("ends in a line break; leave it out, with `echo -n` for example")
 	case strings.ContainsAny(text, "\r\n\x00"):
-		return Password{}, errors.New("has a line break or a NUL in it, which the container's environment cannot carry")
+		return Password{}, errors.New("has a line break or a NUL in it, which the container's environment cannot carry; take another one")
 	}
 	return Password{hide(text)}, nil
 }

@@ -392,7 +392,7 @@ func NoNamespace(item *read.Item, name instance.Name, results *report.Results) {
 func secretText(secret *yaml.Node, key string) (text, field string, err error) {
 	secret, err = yamlnode.Plain(secret)
 	if duplicate := (*yamlnode.DuplicateKeyError)(nil); errors.As(err, &duplicate) {
-		return "", "data", errors.New("cannot be read, because the Secret has the same key twice; remove one of them")
+		return "", "data", fmt.Errorf("cannot be read, because the Secret %w; remove one of them", duplicate)
 	} else if err != nil {
 		return "", "data", fmt.Errorf("cannot be read, because the Secret %w; write the values out", err)
 	}

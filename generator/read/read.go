@@ -210,25 +210,25 @@ func ResourceList(in []byte) (*List, error) {
 	items := yamlnode.Get(root, "items")
 	if !yamlnode.IsNull(items) {
 		if items.Kind != yaml.SequenceNode {
-			return nil, errors.New("items of the ResourceList must be a list but is " + yamlnode.KindName(items))
+			return nil, errors.New("items of the ResourceList must be a list, but is " + yamlnode.KindName(items) + "; write each object behind a dash")
 		}
 		for i, n := range items.Content {
 			if n = yamlnode.Follow(n); n.Kind != yaml.MappingNode {
-				return nil, fmt.Errorf("items[%d] of the ResourceList must be an object but is %s", i, yamlnode.KindName(n))
+				return nil, fmt.Errorf("items[%d] of the ResourceList must be an object, but is %s; write one, or take it out", i, yamlnode.KindName(n))
 			}
 			list.append(NewItem(n))
 		}
 	}
 	if fc := yamlnode.Get(root, "functionConfig"); !yamlnode.IsNull(fc) {
 		if fc.Kind != yaml.MappingNode {
-			return nil, errors.New("functionConfig of the ResourceList must be an object but is " + yamlnode.KindName(fc))
+			return nil, errors.New("functionConfig of the ResourceList must be an object, but is " + yamlnode.KindName(fc) + "; write one, or take it out")
 		}
 		if len(fc.Content) > 0 {
 			list.FunctionConfig = NewItem(fc)
 		}
 	}
 	if results := yamlnode.Get(root, "results"); !yamlnode.IsNull(results) && results.Kind != yaml.SequenceNode {
-		return nil, errors.New("results of the ResourceList must be a list but is " + yamlnode.KindName(results))
+		return nil, errors.New("results of the ResourceList must be a list, but is " + yamlnode.KindName(results) + "; take it out")
 	}
 	return list, nil
 }
@@ -287,10 +287,10 @@ var lineOfError = regexp.MustCompile(`\bline (\d+)\b`)
 func notYAML(source string, lines int, err error) error {
 	if match := lineOfError.FindStringSubmatch(err.Error()); match != nil {
 		if line, err := strconv.Atoi(match[1]); err == nil {
-			return fmt.Errorf("%s is not valid YAML near line %d (what stands there is not shown, it may be a secret)", source, lines+line)
+			return fmt.Errorf("%s is not valid YAML near line %d; correct it (what stands there is not shown, it may be a secret)", source, lines+line)
 		}
 	}
-	return fmt.Errorf("%s is not valid YAML (what stands there is not shown, it may be a secret)", source)
+	return fmt.Errorf("%s is not valid YAML; correct it (what stands there is not shown, it may be a secret)", source)
 }
 
 // checkTop reports a field of the list itself that is there twice, or is an alias: what is written into the
