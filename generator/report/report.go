@@ -4,7 +4,7 @@
 // The rules of that output: a message starts in lower case and has no full stop; it says what is wrong,
 // then what to do, after a semicolon. The resource, the file and the field stand in front of it, so the
 // message does not repeat them. A password, a seed, or the text of a YAML, JSON or decode error never
-// goes into one.
+// goes into one. Each has its entry in docs/troubleshooting.md, or a test fails.
 package report
 
 import (
