@@ -28,6 +28,8 @@ type passwords struct {
 	standIns map[read.ID]*read.Item
 	former   map[read.ID]*read.Item // Secrets by the names that they had before kustomize renamed them
 	owners   Owners
+
+	without string // the first claim for which there is no password
 }
 
 func newPasswords(in Input, owners Owners, results *report.Results) *passwords {
@@ -177,7 +179,10 @@ func (p *passwords) create(c claim, rotation string, rotate bool, before rendere
 	case rotate:
 		p.results.FieldErrorf(c.item, rotationField(c), "a new password is asked for, and nothing keeps one that this build makes up: the next build would make another and lock every client out; set the environment variable %s (32 bytes or more, `openssl rand -base64 32`), or render in place, with kpt or `dragonfly-generator render -o`",
 			SeedVariable)
+	case p.without != "":
+		p.results.Errorf(c.item, "there is no password here either; do what is said of DragonflyInstance %s", p.without)
 	default:
+		p.without = c.String()
 		p.results.Errorf(c.item, "there is no password, and nothing keeps one that this build makes up: the next build would make another and lock every client out; set the environment variable %s (32 bytes or more, `openssl rand -base64 32`; pass it with `-e %s` to a container), or put a Secret %s with the key %s beside the claim, or render in place, with kpt or `dragonfly-generator render -o`",
 			SeedVariable, SeedVariable, c.PasswordSecret(), instance.PasswordKey)
 	}
