@@ -74,18 +74,19 @@ func mapList(claim *read.Item, annotation string, change func(string) string) st
 	return strings.Join(elements, ",")
 }
 
-// keepPlace gives n the bookkeeping of the object that it replaces.
+// keepPlace gives n the bookkeeping of the object that it replaces, and nobody else's.
 func keepPlace(n, old *yaml.Node) {
 	annotations := yamlnode.Get(n, "metadata", "annotations")
-	isOwn := func(key string) bool { return !isBookkeeping(key) }
-	annotations.Content = append(fields(annotations, isOwn), fields(yamlnode.Get(old, "metadata", "annotations"), isBookkeeping)...)
+	annotations.Content = append(
+		fields(annotations, func(key, _ string) bool { return !isBookkeeping(key) }),
+		fields(yamlnode.Get(old, "metadata", "annotations"), func(key, text string) bool { return text != "" && isBookkeeping(key) })...)
 }
 
-// fields returns the keys and texts of a mapping's wanted fields that have a text.
-func fields(n *yaml.Node, wanted func(key string) bool) []*yaml.Node {
+// fields returns the keys and texts of a mapping's wanted fields.
+func fields(n *yaml.Node, wanted func(key, text string) bool) []*yaml.Node {
 	var found []*yaml.Node
 	for i := 0; n != nil && i+1 < len(n.Content); i += 2 {
-		if key, text := n.Content[i].Value, yamlnode.Text(n.Content[i+1]); text != "" && wanted(key) {
+		if key, text := n.Content[i].Value, yamlnode.Text(n.Content[i+1]); wanted(key, text) {
 			found = append(found, yamlnode.Scalar(key), yamlnode.Scalar(text))
 		}
 	}

@@ -263,7 +263,7 @@ func decode(in []byte) (*yaml.Node, error) {
 // folded texts with indented lines or more than one line break at their end grow with every pass, and a null
 // that is not spelled out becomes an empty text where it is in braces or brackets (`{a}`, `{a: }`) or a key.
 func steady(n *yaml.Node, spellOut bool) {
-	if n.Kind == yaml.ScalarNode && n.Tag == yaml.MergeTag {
+	if n.Kind == yaml.ScalarNode && n.Tag == yaml.MergeTag && n.Value == "<<" {
 		n.Tag = ""
 	}
 	if n.Kind == yaml.ScalarNode && n.Style&yaml.FoldedStyle != 0 && growing.MatchString(n.Value) {
