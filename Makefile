@@ -3,6 +3,7 @@
 export GOTOOLCHAIN = local
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 IMAGE   ?= ghcr.io/bizmatters/dragonfly-generator
 BUILDER ?= golang:1.26
 KUBERNETES    = $(shell sed -n 's/.*k8s.io.kubernetes \(v[0-9.]*\).*/\1/p' tools/kubernetes/go.mod)
@@ -11,6 +12,11 @@ CONTROL_PLANE = $(if $(wildcard $(KUBEBUILDER_ASSETS)/kube-scheduler),$(KUBEBUIL
 OPERATOR      = v1.6.1
 # The operator's CRD, v1.6.1: a file of yours, or downloaded.
 DRAGONFLY_OPERATOR_CRD ?= $(CACHE)/dragonfly-operator-crd-$(OPERATOR).yaml
+# DIST is where a release is built, for each of PLATFORMS.
+DIST      ?= dist
+PLATFORMS  = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+# The same program for everybody: what Go takes from its user's settings into a program, spelled out.
+REPRODUCIBLY = env -u GOEXPERIMENT GOFLAGS='-trimpath -buildvcs=false' GOWORK=off CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off
 LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/generator/cli.version=$(VERSION)
 
 .DEFAULT_GOAL := help
@@ -52,14 +58,32 @@ bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Measure the pr
 	@bin/benchstat -col /by bin/bench.txt
 
 .PHONY: lint
-lint: bin/golangci-lint ## Check format, vet and lint (needs Go; builds the linter at first, some minutes)
+lint: bin/golangci-lint bin/actionlint ## Check format, vet and lint (needs Go; builds the linter at first, some minutes)
 	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
-	go vet ./... && go vet -tags e2e,conformance ./e2e ./conformance && go vet -C tools/generate .
-	bin/golangci-lint run --build-tags e2e,conformance
+	go vet ./... && go vet -tags e2e,conformance,dist ./e2e ./conformance ./release && go vet -C tools/generate .
+	bin/golangci-lint run --build-tags e2e,conformance,dist
+	bin/actionlint
+
+# The SBOMs name the hash of the program that wrote them, so they are the same wherever that is: on one platform.
+.PHONY: dist
+dist: bin/cyclonedx-gomod ## Build a release, VERSION of it, into dist: programs, SBOMs, checksums (needs Go)
+	@rm -rf "$(DIST)" && mkdir -p "$(DIST)"
+	@for platform in $(PLATFORMS); do \
+		os=$${platform%/*} arch=$${platform#*/}; \
+		case $$os in windows) exe=.exe ;; *) exe= ;; esac; \
+		program="$(DIST)/dragonfly-generator_$(VERSION)_$${os}_$$arch$$exe"; \
+		GOOS=$$os GOARCH=$$arch $(REPRODUCIBLY) go build -ldflags '$(LDFLAGS)' -o "$$program" . || exit 1; \
+		bin/cyclonedx-gomod bin -json -std -noserial -notimestamp -version '$(VERSION)' -output "$$program.cdx.json" "$$program" || exit 1; \
+	done
+	@cd "$(DIST)" && LC_ALL=C && sha256sum dragonfly-generator_* >SHA256SUMS && cat SHA256SUMS
+
+.PHONY: dist-test
+dist-test: ## Build a release twice, in two places, and check what is in it (needs Go)
+	go test -tags dist -count=1 -v ./release
 
 .PHONY: image
 image: ## Build the container image (needs Docker, and a registry to pull BUILDER from)
-	docker build --build-arg BUILDER=$(BUILDER) --build-arg VERSION=$(VERSION) -t $(IMAGE):$(VERSION) .
+	docker build --build-arg BUILDER=$(BUILDER) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -t $(IMAGE):$(VERSION) .
 
 .PHONY: e2e
 e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to end (needs a Docker Engine, kpt and Python)
@@ -85,8 +109,8 @@ update-e2e: build bin/kustomize bin/sops ## The same for the examples with kpt a
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 ./e2e -update
 
 .PHONY: clean
-clean: ## Remove bin
-	rm -rf bin
+clean: ## Remove bin and dist
+	rm -rf bin dist
 
 # Kubernetes takes minutes to build, so what is built once lies in the user's cache.
 $(CONTROL_PLANE)/kube-scheduler:
@@ -122,3 +146,11 @@ bin/sops: tools/sops/go.mod
 
 bin/golangci-lint: tools/golangci-lint/go.mod
 	@go build -C tools/golangci-lint -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bin/actionlint: tools/actionlint/go.mod
+	@go build -C tools/actionlint -o "$(CURDIR)/bin/actionlint" github.com/rhysd/actionlint/cmd/actionlint
+
+# Always, as its own bytes are in what it writes and the Go of today may be another than that of last time.
+.PHONY: bin/cyclonedx-gomod
+bin/cyclonedx-gomod:
+	@$(REPRODUCIBLY) go build -C tools/cyclonedx-gomod -o "$(CURDIR)/bin/cyclonedx-gomod" github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
