@@ -1,6 +1,7 @@
-# Any Docker builds this: no BuildKit syntax. BUILDER is an image with Go 1.26 and a shell.
+# Any Docker builds this, and BuildKit for several platforms at once: BUILDPLATFORM is its word for the machine's
+# own, on which Go builds for all of them. BUILDER is an image with Go 1.26 and a shell.
 ARG BUILDER=golang:1.26
-FROM ${BUILDER} AS build
+FROM --platform=${BUILDPLATFORM:-linux} ${BUILDER} AS build
 WORKDIR /src
 ENV CGO_ENABLED=0 GOTOOLCHAIN=local
 COPY go.mod go.sum ./
@@ -17,9 +18,13 @@ RUN echo 'nobody:x:65534:65534:nobody:/:/sbin/nologin' > /passwd
 
 FROM scratch
 ARG VERSION=devel
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="dragonfly-generator" \
       org.opencontainers.image.description="KRM function that expands DragonflyInstance claims" \
+      org.opencontainers.image.url="https://github.com/bizmatters/dragonfly-generator" \
+      org.opencontainers.image.documentation="https://github.com/bizmatters/dragonfly-generator/tree/main/docs" \
       org.opencontainers.image.source="https://github.com/bizmatters/dragonfly-generator" \
+      org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}"
 COPY --from=build /passwd /etc/passwd

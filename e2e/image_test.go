@@ -4,8 +4,14 @@ package e2e
 
 import (
 	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +29,9 @@ import (
 
 // image is what the examples call the function, so what the tests build is named so.
 const image = "ghcr.io/bizmatters/dragonfly-generator:v0.1.0"
+
+// revision stands for the commit that an image is built from.
+const revision = "0123456789abcdef0123456789abcdef01234567"
 
 // maxImageSize is in bytes, of the image on disk.
 const maxImageSize = 20_000_000
@@ -42,7 +51,7 @@ func buildImage(t *testing.T) {
 			builder = standInBuilder(t)
 		}
 		succeeds(t, "..", []string{"DOCKER_BUILDKIT=0"}, "docker", "build", "--build-arg", "BUILDER="+builder,
-			"--build-arg", "VERSION=v0.1.0", "-t", image, ".")
+			"--build-arg", "VERSION=v0.1.0", "--build-arg", "REVISION="+revision, "-t", image, ".")
 		built = true
 	})
 	if !built {
@@ -136,7 +145,17 @@ func TestImage(t *testing.T) {
 	require.NoError(t, err)
 	assert.Less(t, size, maxImageSize)
 	assert.Equal(t, "65534:65534", inspect("{{.Config.User}}"))
-	assert.Equal(t, "v0.1.0", inspect(`{{index .Config.Labels "org.opencontainers.image.version"}}`))
+	assert.JSONEq(t, `["/usr/local/bin/dragonfly-generator"]`, inspect("{{json .Config.Entrypoint}}"))
+	assert.JSONEq(t, `{
+		"org.opencontainers.image.title": "dragonfly-generator",
+		"org.opencontainers.image.description": "KRM function that expands DragonflyInstance claims",
+		"org.opencontainers.image.url": "https://github.com/bizmatters/dragonfly-generator",
+		"org.opencontainers.image.documentation": "https://github.com/bizmatters/dragonfly-generator/tree/main/docs",
+		"org.opencontainers.image.source": "https://github.com/bizmatters/dragonfly-generator",
+		"org.opencontainers.image.licenses": "Apache-2.0",
+		"org.opencontainers.image.version": "v0.1.0",
+		"org.opencontainers.image.revision": "`+revision+`"
+	}`, inspect("{{json .Config.Labels}}"))
 
 	list := "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- " +
 		strings.ReplaceAll(strings.TrimSpace(claim), "\n", "\n  ") + "\n"
@@ -149,6 +168,77 @@ func TestImage(t *testing.T) {
 	assert.True(t, strings.Contains(string(out), "kind: StatefulSet"))
 
 	assert.Equal(t, "v0.1.0\n", succeeds(t, ".", nil, "docker", "run", "--rm", "--network", "none", image, "version"))
+}
+
+// TestImageHoldsTheRelease: the image has the program of the release, byte by byte, though it was built with
+// another Go in another place, and nothing else but a name for its user.
+func TestImageHoldsTheRelease(t *testing.T) {
+	buildImage(t)
+	platform := strings.TrimSpace(succeeds(t, ".", nil, "docker", "image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", image))
+	dist := t.TempDir()
+	succeeds(t, "..", nil, "make", "dist", "VERSION=v0.1.0", "DIST="+dist, "PLATFORMS="+platform)
+	program, err := os.ReadFile(filepath.Join(dist, "dragonfly-generator_v0.1.0_"+strings.ReplaceAll(platform, "/", "_")))
+	require.NoError(t, err)
+
+	files := imageFiles(t)
+	modes := map[string]string{}
+	for name, file := range files {
+		modes[name] = file.mode
+	}
+	assert.Equal(t, map[string]string{
+		"etc/":                              "drwxr-xr-x 0:0",
+		"etc/passwd":                        "-rw-r--r-- 0:0",
+		"usr/":                              "drwxr-xr-x 0:0",
+		"usr/local/":                        "drwxr-xr-x 0:0",
+		"usr/local/bin/":                    "drwxr-xr-x 0:0",
+		"usr/local/bin/dragonfly-generator": "-rwxr-xr-x 0:0",
+	}, modes)
+	assert.Equal(t, "nobody:x:65534:65534:nobody:/:/sbin/nologin\n", string(files["etc/passwd"].content))
+	assert.True(t, bytes.Equal(program, files["usr/local/bin/dragonfly-generator"].content),
+		"the image's program is not the one that `make dist` builds")
+}
+
+type imageFile struct {
+	mode    string // and the owner
+	content []byte
+}
+
+// imageFiles returns what lies in the image's layers.
+func imageFiles(t *testing.T) map[string]imageFile {
+	t.Helper()
+	saved := untar(t, []byte(succeeds(t, ".", nil, "docker", "save", image)))
+	var manifest []struct{ Layers []string }
+	require.NoError(t, json.Unmarshal(saved["manifest.json"].content, &manifest))
+	require.Len(t, manifest, 1)
+	files := map[string]imageFile{}
+	for _, layer := range manifest[0].Layers {
+		maps.Copy(files, untar(t, saved[layer].content))
+	}
+	return files
+}
+
+func untar(t *testing.T, archive []byte) map[string]imageFile {
+	t.Helper()
+	var from io.Reader = bytes.NewReader(archive)
+	if bytes.HasPrefix(archive, []byte{0x1f, 0x8b}) { // some Docker Engines keep layers compressed
+		var err error
+		from, err = gzip.NewReader(from)
+		require.NoError(t, err)
+	}
+	files := map[string]imageFile{}
+	for reader := tar.NewReader(from); ; {
+		header, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return files
+		}
+		require.NoError(t, err)
+		content, err := io.ReadAll(reader)
+		require.NoError(t, err)
+		files[header.Name] = imageFile{
+			mode:    fmt.Sprintf("%s %d:%d", header.FileInfo().Mode(), header.Uid, header.Gid),
+			content: content,
+		}
+	}
 }
 
 func TestKustomizeContainer(t *testing.T) {
