@@ -60,6 +60,9 @@ func (p *passwords) decide(c claim, plan *Plan) bool {
 		if view.state == sealed && view.rotation == "" {
 			view.rotation = before.rotation // it says nothing, so it is as it was when the pod last restarted
 		}
+		if view.plain && view.item.Annotation(v1alpha1.PasswordRotation) != view.rotation {
+			view.password = password.Password{} // of another rotation than what is sealed, so of no use
+		}
 	}
 
 	// An own password Secret says for itself which rotation it belongs to. Without one, what is left says it.
@@ -109,7 +112,7 @@ func (p *passwords) decide(c claim, plan *Plan) bool {
 			plan.PasswordSecret = Renew
 		}
 	}
-	plan.OneHidden = pw.isHidden() != conn.isHidden() && pw.isThere() && conn.isThere()
+	plan.OneHidden = pw.isHidden() != conn.isHidden()
 	// Where the old connection Secret says something else, somebody has edited the password Secret.
 	edited := !conn.password.IsZero() && !conn.password.Equal(inst.Password)
 	inst.Derived = p.isDerived(c, *inst, before, plan.Origin == "" && !pw.foreign && !edited)
