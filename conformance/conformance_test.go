@@ -123,7 +123,7 @@ func TestAccepted(t *testing.T) {
 	require.Greater(t, len(cases), 12)
 	apply(t, certificates)
 	established(t, "certificates.cert-manager.io")
-	for _, name := range []string{"accepted", "intelligence-deepagents", "my-namespace", "shop", "shop-dev", "shop-plain", "shop-openshift", "shop-tls"} {
+	for _, name := range []string{"accepted", "argocd", "intelligence-deepagents", "my-namespace", "shop", "shop-dev", "shop-plain", "shop-openshift", "shop-tls"} {
 		namespace(t, name)
 	}
 

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,26 +72,34 @@ func standInBuilder(t *testing.T) string {
 		"GOMODCACHE=" + modules, "GOFLAGS=-modcacherw", "GOPROXY=file://" + cache + "/cache/download," + proxy,
 	}, "go", "mod", "download")
 
-	cmd := exec.Command("docker", "import",
+	importImage(t, name, []string{
 		"-c", "ENV PATH=/usr/local/go/bin:/bin", "-c", "ENV GOPATH=/go", "-c", "ENV GOCACHE=/tmp/go-build",
-		"-c", "ENV GOPROXY=off", "-", name)
+		"-c", "ENV GOPROXY=off",
+	}, func(archive *tar.Writer) {
+		addTree(t, archive, strings.TrimSpace(succeeds(t, "..", nil, "go", "env", "GOROOT")), "usr/local/go")
+		addTree(t, archive, modules, "go/pkg/mod")
+		for _, file := range shell(t) {
+			addTree(t, archive, file, strings.TrimPrefix(file, "/"))
+		}
+		require.NoError(t, archive.WriteHeader(&tar.Header{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o1777}))
+	})
+	return name
+}
+
+// importImage makes an image of the files that fill writes.
+func importImage(t *testing.T, name string, options []string, fill func(*tar.Writer)) {
+	t.Helper()
+	cmd := exec.Command("docker", slices.Concat([]string{"import"}, options, []string{"-", name})...)
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	require.NoError(t, cmd.Start())
-
 	archive := tar.NewWriter(stdin)
-	addTree(t, archive, strings.TrimSpace(succeeds(t, "..", nil, "go", "env", "GOROOT")), "usr/local/go")
-	addTree(t, archive, modules, "go/pkg/mod")
-	for _, file := range shell(t) {
-		addTree(t, archive, file, strings.TrimPrefix(file, "/"))
-	}
-	require.NoError(t, archive.WriteHeader(&tar.Header{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o1777}))
+	fill(archive)
 	require.NoError(t, archive.Close())
 	require.NoError(t, stdin.Close())
 	require.NoError(t, cmd.Wait(), stderr.String())
-	return name
 }
 
 var library = regexp.MustCompile(`/\S+`)

@@ -12,8 +12,8 @@ import (
 // Seed is the one that the READMEs of the examples name.
 const Seed = "an example seed, not for production"
 
-// Kustomizations returns the folders in root, which is this package's, that call the function by exec: those
-// with a kustomization and what it prints.
+// Kustomizations returns the folders in root, which is this package's, with a kustomization and what it
+// prints. But for container, they need no Docker.
 func Kustomizations(root string) []string {
 	var folders []string
 	for _, pattern := range []string{"*/expected.yaml", "*/*/expected.yaml"} {
