@@ -87,7 +87,7 @@ image: ## Build the container image (needs Docker, and a registry to pull BUILDE
 
 .PHONY: e2e
 e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to end (needs a Docker Engine, kpt and Python)
-	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -v ./e2e
+	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m -v ./e2e
 
 .PHONY: conformance
 conformance: build bin/kustomize bin/kube-score $(CONTROL_PLANE)/kube-scheduler $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Go; builds Kubernetes at first, some minutes; downloads a CRD)
@@ -106,7 +106,7 @@ update: ## Rewrite the golden files from what the program does; review with git 
 
 .PHONY: update-e2e
 update-e2e: build bin/kustomize bin/sops ## The same for the examples with kpt and Docker (needs both)
-	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 ./e2e -update
+	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m ./e2e -update
 
 .PHONY: clean
 clean: ## Remove bin and dist
