@@ -115,7 +115,10 @@ func SetText(n *yaml.Node, text string, path ...string) {
 			i = index(n, key)
 		} else if null := n.Content[i+1]; IsNull(null) {
 			n.Content[i].LineComment = null.LineComment // a mapping has no line of its own
-			n.Content[i+1] = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", HeadComment: null.HeadComment, FootComment: null.FootComment}
+			// What stands below a name without a value, fields that are commented out say, is in the mapping now.
+			head := strings.TrimPrefix(null.HeadComment+"\n"+n.Content[i].FootComment, "\n")
+			n.Content[i].FootComment = ""
+			n.Content[i+1] = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", HeadComment: strings.TrimSuffix(head, "\n"), FootComment: null.FootComment}
 		}
 		n = n.Content[i+1]
 	}
