@@ -108,13 +108,17 @@ func checkStatefulSet(object *check.Object, ours *appsv1.StatefulSet, change *ya
 		return
 	}
 	compare(object, containers+"["+ContainerName+"]", ours.Spec.Template.Spec.Containers[0], container, keptOfContainer)
-	checkMerged(object, path+".spec.template.spec", theirs.Spec.Template.Spec)
+	checkMerged(object, path+".spec.template.spec", theirs)
 }
 
 // checkMerged reports what a merge easily leaves behind: two kinds of a probe or a volume, where a patch
 // added one and did not take the other away, and mounts of volumes that it took away.
-func checkMerged(object *check.Object, path string, pod corev1.PodSpec) {
+func checkMerged(object *check.Object, path string, set *appsv1.StatefulSet) {
+	pod := set.Spec.Template.Spec
 	volumes := []string{DataVolume}
+	for _, template := range set.Spec.VolumeClaimTemplates {
+		volumes = append(volumes, template.Name)
+	}
 	for _, volume := range pod.Volumes {
 		volumes = append(volumes, volume.Name)
 		if kinds(volume.VolumeSource) > 1 {
@@ -123,9 +127,12 @@ func checkMerged(object *check.Object, path string, pod corev1.PodSpec) {
 	}
 	for _, c := range pod.Containers {
 		at := path + ".containers[" + c.Name + "]"
-		for name, probe := range map[string]*corev1.Probe{"livenessProbe": c.LivenessProbe, "readinessProbe": c.ReadinessProbe, "startupProbe": c.StartupProbe} {
-			if probe != nil && kinds(probe.ProbeHandler) > 1 {
-				object.Errorf(report.Field{Path: at + "." + name}, "has two kinds of a probe now; set the one that was there to null")
+		for _, probe := range []struct {
+			name string
+			*corev1.Probe
+		}{{"livenessProbe", c.LivenessProbe}, {"readinessProbe", c.ReadinessProbe}, {"startupProbe", c.StartupProbe}} {
+			if probe.Probe != nil && kinds(probe.ProbeHandler) > 1 {
+				object.Errorf(report.Field{Path: at + "." + probe.name}, "has two kinds of a probe now; set the one that was there to null")
 			}
 		}
 		for _, mount := range c.VolumeMounts {
@@ -181,6 +188,7 @@ var keptOfStatefulSet = []kept[*appsv1.StatefulSet]{
 	{"spec.replicas", "each pod would be a store of its own behind one Service", func(s *appsv1.StatefulSet) any {
 		return s.Spec.Replicas == nil || *s.Spec.Replicas == 0 || *s.Spec.Replicas == 1 // 0 is a pause
 	}},
+	{"spec.ordinals", "the pod would be another one, with a new and empty volume", func(s *appsv1.StatefulSet) any { return s.Spec.Ordinals }},
 	{"spec.template.metadata.labels", whyLabels, func(s *appsv1.StatefulSet) any { return ownLabels(s.Spec.Template.Labels) }},
 	{"spec.template.metadata.annotations", whyMark, func(s *appsv1.StatefulSet) any { return ownAnnotations(s.Spec.Template.Annotations) }},
 	{"spec.template.spec.enableServiceLinks", "with service links a Service called dfly-… kills every Dragonfly of its namespace", func(s *appsv1.StatefulSet) any {

@@ -52,6 +52,7 @@ func TestOverridesThatAreRefused(t *testing.T) {
 		{"kpt would write the object elsewhere.", "{service: {metadata: {annotations: {internal.config.kubernetes.io/path: ../x.yaml}}}}", service + ".metadata.annotations"},
 		{"A selector of one instance would be every instance's.", "{statefulSet: {spec: {selector: {matchLabels: {app: my-cache}}}}}", set + ".spec.selector"},
 		{"Two pods would be two stores.", "{statefulSet: {spec: {replicas: 2}}}", set + ".spec.replicas"},
+		{"A pod with another number has another volume.", "{statefulSet: {spec: {ordinals: {start: 3}}}}", set + ".spec.ordinals"},
 		{"There is no less than no pod.", "{statefulSet: {spec: {replicas: -1}}}", set + ".spec.replicas"},
 		{"A null takes a selector away too.", "{statefulSet: {spec: {selector: null}}}", set + ".spec.selector"},
 
@@ -100,6 +101,7 @@ func TestOverridesThatAreTaken(t *testing.T) {
 		{"Another kind of volume, with ours taken away.", inPod("volumes: [{name: tmp, emptyDir: null, hostPath: {path: /tmp}}]")},
 		{"User ids that the platform assigns.", inPod("securityContext: {runAsUser: null, runAsGroup: null, fsGroup: null}")},
 		{"Another way to mount the volume.", "{statefulSet: {spec: {volumeClaimTemplates: [{metadata: {name: dragonfly-data}, spec: {accessModes: [ReadWriteOncePod]}}]}}}"},
+		{"A volume of the platform's own.", "{statefulSet: {spec: {volumeClaimTemplates: [{metadata: {name: extra}, spec: {accessModes: [ReadWriteOnce]}}], template: {spec: {containers: [{name: dragonfly, volumeMounts: [{name: extra, mountPath: /extra}]}]}}}}}"},
 		{"A Service for more than the cluster.", "{service: {metadata: {annotations: {lb: internal}}, spec: {type: LoadBalancer, loadBalancerClass: a}}}"},
 	} {
 		assert.Empty(t, problemsOf(t, tc.overrides), tc.reason)

@@ -103,6 +103,8 @@ files that change are written, each as a whole; the files of claims that are gon
 				return errors.New("render needs a PATH; name files or folders with claims, or - for stdin")
 			case cmd.Flags().Changed("output") && o.Folder == "":
 				return errors.New("-o needs a DIR; an empty one is none")
+			case cmd.Flags().Changed("config") && o.Config == "":
+				return errors.New("--config needs a FILE; an empty one is none")
 			case o.Check && o.Folder == "":
 				return errors.New("--check compares with what is kept; name its folder with -o DIR")
 			}

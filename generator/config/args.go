@@ -25,7 +25,8 @@ var forbiddenFlags = []string{
 	"flagfile", "fromenv", "tryfromenv",
 	"port", "bind", "primary_port_http_enabled",
 	"version", "only_check_args",
-	"admin_nopass", // opens a port without a password
+	"admin_nopass",   // opens a port without a password
+	"memcached_port", // so does this one (dragonfly pull request 5098)
 }
 
 // args takes further flags of Dragonfly. Errors do not show their values, which may be secrets.

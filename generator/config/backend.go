@@ -2,11 +2,13 @@ package config
 
 import (
 	"slices"
+	"strconv"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/generator/check"
+	"github.com/bizmatters/dragonfly-generator/generator/instance"
 	"github.com/bizmatters/dragonfly-generator/generator/report"
 	"github.com/bizmatters/dragonfly-generator/generator/yamlnode"
 )
@@ -49,6 +51,9 @@ func (r *reader) forOperator() {
 		if ports := yamlnode.Get(patch, "spec", "ports"); ports != nil && ports.Kind == yaml.SequenceNode {
 			for i, port := range ports.Content {
 				r.carried(port, check.Element(path+".spec.ports", i), "port", "nodePort")
+				if yamlnode.Text(port, "port") != strconv.Itoa(instance.Port) {
+					r.Errorf(r.at(check.Element(path+".spec.ports", i)+".port"), "has no counterpart with backend: %s; take it out", v1alpha1.Operator)
+				}
 			}
 		}
 	}

@@ -29,18 +29,19 @@ func redact(before, after []byte) (old, changed string, err error) {
 		return "", "", errors.New("the file cannot be read again")
 	}
 	wasThere, isThere := valuesOf(was), valuesOf(is)
-	if old, err = redactDocuments(was, isThere, redactedOld); err != nil {
+	// Also where a Secret goes or comes: a comment that stays beside it may be about it.
+	hasSecret := slices.ContainsFunc(slices.Concat(was, is), func(d read.Document) bool { return d.Node != nil && holdsSecret(d.Node) })
+	if old, err = redactDocuments(was, hasSecret, isThere, redactedOld); err != nil {
 		return "", "", err
 	}
-	changed, err = redactDocuments(is, wasThere, redactedNew)
+	changed, err = redactDocuments(is, hasSecret, wasThere, redactedNew)
 	return old, changed, err
 }
 
 // redactDocuments returns the text of a file. Documents with a Secret in them are written anew, without
-// their comments, which may show values too. Values that are others in the other version get the mark.
-func redactDocuments(documents []read.Document, others values, mark string) (string, error) {
+// their comments, which may show values too; where a version has a Secret, other comments go as well. Values that are others in the other version get the mark.
+func redactDocuments(documents []read.Document, hasSecret bool, others values, mark string) (string, error) {
 	var text []byte
-	hasSecret := slices.ContainsFunc(documents, func(d read.Document) bool { return d.Node != nil && holdsSecret(d.Node) })
 	for _, document := range documents {
 		if document.Node == nil && hasSecret {
 			continue // a Secret that is commented out, perhaps

@@ -60,7 +60,7 @@ func isLocal(item *read.Item) bool {
 		return true
 	case item.Group == "kpt.dev":
 		return item.Kind == "Kptfile"
-	case item.Group == "config.kubernetes.io":
+	case item.Group == "config.kubernetes.io", item.Group == "config.k8s.io":
 		return item.Kind == "Krmfile"
 	}
 	return false
