@@ -11,7 +11,7 @@ ARG VERSION=devel
 ARG TARGETOS
 ARG TARGETARCH
 RUN GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false \
-    -ldflags "-s -w -X github.com/bizmatters/dragonfly-generator/generator/cli.version=${VERSION}" \
+    -ldflags "-s -w -X github.com/bizmatters/dragonfly-generator/internal/cli.version=${VERSION}" \
     -o /dragonfly-generator .
 # Kustomize and kpt run the image as `--user nobody`, which Docker looks up in the image.
 RUN echo 'nobody:x:65534:65534:nobody:/:/sbin/nologin' > /passwd

@@ -6,7 +6,7 @@ package main
 import (
 	"os"
 
-	"github.com/bizmatters/dragonfly-generator/generator/cli"
+	"github.com/bizmatters/dragonfly-generator/internal/cli"
 )
 
 func main() {

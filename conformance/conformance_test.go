@@ -17,7 +17,7 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/examples"
 	"github.com/bizmatters/dragonfly-generator/generator"
-	"github.com/bizmatters/dragonfly-generator/generator/report"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
 const seed = "an example seed, not for production"

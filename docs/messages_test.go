@@ -16,7 +16,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/bizmatters/dragonfly-generator/generator/cli"
+	"github.com/bizmatters/dragonfly-generator/internal/cli"
 )
 
 const module = "github.com/bizmatters/dragonfly-generator"

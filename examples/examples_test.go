@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
 	"github.com/bizmatters/dragonfly-generator/examples"
-	_ "github.com/bizmatters/dragonfly-generator/generator/cli" // what is built below, so that go test takes no older result for this one
+	_ "github.com/bizmatters/dragonfly-generator/internal/cli" // what is built below, so that go test takes no older result for this one
 	"github.com/bizmatters/dragonfly-generator/internal/sametext"
 )
 

@@ -22,8 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/generator/cli"
-	"github.com/bizmatters/dragonfly-generator/generator/wholefile"
+	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
+	"github.com/bizmatters/dragonfly-generator/internal/cli"
 )
 
 // runMain makes the test binary behave as the program.
@@ -102,7 +102,7 @@ func look(t *testing.T, folder string) disk {
 		if entry.IsDir() {
 			return nil
 		}
-		if wholefile.IsTemporary(entry.Name()) {
+		if atomicfile.IsTemporary(entry.Name()) {
 			d.leftovers++
 			return nil
 		}

@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator"
-	"github.com/bizmatters/dragonfly-generator/generator/report"
-	"github.com/bizmatters/dragonfly-generator/generator/yamlnode"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 const (

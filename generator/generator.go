@@ -17,12 +17,12 @@ import (
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/generator/build"
-	"github.com/bizmatters/dragonfly-generator/generator/config"
-	"github.com/bizmatters/dragonfly-generator/generator/merge"
-	"github.com/bizmatters/dragonfly-generator/generator/plan"
-	"github.com/bizmatters/dragonfly-generator/generator/read"
-	"github.com/bizmatters/dragonfly-generator/generator/report"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/merge"
+	"github.com/bizmatters/dragonfly-generator/internal/plan"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
 // Environment is what the function takes from outside its input.
@@ -38,7 +38,7 @@ type Environment struct {
 // ResourceList.
 func Run(in []byte, env Environment) (out []byte, all fn.Results) {
 	var results report.Results
-	list, err := read.ResourceList(in)
+	list, err := krm.ResourceList(in)
 	if err != nil {
 		results.Errorf(nil, "%s", err)
 		return nil, results.All()
@@ -63,16 +63,16 @@ type Expansion struct {
 	merge.Changes
 	// Local are the items that are for this function and not for the cluster: claims, configurations, and
 	// the Secret with the seed.
-	Local []*read.Item
+	Local []*krm.Item
 }
 
 // Expand is the way from the claims to their objects among the items. Kept says that the result goes back
 // to the files that the items came from, so that the next run sees what this one made. It decides only:
 // nothing is changed before there is no error left to find.
-func Expand(list *read.List, kept bool, env Environment, results *report.Results) (Expansion, error) {
+func Expand(list *krm.List, kept bool, env Environment, results *report.Results) (Expansion, error) {
 	cfg := config.Read(list.FunctionConfig, results)
 	warnOfIdle(list, results)
-	build.CheckOverrides(list.FunctionConfig, cfg, results)
+	specs.CheckOverrides(list.FunctionConfig, cfg, results)
 	in := plan.Input{
 		List: list, Config: cfg, Kept: kept, Unclear: results.HasErrors(),
 		LookupEnv: env.LookupEnv, Random: env.Random,
@@ -86,7 +86,7 @@ func Expand(list *read.List, kept bool, env Environment, results *report.Results
 
 // warnOfIdle warns of a configuration that stands among the items while the function has none: somebody
 // believes in it, and nothing of it holds.
-func warnOfIdle(list *read.List, results *report.Results) {
+func warnOfIdle(list *krm.List, results *report.Results) {
 	if fc := list.FunctionConfig; fc != nil && fc.Kind == v1alpha1.ConfigKind {
 		return
 	}
@@ -99,8 +99,8 @@ func warnOfIdle(list *read.List, results *report.Results) {
 
 // localItems returns the items that are for this function and not for the cluster: claims,
 // configurations, and the Secret with the seed.
-func localItems(in plan.Input) []*read.Item {
-	var local []*read.Item
+func localItems(in plan.Input) []*krm.Item {
+	var local []*krm.Item
 	for _, item := range in.List.Items {
 		if item.Group == v1alpha1.Group && (item.Kind == v1alpha1.ClaimKind || item.Kind == v1alpha1.ConfigKind) {
 			local = append(local, item)
@@ -112,15 +112,15 @@ func localItems(in plan.Input) []*read.Item {
 // isKept says whether the result goes back to the files that the items came from. Only kpt's own
 // Kptfile among the items proves that; a path annotation does not, kustomize makes some up. It reports
 // kpt's selectors: they could hide the Secrets that hold the passwords.
-func isKept(list *read.List, results *report.Results) bool {
+func isKept(list *krm.List, results *report.Results) bool {
 	kept := false
-	var inPackage, selected *read.Item
+	var inPackage, selected *krm.Item
 	for _, item := range list.Items {
 		kept = kept || item.Group == "kpt.dev" && item.Kind == "Kptfile"
-		if inPackage == nil && item.Annotation(read.PackagePath) != "" {
+		if inPackage == nil && item.Annotation(krm.PackagePath) != "" {
 			inPackage = item
 		}
-		if selected == nil && item.Annotation(read.SelectedID) != "" {
+		if selected == nil && item.Annotation(krm.SelectedID) != "" {
 			selected = item
 		}
 	}

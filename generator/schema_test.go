@@ -17,9 +17,9 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator"
-	"github.com/bizmatters/dragonfly-generator/generator/config"
-	"github.com/bizmatters/dragonfly-generator/generator/read"
-	"github.com/bizmatters/dragonfly-generator/generator/report"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
 const (
@@ -251,7 +251,7 @@ func TestSchemaStatesTheDefaults(t *testing.T) {
 	require.Greater(t, stated, 8, "the schema states defaults")
 
 	var results report.Results
-	got := config.Read(read.NewItem(object.YNode()), &results)
+	got := config.Read(krm.NewItem(object.YNode()), &results)
 	assert.Empty(t, results.All())
 	want := config.Default()
 	assert.Equal(t, want, got)

@@ -1,0 +1,84 @@
+// Package cli is the command line around the function.
+package cli
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"golang.org/x/term"
+
+	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+)
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitError = 1 // an error; or what --check looked at is not up to date
+	exitUsage = 2 // the command line makes no sense
+)
+
+// Streams are what the command reads and writes.
+type Streams struct {
+	In       io.Reader
+	Terminal bool // In is a terminal, not a pipe
+	Out, Err io.Writer
+	Env      generator.Environment
+}
+
+// System returns the process's own streams.
+func System() Streams {
+	return Streams{
+		In: os.Stdin, Terminal: term.IsTerminal(int(os.Stdin.Fd())),
+		Out: stdout(), Err: os.Stderr,
+		Env: generator.Environment{LookupEnv: os.LookupEnv, Random: rand.Reader},
+	}
+}
+
+// Run runs the command and returns its exit code.
+func Run(args []string, s Streams) int {
+	if len(args) == 0 && !s.Terminal {
+		return function(s) // before anything else is set up: orchestrators call it often
+	}
+	return command(args, s)
+}
+
+// function is what kustomize and kpt call.
+func function(s Streams) int {
+	in, err := io.ReadAll(s.In)
+	if err != nil {
+		fmt.Fprintf(s.Err, "error: stdin cannot be read: %s\n", err)
+		return exitError
+	}
+	out, results := generator.Run(in, s.Env)
+	fmt.Fprint(s.Err, report.Lines(results))
+	if code := write(s, out); code != exitOK {
+		return code
+	}
+	return results.ExitCode()
+}
+
+// write writes to stdout.
+func write(s Streams, out []byte) int {
+	if !report.Stdout(s.Out, s.Err, out) {
+		return exitError
+	}
+	return exitOK
+}
+
+// version is set by the linker for a release.
+var version string
+
+// buildVersion returns the release, or what Go recorded of the build.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

@@ -1,0 +1,62 @@
+package cli_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/internal/cli"
+)
+
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+func TestRun(t *testing.T) {
+	const empty = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems: []\n"
+	for _, tc := range []struct {
+		reason         string
+		args           []string
+		stdin          string
+		terminal       bool
+		exitCode       int
+		stdout, stderr string // a part of it; nothing where empty
+	}{
+		{reason: "A pipe on stdin is the function.", stdin: empty, stdout: "kind: ResourceList"},
+		{reason: "What is wrong with the list goes to stderr.", stdin: "a: b\n", exitCode: 1, stderr: "error: stdin holds no ResourceList"},
+		{reason: "Nobody types a ResourceList, so a terminal gets the help.", terminal: true, exitCode: 2, stderr: "It is a KRM function"},
+		{reason: "Who asks for help gets it on stdout.", args: []string{"help"}, stdout: "DRAGONFLY_PASSWORD_SEED"},
+		{reason: "Who asks for help as an option gets it too.", args: []string{"--help"}, stdout: "DRAGONFLY_PASSWORD_SEED"},
+		{reason: "The version is one line.", args: []string{"version"}, stdout: "\n"},
+		{reason: "A word that is no command is the command line's fault.", args: []string{"rendr"}, exitCode: 2, stderr: `error: unknown command "rendr"`},
+	} {
+		var stdout, stderr bytes.Buffer
+		code := cli.Run(tc.args, cli.Streams{
+			In: strings.NewReader(tc.stdin), Terminal: tc.terminal, Out: &stdout, Err: &stderr,
+			Env: generator.Environment{LookupEnv: func(string) (string, bool) { return "", false }},
+		})
+		assert.Equal(t, tc.exitCode, code, tc.reason)
+		assert.Contains(t, stdout.String(), tc.stdout, tc.reason)
+		assert.Equal(t, tc.stdout == "", stdout.Len() == 0, tc.reason)
+		assert.Contains(t, stderr.String(), tc.stderr, tc.reason)
+		assert.Equal(t, tc.stderr == "", stderr.Len() == 0, tc.reason)
+	}
+}
+
+func TestStreamsThatBreak(t *testing.T) {
+	env := generator.Environment{LookupEnv: func(string) (string, bool) { return "", false }}
+	var stdout, stderr bytes.Buffer
+	assert.Equal(t, 1, cli.Run(nil, cli.Streams{In: iotest.ErrReader(errors.New("reset")), Out: &stdout, Err: &stderr, Env: env}))
+	assert.Equal(t, "error: stdin cannot be read: reset\n", stderr.String(), "A list that is read in part is no list.")
+	assert.Empty(t, stdout.String())
+
+	stderr.Reset()
+	list := strings.NewReader("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n")
+	assert.Equal(t, 1, cli.Run(nil, cli.Streams{In: list, Out: brokenPipe{}, Err: &stderr, Env: env}), "What does not arrive is no success.")
+	assert.Equal(t, "error: stdout cannot be written: broken pipe\n", stderr.String())
+}

@@ -1,0 +1,232 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/render"
+)
+
+// program is how the program is called in messages and help.
+const program = "dragonfly-generator"
+
+// command runs what the arguments ask for and returns the exit code. Whatever is wrong with the arguments
+// is one line, with a hint.
+func command(args []string, s Streams) int {
+	code := exitOK
+	root := newRoot(s, &code)
+	if len(args) == 0 {
+		fmt.Fprint(s.Err, help(root))
+		return exitUsage
+	}
+	err := unknownCommand(root, args[0])
+	if err == nil {
+		root.SetArgs(args)
+		err = root.Execute()
+	}
+	if err != nil {
+		fmt.Fprintf(s.Err, "error: %s\n", err)
+		return exitUsage
+	}
+	return code
+}
+
+// newRoot returns the tree of commands. They store their exit code; the errors that they return are about
+// the command line.
+func newRoot(s Streams, code *int) *cobra.Command {
+	root := &cobra.Command{
+		Use: program,
+		Long: `dragonfly-generator expands DragonflyInstance claims into the objects that run them: for each a
+StatefulSet, a Service, a password Secret and a connection Secret.
+
+It is a KRM function: kustomize and kpt start it with a ResourceList on stdin and take one from stdout.
+Without them, render does the same with files.`,
+		Example: `  kustomize build --enable-alpha-plugins --enable-exec DIR
+  kpt fn render DIR
+  dragonfly-generator < resourcelist.yaml
+  dragonfly-generator render claims/ -o manifests/`,
+		Annotations: map[string]string{footer: `Environment:
+  DRAGONFLY_PASSWORD_SEED   the seed from which passwords are derived that are not there yet
+
+Exit codes:
+  0   done
+  1   an error; or, with --check, a folder that is not up to date
+  2   the command line makes no sense
+
+https://github.com/bizmatters/dragonfly-generator`},
+		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	version := root.Flags().Bool("version", false, "print the version")
+	root.RunE = func(*cobra.Command, []string) error {
+		if !*version {
+			return errors.New("the command is missing; see `dragonfly-generator help`")
+		}
+		*code = write(s, []byte(buildVersion()+"\n"))
+		return nil
+	}
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { *code = write(s, []byte(help(cmd))) })
+	root.SetHelpCommand(newHelp(root, s, code))
+	root.AddCommand(newRender(s, code), newInstall(s, code), newVersion(s, code))
+	root.InitDefaultHelpCmd()
+	for _, cmd := range append(root.Commands(), root) {
+		cmd.Flags().SortFlags = false
+		cmd.Flags().BoolP("help", "h", false, "print this help")
+	}
+	return root
+}
+
+func newRender(s Streams, code *int) *cobra.Command {
+	var o render.Options
+	cmd := &cobra.Command{
+		Use:   "render PATH...",
+		Short: "write manifests without kustomize or kpt",
+		Long: `Reads files, folders and - (stdin) as plain YAML, expands the claims in them, and prints the manifests,
+after the other resources. Claims and what else is not for the cluster are left out.
+
+With -o, it writes the manifests of the instances into DIR, NAME.NAMESPACE/*.yaml, and nothing else. What
+DIR holds is read first: the passwords live on there, and one that is not there yet may be random. Only
+files that change are written, each as a whole; the files of claims that are gone are removed.`,
+		Example: `  dragonfly-generator render claims/ | kubectl apply -f -
+  kustomize build prod | dragonfly-generator render - | kubectl apply -f -
+  dragonfly-generator render claims/ -o manifests/
+  dragonfly-generator render claims/ -o manifests/ --check`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return errors.New("render needs a PATH; name files or folders with claims, or - for stdin")
+			case cmd.Flags().Changed("output") && o.Folder == "":
+				return errors.New("-o needs a DIR; an empty one is none")
+			case cmd.Flags().Changed("config") && o.Config == "":
+				return errors.New("--config needs a FILE; an empty one is none")
+			case o.Check && o.Folder == "":
+				return errors.New("--check compares with what is kept; name its folder with -o DIR")
+			}
+			for _, arg := range args {
+				if arg == "" {
+					return errors.New("a PATH is empty; name a file or folder, or - for stdin")
+				}
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.Paths = args
+			*code = exitError
+			if render.Run(o, render.Streams{In: s.In, Out: s.Out, Err: s.Err, Env: s.Env}) {
+				*code = exitOK
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&o.Folder, "output", "o", "", "write into `DIR`, and keep the passwords that are there")
+	flags.BoolVar(&o.Check, "check", false, "write nothing; print what would change in DIR, and exit with 1 if anything would")
+	flags.StringVar(&o.Config, "config", "", "take the configuration, a DragonflyGenerator, from `FILE`")
+	return cmd
+}
+
+func newInstall(s Streams, code *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "install DIR",
+		Short: "copy this program into a folder",
+		Long: `Copies this program to DIR/dragonfly-generator, for an init container whose image has no shell, and prints
+where it is.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] == "" {
+				return errors.New("install needs one DIR; name the folder that the program is copied into")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			*code = install(s, args[0])
+			return nil
+		},
+	}
+}
+
+func newVersion(s Streams, code *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "print the version",
+		Long:  "Prints the version.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("version takes no arguments, and %q is one; leave it out", args[0])
+			}
+			return nil
+		},
+		RunE: func(*cobra.Command, []string) error {
+			*code = write(s, []byte(buildVersion()+"\n"))
+			return nil
+		},
+	}
+}
+
+func newHelp(root *cobra.Command, s Streams, code *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "print this help, or that of a command",
+		Long:  "Prints the help, or that of a command.",
+		RunE: func(_ *cobra.Command, args []string) error {
+			about := root
+			if len(args) > 0 {
+				if err := unknownCommand(root, args[0]); err != nil {
+					return err
+				}
+				about, _, _ = root.Find(args[:1])
+			}
+			*code = write(s, []byte(help(about)))
+			return nil
+		},
+	}
+}
+
+// unknownCommand returns an error where the first argument is a word and no command.
+func unknownCommand(root *cobra.Command, word string) error {
+	if strings.HasPrefix(word, "-") {
+		return nil
+	}
+	var names []string
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == word {
+			return nil
+		}
+		names = append(names, cmd.Name())
+	}
+	return fmt.Errorf("unknown command %q; %s", word, suggest(word, names, "see `dragonfly-generator help`"))
+}
+
+// flagError says in our words what is wrong with a flag.
+func flagError(cmd *cobra.Command, err error) error {
+	see := "see `" + strings.TrimSuffix(program+" help "+strings.TrimPrefix(cmd.Name(), program), " ") + "`"
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		if unknown.GetSpecifiedShortnames() != "" {
+			return fmt.Errorf("unknown flag -%s; %s", unknown.GetSpecifiedName(), see)
+		}
+		var names []string
+		cmd.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, "--"+flag.Name) })
+		flag := "--" + unknown.GetSpecifiedName()
+		return fmt.Errorf("unknown flag %s; %s", flag, suggest(flag, names, see))
+	}
+	var missing *pflag.ValueRequiredError
+	if errors.As(err, &missing) {
+		name, _ := pflag.UnquoteUsage(missing.GetFlag())
+		return fmt.Errorf("--%s needs a %s; %s", missing.GetFlag().Name, name, see)
+	}
+	return fmt.Errorf("%w; %s", err, see)
+}
+
+// suggest names what somebody probably meant.
+func suggest(word string, names []string, otherwise string) string {
+	if near := decode.Nearest(word, names); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return otherwise
+}

@@ -1,0 +1,285 @@
+package decode
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// Decode fills into, which points to a value with the JSON tags of the Kubernetes API, from n, which
+// stands at path. It reports every field that the type does not know and every value that does not fit,
+// and leaves those as they were, so that whatever is right can be judged further.
+//
+// Libraries stop at the first wrong type, or quote the value, which may be a secret, or compile schemas
+// whenever the program starts.
+func (o *Object) Decode(n *yaml.Node, path string, into any) {
+	decoder{Object: o}.value(n, path, reflect.ValueOf(into).Elem())
+}
+
+// DecodePatch does the same with a strategic merge patch for such a value: in it, $patch is a directive, and
+// a null takes something away.
+func (o *Object) DecodePatch(n *yaml.Node, path string, into any) {
+	decoder{Object: o, isPatch: true}.value(n, path, reflect.ValueOf(into).Elem())
+}
+
+// Fields returns the names of the fields of a struct type with JSON tags, in their order.
+func Fields(t reflect.Type) []string {
+	var names []string
+	for field := range t.Fields() {
+		name, inline := jsonName(field)
+		switch {
+		case inline:
+			names = append(names, Fields(field.Type)...)
+		case name != "":
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func jsonName(field reflect.StructField) (name string, inline bool) {
+	tag := field.Tag.Get("json")
+	name, _, _ = strings.Cut(tag, ",")
+	if name == "-" || !field.IsExported() {
+		return "", false
+	}
+	return name, field.Anonymous && name == ""
+}
+
+// Join returns the path of a field in what stands at path. A name that is not a plain one stands in
+// brackets.
+func Join(path, name string) string {
+	switch {
+	case !IsPlainName(name):
+		return path + "[" + name + "]"
+	case path == "":
+		return name
+	}
+	return path + "." + name
+}
+
+// Element returns the path of an element of a list, by its index from 0.
+func Element(path string, index int) string { return path + "[" + strconv.Itoa(index) + "]" }
+
+// IsPlainName says whether a name is made of letters, digits, dashes and underscores.
+func IsPlainName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
+	})
+}
+
+type decoder struct {
+	*Object
+	isPatch bool
+}
+
+var quantityType = reflect.TypeFor[resource.Quantity]()
+
+// value says whether something fit.
+func (d decoder) value(n *yaml.Node, path string, into reflect.Value) bool {
+	if yamlnode.IsNull(n) {
+		return false
+	}
+	t := into.Type()
+	switch {
+	case t.Kind() == reflect.Pointer:
+		fresh := reflect.New(t.Elem())
+		fit := d.value(n, path, fresh.Elem())
+		if fit {
+			into.Set(fresh)
+		}
+		return fit
+	case t == quantityType:
+		return d.quantity(n, path, into)
+	case isOpaque(t):
+		return d.opaque(n, path, into)
+	case t.Kind() == reflect.Struct:
+		return d.object(n, path, into)
+	case t.Kind() == reflect.Map:
+		return d.mapping(n, path, into)
+	case t.Kind() == reflect.Slice:
+		return d.list(n, path, into)
+	default:
+		return d.scalar(n, path, into)
+	}
+}
+
+// isOpaque says whether a type decodes itself, as a time or a number-or-text does, or holds anything.
+func isOpaque(t reflect.Type) bool {
+	_, decodesItself := reflect.PointerTo(t).MethodByName("UnmarshalJSON")
+	return decodesItself || t.Kind() == reflect.Interface ||
+		t.Kind() == reflect.Struct && t.NumField() == 0 ||
+		t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
+}
+
+// opaque lets a type that decodes itself do so.
+func (d decoder) opaque(n *yaml.Node, path string, into reflect.Value) bool {
+	decoder, ok := into.Addr().Interface().(json.Unmarshaler)
+	if !ok {
+		return true
+	}
+	var value any
+	err := n.Decode(&value)
+	var text []byte
+	if err == nil {
+		text, err = json.Marshal(value)
+	}
+	if err == nil {
+		err = decoder.UnmarshalJSON(text)
+	}
+	if err != nil {
+		d.Errorf(report.Field{Path: path}, "is not what belongs here; see `kubectl explain` for the field")
+	}
+	return err == nil
+}
+
+func (d decoder) object(n *yaml.Node, path string, into reflect.Value) bool {
+	if n.Kind != yaml.MappingNode {
+		d.notAnObject(n, path)
+		return false
+	}
+	names := Fields(into.Type())
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if d.isDirective(key, value, path) {
+			continue
+		}
+		if d.isKnown(key, path, names) {
+			d.value(value, Join(path, key.Value), fieldOf(into, key.Value))
+		}
+	}
+	return true
+}
+
+// isDirective takes the directives of a patch, which are the only names with a dollar. There are others
+// than $patch, of which people seldom know what they do, and its value merge means nothing.
+func (d decoder) isDirective(key, value *yaml.Node, path string) bool {
+	if !d.isPatch || !strings.HasPrefix(key.Value, "$") {
+		return false
+	}
+	if key.Value != "$patch" || !slices.Contains([]string{"delete", "replace"}, yamlnode.Text(value)) {
+		d.Errorf(report.Field{Path: Join(path, key.Value)}, "is no directive that is known here; write $patch: delete or replace")
+	}
+	return true
+}
+
+func fieldOf(into reflect.Value, name string) reflect.Value {
+	for i := range into.NumField() {
+		known, inline := jsonName(into.Type().Field(i))
+		if inline {
+			if found := fieldOf(into.Field(i), name); found.IsValid() {
+				return found
+			}
+		} else if known == name {
+			return into.Field(i)
+		}
+	}
+	return reflect.Value{}
+}
+
+func (d decoder) mapping(n *yaml.Node, path string, into reflect.Value) bool {
+	if n.Kind != yaml.MappingNode {
+		d.notAnObject(n, path)
+		return false
+	}
+	into.Set(reflect.MakeMap(into.Type()))
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		at := Join(path, key.Value)
+		switch {
+		case key.Kind != yaml.ScalarNode:
+			d.Errorf(report.Field{Path: path}, "has a name that is %s; write a plain name", yamlnode.KindName(key))
+			continue
+		case d.isDirective(key, n.Content[i+1], path):
+			continue
+		case d.isPatch && !yamlnode.IsString(key):
+			d.Errorf(report.Field{Path: at}, "has a name that is no string; put it in quotes")
+			continue
+		case yamlnode.IsNull(n.Content[i+1]) && !d.isPatch:
+			d.Errorf(report.Field{Path: at}, "is empty; write a value, or take it out")
+			continue
+		}
+		element := reflect.New(into.Type().Elem()).Elem()
+		d.value(n.Content[i+1], at, element)
+		into.SetMapIndex(reflect.ValueOf(key.Value).Convert(into.Type().Key()), element)
+	}
+	return true
+}
+
+func (d decoder) list(n *yaml.Node, path string, into reflect.Value) bool {
+	if n.Kind != yaml.SequenceNode {
+		d.Errorf(report.Field{Path: path}, "must be a list, but is %s; write each element behind a dash", yamlnode.KindName(n))
+		return false
+	}
+	into.Set(reflect.MakeSlice(into.Type(), len(n.Content), len(n.Content)))
+	for i, element := range n.Content {
+		at := Element(path, i)
+		if yamlnode.IsNull(element) {
+			d.Errorf(report.Field{Path: at}, "is empty; write a value, or take it out")
+			continue
+		}
+		d.value(element, at, into.Index(i))
+	}
+	return true
+}
+
+func (d decoder) quantity(n *yaml.Node, path string, into reflect.Value) bool {
+	amount, err := resource.ParseQuantity(n.Value)
+	// YAML 1.1 reads 010 as 8, and Kubernetes as 10.
+	isOctal := len(n.Value) > 1 && n.Value[0] == '0' && n.Value[1] >= '0' && n.Value[1] <= '9'
+	if n.Kind != yaml.ScalarNode || err != nil || isOctal {
+		d.Errorf(report.Field{Path: path}, "is no quantity; write a number with a unit of Kubernetes, such as 500m for CPU and 2Gi for memory")
+		return false
+	}
+	into.Set(reflect.ValueOf(amount))
+	return true
+}
+
+func (d decoder) scalar(n *yaml.Node, path string, into reflect.Value) bool {
+	field := report.Field{Path: path}
+	if n.Kind != yaml.ScalarNode {
+		d.Errorf(field, "must be a plain value, but is %s; write one", yamlnode.KindName(n))
+		return false
+	}
+	switch into.Kind() {
+	case reflect.String:
+		if !yamlnode.IsString(n) {
+			d.Errorf(field, "must be a string; put it in quotes")
+			return false
+		}
+		into.SetString(n.Value)
+	case reflect.Bool:
+		if n.ShortTag() != "!!bool" {
+			d.Errorf(field, "must be true or false, without quotes; write one of them")
+			return false
+		}
+		into.SetBool(strings.EqualFold(n.Value, "true"))
+	default:
+		number, err := strconv.ParseInt(n.Value, 10, into.Type().Bits())
+		if d.isPatch && n.ShortTag() == "!!int" { // the mode of a file is written as 0440
+			if n.Decode(&number) == nil && !into.OverflowInt(number) {
+				into.SetInt(number)
+				return true
+			}
+		}
+		switch {
+		case n.ShortTag() == "!!str" && err == nil:
+			d.Errorf(field, "must be a number, not a string; take the quotes away")
+			return false
+		// YAML 1.1 reads 010 as 8 and 1_0 as 10: what looks different from what it means is refused.
+		case n.ShortTag() != "!!int" || err != nil || strconv.FormatInt(number, 10) != n.Value:
+			d.Errorf(field, "must be a whole number; write it in plain digits, without a unit")
+			return false
+		}
+		into.SetInt(number)
+	}
+	return true
+}

@@ -1,0 +1,169 @@
+// Package decode reports what is wrong with the fields of an object that people write by hand: a claim or
+// a configuration. It never shows the value of a field that it does not know, somebody may have put a
+// password there.
+package decode
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// Object is an object that is being checked.
+type Object struct {
+	Item    *krm.Item
+	Results *report.Results
+	// Failed says that a problem was found.
+	Failed bool
+
+	reported map[string]bool // by path
+	misspelt map[string]bool // the names that unknown fields were probably meant to have
+}
+
+// Errorf reports a problem with a field, unless one was reported for it or for what it is in: what else is
+// wrong with that follows from it.
+func (o *Object) Errorf(field report.Field, format string, args ...any) {
+	o.Failed = true
+	for i, c := range field.Path + "." {
+		if (c == '.' || c == '[') && o.reported[field.Path[:i]] {
+			return
+		}
+	}
+	if o.reported == nil {
+		o.reported = map[string]bool{}
+	}
+	o.reported[field.Path] = true
+	o.Results.FieldErrorf(o.Item, field, format, args...)
+}
+
+// HasProblemIn says whether a problem was reported for a field, or for one in it.
+func (o *Object) HasProblemIn(path string) bool {
+	for reported := range o.reported {
+		if rest, found := strings.CutPrefix(reported, path); found && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
+}
+
+// Misspelt says whether an unknown field was reported that was probably meant to have this name.
+func (o *Object) Misspelt(name string) bool { return o.misspelt[name] }
+
+// Passes says whether a judgement reports nothing.
+func (o *Object) Passes(judge func()) bool {
+	before := o.Failed
+	o.Failed = false
+	judge()
+	passes := !o.Failed
+	o.Failed = o.Failed || before
+	return passes
+}
+
+// Plain returns the object without aliases and merge keys. It returns nil after reporting a key that is
+// there twice, or aliases that cannot be resolved.
+func (o *Object) Plain() *yaml.Node {
+	node, err := yamlnode.Plain(o.Item.Node)
+	if duplicate := (*yamlnode.DuplicateKeyError)(nil); errors.As(err, &duplicate) {
+		// Below the fields of spec and metadata nobody knows what a key may be.
+		if known := duplicate.Path[:min(2, len(duplicate.Path))]; len(known) == len(duplicate.Path) {
+			o.Errorf(report.Field{Path: strings.Join(known, ".")}, "the field is there twice; remove one of them")
+		} else {
+			o.Errorf(report.Field{Path: strings.Join(known, ".")}, "has a field in it that is there twice; remove one of them")
+		}
+		return nil
+	} else if err != nil {
+		o.Failed = true
+		o.Results.Errorf(o.Item, "%s; write the values out", err)
+		return nil
+	}
+	return node
+}
+
+// Mapping returns the mapping at path, nil where there is none. Something else there is a problem.
+func (o *Object) Mapping(n *yaml.Node, path ...string) *yaml.Node {
+	n = yamlnode.Get(n, path...)
+	if yamlnode.IsNull(n) {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		o.notAnObject(n, strings.Join(path, "."))
+		return nil
+	}
+	return n
+}
+
+func (o *Object) notAnObject(n *yaml.Node, path string) {
+	o.Errorf(report.Field{Path: path}, "must be an object, but is %s; give it fields of its own", yamlnode.KindName(n))
+}
+
+// Known reports the fields of the mapping n, which stands at path, that are not in names.
+func (o *Object) Known(n *yaml.Node, path string, names []string) {
+	if n == nil {
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		o.isKnown(n.Content[i], path, names)
+	}
+}
+
+func (o *Object) isKnown(key *yaml.Node, path string, names []string) bool {
+	if key.Kind != yaml.ScalarNode {
+		o.Errorf(report.Field{Path: path}, "has a field whose name is %s; write a plain name", yamlnode.KindName(key))
+		return false
+	}
+	if slices.Contains(names, key.Value) {
+		return true
+	}
+	field := report.Field{Path: strings.TrimPrefix(path+"."+key.Value, ".")}
+	if near := Nearest(key.Value, names); near != "" {
+		field.Proposed = near
+		if o.misspelt == nil {
+			o.misspelt = map[string]bool{}
+		}
+		o.misspelt[near] = true
+		o.Errorf(field, "unknown field; did you mean %q?", near)
+	} else {
+		o.Errorf(field, "unknown field; remove it")
+	}
+	return false
+}
+
+// Label reports what Kubernetes would not take for a label.
+func (o *Object) Label(field report.Field, key, value string) bool {
+	switch {
+	case len(validation.IsQualifiedName(key)) > 0:
+		o.Errorf(field, "is no valid label name; use at most 63 letters, digits, dashes, underscores and dots, with a domain and a slash in front if you like")
+	case len(validation.IsValidLabelValue(value)) > 0:
+		field.Current = value
+		o.Errorf(field, "is no valid label value; use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
+	default:
+		return true
+	}
+	return false
+}
+
+// maxNearest is the longest text, in bytes, that is compared: nobody meant a longer one.
+const maxNearest = 100
+
+// Nearest returns the name that somebody who wrote text probably meant, or "".
+func Nearest(text string, names []string) string {
+	if len(text) > maxNearest {
+		return ""
+	}
+	best, bestDistance := "", max(2, len(text)/3)+1
+	for _, name := range names {
+		distance := levenshtein.Distance(strings.ToLower(text), strings.ToLower(name), nil)
+		if distance < bestDistance {
+			best, bestDistance = name, distance
+		}
+	}
+	return best
+}

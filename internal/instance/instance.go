@@ -1,0 +1,139 @@
+// Package instance says what an instance is: its names, which applications refer to and which are
+// therefore API, and its size.
+package instance
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/password"
+)
+
+// Port is where Dragonfly listens, for the Redis protocol as for /healthz and /metrics.
+const Port = 6379
+
+// The keys of the connection Secret. The password Secret has PasswordKey alone.
+const (
+	EndpointKey = "endpoint"
+	PortKey     = "port"
+	PasswordKey = "password"
+)
+
+// MaxNameLength is the longest name of an instance, in characters. Kubernetes accepts a StatefulSet of
+// 53 and then almost never makes its pod: the name, a dash and a hash of 10 characters have to fit into
+// the 63 of the label controller-revision-hash.
+const MaxNameLength = 52
+
+// Name identifies an instance.
+type Name struct {
+	Namespace, Name string
+}
+
+// ParseMark returns the name of the instance that an object with that mark was made for.
+func ParseMark(mark string) Name {
+	namespace, name, _ := strings.Cut(mark, "/")
+	return Name{Namespace: namespace, Name: name}
+}
+
+// String returns "namespace/name", which is also the mark on the objects made for it.
+func (n Name) String() string { return n.Namespace + "/" + n.Name }
+
+// Folder returns the name of the folder in which the instance's objects are kept, one a file.
+func (n Name) Folder() string { return n.Name + "." + n.Namespace }
+
+// StatefulSet returns the name of the StatefulSet.
+func (n Name) StatefulSet() string { return n.Name }
+
+// Service returns the name of the Service.
+func (n Name) Service() string { return n.Name }
+
+// PasswordSecret returns the name of the Secret that Dragonfly reads its password from.
+func (n Name) PasswordSecret() string { return PasswordSecretName(n.Name) }
+
+// ConnectionSecret returns the name of the Secret that applications read.
+func (n Name) ConnectionSecret() string { return ConnectionSecretName(n.Name) }
+
+// StatefulSetID identifies the StatefulSet.
+func (n Name) StatefulSetID() krm.ID { return n.id("apps", "StatefulSet", n.StatefulSet()) }
+
+// ServiceID identifies the Service.
+func (n Name) ServiceID() krm.ID { return n.id("", "Service", n.Service()) }
+
+// PasswordSecretID identifies the password Secret.
+func (n Name) PasswordSecretID() krm.ID { return n.id("", "Secret", n.PasswordSecret()) }
+
+// ConnectionSecretID identifies the connection Secret.
+func (n Name) ConnectionSecretID() krm.ID { return n.id("", "Secret", n.ConnectionSecret()) }
+
+// DragonflyID identifies the object of the Dragonfly Operator. It has the name of the StatefulSet and the
+// Service, which the operator makes of it.
+func (n Name) DragonflyID() krm.ID { return n.id("dragonflydb.io", "Dragonfly", n.Name) }
+
+// RunnerIDs returns those of the objects that run the instance, by whatever backend.
+func (n Name) RunnerIDs() []krm.ID {
+	return []krm.ID{n.StatefulSetID(), n.ServiceID(), n.DragonflyID()}
+}
+
+// IDs returns those of all objects that an instance can have.
+func (n Name) IDs() []krm.ID {
+	return append(n.RunnerIDs(), n.PasswordSecretID(), n.ConnectionSecretID())
+}
+
+// OwnLabels returns app, which selects, and the recommended labels. Nothing else may set them.
+func (n Name) OwnLabels() map[string]string {
+	return map[string]string{
+		"app":                          n.Name,
+		"app.kubernetes.io/name":       "dragonfly",
+		"app.kubernetes.io/instance":   n.Name,
+		"app.kubernetes.io/component":  "database",
+		"app.kubernetes.io/managed-by": "dragonfly-generator",
+	}
+}
+
+func (n Name) id(group, kind, name string) krm.ID {
+	return krm.ID{Group: group, Kind: kind, Namespace: n.Namespace, Name: name}
+}
+
+// PasswordSecretName returns the password Secret's name for a claim's name.
+func PasswordSecretName(claim string) string { return claim + "-password" }
+
+// ConnectionSecretName returns the connection Secret's name for a claim's name.
+func ConnectionSecretName(claim string) string { return claim + "-conn" }
+
+// Endpoint returns the host that applications connect to.
+func (n Name) Endpoint(clusterDomain string) string {
+	return n.Service() + "." + n.Namespace + ".svc." + clusterDomain
+}
+
+// Instance is a claim that has been validated, with its defaults filled in.
+type Instance struct {
+	Name
+
+	Size Size
+	// StorageGB is the size of the volume in GiB. The claim's field has always been called so.
+	StorageGB int
+
+	// Labels and Annotations are those of the claim that go to the objects' metadata.
+	Labels      map[string]string
+	Annotations map[string]string
+
+	// Rotation is the rotation that Password belongs to, "" for the first.
+	Rotation string
+	// Derived says that the password is known to come from the seed.
+	Derived bool
+	// Password is zero where it is out of sight, in Secrets that are encrypted or sealed.
+	Password password.Password
+}
+
+// Storage returns the volume's size as a Kubernetes quantity.
+func (i Instance) Storage() string { return strconv.Itoa(i.StorageGB) + "Gi" }
+
+// StorageBytes returns the volume's size in bytes.
+func (i Instance) StorageBytes() int64 { return int64(i.StorageGB) << 30 }
+
+// ID is what a seeded password is derived from besides the seed.
+func (n Name) ID() password.ID {
+	return password.ID{Group: v1alpha1.Group, Kind: v1alpha1.ClaimKind, Namespace: n.Namespace, Name: n.Name}
+}

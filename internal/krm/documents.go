@@ -1,0 +1,115 @@
+package krm
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// NewList returns a list of items that no orchestrator has put together, with the functionConfig, which
+// may be nil. It is there to be looked up in; it has no bytes.
+func NewList(items []*Item, functionConfig *Item) *List {
+	list := &List{FunctionConfig: functionConfig, byID: map[ID][]*Item{}}
+	for _, item := range items {
+		list.append(item)
+	}
+	return list
+}
+
+// Document is one document of a file or stream of plain YAML, with the text that it stands in. The texts
+// of a file's documents, put together, are the file.
+type Document struct {
+	// Text begins with the line of dashes that separates the document from the one before, if there is one.
+	Text []byte
+	// Node is nil where there is nothing but comments.
+	Node *yaml.Node
+}
+
+// Documents takes a file or stream of YAML or JSON apart. The source names it in errors, which say what is
+// wrong and quote nothing.
+func Documents(source string, text []byte) ([]Document, error) {
+	var documents []Document
+	line := 0
+	for _, part := range split(text) {
+		node, err := document(source, line, part)
+		if err != nil {
+			return nil, err
+		}
+		documents = append(documents, Document{Text: part, Node: node})
+		line += bytes.Count(part, []byte("\n"))
+	}
+	return documents, nil
+}
+
+// NewFileItem wraps an object that we have read from a file, as the document of that index.
+func NewFileItem(n *yaml.Node, file string, index int) *Item {
+	item := NewItem(n)
+	item.file, item.index = file, index
+	return item
+}
+
+// split cuts in front of each separator. Dashes at the start of a line separate documents wherever they
+// are, in the middle of a text as well: that is how YAML has it.
+func split(text []byte) [][]byte {
+	var parts [][]byte
+	start, at := 0, 0
+	for line := range bytes.Lines(text) {
+		if at > start && IsSeparator(line) {
+			parts = append(parts, text[start:at:at])
+			start = at
+		}
+		at += len(line)
+	}
+	return append(parts, text[start:])
+}
+
+// IsSeparator says whether a line separates documents. More may follow on it: a comment, or a value.
+func IsSeparator(line []byte) bool {
+	rest, found := bytes.CutPrefix(line, []byte("---"))
+	return found && (len(rest) == 0 || bytes.IndexByte([]byte(" \t\r\n"), rest[0]) >= 0)
+}
+
+// document reads one document that begins after so many lines. It returns nil for one that has no content.
+func document(source string, lines int, text []byte) (*yaml.Node, error) {
+	if !hasContent(text) {
+		return nil, nil
+	}
+	if json.Valid(text) {
+		text = bytes.ReplaceAll(text, []byte("\t"), []byte(" ")) // which YAML does not have as indentation
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var first, next yaml.Node
+	if err := decoder.Decode(&first); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, notYAML(source, lines, err)
+	}
+	switch err := decoder.Decode(&next); {
+	case err == nil:
+		return nil, fmt.Errorf("%s has documents that no line of dashes separates; write `---` between them", source)
+	case !errors.Is(err, io.EOF):
+		return nil, notYAML(source, lines, err)
+	}
+	if yamlnode.IsNull(first.Content[0]) {
+		return nil, nil
+	}
+	steady(&first, false)
+	return &first, nil
+}
+
+// hasContent says whether there is more than comments and directives.
+func hasContent(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' && line[0] != '%' && !bytes.Equal(line, []byte("---")) {
+			return true
+		}
+	}
+	return false
+}

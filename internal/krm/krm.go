@@ -1,0 +1,320 @@
+// Package krm turns the bytes of a ResourceList into items that can be looked up, and back.
+//
+// It keeps YAML nodes rather than typed objects or text, so that everything that is not ours leaves
+// with its values, order, comments and quoting. The SDK's own way in and out is not taken because it
+// sorts the items and repeats the text of YAML errors, which quote their input.
+package krm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"sigs.k8s.io/kustomize/kyaml/kio"
+	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// ID is what tells one object from another, whatever version it is written in.
+type ID struct {
+	Group, Kind, Namespace, Name string
+}
+
+// InternalPrefix is what the annotations of the orchestrators' own bookkeeping begin with.
+const InternalPrefix = "internal.config.kubernetes.io/"
+
+// SelectedID is an annotation that kpt gives to items only where the function has selectors, to merge what
+// it selects with what it hides.
+const SelectedID = "internal.config.k8s.io/kpt-resource-id"
+
+// IsOrchestrators says whether an annotation is one by which kustomize or kpt tell themselves what to do with an
+// object: nobody else may set it on ours.
+func IsOrchestrators(annotation string) bool {
+	domain, _, _ := strings.Cut(annotation, "/")
+	return domain == "config.kubernetes.io" || strings.HasSuffix(domain, ".config.kubernetes.io") ||
+		strings.HasSuffix(domain, ".config.k8s.io") || domain == "internal.kpt.dev"
+}
+
+// PackagePath is kpt's annotation for the package that an item is in.
+const PackagePath = InternalPrefix + "package-path"
+
+// Kustomize's memory of what a resource was called before its transformers: lists with commas, by which
+// references follow.
+const (
+	PreviousNames      = InternalPrefix + "previousNames"
+	PreviousKinds      = InternalPrefix + "previousKinds"
+	PreviousNamespaces = InternalPrefix + "previousNamespaces"
+	Prefixes           = InternalPrefix + "prefixes"
+	Suffixes           = InternalPrefix + "suffixes"
+)
+
+// Item is one object of a ResourceList.
+type Item struct {
+	ID
+	APIVersion string
+
+	// Node is the object as it came, a mapping. What changes it changes the output.
+	Node *yaml.Node
+
+	position int // in the list, from 0; -1 for the functionConfig
+
+	// file and index say where we have read the item ourselves; "" where an orchestrator has.
+	file  string
+	index int
+}
+
+// NewItem wraps an object's mapping node.
+func NewItem(n *yaml.Node) *Item {
+	apiVersion := yamlnode.Text(n, "apiVersion")
+	group, _, found := strings.Cut(apiVersion, "/")
+	if !found {
+		group = ""
+	}
+	return &Item{
+		ID: ID{
+			Group:     group,
+			Kind:      yamlnode.Text(n, "kind"),
+			Namespace: yamlnode.Text(n, "metadata", "namespace"),
+			Name:      yamlnode.Text(n, "metadata", "name"),
+		},
+		APIVersion: apiVersion,
+		Node:       n,
+		position:   -1,
+	}
+}
+
+// Annotation returns the annotation's text, "" where there is none.
+func (i *Item) Annotation(key string) string {
+	return yamlnode.Text(i.Node, "metadata", "annotations", key)
+}
+
+// IsEncrypted says whether SOPS has encrypted the object.
+func (i *Item) IsEncrypted() bool {
+	return !yamlnode.IsNull(yamlnode.Get(i.Node, "sops"))
+}
+
+// FormerNames returns what the item is called and what it was called before kustomize renamed it, each
+// with its namespace.
+func (i *Item) FormerNames() []ID {
+	ids := []ID{i.ID}
+	names, namespaces := i.Annotation(PreviousNames), i.Annotation(PreviousNamespaces)
+	if names == "" {
+		return ids
+	}
+	in := strings.Split(namespaces, ",")
+	for n, name := range strings.Split(names, ",") {
+		if n < len(in) {
+			ids = append(ids, ID{Group: i.Group, Kind: i.Kind, Namespace: in[n], Name: name})
+		}
+	}
+	return ids
+}
+
+// Path returns the file that the item was read from, "" where the orchestrator does not say.
+func (i *Item) Path() string {
+	if i.file != "" {
+		return i.file
+	}
+	return i.AnnotatedPath()
+}
+
+// AnnotatedPath returns the path in the package that an orchestrator's annotation names, "" without one.
+func (i *Item) AnnotatedPath() string {
+	if path := i.Annotation(kioutil.PathAnnotation); path != "" {
+		return path
+	}
+	return i.Annotation(kioutil.LegacyPathAnnotation)
+}
+
+// Index returns the item's place in its file, from 0.
+func (i *Item) Index() int {
+	if i.file != "" {
+		return i.index
+	}
+	text := i.Annotation(kioutil.IndexAnnotation)
+	if text == "" {
+		text = i.Annotation(kioutil.LegacyIndexAnnotation)
+	}
+	index, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return index
+}
+
+// Place names the item for people who look for it: the file where it is known, else its position.
+func (i *Item) Place() string {
+	if path := i.Path(); path != "" {
+		return InFile(path, i.Index())
+	}
+	if i.position < 0 {
+		return "functionConfig"
+	}
+	return fmt.Sprintf("items[%d]", i.position)
+}
+
+// InFile names an object in a file, by its index, from 0, unless it is the first.
+func InFile(path string, index int) string {
+	if index == 0 {
+		return path
+	}
+	return fmt.Sprintf("%s[%d]", path, index)
+}
+
+// List is a ResourceList, or what stands for one where there is no orchestrator.
+type List struct {
+	// Items are the objects, in their order.
+	Items []*Item
+	// FunctionConfig is nil where there is none.
+	FunctionConfig *Item
+
+	document *yaml.Node // the list as it came; nil in one of NewList
+	byID     map[ID][]*Item
+}
+
+// Find returns the items of that identity, in their order.
+func (l *List) Find(id ID) []*Item {
+	return l.byID[id]
+}
+
+// ResourceList reads the one YAML document that in holds. Its error says what is wrong; of the input it
+// quotes kind and apiVersion at most.
+func ResourceList(in []byte) (*List, error) {
+	if len(bytes.TrimSpace(in)) == 0 {
+		return nil, errors.New("stdin is empty; pipe a ResourceList into it, as kustomize and kpt do")
+	}
+	document, err := decode(in)
+	if err != nil {
+		return nil, err
+	}
+	root := document.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return nil, errors.New("stdin holds no ResourceList but " + yamlnode.KindName(root) + "; pipe a ResourceList into it, as kustomize and kpt do")
+	}
+	if err := checkTop(root); err != nil {
+		return nil, err
+	}
+	if head := NewItem(root); head.Kind != kio.ResourceListKind || head.Group != "config.kubernetes.io" {
+		return nil, fmt.Errorf("stdin holds no ResourceList of config.kubernetes.io but %s; pipe a ResourceList into it, as kustomize and kpt do", describe(head))
+	}
+
+	steady(document, false)
+
+	list := &List{document: document, byID: map[ID][]*Item{}}
+	items := yamlnode.Get(root, "items")
+	if !yamlnode.IsNull(items) {
+		if items.Kind != yaml.SequenceNode {
+			return nil, errors.New("items of the ResourceList must be a list, but is " + yamlnode.KindName(items) + "; write each object behind a dash")
+		}
+		for i, n := range items.Content {
+			if n = yamlnode.Follow(n); n.Kind != yaml.MappingNode {
+				return nil, fmt.Errorf("items[%d] of the ResourceList must be an object, but is %s; write one, or take it out", i, yamlnode.KindName(n))
+			}
+			list.append(NewItem(n))
+		}
+	}
+	if fc := yamlnode.Get(root, "functionConfig"); !yamlnode.IsNull(fc) {
+		if fc.Kind != yaml.MappingNode {
+			return nil, errors.New("functionConfig of the ResourceList must be an object, but is " + yamlnode.KindName(fc) + "; write one, or take it out")
+		}
+		if len(fc.Content) > 0 {
+			list.FunctionConfig = NewItem(fc)
+		}
+	}
+	if results := yamlnode.Get(root, "results"); !yamlnode.IsNull(results) && results.Kind != yaml.SequenceNode {
+		return nil, errors.New("results of the ResourceList must be a list, but is " + yamlnode.KindName(results) + "; take it out")
+	}
+	return list, nil
+}
+
+func (l *List) append(item *Item) {
+	item.position = len(l.Items)
+	l.Items = append(l.Items, item)
+	l.byID[item.ID] = append(l.byID[item.ID], item)
+}
+
+// decode reads exactly one document.
+func decode(in []byte) (*yaml.Node, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(in))
+	var document, next yaml.Node
+	if err := decoder.Decode(&document); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, errors.New("stdin holds only comments; pipe a ResourceList into it, as kustomize and kpt do")
+		}
+		return nil, notYAML("stdin", 0, err)
+	}
+	switch err := decoder.Decode(&next); {
+	case err == nil && yamlnode.IsNull(next.Content[0]): // dashes at the end
+	case err == nil:
+		return nil, errors.New("stdin holds more than one YAML document; pipe one ResourceList into it, as kustomize and kpt do")
+	case !errors.Is(err, io.EOF):
+		return nil, notYAML("stdin", 0, err)
+	}
+	return &document, nil
+}
+
+// steady keeps the encoder from changing what it did not read that way: it writes `<<:` as `!!merge <<:`,
+// folded texts with indented lines or more than one line break at their end grow with every pass, and a null
+// that is not spelled out becomes an empty text where it is in braces or brackets (`{a}`, `{a: }`) or a key.
+func steady(n *yaml.Node, spellOut bool) {
+	if n.Kind == yaml.ScalarNode && n.Tag == yaml.MergeTag && n.Value == "<<" {
+		n.Tag = ""
+	}
+	if n.Kind == yaml.ScalarNode && n.Style&yaml.FoldedStyle != 0 && growing.MatchString(n.Value) {
+		n.Style = n.Style&^yaml.FoldedStyle | yaml.LiteralStyle
+	}
+	if spellOut && n.Kind == yaml.ScalarNode && n.Tag == yaml.NodeTagNull && n.Value == "" && n.Style == 0 {
+		n.Value = "null"
+	}
+	spellOut = spellOut || n.Style&yaml.FlowStyle != 0
+	for i, child := range n.Content {
+		steady(child, spellOut || n.Kind == yaml.MappingNode && i%2 == 0)
+	}
+}
+
+var growing = regexp.MustCompile(`^\s|\n[ \t]|\n\n$`)
+
+var lineOfError = regexp.MustCompile(`\bline (\d+)\b`)
+
+// notYAML keeps of a decoder's error the line only: its text quotes the input, which may hold secrets. The
+// decoder has seen what comes after the first lines of source.
+func notYAML(source string, lines int, err error) error {
+	if match := lineOfError.FindStringSubmatch(err.Error()); match != nil {
+		if line, err := strconv.Atoi(match[1]); err == nil {
+			return fmt.Errorf("%s is not valid YAML near line %d; correct it (what stands there is not shown, it may be a secret)", source, lines+line)
+		}
+	}
+	return fmt.Errorf("%s is not valid YAML; correct it (what stands there is not shown, it may be a secret)", source)
+}
+
+// checkTop reports a field of the list itself that is there twice, or is an alias: what is written into the
+// items would appear where the alias points, too.
+func checkTop(root *yaml.Node) error {
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		switch key := root.Content[i].Value; key {
+		case "apiVersion", "kind", "items", "functionConfig", "results":
+			if seen[key] {
+				return fmt.Errorf("the ResourceList has the field %q twice; remove one of them", key)
+			}
+			if root.Content[i+1].Kind == yaml.AliasNode || root.Content[i+1].Anchor != "" {
+				return fmt.Errorf("the field %q of the ResourceList is shared through a YAML alias; write it out", key)
+			}
+			seen[key] = true
+		}
+	}
+	return nil
+}
+
+func describe(head *Item) string {
+	if head.Kind == "" {
+		return "an object without a kind"
+	}
+	return fmt.Sprintf("%q of %q", head.Kind, head.APIVersion)
+}

@@ -1,0 +1,176 @@
+package krm
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+
+	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// Add appends an object that was not there.
+func (l *List) Add(n *yaml.Node) {
+	l.append(NewItem(n))
+	items := l.field("items", yaml.SequenceNode)
+	items.Style = 0 // `items: []` must not put the new ones in one line
+	items.Content = append(items.Content, n)
+}
+
+// Remove takes the items out.
+func (l *List) Remove(items []*Item) {
+	gone := make(map[*yaml.Node]bool, len(items))
+	for _, item := range items {
+		gone[item.Node] = true
+	}
+	isGone := func(item *Item) bool { return gone[item.Node] }
+	l.Items = slices.DeleteFunc(l.Items, isGone)
+	done := map[ID]bool{} // there may be thousands of one identity
+	for _, item := range items {
+		if !done[item.ID] {
+			done[item.ID] = true
+			l.byID[item.ID] = slices.DeleteFunc(slices.Clone(l.byID[item.ID]), isGone)
+		}
+	}
+	field := l.field("items", yaml.SequenceNode)
+	field.Content = slices.DeleteFunc(field.Content, func(n *yaml.Node) bool { return gone[yamlnode.Follow(n)] })
+}
+
+// Bytes returns the list as YAML, with results added to those that came with it. A result that is
+// there already is not added again, so that a pipe through the function twice gives the same bytes.
+func (l *List) Bytes(results fn.Results) ([]byte, error) {
+	if len(results) > 0 {
+		if err := l.addResults(results); err != nil {
+			return nil, err
+		}
+	}
+	frame, lists := l.frame()
+	var text bytes.Buffer
+	if err := yaml.NewEncoder(&text).Encode(frame); err != nil {
+		return nil, err
+	}
+	rest := text.Bytes()
+	var out bytes.Buffer
+	for _, list := range lists {
+		mark := []byte("\n- " + list.placeholder + "\n")
+		if bytes.Count(rest, mark) != 1 {
+			return nil, errors.New("the list holds the text that stands for its items while it is written")
+		}
+		before, after, _ := bytes.Cut(rest, mark)
+		out.Write(before)
+		out.WriteByte('\n')
+		for _, element := range list.elements {
+			if err := encodeItem(&out, element); err != nil {
+				return nil, err
+			}
+		}
+		rest = after
+	}
+	out.Write(rest)
+	return out.Bytes(), nil
+}
+
+// longList is one of the lists that may be long: the items, or the results. A placeholder stands for it
+// while the rest is encoded.
+type longList struct {
+	placeholder string
+	elements    []*yaml.Node
+}
+
+// frame returns the list with placeholders for its items and results, and these in the order of their
+// fields. The encoder remembers all that it has seen of a document, which takes gigabytes for a large list,
+// so each item and each result is a document of its own to it.
+func (l *List) frame() (frame *yaml.Node, lists []longList) {
+	document, root := *l.document, *l.document.Content[0]
+	document.Content, root.Content = []*yaml.Node{&root}, slices.Clone(root.Content)
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		name, list := root.Content[i].Value, *root.Content[i+1]
+		isItems, isResults := name == "items", name == "results" && list.Style&yaml.FlowStyle == 0
+		if !isItems && !isResults || len(list.Content) == 0 {
+			continue
+		}
+		long := longList{placeholder: "the-" + name + "-of-this-list-stand-here", elements: list.Content}
+		lists = append(lists, long)
+		root.Style = 0 // of a list in JSON, say: these are written in lines of their own
+		list.Style, list.Content = 0, []*yaml.Node{yamlnode.Scalar(long.placeholder)}
+		root.Content[i+1] = &list
+	}
+	return &document, lists
+}
+
+// encodeItem writes an element of the list of items, with its comments around the dash.
+func encodeItem(out *bytes.Buffer, item *yaml.Node) error {
+	alone := *item
+	alone.HeadComment, alone.FootComment = "", ""
+	var text bytes.Buffer
+	if err := yaml.NewEncoder(&text).Encode(&alone); err != nil {
+		return err
+	}
+	writeComment(out, item.HeadComment)
+	mark := "- "
+	for line := range bytes.Lines(text.Bytes()) {
+		if len(bytes.TrimRight(line, "\n")) > 0 {
+			out.WriteString(mark)
+		}
+		out.Write(line)
+		mark = "  "
+	}
+	writeComment(out, item.FootComment)
+	return nil
+}
+
+func writeComment(out *bytes.Buffer, comment string) {
+	if comment != "" {
+		out.WriteString(comment)
+		out.WriteByte('\n')
+	}
+}
+
+func (l *List) addResults(results fn.Results) error {
+	there := l.field("results", yaml.SequenceNode)
+	there.Style = 0
+	seen := make(map[string]bool, len(there.Content))
+	for _, n := range there.Content {
+		text, err := yaml.Marshal(n)
+		if err != nil {
+			return err
+		}
+		seen[string(text)] = true
+	}
+	for _, result := range results {
+		var n yaml.Node
+		if err := n.Encode(result); err != nil {
+			return err
+		}
+		if len(seen) > 0 {
+			text, err := yaml.Marshal(&n)
+			if err != nil {
+				return err
+			}
+			if seen[string(text)] {
+				continue
+			}
+		}
+		there.Content = append(there.Content, &n)
+	}
+	return nil
+}
+
+// field returns the list's own field of that name and makes it where it is missing or null.
+func (l *List) field(name string, kind yaml.Kind) *yaml.Node {
+	root := l.document.Content[0]
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if root.Content[i].Value != name {
+			continue
+		}
+		if yamlnode.IsNull(root.Content[i+1]) {
+			root.Content[i+1] = &yaml.Node{Kind: kind}
+		}
+		return root.Content[i+1]
+	}
+	n := &yaml.Node{Kind: kind}
+	root.Content = append(root.Content, yamlnode.Scalar(name), n)
+	return n
+}

@@ -1,0 +1,101 @@
+package merge
+
+import (
+	"path"
+	"path/filepath"
+	"strings"
+
+	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/plan"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// isBookkeeping says whether an annotation belongs to the orchestrator and not to the object.
+func isBookkeeping(annotation string) bool {
+	switch annotation {
+	case krm.SelectedID, kioutil.LegacyPathAnnotation, kioutil.LegacyIndexAnnotation, kioutil.LegacyIdAnnotation,
+		"kustomize.config.k8s.io/id",
+		"config.kubernetes.io/origin", "alpha.config.kubernetes.io/transformations": // buildMetadata
+		return true
+	}
+	return strings.HasPrefix(annotation, krm.InternalPrefix) || strings.HasPrefix(annotation, "internal.kpt.dev/")
+}
+
+// place gives a new object its file where results are kept, and what kustomize remembers of the claim, so
+// that the references of applications follow a prefix.
+func (m *merger) place(n *yaml.Node, p plan.Plan, o object) Addition {
+	a := Addition{Node: n, Claim: p.Claim}
+	if m.Kept {
+		a.File = p.Instance.Folder() + "/" + o.file
+	}
+	annotate(n, krm.PreviousNames, mapList(p.Claim, krm.PreviousNames, o.name))
+	annotate(n, krm.PreviousKinds, mapList(p.Claim, krm.PreviousKinds, func(string) string { return o.id.Kind }))
+	for _, same := range []string{krm.PreviousNamespaces, krm.Prefixes, krm.Suffixes} {
+		annotate(n, same, p.Claim.Annotation(same))
+	}
+	return a
+}
+
+// annotate tells the orchestrator where to keep the object: beside its claim, in the claim's package.
+func (a Addition) annotate() {
+	if a.File != "" {
+		annotate(a.Node, kioutil.PathAnnotation, path.Join(path.Dir(a.Claim.Path()), a.File))
+		annotate(a.Node, krm.PackagePath, a.Claim.Annotation(krm.PackagePath))
+	}
+}
+
+// checkPath reports a claim whose objects would be written outside of its package: it lies there itself, or
+// its author has made the orchestrator think so.
+func (m *merger) checkPath(claim *krm.Item) {
+	if file := claim.AnnotatedPath(); m.Kept && file != "" && !filepath.IsLocal(file) {
+		m.results.Errorf(claim, "has a path annotation that leads out of the package, and what is made from it goes beside it; take the annotation away")
+	}
+}
+
+func annotate(n *yaml.Node, annotation, text string) {
+	if text != "" {
+		yamlnode.SetText(n, text, "metadata", "annotations", annotation)
+	}
+}
+
+// mapList changes each element of an annotation that kustomize writes as a list with commas.
+func mapList(claim *krm.Item, annotation string, change func(string) string) string {
+	text := claim.Annotation(annotation)
+	if text == "" {
+		return ""
+	}
+	elements := strings.Split(text, ",")
+	for i := range elements {
+		elements[i] = change(elements[i])
+	}
+	return strings.Join(elements, ",")
+}
+
+// keepPlace gives n the bookkeeping of the object that it replaces, and nobody else's.
+func keepPlace(n, old *yaml.Node) {
+	annotations := yamlnode.Get(n, "metadata", "annotations")
+	annotations.Content = append(
+		fields(annotations, func(key, _ string) bool { return !isBookkeeping(key) }),
+		fields(yamlnode.Get(old, "metadata", "annotations"), func(key, text string) bool { return text != "" && isBookkeeping(key) })...)
+}
+
+// fields returns the keys and texts of a mapping's wanted fields.
+func fields(n *yaml.Node, wanted func(key, text string) bool) []*yaml.Node {
+	var found []*yaml.Node
+	for i := 0; n != nil && i+1 < len(n.Content); i += 2 {
+		if key, text := n.Content[i].Value, yamlnode.Text(n.Content[i+1]); wanted(key, text) {
+			found = append(found, yamlnode.Scalar(key), yamlnode.Scalar(text))
+		}
+	}
+	return found
+}
+
+// keepData gives a Secret the data, of whatever keys, of the one that it replaces.
+func keepData(n, old *yaml.Node) {
+	for _, field := range []string{"immutable", "data", "stringData"} {
+		yamlnode.Set(n, field, yamlnode.Get(old, field))
+	}
+}

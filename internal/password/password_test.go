@@ -1,0 +1,322 @@
+package password_test
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/gob"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/password"
+)
+
+func parse(t *testing.T, text string) password.Password {
+	t.Helper()
+	p, err := password.Parse(text)
+	require.NoError(t, err)
+	return p
+}
+
+func parseSeed(t *testing.T, text string) password.Seed {
+	t.Helper()
+	s, err := password.ParseSeed(text)
+	require.NoError(t, err)
+	return s
+}
+
+// uuid8 matches a UUID of version 8 with the variant of RFC 9562, and uuid4 one of version 4.
+var (
+	uuid8 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+)
+
+// TestDeriveVectors fails when the derivation changes, which would lock out the clients of every
+// instance that lives on a seed. The vectors are not to be rewritten.
+func TestDeriveVectors(t *testing.T) {
+	for _, tc := range []struct {
+		reason                          string
+		seed, namespace, name, rotation string
+		want                            string
+	}{
+		{"The first password has an empty rotation.",
+			"0123456789abcdef0123456789abcdef", "my-namespace", "my-cache", "", "3feeb79a-3911-83d9-b68f-e32b7576e245"},
+		{"A rotation gives another one.",
+			"0123456789abcdef0123456789abcdef", "my-namespace", "my-cache", "2", "349fe002-716a-802d-a6eb-27c1c2b5c362"},
+		{"A seed counts by its bytes, whatever they are.",
+			"correct horse battery staple, äöü €", "team-a", "sessions", "2026-08 after the leak", "64e91472-0bc6-8d3a-a75f-147da1771754"},
+	} {
+		id := password.ID{Group: "database.bizmatters.io", Kind: "DragonflyInstance", Namespace: tc.namespace, Name: tc.name}
+		got := password.Derive(parseSeed(t, tc.seed), id, tc.rotation).Reveal()
+		assert.Equal(t, tc.want, got, tc.reason)
+		assert.Regexp(t, uuid8, got, tc.reason)
+
+		// RFC 5869 by hand: extract, then the first block of expand.
+		extract := hmac.New(sha256.New, []byte("dragonfly-generator/password/v1"))
+		extract.Write([]byte(tc.seed))
+		expand := hmac.New(sha256.New, extract.Sum(nil))
+		expand.Write([]byte("database.bizmatters.io\x00DragonflyInstance\x00" + tc.namespace + "\x00" + tc.name + "\x00" + tc.rotation))
+		expand.Write([]byte{1})
+		bytes := hex.EncodeToString(expand.Sum(nil)[:16])
+		// What is not version or variant is HKDF's, bit by bit.
+		plain := strings.ReplaceAll(got, "-", "")
+		assert.Equal(t, bytes[:12]+"8"+bytes[13:16], plain[:16], tc.reason)
+		assert.Equal(t, bytes[17:], plain[17:], tc.reason)
+		assert.Equal(t, nibble(t, bytes[16])&3|8, nibble(t, plain[16]), tc.reason)
+	}
+}
+
+func nibble(t *testing.T, digit byte) byte {
+	t.Helper()
+	b, err := hex.DecodeString("0" + string(digit))
+	require.NoError(t, err)
+	return b[0]
+}
+
+func TestDeriveDiffers(t *testing.T) {
+	const seed = "0123456789abcdef0123456789abcdef"
+	id := password.ID{Group: "g", Kind: "k", Namespace: "ns", Name: "name"}
+	first := password.Derive(parseSeed(t, seed), id, "").Reveal()
+	for _, tc := range []struct {
+		reason   string
+		seed     string
+		id       password.ID
+		rotation string
+	}{
+		{"Another seed gives another password.", seed + "0", id, ""},
+		{"Another group gives another password.", seed, password.ID{"h", "k", "ns", "name"}, ""},
+		{"Another kind gives another password.", seed, password.ID{"g", "l", "ns", "name"}, ""},
+		{"Another namespace gives another password.", seed, password.ID{"g", "k", "nt", "name"}, ""},
+		{"Another name gives another password.", seed, password.ID{"g", "k", "ns", "nam"}, ""},
+		{"A rotation gives another password.", seed, id, "1"},
+		{"A letter that moves from one field to the next gives another password.", seed, password.ID{"g", "k", "nsn", "ame"}, ""},
+		{"A rotation is not a part of the name.", seed, password.ID{"g", "k", "ns", "nam"}, "e"},
+	} {
+		assert.NotEqual(t, first, password.Derive(parseSeed(t, tc.seed), tc.id, tc.rotation).Reveal(), tc.reason)
+	}
+	assert.Equal(t, first, password.Derive(parseSeed(t, seed+"\n"), id, "").Reveal(),
+		"The line break that an editor leaves at the end of a seed is not a part of it.")
+}
+
+func TestRandom(t *testing.T) {
+	for _, tc := range []struct {
+		reason, want string
+		random       io.Reader
+	}{
+		{"Version and variant are set in zeros.", "00000000-0000-4000-8000-000000000000", bytes.NewReader(make([]byte, 16))},
+		{"Version and variant are set in ones.", "ffffffff-ffff-4fff-bfff-ffffffffffff", bytes.NewReader(bytes.Repeat([]byte{0xff}, 16))},
+		{"All other bits are the generator's, in their order.", "00010203-0405-4607-8809-0a0b0c0d0e0f", bytes.NewReader([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})},
+		{"A generator that gives one byte at a time is read until there are enough.", "61616161-6161-4161-a161-616161616161", iotest.OneByteReader(strings.NewReader(strings.Repeat("a", 16)))},
+	} {
+		got, err := password.Random(tc.random)
+		require.NoError(t, err, tc.reason)
+		assert.Equal(t, tc.want, got.Reveal(), tc.reason)
+		assert.Regexp(t, uuid4, got.Reveal(), tc.reason)
+	}
+}
+
+func TestRandomFails(t *testing.T) {
+	broken := errors.New("no entropy")
+	for _, tc := range []struct {
+		reason string
+		random io.Reader
+		want   error
+	}{
+		{"An error of the generator is passed on.", iotest.ErrReader(broken), broken},
+		{"A generator that ends too early is an error, not a password with zeros in it.", strings.NewReader("hunter2"), io.ErrUnexpectedEOF},
+		{"A generator that fails on the way is an error.", io.MultiReader(strings.NewReader("hunter2"), iotest.ErrReader(broken)), broken},
+	} {
+		got, err := password.Random(tc.random)
+		require.ErrorIs(t, err, tc.want, tc.reason)
+		assert.True(t, got.IsZero(), tc.reason)
+		assert.NotContains(t, err.Error(), "hunter2", tc.reason)
+	}
+}
+
+func TestParse(t *testing.T) {
+	for _, tc := range []struct{ reason, text, problem string }{
+		{"A word is a password.", "hunter2", ""},
+		{"One character is enough for a password of somebody else's.", "x", ""},
+		{"White space at the ends belongs to a password.", " \thunter2 ", ""},
+		{"Any UTF-8 is a password.", "pässwörd €", ""},
+		{"A password may be long.", strings.Repeat("hunter2", 1000), ""},
+		{"Nothing is no password.", "", "empty"},
+		{"A trailing line break is the mark of a missing echo -n.", "hunter2\n", "echo -n"},
+		{"A trailing line break of Windows is one too.", "hunter2\r\n", "echo -n"},
+		{"A line break alone is one too.", "\n", "line break"},
+		{"A line break inside does not arrive in the environment as it was.", "hunter2\nhunter3", "line break"},
+		{"A line break at the start is none at the end.", "\nhunter2", "line break"},
+		{"A carriage return is a line break.", "hunter2\rhunter3", "line break"},
+		{"A carriage return at the end is a line break.", "hunter2\r", "line break"},
+		{"A NUL ends a variable of the environment.", "hunter2\x00hunter3", "NUL"},
+		{"A NUL before a trailing line break is not hidden by it.", "hunter2\x00\n", "NUL"},
+		{"What is not UTF-8 cannot be written as YAML text.", "hunter2\xff", "UTF-8"},
+	} {
+		got, err := password.Parse(tc.text)
+		if tc.problem == "" {
+			require.NoError(t, err, tc.reason)
+			assert.Equal(t, tc.text, got.Reveal(), tc.reason)
+			assert.False(t, got.IsZero(), tc.reason)
+			continue
+		}
+		require.ErrorContains(t, err, tc.problem, tc.reason)
+		assert.NotContains(t, err.Error(), "hunter", tc.reason)
+		assert.True(t, got.IsZero(), tc.reason)
+	}
+	assert.Empty(t, password.Password{}.Reveal(), "A password out of sight reveals nothing, and does not panic.")
+}
+
+func TestParseSeed(t *testing.T) {
+	const seed = "hunter2-hunter2-hunter2-hunter2-" // 32 bytes
+	for _, tc := range []struct{ reason, text, want, problem string }{
+		{"32 bytes are enough.", seed, seed, ""},
+		{"31 bytes are not.", seed[1:], "", "32 bytes"},
+		{"Length is in bytes, not characters.", strings.Repeat("€", 10) + "xy", strings.Repeat("€", 10) + "xy", ""},
+		{"A trailing line break is stripped.", seed + "\n", seed, ""},
+		{"A trailing line break of Windows is stripped.", seed + "\r\n", seed, ""},
+		{"The line break does not count as a byte.", seed[1:] + "\n", "", "32 bytes"},
+		{"Only one line break is stripped.", seed + "\n\n", "", "white space"},
+		{"A carriage return alone is white space.", seed + "\r", "", "white space"},
+		{"A blank at the end is lost on other ways.", seed + " ", "", "white space"},
+		{"A blank before the line break is at the end.", seed + " \n", "", "white space"},
+		{"A tab at the start is lost on other ways.", "\t" + seed, "", "white space"},
+		{"A no-break space is white space.", seed + "\u00a0", "", "white space"},
+		{"White space inside is a part of the seed.", seed + " " + seed, seed + " " + seed, ""},
+		{"A line break inside is a part of the seed.", seed + "\n" + seed, seed + "\n" + seed, ""},
+		{"Bytes that are no text are a seed.", strings.Repeat("\xff", 32), strings.Repeat("\xff", 32), ""},
+		{"Nothing is no seed.", "", "", "32 bytes"},
+		{"White space alone is no seed.", strings.Repeat(" ", 40), "", "white space"},
+	} {
+		got, err := password.ParseSeed(tc.text)
+		if tc.problem == "" {
+			require.NoError(t, err, tc.reason)
+			assert.True(t, got.Equal(parseSeed(t, tc.want)), tc.reason)
+			continue
+		}
+		require.ErrorContains(t, err, tc.problem, tc.reason)
+		assert.NotContains(t, err.Error(), "hunter", tc.reason)
+		assert.True(t, got.IsZero(), tc.reason)
+	}
+}
+
+func TestSeedEqual(t *testing.T) {
+	const text = "0123456789abcdef0123456789abcdef"
+	seed := parseSeed(t, text)
+	assert.True(t, seed.Equal(parseSeed(t, text+"\n")), "The environment and a Secret may hold the same seed, one with a line break.")
+	assert.False(t, seed.Equal(parseSeed(t, text+"0")), "Another text is another seed.")
+}
+
+// TestRedacted prints a password and a seed in every way that might end up on somebody's screen.
+func TestRedacted(t *testing.T) {
+	const marker = "hunter2-hunter2-hunter2-hunter2!"
+	p, s := parse(t, marker), parseSeed(t, marker)
+
+	type nested struct {
+		Password    password.Password
+		Seed        *password.Seed
+		hidden      password.Password
+		pointer     *password.Seed
+		list        []password.Password
+		byName      map[string]password.Password
+		Any         any
+		hiddenInAny any
+	}
+	type embedding struct {
+		password.Password
+		inner password.Seed
+	}
+	deep := nested{p, &s, p, &s, []password.Password{p}, map[string]password.Password{"x": p}, p, s}
+	values := map[string]any{
+		"a password": p, "a seed": s, "a pointer": &p, "a list": []password.Password{p}, "an array": [1]password.Seed{s},
+		"a map": map[string]password.Seed{"x": s}, "a struct": deep, "a pointer to a struct": &deep,
+		"an embedding struct": embedding{p, s},
+		"anything":            []any{p, &s, deep},
+	}
+
+	var verbs []string
+	for _, flags := range []string{"", "+", "-", "#", " ", "0", "+#", "# ", "100", ".3", "-100.50"} {
+		for _, verb := range "vsqxXdtTpbcoOUeEfFgG" {
+			verbs = append(verbs, "%"+flags+string(verb))
+		}
+	}
+	for what, value := range values {
+		for _, verb := range append(verbs, "%w", "%!", "%z") {
+			hides(t, marker, fmt.Sprintf(verb, value), "Sprintf(%q) of %s", verb, what)
+		}
+		hides(t, marker, fmt.Sprint(value), "Sprint of %s", what)
+		hides(t, marker, fmt.Sprintln(value), "Sprintln of %s", what)
+		hides(t, marker, fmt.Errorf("a: %w", fmt.Errorf("b: %v, %w", value, io.EOF)).Error(), "An error about %s", what)
+		hides(t, marker, errors.Join(io.EOF, fmt.Errorf("%s", value)).Error(), "Joined errors about %s", what)
+		hides(t, marker, func() (text string) {
+			defer func() { text = fmt.Sprint(recover()) }()
+			panic(value)
+		}(), "A panic with %s", what)
+
+		var out bytes.Buffer
+		log.New(&out, "", 0).Print(value)
+		options := &slog.HandlerOptions{Level: slog.LevelDebug}
+		for _, handler := range []slog.Handler{slog.NewTextHandler(&out, options), slog.NewJSONHandler(&out, options)} {
+			slog.New(handler).With("with", value).Info("message", "key", value, slog.Group("group", "key", value))
+		}
+		_ = gob.NewEncoder(&out).Encode(value)
+		_ = xml.NewEncoder(&out).Encode(value)
+		_ = json.NewEncoder(&out).Encode(value)
+		hides(t, marker, out.String(), "log, slog, gob, XML and JSON of %s", what)
+	}
+
+	for what, value := range map[string]any{
+		"a password": p, "a pointer to a seed": &s, "a list": []password.Password{p}, "a map": map[string]password.Seed{"x": s},
+		"a struct": struct {
+			Password password.Password
+			Seed     *password.Seed
+		}{p, &s},
+	} {
+		for name, marshal := range map[string]func(any) ([]byte, error){"json": json.Marshal, "yaml": yaml.Marshal} {
+			out, err := marshal(value)
+			require.NoError(t, err, "%s.Marshal of %s", name, what)
+			hides(t, marker, string(out), "%s.Marshal of %s", name, what)
+			assert.Contains(t, string(out), "[redacted]", "%s.Marshal of %s says that something is there", name, what)
+		}
+	}
+	for _, verb := range verbs {
+		if !strings.ContainsAny(verb, "Tp") { // of which fmt does not ask the value
+			assert.Equal(t, "[redacted]", fmt.Sprintf(verb, p), "Sprintf(%q) of a password", verb)
+			assert.Equal(t, "[redacted]", fmt.Sprintf(verb, s), "Sprintf(%q) of a seed", verb)
+		}
+	}
+	for _, text := range []string{p.String(), s.String(), p.GoString(), s.GoString()} {
+		assert.Equal(t, "[redacted]", text, "Whoever asks for the text gets none.")
+	}
+	assert.Equal(t, marker, p.Reveal(), "The password is there: the rest of this test is about something.")
+	assert.False(t, s.IsZero(), "The seed is there: the rest of this test is about something.")
+}
+
+// hides fails when the text has the marker in it, or a part of it, as it is or encoded.
+func hides(t *testing.T, marker, text, format string, args ...any) {
+	t.Helper()
+	part := marker[:6] // "hunter": three bytes are four characters of base64
+	decimal := strings.Trim(fmt.Sprintf("%d", []byte(part)), "[]")
+	for encoding, secret := range map[string]string{
+		"plain": part, "hex": hex.EncodeToString([]byte(part)), "spaced hex": fmt.Sprintf("% x", part), "bytes": fmt.Sprintf("%# x", part),
+		"base64": base64.StdEncoding.EncodeToString([]byte(part)), "decimal": decimal,
+	} {
+		if strings.Contains(strings.ToLower(text), strings.ToLower(secret)) {
+			t.Errorf("%s has the secret in it (%s)", fmt.Sprintf(format, args...), encoding)
+		}
+	}
+}

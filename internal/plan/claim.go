@@ -1,0 +1,329 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// trackingDomains are those whose labels say what an orchestrator, or a tool, owns. On our objects they
+// would make it own them twice, or prune them.
+var trackingDomains = []string{
+	"kpt.dev", "cli-utils.sigs.k8s.io", "config.k8s.io", // kpt
+	"argoproj.io", "fluxcd.io", "helm.sh", "crossplane.io",
+	"config.kubernetes.io",                            // kustomize
+	"kubectl.kubernetes.io", "applyset.kubernetes.io", // kubectl
+}
+
+// The fields of Crossplane that name a Secret of their own, which will not exist.
+const (
+	publishConnection = "publishConnectionDetailsTo"
+	writeConnection   = "writeConnectionSecretToRef"
+)
+
+// The fields that a claim can have.
+var (
+	topFields      = decode.Fields(reflect.TypeFor[v1alpha1.DragonflyInstance]())
+	specFields     = decode.Fields(reflect.TypeFor[v1alpha1.DragonflyInstanceSpec]())
+	metadataFields = decode.Fields(reflect.TypeFor[v1alpha1.Metadata]())
+)
+
+// claim is a claim that has been validated.
+type claim struct {
+	item *krm.Item
+	instance.Name
+
+	size        instance.Size
+	storageGB   int
+	labels      map[string]string
+	annotations map[string]string
+	rotation    string // "" where the claim asks for none
+	ownSecrets  []string
+}
+
+// findClaims returns the valid claims of the list, each once, and reports every problem of the others.
+// The map has them all, by the mark that their objects carry.
+func findClaims(list *krm.List, cfg config.Config, results *report.Results) ([]claim, map[string]*krm.Item) {
+	var claims []claim
+	marks := map[string]*krm.Item{}
+	for _, item := range claimItems(list, results) {
+		c, ok := validate(item, cfg, results)
+		if first := marks[c.String()]; first != nil && c.Name.Name != "" {
+			results.Errorf(item, "the same claim stands in %s and %s; remove one of them", first.Place(), item.Place())
+			continue
+		}
+		marks[c.String()] = item
+		if ok {
+			claims = append(claims, c)
+		}
+	}
+	return claims, marks
+}
+
+// claimItems returns the claims among the items, and the one that is the functionConfig unless it is
+// among the items too: kustomize passes a generator's claim in both places.
+func claimItems(list *krm.List, results *report.Results) []*krm.Item {
+	var items []*krm.Item
+	for _, item := range list.Items {
+		switch {
+		case isClaim(item):
+			items = append(items, item)
+		case strings.EqualFold(item.Kind, v1alpha1.ClaimKind) && strings.EqualFold(item.Group, v1alpha1.Group):
+			results.FieldErrorf(item, report.Field{Path: "kind", Proposed: v1alpha1.ClaimKind}, "looks like a claim; write kind %s of %s", v1alpha1.ClaimKind, v1alpha1.APIVersion)
+		case item.Kind == "List" && holdsClaims(item):
+			results.FieldErrorf(item, report.Field{Path: "items"}, "holds a claim, and claims in a List are not seen; write it as an object of its own")
+		}
+	}
+	own := list.FunctionConfig
+	if own == nil || !isClaim(own) {
+		return items
+	}
+	for _, item := range items {
+		if item.ID != own.ID {
+			continue
+		}
+		if !sameClaim(item, own) {
+			results.Errorf(own, "the claim is both the functionConfig and in %s, and the two ask for different things; keep one of them", item.Place())
+		}
+		return items
+	}
+	return append(items, own)
+}
+
+func holdsClaims(list *krm.Item) bool {
+	items := yamlnode.Get(list.Node, "items")
+	return items != nil && items.Kind == yaml.SequenceNode &&
+		slices.ContainsFunc(items.Content, func(n *yaml.Node) bool { return isClaim(krm.NewItem(n)) })
+}
+
+// sameClaim says whether two claims ask for the same. Of those that cannot be read it says so: they are
+// reported when they are validated.
+func sameClaim(a, b *krm.Item) bool {
+	if a.APIVersion != b.APIVersion || a.Annotation(v1alpha1.PasswordRotation) != b.Annotation(v1alpha1.PasswordRotation) {
+		return false
+	}
+	left, err := yamlnode.Plain(a.Node)
+	if err != nil {
+		return true
+	}
+	right, err := yamlnode.Plain(b.Node)
+	return err != nil || yamlnode.Equal(yamlnode.Get(left, "spec"), yamlnode.Get(right, "spec"))
+}
+
+// isClaim also takes one whose apiVersion lacks the version, so that it gets its error.
+func isClaim(item *krm.Item) bool {
+	return item.Kind == v1alpha1.ClaimKind && (item.Group == v1alpha1.Group || item.APIVersion == v1alpha1.Group)
+}
+
+// validate turns an item into a claim. It reports all its problems; ok says that there were none. The
+// name is set as far as it was readable.
+func validate(item *krm.Item, cfg config.Config, results *report.Results) (c claim, ok bool) {
+	v := validator{decode.Object{Item: item, Results: results}}
+	c = claim{item: item, Name: instance.Name{Namespace: item.Namespace, Name: item.Name}}
+	if item.APIVersion != v1alpha1.APIVersion {
+		v.Errorf(report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion},
+			"version %q of %s is not known to this function; write %s", item.APIVersion, v1alpha1.ClaimKind, v1alpha1.APIVersion)
+		return c, false
+	}
+	node := v.Plain()
+	if node == nil {
+		return c, false
+	}
+
+	v.Known(node, "", topFields)
+	v.metadata(node, cfg, &c)
+
+	spec := v.Mapping(node, "spec")
+	v.Known(spec, "spec", specFields)
+	c.size = v.size(spec, cfg)
+	c.storageGB = v.storageGB(spec, cfg)
+	for _, field := range []string{publishConnection, writeConnection} {
+		if !yamlnode.IsNull(yamlnode.Get(spec, field)) {
+			c.ownSecrets = append(c.ownSecrets, "spec."+field)
+		}
+	}
+	return c, !v.Failed
+}
+
+// validator reports the problems of one claim.
+type validator struct {
+	decode.Object
+}
+
+func (v *validator) metadata(node *yaml.Node, cfg config.Config, c *claim) {
+	metadata := v.Mapping(node, "metadata")
+	if metadata == nil && !yamlnode.IsNull(yamlnode.Get(node, "metadata")) {
+		return // of the wrong kind, and reported
+	}
+	v.Known(metadata, "metadata", metadataFields)
+
+	name := yamlnode.Get(metadata, "name")
+	switch {
+	case yamlnode.IsNull(name):
+		v.Errorf(report.Field{Path: "metadata.name"}, "is missing; give the claim a name")
+	case !yamlnode.IsString(name):
+		v.Errorf(report.Field{Path: "metadata.name"}, "must be a string; start it with a letter")
+	case len(name.Value) > instance.MaxNameLength:
+		v.Errorf(report.Field{Path: "metadata.name", Current: name.Value},
+			"has %d characters, and of a StatefulSet with more than %d Kubernetes makes no pod; shorten the name", len(name.Value), instance.MaxNameLength)
+	case len(validation.IsDNS1035Label(name.Value)) > 0:
+		v.Errorf(report.Field{Path: "metadata.name", Current: name.Value},
+			"must be lower case letters, digits and dashes, start with a letter and end with a letter or digit, because the Service takes this name; rename the claim")
+	}
+
+	namespace := yamlnode.Get(metadata, "namespace")
+	switch {
+	case yamlnode.IsNull(namespace):
+		v.Errorf(report.Field{Path: "metadata.namespace"},
+			"is missing, and the endpoint has to spell it out; write it into the claim, or let `namespace:` of the same kustomization or kpt's set-namespace set it before this function runs")
+	case !yamlnode.IsString(namespace):
+		v.Errorf(report.Field{Path: "metadata.namespace"}, "must be a string; put it in quotes")
+	case len(validation.IsDNS1123Label(namespace.Value)) > 0:
+		v.Errorf(report.Field{Path: "metadata.namespace", Current: namespace.Value},
+			"must be at most 63 lower case letters, digits and dashes, and start and end with a letter or digit; correct it")
+	}
+
+	if metadata != nil {
+		c.labels = v.labels(v.Mapping(node, "metadata", "labels"))
+		v.annotations(v.Mapping(node, "metadata", "annotations"), cfg.CarryAnnotations, c)
+	}
+}
+
+// labels returns the labels that go to the objects. Kustomize reads `tier: 1` as the number that it is,
+// so any plain value is taken by its text.
+func (v *validator) labels(n *yaml.Node) map[string]string {
+	if n == nil {
+		return nil
+	}
+	labels := map[string]string{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i].Value, n.Content[i+1]
+		field := report.Field{Path: "metadata.labels[" + key + "]"}
+		switch {
+		case value.Kind != yaml.ScalarNode:
+			v.Errorf(field, "must be a string, but is %s; write a single text", yamlnode.KindName(value))
+		case v.Label(field, key, yamlnode.Text(value)) && !isTracking(key):
+			labels[key] = yamlnode.Text(value)
+		}
+	}
+	return labels
+}
+
+func isTracking(label string) bool {
+	domain, _, found := strings.Cut(label, "/")
+	return found && slices.ContainsFunc(trackingDomains, func(tracking string) bool {
+		return domain == tracking || strings.HasSuffix(domain, "."+tracking)
+	})
+}
+
+func (v *validator) annotations(n *yaml.Node, carry []string, c *claim) {
+	if n == nil {
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i].Value, n.Content[i+1]
+		field := report.Field{Path: "metadata.annotations[" + key + "]"}
+		switch {
+		case value.Kind != yaml.ScalarNode:
+			v.Errorf(field, "must be a string, but is %s; write a single text", yamlnode.KindName(value))
+		case slices.Contains(carry, key):
+			if c.annotations == nil {
+				c.annotations = map[string]string{}
+			}
+			c.annotations[key] = yamlnode.Text(value)
+		case key == v1alpha1.PasswordRotation:
+			c.rotation = yamlnode.Text(value)
+			if !isRotation(c.rotation) {
+				field.Current = c.rotation
+				v.Errorf(field, "must be 1 to 63 printable ASCII characters; write a number, and count it up for the next rotation")
+			}
+		case isMisspeltRotation(key):
+			field.Proposed = v1alpha1.PasswordRotation
+			v.Errorf(field, "unknown annotation; did you mean %q?", v1alpha1.PasswordRotation)
+		}
+	}
+}
+
+// isMisspeltRotation finds what would be silently ignored by somebody who thinks that he has rotated.
+func isMisspeltRotation(annotation string) bool {
+	name, ours := strings.CutPrefix(annotation, v1alpha1.Group+"/")
+	_, rotation, _ := strings.Cut(v1alpha1.PasswordRotation, "/")
+	return ours && decode.Nearest(name, []string{rotation}) != ""
+}
+
+func isRotation(text string) bool {
+	return len(text) >= 1 && len(text) <= 63 &&
+		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+func (v *validator) size(spec *yaml.Node, cfg config.Config) instance.Size {
+	n := yamlnode.Get(spec, "size")
+	if yamlnode.IsNull(n) {
+		return cfg.Sizes[cfg.DefaultSize]
+	}
+	if size, found := cfg.Sizes[n.Value]; found && yamlnode.IsString(n) {
+		return size
+	}
+	names := cfg.Sizes.Names()
+	field := report.Field{Path: "spec.size"}
+	if !yamlnode.IsString(n) {
+		v.Errorf(field, "must be a string; write one of %s", strings.Join(names, ", "))
+		return instance.Size{}
+	}
+	if cfg.SizesUnclear {
+		return instance.Size{} // it may be one of those that could not be read
+	}
+	field.Current = n.Value
+	hint := ""
+	if near := decode.Nearest(n.Value, names); near != "" {
+		field.Proposed = near
+		hint = fmt.Sprintf("did you mean %q? ", near)
+	}
+	v.Errorf(field, "unknown size %q; %sthe sizes are %s", n.Value, hint, strings.Join(names, ", "))
+	return instance.Size{}
+}
+
+func (v *validator) storageGB(spec *yaml.Node, cfg config.Config) int {
+	n := yamlnode.Get(spec, "storageGB")
+	if yamlnode.IsNull(n) {
+		return cfg.Storage.DefaultGB
+	}
+	field := report.Field{Path: "spec.storageGB"}
+	if n.Kind != yaml.ScalarNode {
+		v.Errorf(field, "must be a whole number of GiB, but is %s; write a number", yamlnode.KindName(n))
+		return 0
+	}
+	field.Current = n.Value
+	gb, err := strconv.ParseInt(n.Value, 10, 32)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		v.Errorf(field, "is out of range; write how many GiB the volume needs")
+	case n.ShortTag() == "!!str" && err == nil:
+		field.Proposed = gb
+		v.Errorf(field, "must be a number, not a string; take the quotes away")
+	// YAML 1.1 reads 010 as 8 and 1_0 as 10: what looks different from what it means is refused.
+	case n.ShortTag() != "!!int" || err != nil || strconv.FormatInt(gb, 10) != n.Value:
+		v.Errorf(field, "must be a whole number of GiB; write it in plain digits, without a unit")
+	case gb < int64(cfg.Storage.MinGB):
+		field.Proposed = cfg.Storage.MinGB
+		v.Errorf(field, "is too small; write %s", cfg.Storage)
+	case !cfg.Storage.Allows(int(gb)):
+		field.Proposed = cfg.Storage.MaxGB
+		v.Errorf(field, "is too large; write %s", cfg.Storage)
+	}
+	return int(gb)
+}

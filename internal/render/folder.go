@@ -1,0 +1,186 @@
+package render
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+)
+
+// folder is the folder that is kept. Nobody else renders into it while it is open.
+type folder struct {
+	name   string
+	root   *os.Root // nil where --check finds no folder
+	unlock func()
+	isNew  bool
+}
+
+// openFolder opens the folder, and makes it unless it is only checked. It calls waiting before it waits for
+// another run.
+func openFolder(o Options, waiting func()) (*folder, error) {
+	isNew := false
+	for {
+		if _, err := os.Stat(o.Folder); errors.Is(err, fs.ErrNotExist) {
+			if o.Check {
+				return &folder{name: o.Folder}, nil
+			}
+			if err := os.MkdirAll(o.Folder, 0o755); err != nil { //nolint:gosec // the Secrets in it have permissions of their own
+				return nil, fmt.Errorf("%s cannot be made: %w", o.Folder, report.Reason(err))
+			}
+			isNew = true
+		}
+		f := &folder{name: o.Folder, isNew: isNew}
+		err := f.lock(o.Check, waiting)
+		if err == nil && f.isStillThere() {
+			return f, nil
+		}
+		// Another run has removed the folder that it had made for nothing, or there is a reason.
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s cannot be opened: %w", o.Folder, report.Reason(err))
+		}
+		f.release()
+	}
+}
+
+// isStillThere says whether the folder that was opened is the one of that name.
+func (f *folder) isStillThere() bool {
+	opened, err := f.root.Stat(".")
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(f.name)
+	return err == nil && os.SameFile(opened, there)
+}
+
+func (f *folder) lock(shared bool, waiting func()) error {
+	root, err := os.OpenRoot(f.name)
+	if err != nil {
+		return err
+	}
+	unlock, err := lock(root, shared, waiting)
+	if err != nil {
+		_ = root.Close()
+		return err
+	}
+	f.root, f.unlock = root, unlock
+	return nil
+}
+
+// close lets the next run in. It removes a folder that was made and that nothing was written into.
+func (f *folder) close() {
+	if f.isNew {
+		_ = os.Remove(f.name) // refused where there is something in it
+	}
+	f.release()
+}
+
+func (f *folder) release() {
+	if f.root != nil {
+		f.unlock()
+		_ = f.root.Close()
+	}
+}
+
+// refuseLinks reports files that are to be changed and stand behind symbolic links: what was read would not
+// be what is written.
+func (f *folder) refuseLinks(changes []change, results *report.Results) {
+	if f.root == nil {
+		return
+	}
+	reported := map[string]bool{}
+	for _, c := range changes {
+		at := ""
+		for _, element := range strings.Split(c.file, "/") {
+			at = path.Join(at, element)
+			info, err := f.root.Lstat(at)
+			if err != nil {
+				break // is not there yet
+			}
+			var problem string
+			switch isFile := at == c.file; {
+			case info.Mode()&fs.ModeSymlink != 0:
+				problem = "is a symbolic link, and nothing is written through one; put what it leads to in its place"
+			case isFile && !info.Mode().IsRegular(), !isFile && !info.IsDir():
+				problem = "is in the way of what has to be written; move it elsewhere"
+			default:
+				continue
+			}
+			if !reported[at] {
+				reported[at] = true
+				results.Errorf(nil, "%s %s", f.path(at), problem)
+			}
+			break
+		}
+	}
+}
+
+// apply makes the changes, in their order, and then removes what is left of a run that was killed: temporary
+// files, and folders of instances that are empty.
+func (f *folder) apply(in *inputs, changes []change, results *report.Results) {
+	for _, name := range in.temporaries {
+		if err := f.root.Remove(name); err != nil {
+			f.failed(name, "removed", err, results)
+			return
+		}
+	}
+	for _, c := range changes {
+		if err := f.make(c); err != nil {
+			what := "written"
+			if c.after == nil {
+				what = "removed"
+			}
+			f.failed(c.file, what, err, results)
+			return
+		}
+	}
+	for _, name := range in.folders {
+		if !isInstanceFolder(path.Base(name)) {
+			continue
+		}
+		if entries, err := fs.ReadDir(f.root.FS(), name); err == nil && len(entries) == 0 {
+			if err := f.root.Remove(name); err != nil {
+				f.failed(name, "removed", err, results)
+			}
+		}
+	}
+}
+
+// make makes one change, if the file is still what it was when it was read.
+func (f *folder) make(c change) error {
+	switch text, err := f.root.ReadFile(c.file); {
+	case errors.Is(err, fs.ErrNotExist) && c.before == nil:
+	case err != nil:
+		return err
+	case c.before == nil || !bytes.Equal(text, c.before):
+		return errors.New("somebody else has changed it meanwhile")
+	}
+	if c.after == nil {
+		return atomicfile.Remove(f.root, c.file)
+	}
+	if err := atomicfile.MakeFolder(f.root, path.Dir(c.file)); err != nil {
+		return err
+	}
+	return atomicfile.Replace(f.root, c.file, c.perm, bytes.NewReader(c.after))
+}
+
+// isInstanceFolder says whether a folder has a name that an instance's would have.
+func isInstanceFolder(name string) bool {
+	instance, namespace, found := strings.Cut(name, ".")
+	return found && len(validation.IsDNS1035Label(instance)) == 0 && len(validation.IsDNS1123Label(namespace)) == 0
+}
+
+func (f *folder) failed(name, what string, err error, results *report.Results) {
+	results.Errorf(nil, "%s cannot be %s: %s; every file is whole, mend this and run it again for the rest", f.path(name), what, report.Reason(err))
+}
+
+// path returns the path of a file as people know it.
+func (f *folder) path(name string) string { return filepath.Join(f.name, filepath.FromSlash(name)) }

@@ -1,0 +1,226 @@
+package render
+
+import (
+	"bytes"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+)
+
+// inputs is what was read.
+type inputs struct {
+	sources []*source
+	config  *krm.Item
+	stdin   bool // something was read from there
+
+	temporaries []string // in the folder, left by a killed run
+	folders     []string // in the folder, its own
+}
+
+// source is a file, or stdin.
+type source struct {
+	name      string // as people know it
+	inFolder  string // its path in the folder that is kept, with slashes; "" where it is not in there
+	named     bool   // on the command line, and not found in a folder
+	documents []krm.Document
+	items     []*krm.Item // of the documents; nil where one is no resource
+	listed    []*krm.Item // in the Lists among them
+}
+
+// items returns the resources, in their order.
+func (in *inputs) items() []*krm.Item {
+	var items []*krm.Item
+	for _, source := range in.sources {
+		for _, item := range source.items {
+			if item != nil {
+				items = append(items, item)
+			}
+		}
+		items = append(items, source.listed...)
+	}
+	return items
+}
+
+func (in *inputs) haveClaims() bool {
+	return slices.ContainsFunc(in.items(), func(item *krm.Item) bool {
+		return item.Kind == v1alpha1.ClaimKind && item.Group == v1alpha1.Group
+	})
+}
+
+// reader finds and reads the inputs. It reports every problem and goes on.
+type reader struct {
+	inputs
+	results *report.Results
+	folder  fs.FileInfo // the folder that is kept; nil where there is none
+	byPath  map[string]*source
+}
+
+// readInputs reads what the paths name, each file once, and what the folder that is kept has already.
+func readInputs(o Options, stdin io.Reader, results *report.Results) *inputs {
+	r := &reader{results: results, byPath: map[string]*source{}}
+	if o.Folder != "" {
+		r.folder, _ = os.Stat(o.Folder) // with --check it need not be there
+	}
+	if o.Config != "" {
+		r.byPath[realPath(o.Config)] = nil // is no input, wherever it lies
+		r.config = r.readConfig(o.Config)
+	}
+	for _, path := range o.Paths {
+		r.path(path, stdin)
+	}
+	if r.folder != nil {
+		r.walk(o.Folder, true)
+	}
+	for _, source := range r.sources {
+		if source.documents == nil {
+			r.readFile(source)
+		}
+		r.findItems(source)
+	}
+	return &r.inputs
+}
+
+// path finds the files that a path on the command line means.
+func (r *reader) path(path string, stdin io.Reader) {
+	if path == "-" {
+		r.readStdin(stdin)
+		return
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		r.results.Errorf(nil, "%s cannot be read: %s", path, report.Reason(err))
+	case info.IsDir():
+		r.walk(path, false)
+	default:
+		r.file(path, "", true)
+	}
+}
+
+// walk finds the files in a folder. Hidden files and folders are none of ours, and links to folders are not
+// followed, they may lead in circles. The folder that is kept is walked for itself.
+func (r *reader) walk(folder string, kept bool) {
+	if info, err := os.Stat(folder); !kept && err == nil && r.folder != nil && os.SameFile(info, r.folder) {
+		return
+	}
+	err := fs.WalkDir(os.DirFS(folder), ".", func(name string, entry fs.DirEntry, err error) error {
+		shown := filepath.Join(folder, filepath.FromSlash(name))
+		switch {
+		case err != nil:
+			r.results.Errorf(nil, "%s cannot be read: %s", shown, report.Reason(err))
+			return nil
+		case name == ".":
+			return nil
+		case kept && atomicfile.IsTemporary(entry.Name()):
+			r.temporaries = append(r.temporaries, name)
+			return nil
+		case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") || !kept && r.isKept(entry)):
+			return fs.SkipDir
+		case entry.IsDir():
+			if kept {
+				r.folders = append(r.folders, name)
+			}
+			return nil
+		case strings.HasPrefix(entry.Name(), "."):
+			return nil
+		case isKustomizationFile(entry.Name()), slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)):
+		default:
+			return nil
+		}
+		if info, err := os.Stat(shown); err == nil && !info.Mode().IsRegular() {
+			return nil
+		}
+		inFolder := ""
+		if kept {
+			inFolder = name
+		}
+		r.file(shown, inFolder, false)
+		return nil
+	})
+	if err != nil {
+		r.results.Errorf(nil, "%s cannot be read: %s", folder, report.Reason(err))
+	}
+}
+
+func (r *reader) isKept(entry fs.DirEntry) bool {
+	if r.folder == nil {
+		return false
+	}
+	info, err := entry.Info()
+	return err == nil && os.SameFile(info, r.folder)
+}
+
+// file adds a file, once, by whatever ways it is reached.
+func (r *reader) file(name, inFolder string, named bool) {
+	key := realPath(name)
+	found, seen := r.byPath[key]
+	if !seen {
+		found = &source{name: name}
+		r.byPath[key] = found
+		r.sources = append(r.sources, found)
+	}
+	if found != nil { // it is the configuration otherwise
+		found.named = found.named || named
+		if inFolder != "" {
+			found.inFolder = inFolder
+		}
+	}
+}
+
+// realPath tells one file from another. What has no such path, a pipe of the shell for example, goes by its
+// name.
+func realPath(name string) string {
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		name = real
+	}
+	if absolute, err := filepath.Abs(name); err == nil {
+		return absolute
+	}
+	return name
+}
+
+func (r *reader) readStdin(stdin io.Reader) {
+	if r.stdin {
+		return
+	}
+	r.stdin = true
+	text, err := io.ReadAll(stdin)
+	if err != nil {
+		r.results.Errorf(nil, "stdin cannot be read: %s", report.Reason(err))
+		return
+	}
+	s := &source{name: "stdin", named: true, documents: []krm.Document{}}
+	r.sources = append(r.sources, s)
+	r.parse(s, text)
+	// A command that fails writes nothing into its pipe: that must not look as if all its claims were gone.
+	if len(bytes.TrimSpace(text)) == 0 {
+		r.results.Errorf(nil, "stdin is empty; see why the command in front of the pipe gives nothing, or leave out -")
+	}
+}
+
+func (r *reader) readFile(s *source) {
+	text, err := os.ReadFile(s.name)
+	if err != nil {
+		r.results.Errorf(nil, "%s cannot be read: %s", s.name, report.Reason(err))
+		return
+	}
+	r.parse(s, text)
+}
+
+func (r *reader) parse(s *source, text []byte) {
+	documents, err := krm.Documents(s.name, text)
+	if err != nil {
+		r.results.Errorf(nil, "%s", err)
+		return
+	}
+	s.documents = documents
+}

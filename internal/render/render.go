@@ -1,0 +1,132 @@
+// Package render expands the claims in files, without an orchestrator: hydration.
+//
+// It reads files, folders and stdin as plain YAML, and calls the same expansion as the function. The
+// manifests go to stdout, with the other resources, or into a folder that is kept. That folder is read
+// first: the passwords live on in it. So its files are replaced whole or not at all, the Secrets first, and
+// one run at a time; what a killed run has left undone, the next one does.
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/merge"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+)
+
+// Options are what is rendered, and where to.
+type Options struct {
+	// Paths are files and folders, and "-" for stdin.
+	Paths []string
+	// Folder is where the manifests are kept; "" for stdout.
+	Folder string
+	// Config is the file that holds the configuration; "" for none.
+	Config string
+	// Check writes nothing and shows what would change in Folder.
+	Check bool
+}
+
+// Streams are what is read and written besides files.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Env      generator.Environment
+}
+
+// Run renders. It reports on stderr, and returns whether there was no error and, with Check, nothing that
+// would change.
+func Run(o Options, s Streams) bool {
+	var results report.Results
+	if o.Folder != "" {
+		return intoFolder(o, s, &results)
+	}
+	in := readInputs(o, s.In, &results)
+	expansion := expand(o, in, false, s.Env, &results)
+	text, err := stdout(in, expansion)
+	if err != nil {
+		reportBug(err, &results)
+	}
+	fmt.Fprint(s.Err, report.Lines(results.All()))
+	return !results.HasErrors() && report.Stdout(s.Out, s.Err, text)
+}
+
+// intoFolder renders into a folder that is kept.
+func intoFolder(o Options, s Streams, results *report.Results) bool {
+	f, err := openFolder(o, func() {
+		fmt.Fprintf(s.Err, "info: another run is writing to %s; waiting for it\n", o.Folder)
+	})
+	if err != nil {
+		results.Errorf(nil, "%s", err)
+		fmt.Fprint(s.Err, report.Lines(results.All()))
+		return false
+	}
+	defer f.close()
+
+	random := &counter{in: s.Env.Random}
+	s.Env.Random = random
+	in := readInputs(o, s.In, results)
+	expansion := expand(o, in, true, s.Env, results)
+	refuseOutside(o, in, results)
+	changes := fileChanges(in, expansion, results)
+	f.refuseLinks(changes, results)
+	if o.Check {
+		return check(o, s, changes, random.passwords(), results)
+	}
+	if !results.HasErrors() {
+		f.apply(in, changes, results)
+	}
+	fmt.Fprint(s.Err, report.LinesWithInfos(results.All()))
+	return !results.HasErrors()
+}
+
+// expand decides what the claims become. It also calls it an error if there are none, so that a wrong path
+// removes nothing.
+func expand(o Options, in *inputs, kept bool, env generator.Environment, results *report.Results) generator.Expansion {
+	expansion, err := generator.Expand(krm.NewList(in.items(), in.config), kept, env, results)
+	if err != nil {
+		reportBug(err, results)
+	}
+	if !results.HasErrors() && !in.haveClaims() {
+		hint := "name the files or folders that hold the claims"
+		if in.stdin {
+			hint += ", and do not annotate claims with config.kubernetes.io/local-config, or kustomize drops them"
+		}
+		results.Errorf(nil, "there is no %s in %s; %s", v1alpha1.ClaimKind, strings.Join(o.Paths, ", "), hint)
+	}
+	return expansion
+}
+
+// refuseOutside reports objects of ours that are not in the folder: nobody would keep them up to date.
+// Encrypted ones are not ours to keep.
+func refuseOutside(o Options, in *inputs, results *report.Results) {
+	for _, source := range in.sources {
+		for _, item := range source.items {
+			if item != nil && source.inFolder == "" && merge.IsOurs(item) && !item.IsEncrypted() {
+				results.Errorf(item, "was made from a claim before, and is not in %s; move it there, where its password lives on, or leave it out of what is read", o.Folder)
+			}
+		}
+	}
+}
+
+func reportBug(err error, results *report.Results) {
+	results.Errorf(nil, "an object cannot be written as YAML (%T); please report this as a bug", err)
+}
+
+// counter counts the random passwords that are made, to tell about them and not to show them.
+type counter struct {
+	in    io.Reader
+	bytes int
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	c.bytes += n
+	return n, err
+}
+
+// passwords returns their number: each is made from 16 bytes.
+func (c *counter) passwords() int { return c.bytes / 16 }

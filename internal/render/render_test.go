@@ -1,0 +1,101 @@
+package render_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/internal/render"
+)
+
+const claim = `apiVersion: database.bizmatters.io/v1alpha1
+kind: DragonflyInstance
+metadata: {name: my-cache, namespace: my-namespace, annotations: {ANNOTATION}}
+`
+
+// run renders in a folder with those files.
+func run(t *testing.T, o render.Options, files map[string]string) (ok bool, stdout, stderr string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for name, text := range files {
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	}
+	var out, errOut bytes.Buffer
+	ok = render.Run(o, render.Streams{
+		In: iotest.ErrReader(errors.New("reset")), Out: &out, Err: &errOut,
+		Env: generator.Environment{LookupEnv: func(string) (string, bool) { return "", false }, Random: rand.Reader},
+	})
+	return ok, out.String(), errOut.String()
+}
+
+func TestStdinBreaks(t *testing.T) {
+	ok, stdout, stderr := run(t, render.Options{Paths: []string{"-"}}, nil)
+	assert.False(t, ok)
+	assert.Empty(t, stdout)
+	assert.Equal(t, "error: stdin cannot be read: reset\n", stderr, "What is read in part is not rendered, and nothing is said of what it lacks.")
+}
+
+// TestNoLeaks sends a marker in as a password, in every form that YAML has, through all that rendering does,
+// and looks for it in everything that is not a manifest.
+func TestNoLeaks(t *testing.T) {
+	const marker = "hunter2-hunter2-hunter2-hunter2-hunter2"
+	encoded := base64.StdEncoding.EncodeToString([]byte(marker))
+	forms := map[string]string{
+		"plain":            marker,
+		"base64":           encoded,
+		"line break":       `"` + marker + `\n"`,
+		"alias":            "*" + marker,
+		"anchor":           "&" + marker + " x",
+		"anchor and alias": "&a " + marker + "\n  again: *a",
+		"tag":              "!" + marker + " x",
+		"tag of a number":  "!!int " + marker,
+		"list":             "[" + marker + "]",
+		"map with it":      "{a: " + marker + ", " + marker + ": b}",
+		"quote left open":  `"` + marker,
+		"literal":          "|\n    " + marker + "\n    " + marker,
+		"folded":           ">-\n    " + marker + "\n\n    " + marker,
+		"comment":          "x # " + marker,
+		"comment below":    "x\n  # " + marker + "\n  # " + marker,
+		"another document": "x\n---\n# stringData: {password: " + marker + "}\n---\nkind: Secret\napiVersion: v1\nmetadata: {name: x}\nstringData: {password: " + marker + "}",
+		"in a List":        "x\n---\nkind: List\napiVersion: v1\nitems:\n- kind: Secret\n  apiVersion: v1\n  metadata: {name: x}\n  stringData: {password: " + marker + "}",
+	}
+	secret := func(name, field, value string) string {
+		return "apiVersion: v1\nkind: Secret\nmetadata:\n  name: " + name + "\n  namespace: my-namespace\n" +
+			"  annotations: {database.bizmatters.io/generated-from: my-namespace/my-cache}\n" + field + ":\n  password: " + value + "\n"
+	}
+	shown := 0
+	for form, value := range forms {
+		for _, field := range []string{"data", "stringData"} {
+			for _, name := range []string{"my-cache-password", "my-cache-conn"} {
+				for _, annotation := range []string{"", `database.bizmatters.io/password-rotation: "2"`} {
+					for _, o := range []render.Options{{}, {Folder: "out"}, {Folder: "out", Check: true}} {
+						o.Paths = []string{"claim.yaml"}
+						_, stdout, stderr := run(t, o, map[string]string{
+							"claim.yaml":      strings.Replace(claim, "ANNOTATION", annotation, 1),
+							"out/secret.yaml": secret(name, field, value),
+						})
+						said := stderr
+						if o.Check {
+							said += stdout
+							shown += strings.Count(stdout, "+++ out/secret.yaml")
+						}
+						assert.False(t, strings.Contains(said, "hunter2"), "%s, %s, %s, %v", form, field, name, o)
+						assert.False(t, strings.Contains(said, encoded[:16]), "%s, %s, %s, %v", form, field, name, o)
+					}
+				}
+			}
+		}
+	}
+	require.Greater(t, shown, 20, "diffs of the file must have been shown, or nothing was tested")
+}

@@ -1,0 +1,116 @@
+package render
+
+import (
+	"path/filepath"
+	"slices"
+
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/merge"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// findItems tells which documents are resources, and reports those that should not be here.
+func (r *reader) findItems(s *source) {
+	index := 0
+	for _, document := range s.documents {
+		var item *krm.Item
+		if document.Node != nil {
+			item = r.item(s, document.Node.Content[0], index)
+			index++
+		}
+		s.items = append(s.items, item)
+		if item != nil && item.Kind == "List" && item.Group == "" {
+			r.list(s, item)
+		}
+	}
+}
+
+// list finds what a List holds: a password that somebody brings along, for example. Claims in it are
+// reported where claims are looked for, and ours could not be changed in there.
+func (r *reader) list(s *source, list *krm.Item) {
+	items := yamlnode.Get(list.Node, "items")
+	if items == nil || items.Kind != yaml.SequenceNode {
+		return
+	}
+	for _, n := range items.Content {
+		item := krm.NewFileItem(yamlnode.Follow(n), s.name, list.Index())
+		switch {
+		case item.Group == v1alpha1.Group:
+		case r.folder != nil && merge.IsOurs(item):
+			r.results.Errorf(item, "stands in a List, where it cannot be kept up to date; write it as an object of its own")
+		default:
+			s.listed = append(s.listed, item)
+		}
+	}
+}
+
+// item returns a document as a resource, nil where it is none.
+func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
+	item := krm.NewFileItem(n, s.name, index)
+	isResource := n.Kind == yaml.MappingNode && item.APIVersion != "" && item.Kind != ""
+	switch {
+	case isKustomizationFile(filepath.Base(s.name)), isKustomization(item):
+		r.notApplied(s, item)
+		return nil
+	case !isResource && s.named:
+		r.results.Errorf(nil, "%s is no Kubernetes resource: it lacks apiVersion or kind; leave it out, or correct it", item.Place())
+		return nil
+	case !isResource:
+		return nil
+	case item.Group == "config.kubernetes.io" && item.Kind == "ResourceList":
+		r.results.Errorf(item, "is what orchestrators pipe into a function; pipe it into `dragonfly-generator` without a command")
+		return nil
+	case isConfig(item):
+		r.results.Errorf(item, "is a configuration, which is not among the resources; leave it out of them, and name its file with --config")
+		return nil
+	}
+	return item
+}
+
+// notApplied warns of what only kustomize applies. In the folder that is kept it is for whoever applies the
+// result.
+func (r *reader) notApplied(s *source, item *krm.Item) {
+	switch {
+	case s.inFolder != "":
+	case item.Kind == "Component":
+		r.results.Warnf(item, "is not applied; pipe the build of the kustomization that it is for into `dragonfly-generator render -`")
+	default:
+		r.results.Warnf(item, "is not applied; pipe its build into this: `kustomize build %s | dragonfly-generator render -`", filepath.Dir(s.name))
+	}
+}
+
+func isKustomizationFile(name string) bool {
+	return slices.Contains([]string{"kustomization.yaml", "kustomization.yml", "Kustomization"}, name)
+}
+
+func isKustomization(item *krm.Item) bool {
+	return item.Group == "kustomize.config.k8s.io" && (item.Kind == "Kustomization" || item.Kind == "Component")
+}
+
+func isConfig(item *krm.Item) bool {
+	return item.Group == v1alpha1.Group && item.Kind == v1alpha1.ConfigKind
+}
+
+// readConfig reads the file of the configuration.
+func (r *reader) readConfig(name string) *krm.Item {
+	s := &source{name: name}
+	problems := len(r.results.All())
+	r.readFile(s)
+	if len(r.results.All()) > problems {
+		return nil
+	}
+	var found []*krm.Item
+	for _, document := range s.documents {
+		if document.Node != nil {
+			found = append(found, krm.NewFileItem(document.Node.Content[0], name, len(found)))
+		}
+	}
+	if len(found) != 1 || !isConfig(found[0]) && (found[0].APIVersion != "v1" || found[0].Kind != "ConfigMap") {
+		r.results.Errorf(nil, "%s holds no configuration; write one %s of %s into it, and nothing else", name, v1alpha1.ConfigKind, v1alpha1.APIVersion)
+		return nil
+	}
+	return found[0]
+}

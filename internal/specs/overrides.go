@@ -1,0 +1,305 @@
+package specs
+
+import (
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/patch"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// patchStatefulSet also merges the claim templates by their names. The API has no merge key for them, so
+// that a patch of one of their fields would replace the volume.
+func patchStatefulSet(set *appsv1.StatefulSet, change *yaml.Node) (*appsv1.StatefulSet, error) {
+	templates := yamlnode.Get(change, "spec", "volumeClaimTemplates")
+	if templates == nil || templates.Kind != yaml.SequenceNode {
+		return patch.Apply(set, change)
+	}
+	claims := slices.Clone(set.Spec.VolumeClaimTemplates)
+	for _, template := range templates.Content {
+		name := yamlnode.Text(template, "metadata", "name")
+		at := slices.IndexFunc(claims, func(claim corev1.PersistentVolumeClaim) bool { return claim.Name == name })
+		if at < 0 {
+			at = len(claims)
+			claims = append(claims, corev1.PersistentVolumeClaim{})
+		}
+		claim, err := patch.Apply(&claims[at], template)
+		if err != nil {
+			return nil, err
+		}
+		claims[at] = *claim
+	}
+	set, err := patch.Apply(set, withoutClaimTemplates(change))
+	if err == nil {
+		set.Spec.VolumeClaimTemplates = claims
+	}
+	return set, err
+}
+
+func withoutClaimTemplates(change *yaml.Node) *yaml.Node {
+	spec, rest := *yamlnode.Get(change, "spec"), *change
+	spec.Content, rest.Content = slices.Clone(spec.Content), slices.Clone(rest.Content)
+	yamlnode.Set(&spec, "volumeClaimTemplates", nil)
+	yamlnode.Set(&rest, "spec", &spec)
+	return &rest
+}
+
+// CheckOverrides reports what the patches of the configuration change that has to stay ours: names,
+// selectors and the labels that they need, the mark, the flags, and where the data is. It tries them on two
+// instances that have nothing in common: a patch that sets something can leave one of them as it was, but
+// not both.
+func CheckOverrides(functionConfig *krm.Item, cfg config.Config, results *report.Results) {
+	object := decode.Object{Item: functionConfig, Results: results}
+	for i, name := range []string{"first", "second"} {
+		size := instance.Size{
+			Requests: instance.Resources{CPU: *resource.NewQuantity(int64(1+i), resource.DecimalSI), Memory: *resource.NewQuantity(int64(1+i)<<30, resource.BinarySI)},
+			Limits:   instance.Resources{CPU: *resource.NewQuantity(int64(3+i), resource.DecimalSI), Memory: *resource.NewQuantity(int64(3+i)<<30, resource.BinarySI)},
+		}
+		inst := instance.Instance{
+			Name: instance.Name{Namespace: "the-" + name + "-namespace", Name: "the-" + name + "-instance"}, Size: size, StorageGB: 7 + i,
+		}
+		if i > 0 {
+			inst.Rotation, inst.Derived = "1", true
+		}
+		if cfg.Overrides.StatefulSet != nil {
+			checkStatefulSet(&object, statefulSet(inst, cfg), cfg.Overrides.StatefulSet)
+		}
+		if cfg.Overrides.Service != nil {
+			checkService(&object, service(inst, cfg), cfg.Overrides.Service)
+		}
+	}
+}
+
+func checkService(object *decode.Object, ours *corev1.Service, change *yaml.Node) {
+	const path = "spec.overrides.service"
+	theirs, err := patch.Apply(ours, change)
+	if err != nil {
+		object.Errorf(report.Field{Path: path}, "%s", err)
+		return
+	}
+	compare(object, path, ours, theirs, keptOfService)
+}
+
+func checkStatefulSet(object *decode.Object, ours *appsv1.StatefulSet, change *yaml.Node) {
+	const path = "spec.overrides.statefulSet"
+	theirs, err := patchStatefulSet(ours, change)
+	if err != nil {
+		object.Errorf(report.Field{Path: path}, "%s", err)
+		return
+	}
+	compare(object, path, ours, theirs, keptOfStatefulSet)
+	const containers = path + ".spec.template.spec.containers"
+	container, found := dragonflyOf(theirs)
+	if !found {
+		object.Errorf(report.Field{Path: containers}, "the container %s has to stay; take that out of the patch", ContainerName)
+		return
+	}
+	compare(object, containers+"["+ContainerName+"]", ours.Spec.Template.Spec.Containers[0], container, keptOfContainer)
+	checkMerged(object, path+".spec.template.spec", theirs)
+}
+
+// checkMerged reports what a merge easily leaves behind: two kinds of a probe or a volume, where a patch
+// added one and did not take the other away, and mounts of volumes that it took away.
+func checkMerged(object *decode.Object, path string, set *appsv1.StatefulSet) {
+	pod := set.Spec.Template.Spec
+	volumes := []string{DataVolume}
+	for _, template := range set.Spec.VolumeClaimTemplates {
+		volumes = append(volumes, template.Name)
+	}
+	for _, volume := range pod.Volumes {
+		volumes = append(volumes, volume.Name)
+		if kinds(volume.VolumeSource) > 1 {
+			object.Errorf(report.Field{Path: path + ".volumes[" + volume.Name + "]"}, "has two kinds of a volume now; set the one that was there to null")
+		}
+	}
+	for _, c := range pod.Containers {
+		at := path + ".containers[" + c.Name + "]"
+		for _, probe := range []struct {
+			name string
+			*corev1.Probe
+		}{{"livenessProbe", c.LivenessProbe}, {"readinessProbe", c.ReadinessProbe}, {"startupProbe", c.StartupProbe}} {
+			if probe.Probe != nil && kinds(probe.ProbeHandler) > 1 {
+				object.Errorf(report.Field{Path: at + "." + probe.name}, "has two kinds of a probe now; set the one that was there to null")
+			}
+		}
+		for _, mount := range c.VolumeMounts {
+			if !slices.Contains(volumes, mount.Name) {
+				object.Errorf(report.Field{Path: at + ".volumeMounts"}, "mounts a volume that is not there; add the volume, or delete the mount too")
+			}
+		}
+	}
+}
+
+// kinds counts the fields that are set of a struct of which there may be one.
+func kinds(union any) int {
+	set := 0
+	for _, field := range reflect.ValueOf(union).Fields() {
+		if !field.IsZero() {
+			set++
+		}
+	}
+	return set
+}
+
+// kept is a part of an object that a patch may not change.
+type kept[T any] struct {
+	path string
+	why  string
+	of   func(T) any
+}
+
+func compare[T any](object *decode.Object, path string, ours, theirs T, parts []kept[T]) {
+	for _, part := range parts {
+		if !reflect.DeepEqual(part.of(ours), part.of(theirs)) {
+			object.Errorf(report.Field{Path: path + "." + part.path}, "cannot be changed here: %s; take it out of the patch", part.why)
+		}
+	}
+}
+
+const (
+	whyKind     = "a patch changes an object and makes no other of it"
+	whyIdentity = "names and namespaces follow from the claim"
+	whySelector = "what selects the pods is fixed for a live instance"
+	whyLabels   = "the labels app and app.kubernetes.io/… follow from the claim"
+	whyMark     = "by the annotations of database.bizmatters.io this function knows its own, and by those of config.kubernetes.io kustomize and kpt know what to do with an object"
+)
+
+var keptOfStatefulSet = []kept[*appsv1.StatefulSet]{
+	{"kind", whyKind, func(s *appsv1.StatefulSet) any { return s.TypeMeta }},
+	{"metadata.name", whyIdentity, func(s *appsv1.StatefulSet) any { return s.Name }},
+	{"metadata.namespace", whyIdentity, func(s *appsv1.StatefulSet) any { return s.Namespace }},
+	{"metadata.labels", whyLabels, func(s *appsv1.StatefulSet) any { return ownLabels(s.Labels) }},
+	{"metadata.annotations", whyMark, func(s *appsv1.StatefulSet) any { return ownAnnotations(s.Annotations) }},
+	{"spec.selector", whySelector, func(s *appsv1.StatefulSet) any { return s.Spec.Selector }},
+	{"spec.serviceName", "it is fixed for a live instance", func(s *appsv1.StatefulSet) any { return s.Spec.ServiceName }},
+	{"spec.replicas", "each pod would be a store of its own behind one Service", func(s *appsv1.StatefulSet) any {
+		return s.Spec.Replicas == nil || *s.Spec.Replicas == 0 || *s.Spec.Replicas == 1 // 0 is a pause
+	}},
+	{"spec.ordinals", "the pod would be another one, with a new and empty volume", func(s *appsv1.StatefulSet) any { return s.Spec.Ordinals }},
+	{"spec.template.metadata.labels", whyLabels, func(s *appsv1.StatefulSet) any { return ownLabels(s.Spec.Template.Labels) }},
+	{"spec.template.metadata.annotations", whyMark, func(s *appsv1.StatefulSet) any { return ownAnnotations(s.Spec.Template.Annotations) }},
+	{"spec.template.spec.enableServiceLinks", "with service links a Service called dfly-… kills every Dragonfly of its namespace", func(s *appsv1.StatefulSet) any {
+		return s.Spec.Template.Spec.EnableServiceLinks
+	}},
+	{"spec.volumeClaimTemplates", "the volume " + DataVolume + " follows from storageGB and spec.storageClassName", func(s *appsv1.StatefulSet) any { return dataClaims(s) }},
+}
+
+var keptOfContainer = []kept[corev1.Container]{
+	{"command", "the image's own entry point starts Dragonfly", func(c corev1.Container) any { return c.Command }},
+	{"args", "flags go into spec.args, where they are looked at", func(c corev1.Container) any { return c.Args }},
+	{"env", "variables called DFLY_… are flags, which go into spec.args, and the password is the claim's", func(c corev1.Container) any { return flagVariables(c) }},
+	{"envFrom", "a key called DFLY_… would set a flag; give it a prefix with which no name begins so, or write single variables under env", func(c corev1.Container) any { return opensFlags(c) }},
+	{"resources", "CPU and memory follow from the size, and flags from them; set spec.sizes", func(c corev1.Container) any {
+		return [][2]int64{
+			{c.Resources.Requests.Cpu().MilliValue(), c.Resources.Requests.Memory().Value()},
+			{c.Resources.Limits.Cpu().MilliValue(), c.Resources.Limits.Memory().Value()},
+		}
+	}},
+	{"ports", "the Service and the probes need the port " + portName, func(c corev1.Container) any {
+		return slices.DeleteFunc(slices.Clone(c.Ports), func(p corev1.ContainerPort) bool {
+			return p.Name != portName && p.ContainerPort != instance.Port
+		})
+	}},
+	{"volumeMounts", "without its volume at " + dataPath + " the data would go with the pod", func(c corev1.Container) any {
+		return slices.DeleteFunc(slices.Clone(c.VolumeMounts), func(m corev1.VolumeMount) bool {
+			return m.Name != DataVolume && path.Clean(m.MountPath) != dataPath
+		})
+	}},
+}
+
+var keptOfService = []kept[*corev1.Service]{
+	{"kind", whyKind, func(s *corev1.Service) any { return s.TypeMeta }},
+	{"metadata.name", whyIdentity, func(s *corev1.Service) any { return s.Name }},
+	{"metadata.namespace", whyIdentity, func(s *corev1.Service) any { return s.Namespace }},
+	{"metadata.labels", whyLabels, func(s *corev1.Service) any { return ownLabels(s.Labels) }},
+	{"metadata.annotations", whyMark, func(s *corev1.Service) any { return ownAnnotations(s.Annotations) }},
+	{"spec.selector", whySelector, func(s *corev1.Service) any { return s.Spec.Selector }},
+	{"spec.type", "the endpoint is the Service's own", func(s *corev1.Service) any { return s.Spec.Type == corev1.ServiceTypeExternalName }},
+	{"spec.ports", "the endpoint has this port", func(s *corev1.Service) any {
+		i := slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == instance.Port })
+		if i < 0 {
+			return nil
+		}
+		return []any{s.Spec.Ports[i].TargetPort, s.Spec.Ports[i].Protocol}
+	}},
+	{"spec.clusterIP", "the Service has an address of its own, which is fixed for a live instance", func(s *corev1.Service) any {
+		return append(s.Spec.ClusterIPs, s.Spec.ClusterIP)
+	}},
+}
+
+// ownLabels returns those labels that follow from the claim.
+func ownLabels(labels map[string]string) map[string]string {
+	own := instance.Name{}.OwnLabels()
+	return only(labels, func(key string) bool { _, found := own[key]; return found })
+}
+
+func ownAnnotations(annotations map[string]string) map[string]string {
+	return only(annotations, func(key string) bool {
+		return strings.HasPrefix(key, v1alpha1.Group+"/") || krm.IsOrchestrators(key)
+	})
+}
+
+func only(from map[string]string, wanted func(key string) bool) map[string]string {
+	selected := map[string]string{}
+	for key, value := range from {
+		if wanted(key) {
+			selected[key] = value
+		}
+	}
+	return selected
+}
+
+// dataClaims returns what may not change of the claim templates that are ours: that there is one, how
+// large it is, and its class. Nor may there be one without a name.
+func dataClaims(set *appsv1.StatefulSet) []string {
+	var found []string
+	for _, claim := range set.Spec.VolumeClaimTemplates {
+		if claim.Name == DataVolume || claim.Name == "" {
+			class := ""
+			if claim.Spec.StorageClassName != nil {
+				class = *claim.Spec.StorageClassName
+			}
+			found = append(found, claim.Name, claim.Spec.Resources.Requests.Storage().String(), class)
+		}
+	}
+	return found
+}
+
+func dragonflyOf(set *appsv1.StatefulSet) (corev1.Container, bool) {
+	for _, container := range set.Spec.Template.Spec.Containers {
+		if container.Name == ContainerName {
+			return container, true
+		}
+	}
+	return corev1.Container{}, false
+}
+
+func flagVariables(c corev1.Container) []corev1.EnvVar {
+	var found []corev1.EnvVar
+	for _, variable := range c.Env {
+		if strings.HasPrefix(variable.Name, flagVariable) {
+			found = append(found, variable)
+		}
+	}
+	return found
+}
+
+// opensFlags says whether variables whose names nobody sees here could be flags.
+func opensFlags(c corev1.Container) bool {
+	return slices.ContainsFunc(c.EnvFrom, func(from corev1.EnvFromSource) bool {
+		return strings.HasPrefix(flagVariable, from.Prefix) || strings.HasPrefix(from.Prefix, flagVariable)
+	})
+}

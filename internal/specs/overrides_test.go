@@ -1,0 +1,109 @@
+package specs_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
+)
+
+// problemsOf reads a configuration with patches, and returns the fields with problems.
+func problemsOf(t *testing.T, overrides string) []string {
+	t.Helper()
+	n, err := yaml.Parse("apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: x}\nspec: {overrides: " + overrides + "}\n")
+	require.NoError(t, err)
+	var results report.Results
+	item := krm.NewItem(n.YNode())
+	specs.CheckOverrides(item, config.Read(item, &results), &results)
+	fields := []string{}
+	for _, result := range results.All() {
+		fields = append(fields, result.Field.Path)
+	}
+	return fields
+}
+
+func inContainer(fields string) string {
+	return "{statefulSet: {spec: {template: {spec: {containers: [{name: dragonfly, " + fields + "}]}}}}}"
+}
+
+func inPod(fields string) string {
+	return "{statefulSet: {spec: {template: {spec: {" + fields + "}}}}}"
+}
+
+func TestOverridesThatAreRefused(t *testing.T) {
+	const (
+		set       = "spec.overrides.statefulSet"
+		pod       = set + ".spec.template.spec"
+		container = pod + ".containers[dragonfly]"
+		service   = "spec.overrides.service"
+	)
+	for _, tc := range []struct{ reason, overrides, field string }{
+		{"A name that is one instance's would be every instance's.", "{service: {metadata: {name: my-cache}}}", service + ".metadata.name"},
+		{"A mark that is one instance's would be every instance's.", "{statefulSet: {metadata: {annotations: {database.bizmatters.io/generated-from: my-namespace/my-cache}}}}", set + ".metadata.annotations"},
+		{"A record of a seed that was not there would be believed.", "{statefulSet: {metadata: {annotations: {database.bizmatters.io/password-source: Seed}}}}", set + ".metadata.annotations"},
+		{"A rotation is the claim's.", `{statefulSet: {spec: {template: {metadata: {annotations: {database.bizmatters.io/password-rotation: "1"}}}}}}`, set + ".spec.template.metadata.annotations"},
+		{"Kustomize would drop the object in silence.", `{statefulSet: {metadata: {annotations: {config.kubernetes.io/local-config: "true"}}}}`, set + ".metadata.annotations"},
+		{"kpt would write the object elsewhere.", "{service: {metadata: {annotations: {internal.config.kubernetes.io/path: ../x.yaml}}}}", service + ".metadata.annotations"},
+		{"A selector of one instance would be every instance's.", "{statefulSet: {spec: {selector: {matchLabels: {app: my-cache}}}}}", set + ".spec.selector"},
+		{"Two pods would be two stores.", "{statefulSet: {spec: {replicas: 2}}}", set + ".spec.replicas"},
+		{"A pod with another number has another volume.", "{statefulSet: {spec: {ordinals: {start: 3}}}}", set + ".spec.ordinals"},
+		{"There is no less than no pod.", "{statefulSet: {spec: {replicas: -1}}}", set + ".spec.replicas"},
+		{"A null takes a selector away too.", "{statefulSet: {spec: {selector: null}}}", set + ".spec.selector"},
+
+		{"Memory is the size's, of whatever size.", inContainer("resources: {limits: {memory: 2Gi}}"), container + ".resources"},
+		{"Flags of one size would be every size's.", inContainer(`args: [--dir=/data, --dbfilename=dump, "--snapshot_cron=*/30 * * * *", --maxmemory=1717986918, --proactor_threads=1, --version_check=false]`), container + ".args"},
+		{"A command goes around the flags.", inContainer("command: [dragonfly]"), container + ".command"},
+		{"A password of one instance would be every instance's.", inContainer("env: [{name: DFLY_requirepass, valueFrom: {secretKeyRef: {name: my-cache-password, key: password}}}]"), container + ".env"},
+		{"A variable is a flag.", inContainer(`env: [{name: DFLY_port, value: "1"}]`), container + ".env"},
+		{"Whatever the Secret holds could be a flag.", inContainer("envFrom: [{secretRef: {name: a}}]"), container + ".envFrom"},
+		{"So could it with this prefix.", inContainer("envFrom: [{prefix: DFL, secretRef: {name: a}}]"), container + ".envFrom"},
+		{"The Service's port speaks TCP.", inContainer("ports: [{containerPort: 6379, protocol: UDP}]"), container + ".ports"},
+		{"Two ports cannot have one name.", inContainer("ports: [{containerPort: 6380, name: dragonfly}]"), container + ".ports"},
+		{"The data would be lost with the pod.", inContainer("volumeMounts: [{mountPath: /data, $patch: delete}]"), container + ".volumeMounts"},
+		{"Another volume would hide the data's.", "{statefulSet: {spec: {template: {spec: {volumes: [{name: x, emptyDir: {}}], containers: [{name: dragonfly, volumeMounts: [{name: x, mountPath: /data/}]}]}}}}}", container + ".volumeMounts"},
+		{"A part of the volume would hide the rest.", inContainer("volumeMounts: [{mountPath: /data, subPath: a}]"), container + ".volumeMounts"},
+		{"A probe has one kind.", inContainer("readinessProbe: {tcpSocket: {port: 6379}}"), container + ".readinessProbe"},
+		{"The container has to stay.", inPod("containers: [{name: dragonfly, $patch: delete}]"), pod + ".containers"},
+		{"A volume has one kind.", inPod("volumes: [{name: tmp, hostPath: {path: /tmp}}]"), pod + ".volumes[tmp]"},
+		{"A mount needs its volume.", inPod("volumes: [{name: tmp, $patch: delete}]"), container + ".volumeMounts"},
+		{"A Service called dfly-… would kill the pod.", inPod("enableServiceLinks: true"), pod + ".enableServiceLinks"},
+
+		{"The size of the volume is the claim's.", "{statefulSet: {spec: {volumeClaimTemplates: [{metadata: {name: dragonfly-data}, spec: {resources: {requests: {storage: 10Gi}}}}]}}}", set + ".spec.volumeClaimTemplates"},
+		{"The claim template has to stay.", "{statefulSet: {spec: {volumeClaimTemplates: null}}}", set + ".spec.volumeClaimTemplates"},
+		{"A claim template has a name.", "{statefulSet: {spec: {volumeClaimTemplates: [{spec: {accessModes: [ReadWriteMany]}}]}}}", set + ".spec.volumeClaimTemplates"},
+
+		{"The endpoint has this port.", "{service: {spec: {ports: [{port: 6379, protocol: UDP}]}}}", service + ".spec.ports"},
+		{"The endpoint leads to Dragonfly.", "{service: {spec: {ports: [{port: 6379, targetPort: 1}]}}}", service + ".spec.ports"},
+		{"A headless Service has no address.", "{service: {spec: {clusterIP: None}}}", service + ".spec.clusterIP"},
+		{"The endpoint is the Service's own.", "{service: {spec: {type: ExternalName}}}", service + ".spec.type"},
+
+		{"One directive is known.", "{service: {$retainKeys: [{}]}}", service + "[$retainKeys]"},
+	} {
+		assert.Equal(t, []string{tc.field}, problemsOf(t, tc.overrides), tc.reason)
+	}
+}
+
+func TestOverridesThatAreTaken(t *testing.T) {
+	for _, tc := range []struct{ reason, overrides string }{
+		{"None at all.", "{}"},
+		{"A pause.", "{statefulSet: {spec: {replicas: 0}}}"},
+		{"Labels and annotations of the platform's own.", "{statefulSet: {metadata: {labels: {app.kubernetes.io/version: a}, annotations: {example.com/a: b}}, spec: {template: {metadata: {labels: {tier: data}, annotations: {a: b}}}}}}"},
+		{"A prefix with which no flag begins.", inContainer("envFrom: [{prefix: MY_, secretRef: {name: a}}]")},
+		{"Variables that are no flags.", inContainer("env: [{name: TZ, value: UTC}]")},
+		{"A sidecar with what it likes.", inPod("containers: [{name: exporter, image: a, command: [a], args: [b], env: [{name: DFLY_a, value: b}]}]")},
+		{"Another probe, with ours taken away.", inContainer("readinessProbe: {httpGet: null, tcpSocket: {port: 6379}}")},
+		{"Another kind of volume, with ours taken away.", inPod("volumes: [{name: tmp, emptyDir: null, hostPath: {path: /tmp}}]")},
+		{"User ids that the platform assigns.", inPod("securityContext: {runAsUser: null, runAsGroup: null, fsGroup: null}")},
+		{"Another way to mount the volume.", "{statefulSet: {spec: {volumeClaimTemplates: [{metadata: {name: dragonfly-data}, spec: {accessModes: [ReadWriteOncePod]}}]}}}"},
+		{"A volume of the platform's own.", "{statefulSet: {spec: {volumeClaimTemplates: [{metadata: {name: extra}, spec: {accessModes: [ReadWriteOnce]}}], template: {spec: {containers: [{name: dragonfly, volumeMounts: [{name: extra, mountPath: /extra}]}]}}}}}"},
+		{"A Service for more than the cluster.", "{service: {metadata: {annotations: {lb: internal}}, spec: {type: LoadBalancer, loadBalancerClass: a}}}"},
+	} {
+		assert.Empty(t, problemsOf(t, tc.overrides), tc.reason)
+	}
+}

@@ -1,0 +1,61 @@
+package specs_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
+)
+
+func TestSecrets(t *testing.T) {
+	cfg := config.Default()
+	otherDomain := config.Default()
+	otherDomain.ClusterDomain = "k8s.example.com"
+	for _, tc := range []struct {
+		reason string
+		secret *corev1.Secret
+		want   map[string][]byte
+	}{
+		{"Dragonfly needs the password alone.", specs.PasswordSecret(myCache(t), config.Default()), map[string][]byte{
+			"password": []byte("hunter2"),
+		}},
+		{"Applications need these three keys, and no other is promised.", specs.ConnectionSecret(myCache(t), cfg), map[string][]byte{
+			"endpoint": []byte("my-cache.my-namespace.svc.cluster.local"),
+			"port":     []byte("6379"),
+			"password": []byte("hunter2"),
+		}},
+		{"The endpoint ends in the cluster's domain.", specs.ConnectionSecret(myCache(t), otherDomain), map[string][]byte{
+			"endpoint": []byte("my-cache.my-namespace.svc.k8s.example.com"),
+			"port":     []byte("6379"),
+			"password": []byte("hunter2"),
+		}},
+	} {
+		assert.Equal(t, tc.want, tc.secret.Data, tc.reason)
+		assert.Empty(t, tc.secret.StringData, "Kubernetes never shows stringData again, so a diff would never end.")
+		assert.Equal(t, corev1.SecretTypeOpaque, tc.secret.Type, "The type of a live Secret cannot change.")
+		assert.Nil(t, tc.secret.Immutable, "A password can be rotated.")
+	}
+}
+
+func TestSecretAsYAML(t *testing.T) {
+	assert.Equal(t, `apiVersion: v1
+kind: Secret
+metadata:
+  name: my-cache-password
+  namespace: my-namespace
+  labels:
+    app: my-cache
+    app.kubernetes.io/component: database
+    app.kubernetes.io/instance: my-cache
+    app.kubernetes.io/managed-by: dragonfly-generator
+    app.kubernetes.io/name: dragonfly
+  annotations:
+    database.bizmatters.io/generated-from: my-namespace/my-cache
+data:
+  password: aHVudGVyMg==
+type: Opaque
+`, toYAML(t, specs.PasswordSecret(myCache(t), config.Default())), "What a Secret looks like in Git.")
+}

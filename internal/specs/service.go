@@ -1,0 +1,40 @@
+package specs
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/patch"
+)
+
+// Service returns the Service behind the endpoint. It has an allocated IP, as on live instances, where
+// neither that nor the type may change.
+// The error is that of a patch in the configuration that CheckOverrides would have refused.
+func Service(inst instance.Instance, cfg config.Config) (*corev1.Service, error) {
+	service := service(inst, cfg)
+	if cfg.Overrides.Service == nil {
+		return service, nil
+	}
+	return patch.Apply(service, cfg.Overrides.Service)
+}
+
+func service(inst instance.Instance, cfg config.Config) *corev1.Service {
+	return &corev1.Service{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
+		ObjectMeta: meta(inst, cfg, inst.Service()),
+		Spec: corev1.ServiceSpec{
+			Type:     corev1.ServiceTypeClusterIP,
+			Selector: selector(inst),
+			Ports: []corev1.ServicePort{{
+				Name:     portName,
+				Port:     instance.Port,
+				Protocol: corev1.ProtocolTCP,
+				// By number: the pods of an instance that is taken over do not name their port yet.
+				TargetPort: intstr.FromInt32(instance.Port),
+			}},
+		},
+	}
+}

@@ -1,0 +1,23 @@
+package specs_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+)
+
+func TestService(t *testing.T) {
+	spec := service(t, myCache(t)).Spec
+	assert.Equal(t, corev1.ServiceTypeClusterIP, spec.Type, "A live Service is of this type.")
+	assert.Empty(t, spec.ClusterIP, "The IP is allocated: neither None nor a fixed one can be applied over a live Service.")
+	assert.Equal(t, map[string]string{"app": "my-cache"}, spec.Selector, "The pods of an instance that is taken over have this label alone.")
+
+	require.Len(t, spec.Ports, 1)
+	port := spec.Ports[0]
+	assert.Equal(t, "dragonfly", port.Name)
+	assert.EqualValues(t, 6379, port.Port, "The connection Secret says so.")
+	assert.Equal(t, corev1.ProtocolTCP, port.Protocol)
+	assert.EqualValues(t, 6379, port.TargetPort.IntValue(), "The pods of an instance that is taken over do not name their port.")
+}

@@ -1,0 +1,39 @@
+// Package specs makes the objects of one instance: pure functions from the instance and the
+// configuration to typed Kubernetes objects, without a clock, randomness or a look at what is there
+// already.
+//
+// The immutable parts equal those of an instance that Crossplane made, so that ours can be applied over
+// a live one. The golden manifests in the testdata of the repository are API; a change to the pod template restarts every
+// database and has to be announced in the changelog.
+package specs
+
+import (
+	"maps"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+)
+
+// meta returns the metadata of an object of the instance. The pods have the instance's own labels only: an
+// edited label must not restart a database, nor put a pod behind another instance's Service.
+func meta(inst instance.Instance, cfg config.Config, name string) metav1.ObjectMeta {
+	labels := map[string]string{}
+	maps.Copy(labels, cfg.Labels)
+	maps.Copy(labels, inst.Labels)
+	maps.Copy(labels, inst.OwnLabels()) // ours win
+
+	annotations := map[string]string{}
+	maps.Copy(annotations, cfg.Annotations)
+	maps.Copy(annotations, inst.Annotations)
+	annotations[v1alpha1.GeneratedFrom] = inst.String()
+
+	return metav1.ObjectMeta{Namespace: inst.Namespace, Name: name, Labels: labels, Annotations: annotations}
+}
+
+// selector is immutable on a live StatefulSet.
+func selector(inst instance.Instance) map[string]string {
+	return map[string]string{"app": inst.Name.Name}
+}

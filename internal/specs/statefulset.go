@@ -1,0 +1,194 @@
+package specs
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+)
+
+const (
+	// DataVolume is the name of the claim template, which is immutable.
+	DataVolume = "dragonfly-data"
+	dataPath   = "/data"
+	tmpVolume  = "tmp"
+	portName   = "dragonfly"
+
+	// ContainerName is the name of Dragonfly's container; patches may bring others.
+	ContainerName = "dragonfly"
+
+	// The files on the volumes of live instances belong to this user, with mode 0600.
+	userID, groupID, fsGroupID = 1000, 1000, 2000
+
+	// flagVariable begins the name of every variable that Dragonfly takes for a flag.
+	flagVariable = "DFLY_"
+
+	// terminationGraceSeconds leaves time to write a snapshot, which Dragonfly does on SIGTERM.
+	terminationGraceSeconds = 300
+)
+
+// StatefulSet returns the StatefulSet that runs one Dragonfly with its data on a volume. The error is that
+// of a patch in the configuration that CheckOverrides would have refused.
+func StatefulSet(inst instance.Instance, cfg config.Config) (*appsv1.StatefulSet, error) {
+	set := statefulSet(inst, cfg)
+	if cfg.Overrides.StatefulSet == nil {
+		return set, nil
+	}
+	return patchStatefulSet(set, cfg.Overrides.StatefulSet)
+}
+
+func statefulSet(inst instance.Instance, cfg config.Config) *appsv1.StatefulSet {
+	return &appsv1.StatefulSet{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
+		ObjectMeta: runnerMeta(inst, cfg),
+		Spec: appsv1.StatefulSetSpec{
+			Replicas:             new(int32(1)),
+			ServiceName:          inst.Service(),
+			Selector:             &metav1.LabelSelector{MatchLabels: selector(inst)},
+			Template:             podTemplate(inst, cfg),
+			VolumeClaimTemplates: []corev1.PersistentVolumeClaim{dataClaim(inst, cfg)},
+			PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
+				WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+			},
+		},
+	}
+}
+
+// runnerMeta returns the metadata of the object that runs the instance. It records a password that came
+// from the seed.
+func runnerMeta(inst instance.Instance, cfg config.Config) metav1.ObjectMeta {
+	metadata := meta(inst, cfg, inst.StatefulSet())
+	if inst.Derived {
+		metadata.Annotations[v1alpha1.SourceRecord] = string(v1alpha1.FromSeed)
+	}
+	return metadata
+}
+
+func dataClaim(inst instance.Instance, cfg config.Config) corev1.PersistentVolumeClaim {
+	var class *string // the cluster's default
+	if cfg.StorageClassName != "" {
+		class = &cfg.StorageClassName
+	}
+	return corev1.PersistentVolumeClaim{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
+		ObjectMeta: metav1.ObjectMeta{Name: DataVolume},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			StorageClassName: class,
+			Resources: corev1.VolumeResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(inst.Storage())},
+			},
+		},
+	}
+}
+
+func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSpec {
+	var annotations map[string]string
+	if inst.Rotation != "" { // a new password restarts the pod
+		annotations = map[string]string{v1alpha1.PasswordRotation: inst.Rotation}
+	}
+	var pullSecrets []corev1.LocalObjectReference
+	for _, name := range cfg.ImagePullSecrets {
+		pullSecrets = append(pullSecrets, corev1.LocalObjectReference{Name: name})
+	}
+	return corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: inst.OwnLabels(), Annotations: annotations},
+		Spec: corev1.PodSpec{
+			// With service links a Service named dfly-… of the same namespace becomes a DFLY_ variable, and
+			// Dragonfly aborts on one that is no flag (dragonfly-operator issue 588).
+			EnableServiceLinks:            new(false),
+			AutomountServiceAccountToken:  new(false),
+			NodeSelector:                  maps.Clone(cfg.NodeSelector),
+			Tolerations:                   slices.Clone(cfg.Tolerations),
+			ImagePullSecrets:              pullSecrets,
+			TerminationGracePeriodSeconds: new(int64(terminationGraceSeconds)),
+			SecurityContext: &corev1.PodSecurityContext{
+				RunAsNonRoot:   new(true),
+				RunAsUser:      new(int64(userID)),
+				RunAsGroup:     new(int64(groupID)),
+				FSGroup:        new(int64(fsGroupID)),
+				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+			},
+			Containers: []corev1.Container{container(inst, cfg)},
+			Volumes: []corev1.Volume{{
+				Name:         tmpVolume,
+				VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}},
+			}},
+		},
+	}
+}
+
+func container(inst instance.Instance, cfg config.Config) corev1.Container {
+	port := intstr.FromString(portName)
+	return corev1.Container{
+		Name:            ContainerName,
+		Image:           cfg.Image,
+		ImagePullPolicy: cfg.ImagePullPolicy,
+		Args:            flags(inst, cfg),
+		Env: []corev1.EnvVar{{
+			// DFLY_PASSWORD, which looks like the better name, is refused since 1.14.
+			Name: flagVariable + "requirepass",
+			ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+				LocalObjectReference: corev1.LocalObjectReference{Name: inst.PasswordSecret()},
+				Key:                  instance.PasswordKey,
+			}},
+		}},
+		Ports: []corev1.ContainerPort{{Name: portName, ContainerPort: instance.Port, Protocol: corev1.ProtocolTCP}},
+		Resources: corev1.ResourceRequirements{
+			Requests: resources(inst.Size.Requests),
+			Limits:   resources(inst.Size.Limits),
+		},
+		// While a snapshot loads, /healthz answers 503 for as long as it takes. So it decides about traffic
+		// only: as a startup or liveness probe it would kill the pod that loads.
+		ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
+			HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: port},
+		}},
+		LivenessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
+			TCPSocket: &corev1.TCPSocketAction{Port: port},
+		}},
+		SecurityContext: &corev1.SecurityContext{
+			AllowPrivilegeEscalation: new(false),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+			ReadOnlyRootFilesystem:   new(true),
+			RunAsNonRoot:             new(true),
+			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		VolumeMounts: []corev1.VolumeMount{
+			{Name: DataVolume, MountPath: dataPath},
+			{Name: tmpVolume, MountPath: "/tmp"},
+		},
+	}
+}
+
+// flags are Dragonfly's. The password is not among them: arguments show in the process list.
+func flags(inst instance.Instance, cfg config.Config) []string {
+	flags := []string{
+		"--dir=" + dataPath,
+		// The default name has a timestamp in it and keeps every snapshot until the volume is full
+		// (dragonfly issue 1377, operator issues 179 and 566).
+		"--dbfilename=dump",
+	}
+	if cfg.SnapshotCron != "" {
+		flags = append(flags, "--snapshot_cron="+cfg.SnapshotCron)
+	}
+	flags = append(flags,
+		fmt.Sprintf("--maxmemory=%d", inst.Size.MaxMemory()),
+		fmt.Sprintf("--proactor_threads=%d", inst.Size.Threads()),
+		"--version_check=false",
+	)
+	return append(flags, cfg.Args...)
+}
+
+func resources(r instance.Resources) corev1.ResourceList {
+	return corev1.ResourceList{corev1.ResourceCPU: r.CPU, corev1.ResourceMemory: r.Memory}
+}
