@@ -73,7 +73,7 @@ https://github.com/bizmatters/dragonfly-generator`},
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { *code = write(s, []byte(help(cmd))) })
 	root.SetHelpCommand(newHelp(root, s, code))
-	root.AddCommand(newRender(s, code), newInstall(s, code), newVersion(s, code))
+	root.AddCommand(newRender(s, code), newInstall(s, code), newKeepPassword(s, code), newVersion(s, code))
 	root.InitDefaultHelpCmd()
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.Flags().SortFlags = false

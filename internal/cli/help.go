@@ -19,7 +19,7 @@ func help(cmd *cobra.Command) string {
 	} else {
 		fmt.Fprintf(&out, "  %s COMMAND\n  %s < RESOURCELIST\n\nCommands:\n", program, program)
 		for _, sub := range cmd.Commands() {
-			fmt.Fprintf(&out, "  %-9s %s\n", sub.Name(), sub.Short)
+			fmt.Fprintf(&out, "  %-13s %s\n", sub.Name(), sub.Short)
 		}
 	}
 	fmt.Fprintf(&out, "\nFlags:\n%s", cmd.LocalFlags().FlagUsages())

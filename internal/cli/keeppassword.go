@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bizmatters/dragonfly-generator/internal/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/keeppassword"
+)
+
+func newKeepPassword(s Streams, code *int) *cobra.Command {
+	var request handover.Request
+	cmd := &cobra.Command{
+		Use:   handover.Command,
+		Short: "make an instance's password in its pod, and keep it",
+		Long: `Makes the password of an instance at its first start, in the cluster, and keeps it. The init container of
+password source InCluster runs it; nobody else needs to, and outside a pod it only says so.
+
+It writes the password into the instance's two Secrets, and into a file in memory for the server. A Secret that
+has it already is left as it is. It waits for Secrets that are not there yet, and for the API server.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("%s takes no arguments, and %q is one; leave it out", handover.Command, args[0])
+			}
+			return nil
+		},
+		RunE: func(*cobra.Command, []string) error {
+			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			env := keeppassword.Environment{LookupEnv: s.Env.LookupEnv, Random: s.Env.Random, Log: s.Err}
+			if err := keeppassword.Run(ctx, request, env); err != nil {
+				fmt.Fprintf(s.Err, "error: %s\n", err)
+				*code = exitError
+			}
+			return nil
+		},
+	}
+	request.Bind(cmd.Flags())
+	return cmd
+}

@@ -1,0 +1,111 @@
+package handover_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/password"
+)
+
+// expand does to args what the kubelet does, with variables that would be noticed.
+func expand(args []string) []string {
+	var expanded []string
+	for _, arg := range args {
+		var out strings.Builder
+		for i := 0; i < len(arg); i++ {
+			rest := arg[i+1:]
+			end := strings.IndexByte(rest, ')')
+			switch {
+			case arg[i] != '$':
+				out.WriteByte(arg[i])
+			case strings.HasPrefix(rest, "$"):
+				out.WriteByte('$')
+				i++
+			case strings.HasPrefix(rest, "(") && end > 0:
+				out.WriteString("<" + rest[1:end] + ">")
+				i += end + 1
+			default:
+				out.WriteByte('$')
+			}
+		}
+		expanded = append(expanded, out.String())
+	}
+	return expanded
+}
+
+func TestArgsComeThroughKubernetes(t *testing.T) {
+	for _, tc := range []struct {
+		reason  string
+		request handover.Request
+		want    []string
+	}{
+		{"Nothing is asked for.", handover.Request{}, []string{"keep-password"}},
+		{"Everything is, in the order of the keys.",
+			handover.Request{Rotation: "2", Data: "/data", FlagFile: true, Keys: map[string]string{"uri": "redis://:{passwordEncoded}@my-cache:6379/0", "DRAGONFLY_PASSWORD": "{password}"}},
+			[]string{"keep-password", "--rotation=2", "--data=/data", "--flag-file",
+				"--key=DRAGONFLY_PASSWORD={password}", "--key=uri=redis://:{passwordEncoded}@my-cache:6379/0"}},
+		{"Kubernetes would expand this.", handover.Request{Keys: map[string]string{"a": "$(HOME) {password}"}},
+			[]string{"keep-password", "--key=a=$$(HOME) {password}"}},
+		{"Kubernetes would halve these, and expand the last.", handover.Request{Keys: map[string]string{"a": "$$ $x $$(HOME) $"}},
+			[]string{"keep-password", "--key=a=$$$$ $$x $$$$(HOME) $$"}},
+		{"A rotation may look like anything.", handover.Request{Rotation: `--$(A)="2", 'x'`},
+			[]string{"keep-password", `--rotation=--$$(A)="2", 'x'`}},
+		{"A template may be empty, hold equals signs, commas and line breaks.", handover.Request{Keys: map[string]string{"a": "", "b": "x=1,y=2\nz={password}"}},
+			[]string{"keep-password", "--key=a=", "--key=b=x=1,y=2\nz={password}"}},
+	} {
+		args := tc.request.Args()
+		assert.Equal(t, tc.want, args, tc.reason)
+		got, err := handover.Parse(expand(args))
+		require.NoError(t, err, tc.reason)
+		assert.Equal(t, tc.request, got, tc.reason)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for reason, args := range map[string][]string{
+		"Nothing.":                  nil,
+		"Another command.":          {"render"},
+		"A word.":                   {"keep-password", "my-cache"},
+		"A flag that there is not.": {"keep-password", "--seed=x"},
+		"A key without a template.": {"keep-password", "--key=uri"},
+		"A template without a key.": {"keep-password", "--key==x"},
+	} {
+		_, err := handover.Parse(args)
+		assert.Error(t, err, reason)
+	}
+}
+
+// The keys are frozen: manifests of another release read them.
+func TestRotationKey(t *testing.T) {
+	for rotation, want := range map[string]string{
+		"":                     "password",
+		"2":                    "password-d4735e3a265e16ee", // printf 2 | sha256sum
+		"2026-08 after a leak": "password-4c000e0a4333b91d",
+	} {
+		assert.Equal(t, want, handover.RotationKey(rotation), rotation)
+		assert.Equal(t, rotation != "", handover.IsRotationKey(want), want)
+	}
+	for _, other := range []string{"password-old", "password-D4735E3A265E16EE", "password-d4735e3a265e16ee0", "xpassword-d4735e3a265e16ee"} {
+		assert.False(t, handover.IsRotationKey(other), other)
+	}
+}
+
+func TestFill(t *testing.T) {
+	p, err := password.Parse(`p {password} @/:%+é~`)
+	require.NoError(t, err)
+	assert.Equal(t, `a=p {password} @/:%+é~ b=p%20%7Bpassword%7D%20%40%2F%3A%25%2B%C3%A9~ {name} {passwordencoded}`,
+		handover.Fill("a={password} b={passwordEncoded} {name} {passwordencoded}", p), "Each placeholder once, and nothing else.")
+	assert.Equal(t, "0aZ-._~", handover.Encode("0aZ-._~"))
+}
+
+// The function imports this package, and pays for what it brings along at every start.
+func TestImports(t *testing.T) {
+	deps, err := exec.Command("go", "list", "-deps", ".").Output()
+	require.NoError(t, err)
+	assert.NotContains(t, strings.Fields(string(deps)), "net/http")
+}

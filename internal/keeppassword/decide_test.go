@@ -1,0 +1,340 @@
+package keeppassword
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/password"
+)
+
+const (
+	endpoint = "my-cache.my-namespace.svc.cluster.local"
+	// made is the UUID of sixteen zero bytes, which the tests' random source gives.
+	made = "00000000-0000-4000-8000-000000000000"
+)
+
+func zeros() *bytes.Reader { return bytes.NewReader(make([]byte, 16)) }
+
+// given returns a Secret with pairs of a key and a value.
+func given(rotation string, pairs ...string) secret {
+	s := secret{version: "1", rotation: rotation, data: map[string][]byte{}}
+	for i := 0; i < len(pairs); i += 2 {
+		s.data[pairs[i]] = []byte(pairs[i+1])
+	}
+	return s
+}
+
+// patched returns the Secret as the API server would leave it.
+func (s secret) patched(p patch) secret {
+	s.data = maps.Clone(s.data)
+	for key, value := range p.data {
+		if s.data[key] = value; value == nil {
+			delete(s.data, key)
+		}
+	}
+	if change, there := p.annotations[v1alpha1.PasswordRotation]; there {
+		if s.rotation = ""; change != nil {
+			s.rotation = *change
+		}
+	}
+	return s
+}
+
+func key(rotation string) string { return handover.RotationKey(rotation) }
+
+func TestDecide(t *testing.T) {
+	ok := func(s secret) secret { s.data["endpoint"] = []byte(endpoint); return s }
+	for _, tc := range []struct {
+		reason               string
+		asked                string
+		ordinal              int
+		record               record
+		password, connection secret
+
+		origin   origin
+		want     string // the password
+		rotation string
+		err      string // a part of it
+		waits    bool
+	}{
+		{reason: "The first start makes the password.",
+			password: given(""), connection: ok(given("")), origin: first, want: made},
+		{reason: "It is made for the rotation that the claim has from the beginning.", asked: "1",
+			password: given(""), connection: ok(given("")), origin: first, want: made, rotation: "1"},
+		{reason: "An empty value is none.",
+			password: given("", "password", ""), connection: ok(given("", "password", "")), origin: first, want: made},
+		{reason: "What is there stays.", record: record{HadPassword: true},
+			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: kept, want: "a"},
+		{reason: "So does Crossplane's, of which the volume knows nothing.",
+			password: given("", "password", "a"), connection: ok(given("", "password", "a", "DRAGONFLY_HOST", "h")), origin: kept, want: "a"},
+		{reason: "The password Secret wins.",
+			password: given("", "password", "a"), connection: ok(given("", "password", "b")), origin: kept, want: "a"},
+		{reason: "The connection Secret has the only one.", record: record{HadPassword: true},
+			password: given(""), connection: ok(given("", "password", "b")), origin: fromConnection, want: "b"},
+		{reason: "It brings along its rotation.",
+			password: given(""), connection: ok(given("2", "password", "b")), origin: fromConnection, want: "b", rotation: "2"},
+		{reason: "It is that of the rotation that is asked for.", asked: "2",
+			password: given(""), connection: ok(given("2", "password", "b")), origin: fromConnection, want: "b", rotation: "2"},
+		{reason: "It is of before the rotation.", asked: "2",
+			password: given(""), connection: ok(given("", "password", "b")), origin: rotated, want: made, rotation: "2"},
+		{reason: "A rotation is asked for the first time.", asked: "1", record: record{HadPassword: true},
+			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: rotated, want: made, rotation: "1"},
+		{reason: "Another one is.", asked: "2", record: record{HadPassword: true, Rotation: "1"},
+			password: given("1", "password", "a", key("1"), "a"), connection: ok(given("1", "password", "a")), origin: rotated, want: made, rotation: "2"},
+		{reason: "Any pod may make it.", asked: "2", ordinal: 2,
+			password: given("1", "password", "a"), connection: ok(given("1", "password", "a")), origin: rotated, want: made, rotation: "2"},
+		{reason: "It is done.", asked: "2", record: record{HadPassword: true, Rotation: "2"},
+			password: given("2", "password", "a", key("2"), "a"), connection: ok(given("2", "password", "a")), origin: kept, want: "a", rotation: "2"},
+		{reason: "It is done by half, and is not done again.", asked: "2", record: record{HadPassword: true, Rotation: "1"},
+			password: given("2", "password", "a", key("2"), "a"), connection: ok(given("1", "password", "b")), origin: kept, want: "a", rotation: "2"},
+		{reason: "The rotation was removed from the claim.", record: record{HadPassword: true, Rotation: "2"},
+			password: given("2", "password", "a", key("2"), "a"), connection: ok(given("2", "password", "a")), origin: kept, want: "a", rotation: "2"},
+		{reason: "Another source has made the password of that rotation.", asked: "2",
+			password: given("2", "password", "a"), connection: ok(given("2", "password", "a")), origin: kept, want: "a", rotation: "2"},
+		{reason: "Something has removed the annotation; the key still tells.", asked: "2",
+			password: given("", "password", "a", key("2"), "a"), connection: ok(given("", "password", "a")), origin: kept, want: "a", rotation: "2"},
+		{reason: "The key of a rotation is of no use beside another password.", asked: "2",
+			password: given("", "password", "a", key("2"), "b"), connection: ok(given("", "password", "a")), origin: rotated, want: made, rotation: "2"},
+		{reason: "The annotation wins over the key.", asked: "2",
+			password: given("3", "password", "a", key("2"), "a"), connection: ok(given("3", "password", "a")), origin: rotated, want: made, rotation: "2"},
+
+		{reason: "Lost.", record: record{HadPassword: true}, password: given(""), connection: ok(given("")), err: "is lost"},
+		{reason: "Lost, and the rotation was done.", asked: "2", record: record{HadPassword: true, Rotation: "2"},
+			password: given(""), connection: ok(given("")), err: "is lost"},
+		{reason: "Lost, and a Secret records that the rotation was done.", asked: "2", record: record{HadPassword: true, Rotation: "1"},
+			password: given("2"), connection: ok(given("1")), err: "is lost"},
+		{reason: "The other Secret does.", asked: "2", record: record{HadPassword: true, Rotation: "1"},
+			password: given(""), connection: ok(given("2")), err: "is lost"},
+		{reason: "Lost, seen by a replica.", ordinal: 1, record: record{HadPassword: true}, password: given(""), connection: ok(given("")), err: "is lost"},
+		{reason: "Lost, and a new one is asked for.", asked: "3", record: record{HadPassword: true, Rotation: "2"},
+			password: given(""), connection: ok(given("")), origin: rotated, want: made, rotation: "3"},
+		{reason: "Lost, and the rotation is removed from the claim.", record: record{HadPassword: true, Rotation: "2"},
+			password: given(""), connection: ok(given("")), err: "is lost"},
+
+		{reason: "A replica does not make the first password.", ordinal: 1, password: given(""), connection: ok(given("")), err: "pod my-cache-0", waits: true},
+		{reason: "Nor for a rotation, as the Secrets may have been lost.", ordinal: 1, asked: "2", password: given(""), connection: ok(given("")), err: "pod my-cache-0", waits: true},
+		{reason: "The connection Secret is not whole yet.", password: given(""), connection: given(""), err: "no key endpoint yet", waits: true},
+		{reason: "Renamed.", password: given(""), connection: given("", "endpoint", "cache.my-namespace.svc.cluster.local"), err: `"cache.my-namespace.svc.cluster.local"`},
+		{reason: "Renamed by a prefix.", password: given(""), connection: given("", "endpoint", "y-cache.my-namespace.svc.cluster.local"), err: "something renamed"},
+		{reason: "Moved to another namespace.", password: given(""), connection: given("", "endpoint", "my-cache.my-namespace-2.svc.cluster.local"), err: "something renamed"},
+		{reason: "Renamed, and asked by a replica.", ordinal: 1, password: given(""), connection: given("", "endpoint", "c.my-namespace.svc"), err: "something renamed"},
+		{reason: "Renamed, but with a password: there is no reason to stop a store.",
+			password: given("", "password", "a"), connection: given("", "endpoint", "c.my-namespace.svc"), origin: kept, want: "a"},
+		{reason: "Another domain of the cluster.", password: given(""), connection: given("", "endpoint", "my-cache.my-namespace.svc.example.org"), origin: first, want: made},
+
+		{reason: "Not a password.", password: given("", "password", "hunter2\n"), connection: ok(given("")), err: "key password of Secret my-namespace/my-cache-password ends in a line break"},
+		{reason: "Neither in the connection Secret.", password: given(""), connection: ok(given("", "password", "hunter2\x00")), err: "key password of Secret my-namespace/my-cache-conn has a line break or a NUL"},
+		{reason: "It does not matter there when it is overwritten.", password: given("", "password", "a"), connection: ok(given("", "password", "hunter2\x00")), origin: kept, want: "a"},
+	} {
+		f := facts{
+			instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, ordinal: tc.ordinal,
+			request: handover.Request{Rotation: tc.asked}, record: tc.record, password: tc.password, connection: tc.connection,
+		}
+		d, err := f.decide(zeros())
+		if tc.err != "" {
+			require.ErrorContains(t, err, tc.err, tc.reason)
+			assert.NotContains(t, err.Error(), "hunter2", tc.reason)
+			var wait *waiting
+			assert.Equal(t, tc.waits, errors.As(err, &wait), tc.reason)
+			continue
+		}
+		require.NoError(t, err, tc.reason)
+		assert.Equal(t, tc.origin, d.origin, tc.reason)
+		assert.Equal(t, tc.want, d.password.Reveal(), tc.reason)
+		assert.Equal(t, tc.rotation, d.rotation, tc.reason)
+	}
+}
+
+// Every combination of what the Secrets, the volume, the pod and the claim can say, against the rules.
+func TestDecideEverything(t *testing.T) {
+	passwords, rotations, keyed := []string{"", "a", "b"}, []string{"", "1", "2"}, []string{"", "1", "2"}
+	records := []record{{}, {HadPassword: true}, {HadPassword: true, Rotation: "1"}, {HadPassword: true, Rotation: "2"}}
+	count := map[string]int{}
+	for _, asked := range rotations {
+		for _, ordinal := range []int{0, 1} {
+			for _, host := range []string{"", endpoint, "c.my-namespace.svc.cluster.local"} {
+				for _, remembered := range records {
+					for _, inPassword := range passwords {
+						for _, inConnection := range passwords {
+							for _, ofPassword := range rotations {
+								for _, ofConnection := range rotations {
+									for _, ofKey := range keyed {
+										f := facts{
+											instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, ordinal: ordinal, record: remembered,
+											request:    handover.Request{Rotation: asked, Keys: map[string]string{"uri": "redis://:{password}@h"}},
+											password:   given(ofPassword, "password", inPassword, key(ofKey), inPassword),
+											connection: given(ofConnection, "password", inConnection, "endpoint", host),
+										}
+										count[rules(t, f)]++
+									}
+								}
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, outcome := range []string{"kept", "from connection", "first", "rotated", "lost", "renamed", "waits"} {
+		assert.Positive(t, count[outcome], outcome)
+	}
+}
+
+// rules checks one combination, and returns what came out.
+func rules(t *testing.T, f facts) string {
+	t.Helper()
+	asked, inPassword, inConnection := f.request.Rotation, string(f.password.data["password"]), string(f.connection.data["password"])
+	host := string(f.connection.data["endpoint"])
+	d, err := f.decide(zeros())
+	if err != nil {
+		require.Empty(t, inPassword+inConnection, "What has a password starts: %+v", f)
+		require.Zero(t, d.password, "%+v", f)
+		var wait *waiting
+		switch {
+		case errors.As(err, &wait):
+			require.True(t, f.ordinal == 1 || host == "", "%+v", f)
+			return "waits"
+		case strings.Contains(err.Error(), "is lost"):
+			require.True(t, f.record.HadPassword, "%+v", f)
+			return "lost"
+		}
+		require.Contains(t, err.Error(), "something renamed")
+		require.NotContains(t, []string{"", endpoint}, host, "%+v", f)
+		return "renamed"
+	}
+	require.Contains(t, []string{asked, f.password.rotation, f.connection.rotation, f.record.Rotation}, d.rotation, "%+v", f)
+	if asked != "" {
+		require.Equal(t, asked, d.rotation, "%+v", f)
+	}
+	outcome := ""
+	switch d.origin {
+	case kept:
+		outcome = "kept"
+		require.Equal(t, inPassword, d.password.Reveal(), "%+v", f)
+	case fromConnection:
+		outcome = "from connection"
+		require.Equal(t, inConnection, d.password.Reveal(), "%+v", f)
+		require.Empty(t, inPassword, "%+v", f)
+		require.Contains(t, []string{"", f.connection.rotation}, asked, "%+v", f)
+	case first:
+		outcome = "first"
+		require.Empty(t, inPassword+inConnection, "%+v", f)
+		require.False(t, f.record.HadPassword, "%+v", f)
+		require.Zero(t, f.ordinal, "%+v", f)
+		require.Equal(t, endpoint, host, "%+v", f)
+	case rotated:
+		outcome = "rotated"
+		require.NotEmpty(t, asked, "No new password unless somebody asks for it: %+v", f)
+		require.True(t, inPassword == "" || asked != f.password.rotation, "%+v", f)
+		require.True(t, inConnection == "" || inPassword != "" || asked != f.connection.rotation, "%+v", f)
+		if inPassword+inConnection == "" {
+			require.NotContains(t, []string{f.record.Rotation, f.connection.rotation}, asked, "%+v", f)
+		}
+	}
+	if d.origin == first || d.origin == rotated {
+		require.Equal(t, made, d.password.Reveal(), "%+v", f)
+	}
+
+	// Whoever comes between the two writes, or after them, finds the same password and has nothing to add to it.
+	between := f
+	between.password = f.password.patched(d.passwordPatch)
+	next, err := between.decide(bytes.NewReader(nil))
+	require.NoError(t, err, "%+v", f)
+	require.True(t, next.password.Equal(d.password), "%+v", f)
+	require.True(t, next.passwordPatch.isEmpty(), "%+v", f)
+	require.Equal(t, d.connectionPatch, next.connectionPatch, "%+v", f)
+
+	after := between
+	after.connection = f.connection.patched(d.connectionPatch)
+	after.record = record{HadPassword: true, Rotation: d.rotation}
+	next, err = after.decide(bytes.NewReader(nil))
+	require.NoError(t, err, "%+v", f)
+	require.True(t, next.password.Equal(d.password), "%+v", f)
+	require.True(t, next.passwordPatch.isEmpty() && next.connectionPatch.isEmpty(), "%+v", f)
+
+	settled, ok := after.settled()
+	require.Equal(t, host == endpoint, ok, "%+v", after)
+	require.True(t, !ok || settled.Equal(d.password), "%+v", f)
+	return outcome
+}
+
+// No copy of before a rotation settles anything.
+func TestSettled(t *testing.T) {
+	right := func() facts {
+		return facts{
+			instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, record: record{HadPassword: true, Rotation: "2"},
+			request:  handover.Request{Rotation: "2", Keys: map[string]string{"uri": "redis://:{passwordEncoded}@h"}},
+			password: given("", "password", "a/", key("2"), "a/"), connection: given("", "password", "a/", "endpoint", endpoint, "uri", "redis://:a%2F@h"),
+		}
+	}
+	p, ok := right().settled()
+	assert.True(t, ok)
+	assert.Equal(t, "a/", p.Reveal())
+	for reason, change := range map[string]func(f *facts){
+		"It has a password of before the rotation.":              func(f *facts) { f.request.Rotation = "3" },
+		"So it has where the claim no longer asks.":              func(f *facts) { f.request.Rotation, f.record.Rotation = "", "3" },
+		"The key of the rotation holds another password.":        func(f *facts) { f.password.data[key("2")] = []byte("b") },
+		"There is no password.":                                  func(f *facts) { f.password.data = nil },
+		"It is not a password.":                                  func(f *facts) { f.password = given("", "password", "a\n", key("2"), "a\n") },
+		"The connection Secret has none.":                        func(f *facts) { delete(f.connection.data, "password") },
+		"The connection Secret has another one.":                 func(f *facts) { f.connection.data["password"] = []byte("b") },
+		"A key of the connection Secret has another one.":        func(f *facts) { f.connection.data["uri"] = []byte("redis://:b@h") },
+		"A key of the connection Secret is missing.":             func(f *facts) { delete(f.connection.data, "uri") },
+		"One is missing, and empty.":                             func(f *facts) { f.request.Keys["empty"] = "" },
+		"The connection Secret is not there.":                    func(f *facts) { f.connection.data = nil },
+		"The connection Secret belongs to another instance.":     func(f *facts) { f.connection.data["endpoint"] = []byte("c.my-namespace.svc.cluster.local") },
+		"The connection Secret does not say what it belongs to.": func(f *facts) { delete(f.connection.data, "endpoint") },
+	} {
+		f := right()
+		change(&f)
+		_, ok := f.settled()
+		assert.False(t, ok, reason)
+	}
+	f := right()
+	f.request.Rotation = ""
+	_, ok = f.settled()
+	assert.True(t, ok, "The rotation was removed from the claim, and nothing changes.")
+}
+
+// What the patches hold, key by key.
+func TestPatches(t *testing.T) {
+	one, two := "1", "2"
+	f := facts{
+		instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, record: record{HadPassword: true, Rotation: "1"},
+		request:    handover.Request{Rotation: "2", Keys: map[string]string{"uri": "redis://:{password}@h", "HOST": "h"}},
+		password:   given("1", "password", "a", key("1"), "a", key("0"), "z", "password-notes", "mine", "other", "mine"),
+		connection: given("1", "password", "a", "endpoint", endpoint, "HOST", "h", "other", "mine"),
+	}
+	d, err := f.decide(zeros())
+	require.NoError(t, err)
+	assert.Equal(t, patch{
+		data:        map[string][]byte{"password": []byte(made), key("2"): []byte(made), key("1"): nil, key("0"): nil},
+		annotations: map[string]*string{v1alpha1.PasswordRotation: &two},
+	}, d.passwordPatch, "The keys of other rotations go, and nothing else does.")
+	assert.Equal(t, patch{
+		data:        map[string][]byte{"password": []byte(made), "uri": []byte("redis://:" + made + "@h")},
+		annotations: map[string]*string{v1alpha1.PasswordRotation: &two},
+	}, d.connectionPatch)
+
+	f.request.Rotation, f.password, f.connection.rotation = "", given("", "password", "a"), one
+	d, err = f.decide(zeros())
+	require.NoError(t, err)
+	assert.True(t, d.passwordPatch.isEmpty())
+	assert.Equal(t, map[string]*string{v1alpha1.PasswordRotation: nil}, d.connectionPatch.annotations, "The connection Secret follows.")
+}
+
+func TestRandomSourceFails(t *testing.T) {
+	f := facts{instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, password: given(""), connection: given("", "endpoint", endpoint)}
+	d, err := f.decide(bytes.NewReader(nil))
+	require.ErrorContains(t, err, "random generator")
+	assert.Equal(t, password.Password{}, d.password)
+}

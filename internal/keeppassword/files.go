@@ -1,0 +1,129 @@
+package keeppassword
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
+	"github.com/bizmatters/dragonfly-generator/internal/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+)
+
+// recordFile is the record's file in the folder of the volume. Dragonfly looks at dump* alone.
+const recordFile = ".dragonfly-generator"
+
+// record is what the volume remembers of the instance. It holds nothing secret.
+type record struct {
+	HadPassword bool   `json:"hadPassword"`
+	Rotation    string `json:"rotation,omitempty"` // which the password was made for
+}
+
+// volume is the folder of the instance's data; the zero value is that of a pod without one.
+type volume struct {
+	folder string
+	shown  string // what the folder is called in messages
+}
+
+// read returns the record. A snapshot without a readable record is from before we kept one: the instance had a
+// password, and the rotation that is asked for may be the one that it was made for.
+func (v volume) read(asked string) (record, error) {
+	if v.folder == "" {
+		return record{}, nil
+	}
+	entries, err := os.ReadDir(v.folder)
+	if err != nil {
+		return record{}, fmt.Errorf("the volume %s cannot be read by uid %d: %w; %s", v.shown, os.Getuid(), report.Reason(err), volumeHint)
+	}
+	lived := false
+	for _, entry := range entries {
+		switch name := entry.Name(); {
+		case name == recordFile:
+			var r record
+			text, err := os.ReadFile(filepath.Join(v.folder, recordFile))
+			if err == nil && json.Unmarshal(text, &r) == nil {
+				return r, nil
+			}
+			lived = true
+		case strings.HasPrefix(name, "dump") && strings.HasSuffix(name, ".dfs"):
+			lived = true
+		}
+	}
+	if lived {
+		return record{HadPassword: true, Rotation: asked}, nil
+	}
+	return record{}, nil
+}
+
+const volumeHint = "give the pod an fsGroup that may write there or, where that has no effect (hostPath), change the folder's owner on the node"
+
+// write replaces the record. It is done at every start, so that a volume that cannot be written is found before
+// the server loses a snapshot on it.
+func (v volume) write(r record) error {
+	if v.folder == "" {
+		return nil
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	err = replace(v.folder, recordFile, 0o600, string(text)+"\n")
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("the volume %s cannot be written by uid %d: %w; %s", v.shown, os.Getuid(), report.Reason(err), volumeHint)
+	}
+	if err != nil {
+		return fmt.Errorf("the volume %s cannot be written: %w", v.shown, report.Reason(err))
+	}
+	return nil
+}
+
+// readSecret reads a Secret's volume. One that is not there or cannot be read is as good as an empty Secret: the
+// API server knows better.
+func readSecret(folder string) secret {
+	s := secret{data: map[string][]byte{}}
+	entries, _ := os.ReadDir(folder)
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), "..") { // where the kubelet keeps the versions of the volume
+			continue
+		}
+		if value, err := os.ReadFile(filepath.Join(folder, entry.Name())); err == nil { //nolint:gosec // the mount path
+			s.data[entry.Name()] = value
+		}
+	}
+	return s
+}
+
+// writeFlagFile hands the password to the server. Abseil strips the blanks before a line of a flag file and reads
+// one that begins with # as a comment, but takes all that follows --requirepass= as it is, up to the end of
+// the line. A password has no line break.
+func writeFlagFile(root string, p password.Password) error {
+	folder, file := filepath.Split(handover.FlagFile)
+	if err := replace(filepath.Join(root, folder), file, 0o400, "--requirepass="+p.Reveal()+"\n"); err != nil {
+		return fmt.Errorf("%s cannot be written: %w", handover.FlagFile, report.Reason(err))
+	}
+	return nil
+}
+
+// replace replaces a file whole or not at all, and removes what a killed run has left beside it.
+func replace(folder, name string, perm fs.FileMode, text string) error {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if atomicfile.IsTemporary(entry.Name()) {
+			_ = root.Remove(entry.Name())
+		}
+	}
+	return atomicfile.Replace(root, name, perm, strings.NewReader(text))
+}
