@@ -1,22 +1,26 @@
 // Package generator expands the DragonflyInstance claims of a ResourceList into the objects that run
 // them: for each a StatefulSet, a Service, a password Secret and a connection Secret.
 //
-// The model in a few sentences. A claim names a size and nothing else; what it becomes depends on the
-// claim, the configuration and the seed only, so every build gives the same bytes. The password is the
-// exception: it must never change unless somebody asks for it, so what is already among the items wins
-// over everything. An object of ours carries a mark that names its claim; what has no mark is somebody
-// else's and never overwritten. Everything is decided before anything is changed: on an error the items
-// leave as they came.
+// The model in a few sentences. A claim names a size and nothing else; what it becomes depends on the claim,
+// the configuration and, if that says so, a seed, so every build gives the same bytes. The password must never
+// change unless somebody asks for it: what is already among the items wins over everything, and by default it
+// is not among the manifests at all, because the instance's own pod makes it in the cluster. An object of ours
+// carries a mark that names its claim; what has no mark belongs to somebody else and is never overwritten.
+// Everything is decided before anything is changed: on an error the items leave as they came.
 //
-// The packages are the steps: read, plan, build, merge, report.
+// The steps are packages under internal: krm reads the items, config the configuration, claim the claims; plan
+// decides about passwords; specs builds the objects; merge puts them among the items; report tells the user.
 package generator
 
 import (
+	"crypto/rand"
 	"io"
+	"os"
 
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
@@ -25,12 +29,26 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
-// Environment is what the function takes from outside its input.
+// Environment is what the function takes from outside its input. The zero value is the process's own.
 type Environment struct {
-	// LookupEnv finds environment variables, as os.LookupEnv does.
+	// LookupEnv finds environment variables; nil for os.LookupEnv.
 	LookupEnv func(name string) (value string, found bool)
-	// Random is the system's random generator.
+	// Random is the random generator that passwords come from; nil for crypto/rand.
 	Random io.Reader
+}
+
+func (e Environment) lookupEnv() func(string) (string, bool) {
+	if e.LookupEnv == nil {
+		return os.LookupEnv
+	}
+	return e.LookupEnv
+}
+
+func (e Environment) random() io.Reader {
+	if e.Random == nil {
+		return rand.Reader
+	}
+	return e.Random
 }
 
 // Run takes a ResourceList as YAML and returns it with the objects of its claims, and the results. If
@@ -43,10 +61,8 @@ func Run(in []byte, env Environment) (out []byte, all fn.Results) {
 		results.Errorf(nil, "%s", err)
 		return nil, results.All()
 	}
-	expansion, err := Expand(list, isKept(list, &results), env, &results)
-	if err != nil {
-		results.Errorf(nil, "an object cannot be written as YAML (%T); please report this as a bug", err)
-	}
+	kept := isKept(list, &results)
+	expansion := Expand(list, Options{Kept: kept, Prune: kept}, env, &results)
 	expansion.MarkLocal(expansion.Local, &results)
 	if !results.HasErrors() {
 		expansion.Apply(list)
@@ -58,60 +74,82 @@ func Run(in []byte, env Environment) (out []byte, all fn.Results) {
 	return out, results.All()
 }
 
+// Options are how the result is used.
+type Options struct {
+	// Kept reports that it goes back to the files that the items came from, so that the next run sees what
+	// this one made.
+	Kept bool
+	// Prune reports that objects whose claim is gone are removed. It needs Kept.
+	Prune bool
+}
+
 // Expansion is what the claims of a list become.
 type Expansion struct {
 	merge.Changes
 	// Local are the items that are for this function and not for the cluster: claims, configurations, and
-	// the Secret with the seed.
+	// the Secrets that hold a seed.
 	Local []*krm.Item
+	// RandomPasswords is the number of random passwords that were made.
+	RandomPasswords int
 }
 
-// Expand is the way from the claims to their objects among the items. Kept says that the result goes back
-// to the files that the items came from, so that the next run sees what this one made. It decides only:
-// nothing is changed before there is no error left to find.
-func Expand(list *krm.List, kept bool, env Environment, results *report.Results) (Expansion, error) {
+// Expand is the way from the claims to their objects among the items, for the commands of this module. It
+// decides only: nothing is changed before there is no error left to find.
+func Expand(list *krm.List, o Options, env Environment, results *report.Results) Expansion {
 	cfg := config.Read(list.FunctionConfig, results)
-	warnOfIdle(list, results)
 	specs.CheckOverrides(list.FunctionConfig, cfg, results)
-	in := plan.Input{
-		List: list, Config: cfg, Kept: kept, Unclear: results.HasErrors(),
-		LookupEnv: env.LookupEnv, Random: env.Random,
-	}
-	plans, owners := plan.Make(in, results)
-	changes, err := merge.Decide(merge.Input{
-		List: list, Config: cfg, Kept: kept, Plans: plans, Owners: owners,
+	warnOfIdle(list, results)
+	unclear := results.HasErrors()
+
+	claims, owners := claim.Find(list, o.Kept, cfg, results)
+	plans := plan.Make(plan.Input{
+		List: list, Claims: claims, Owners: owners, Kept: o.Kept, Unclear: unclear,
+		LookupEnv: env.lookupEnv(), Random: env.random(),
 	}, results)
-	return Expansion{Changes: changes, Local: localItems(in)}, err
+	instances := make([]merge.Instance, len(plans.All))
+	for i, p := range plans.All {
+		objects, err := specs.Objects(p)
+		if err != nil {
+			results.Errorf(p.Item, "an object cannot be written as YAML (%T); please report this as a bug", err)
+		}
+		instances[i] = merge.Instance{Plan: p, Objects: objects}
+	}
+	return Expansion{
+		Changes: merge.Decide(merge.Input{
+			List: list, Kept: o.Kept, Prune: o.Prune, Instances: instances, Owners: owners,
+		}, results),
+		Local:           localItems(list, cfg),
+		RandomPasswords: plans.Random,
+	}
 }
 
 // warnOfIdle warns of a configuration that stands among the items while the function has none: somebody
-// believes in it, and nothing of it holds.
+// believes in it, and it has no effect.
 func warnOfIdle(list *krm.List, results *report.Results) {
 	if fc := list.FunctionConfig; fc != nil && fc.Kind == v1alpha1.ConfigKind {
 		return
 	}
 	for _, item := range list.Items {
 		if item.Group == v1alpha1.Group && item.Kind == v1alpha1.ConfigKind {
-			results.Warnf(item, "is among the resources, but not the configuration of this function, so nothing in it holds; put it under `transformers:` of the kustomization, or name it as configPath in the Kptfile")
+			results.Warnf(item, "is among the resources, but is not the configuration of this function, so it has no effect; put it under `transformers:` of the kustomization, or name it as configPath in the Kptfile")
 		}
 	}
 }
 
-// localItems returns the items that are for this function and not for the cluster: claims,
-// configurations, and the Secret with the seed.
-func localItems(in plan.Input) []*krm.Item {
+// localItems returns the items that are for this function and not for the cluster.
+func localItems(list *krm.List, cfg config.Config) []*krm.Item {
 	var local []*krm.Item
-	for _, item := range in.List.Items {
+	for _, item := range list.Items {
 		if item.Group == v1alpha1.Group && (item.Kind == v1alpha1.ClaimKind || item.Kind == v1alpha1.ConfigKind) {
 			local = append(local, item)
 		}
 	}
-	return append(local, plan.SeedSecrets(in)...)
+	return append(local, plan.SeedSecrets(list, cfg.Password)...)
 }
 
-// isKept says whether the result goes back to the files that the items came from. Only kpt's own
-// Kptfile among the items proves that; a path annotation does not, kustomize makes some up. It reports
-// kpt's selectors: they could hide the Secrets that hold the passwords.
+// isKept reports whether the result goes back to the files that the items came from. Only kpt's own
+// Kptfile among the items proves that; a path annotation does not, kustomize makes some up. It also
+// refuses kpt's selectors: they could hide the Secrets that hold the passwords.
 func isKept(list *krm.List, results *report.Results) bool {
 	kept := false
 	var inPackage, selected *krm.Item
@@ -128,7 +166,7 @@ func isKept(list *krm.List, results *report.Results) bool {
 		selected = inPackage // and the Kptfile is hidden
 	}
 	if selected != nil {
-		results.Errorf(selected, "is one of those that `selectors:` or `exclude:` of the pipeline let through, which may hide the Secrets that hold the passwords; take them off this function, it leaves alone what is not its own")
+		results.Errorf(selected, "is one of those that `selectors:` or `exclude:` of the pipeline let through, which may hide the Secrets that hold the passwords; remove them from this function, which leaves alone what is not its own")
 	}
 	return kept
 }

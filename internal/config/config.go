@@ -61,9 +61,13 @@ type Storage struct {
 	MaxGB            int // 0 for no bound
 }
 
-// PasswordPolicy says how a password that is not there yet comes about.
+// PasswordPolicy is where a password comes from that is not there yet.
 type PasswordPolicy struct {
 	Source v1alpha1.PasswordSource
+	// Stated reports that somebody has chosen the source.
+	Stated bool
+	// Image is that of the init container that makes the password in the cluster: this program's own.
+	Image string
 	// SeedSecret names the Secret in the items, and SeedKey the key in it, that holds the seed. Zero for
 	// none: the seed comes from the environment or not at all.
 	SeedSecret krm.ID
@@ -91,7 +95,7 @@ func Default() Config {
 		Sizes:            instance.DefaultSizes(),
 		Storage:          Storage{MinGB: 1, DefaultGB: 10},
 		NodeSelector:     map[string]string{"workload-type": "stateful"},
-		Password:         PasswordPolicy{Source: v1alpha1.Auto},
+		Password:         PasswordPolicy{Source: v1alpha1.InCluster, Image: "ghcr.io/bizmatters/dragonfly-generator:v0.1.0"},
 		CarryAnnotations: []string{syncWave},
 		Backend:          v1alpha1.StatefulSet,
 		Replicas:         1,

@@ -90,14 +90,23 @@ func (r *reader) extraKeys(keys map[string]string) {
 	}
 }
 
+// PasswordSources are all ways to get a password.
+var PasswordSources = []v1alpha1.PasswordSource{v1alpha1.InCluster, v1alpha1.FromSeed, v1alpha1.FromRandom, v1alpha1.Existing, v1alpha1.External}
+
 func (r *reader) password(spec v1alpha1.Password) {
 	if spec.Source != nil {
-		r.Password.Source = *spec.Source
-		oneOf(r, "password.source", *spec.Source, v1alpha1.Auto, v1alpha1.Existing, v1alpha1.FromSeed, v1alpha1.FromRandom)
+		r.Password.Source, r.Password.Stated = *spec.Source, true
+		oneOf(r, "password.source", *spec.Source, PasswordSources...)
+	}
+	if spec.Image != nil {
+		r.Password.Image = *spec.Image
 	}
 	ref := spec.SeedSecretRef
 	if ref == nil {
 		return
+	}
+	if spec.Source == nil {
+		r.Password.Source, r.Password.Stated = v1alpha1.FromSeed, true
 	}
 	r.Password.SeedSecret = krm.ID{Kind: "Secret", Namespace: ref.Namespace, Name: ref.Name}
 	r.Password.SeedKey = ref.Key

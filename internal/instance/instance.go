@@ -62,10 +62,27 @@ func (n Name) StatefulSetID() krm.ID { return n.id("apps", "StatefulSet", n.Stat
 func (n Name) ServiceID() krm.ID { return n.id("", "Service", n.Service()) }
 
 // PasswordSecretID identifies the password Secret.
-func (n Name) PasswordSecretID() krm.ID { return n.id("", "Secret", n.PasswordSecret()) }
+func (n Name) PasswordSecretID() krm.ID { return n.SecretID(n.PasswordSecret()) }
 
 // ConnectionSecretID identifies the connection Secret.
-func (n Name) ConnectionSecretID() krm.ID { return n.id("", "Secret", n.ConnectionSecret()) }
+func (n Name) ConnectionSecretID() krm.ID { return n.SecretID(n.ConnectionSecret()) }
+
+// SecretID identifies a Secret in the instance's namespace.
+func (n Name) SecretID(name string) krm.ID { return n.id("", "Secret", name) }
+
+// ServiceAccount returns the name of the ServiceAccount, the Role and the RoleBinding.
+func (n Name) ServiceAccount() string { return n.Name }
+
+// ServiceAccountID identifies the ServiceAccount of the instance's pods.
+func (n Name) ServiceAccountID() krm.ID { return n.id("", "ServiceAccount", n.ServiceAccount()) }
+
+// RoleID identifies the Role with which the pod keeps its password.
+func (n Name) RoleID() krm.ID { return n.id(rbacGroup, "Role", n.ServiceAccount()) }
+
+// RoleBindingID identifies what gives the Role to the ServiceAccount.
+func (n Name) RoleBindingID() krm.ID { return n.id(rbacGroup, "RoleBinding", n.ServiceAccount()) }
+
+const rbacGroup = "rbac.authorization.k8s.io"
 
 // DragonflyID identifies the object of the Dragonfly Operator. It has the name of the StatefulSet and the
 // Service, which the operator makes of it.
@@ -76,19 +93,25 @@ func (n Name) RunnerIDs() []krm.ID {
 	return []krm.ID{n.StatefulSetID(), n.ServiceID(), n.DragonflyID()}
 }
 
-// IDs returns those of all objects that an instance can have.
+// IDs returns those of all objects that an instance can have, besides the extra objects of a configuration.
 func (n Name) IDs() []krm.ID {
-	return append(n.RunnerIDs(), n.PasswordSecretID(), n.ConnectionSecretID())
+	return append(n.RunnerIDs(), n.PasswordSecretID(), n.ConnectionSecretID(), n.ServiceAccountID(), n.RoleID(), n.RoleBindingID())
 }
+
+// ManagedByLabel is the label by which other tools know who writes an object, and ManagedBy its value on ours.
+const (
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	ManagedBy      = "dragonfly-generator"
+)
 
 // OwnLabels returns app, which selects, and the recommended labels. Nothing else may set them.
 func (n Name) OwnLabels() map[string]string {
 	return map[string]string{
-		"app":                          n.Name,
-		"app.kubernetes.io/name":       "dragonfly",
-		"app.kubernetes.io/instance":   n.Name,
-		"app.kubernetes.io/component":  "database",
-		"app.kubernetes.io/managed-by": "dragonfly-generator",
+		"app":                         n.Name,
+		"app.kubernetes.io/name":      "dragonfly",
+		"app.kubernetes.io/instance":  n.Name,
+		"app.kubernetes.io/component": "database",
+		ManagedByLabel:                ManagedBy,
 	}
 }
 
@@ -119,11 +142,11 @@ type Instance struct {
 	Labels      map[string]string
 	Annotations map[string]string
 
-	// Rotation is the rotation that Password belongs to, "" for the first.
+	// Rotation is the rotation that the password belongs to, "" for the first.
 	Rotation string
-	// Derived says that the password is known to come from the seed.
-	Derived bool
-	// Password is zero where it is out of sight, in Secrets that are encrypted or sealed.
+	// InCluster reports that the instance's own pod makes the password, so that no manifest holds it.
+	InCluster bool
+	// Password is zero where it is made in the cluster, or in Secrets that cannot be read.
 	Password password.Password
 }
 
@@ -133,7 +156,8 @@ func (i Instance) Storage() string { return strconv.Itoa(i.StorageGB) + "Gi" }
 // StorageBytes returns the volume's size in bytes.
 func (i Instance) StorageBytes() int64 { return int64(i.StorageGB) << 30 }
 
-// ID is what a seeded password is derived from besides the seed.
-func (n Name) ID() password.ID {
-	return password.ID{Group: v1alpha1.Group, Kind: v1alpha1.ClaimKind, Namespace: n.Namespace, Name: n.Name}
-}
+// ID identifies the claim.
+func (n Name) ID() krm.ID { return n.id(v1alpha1.Group, v1alpha1.ClaimKind, n.Name) }
+
+// PasswordContainer is the name of the init container that makes the password in the cluster.
+const PasswordContainer = "password"

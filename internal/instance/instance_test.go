@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/password"
 )
 
@@ -26,7 +27,7 @@ func TestNames(t *testing.T) {
 	} {
 		assert.Equal(t, tc.want, tc.got, tc.reason)
 	}
-	assert.Equal(t, password.ID{
+	assert.Equal(t, krm.ID{
 		Group: "database.bizmatters.io", Kind: "DragonflyInstance", Namespace: "my-namespace", Name: "my-cache",
 	}, name.ID(), "What a password is derived from never changes.")
 }

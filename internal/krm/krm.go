@@ -94,6 +94,11 @@ func (i *Item) Annotation(key string) string {
 	return yamlnode.Text(i.Node, "metadata", "annotations", key)
 }
 
+// Label returns the label's text, "" where there is none.
+func (i *Item) Label(key string) string {
+	return yamlnode.Text(i.Node, "metadata", "labels", key)
+}
+
 // IsEncrypted says whether SOPS has encrypted the object.
 func (i *Item) IsEncrypted() bool {
 	return !yamlnode.IsNull(yamlnode.Get(i.Node, "sops"))

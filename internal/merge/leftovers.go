@@ -10,53 +10,84 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 )
 
-// leftovers decides on the objects with our mark that no claim asks for any more. They go where results
-// are kept, and only if there are claims left: none at all is more likely a mistake than a wish.
+// leftovers decides on the objects with our mark that no claim asks for any more. They are removed where
+// results are kept, and only if there are claims left: none at all is more likely a mistake than a wish.
 func (m *merger) leftovers() {
 	var stayed []string
+	gone := map[string][]*krm.Item{} // by mark
 	for _, item := range m.List.Items {
 		mark := item.Annotation(v1alpha1.GeneratedFrom)
-		if mark == "" || m.seen[item] || !isOurKind(item) {
+		if m.seen[item] || !IsOurs(item) {
 			continue
 		}
-		gone := !m.Owners.IsClaimed(mark)
+		isClaimed := m.Owners.IsClaimed(mark)
 		switch hasOwnName := hasNameOf(item, instance.ParseMark(mark)); {
 		case !hasOwnName && !m.Kept:
-			m.renamed(item)
-		case !gone || !m.Kept:
-			// A copy that somebody keeps under a name of his own, or part of a rendered base.
+			m.refuseRenamed(item)
+		case !m.Kept, isClaimed && !hasOwnName:
+			// Part of a rendered base, or a copy that somebody keeps under another name.
 		case !hasOwnName:
-			m.results.Warnf(item, "was made from the claim %s, which is gone, and has another name now, so it stays; remove it, or take the annotation %s off it", mark, v1alpha1.GeneratedFrom)
+			m.results.Warnf(item, "was made from the claim %s, which is gone, and has another name now, so it stays; remove it, or remove its annotation %s", mark, v1alpha1.GeneratedFrom)
 		case item.IsEncrypted():
 			m.results.Warnf(item, "was made from the claim %s, which is gone, but is encrypted, so it stays; remove it if nobody needs that password any more", mark)
+		case isClaimed:
+			if !m.isAnchored(item) {
+				m.changes.Remove = append(m.changes.Remove, item)
+				m.results.Infof(item, "removed, because the instance %s does not have it any more", mark)
+			}
 		case !m.Owners.HasClaims():
 			stayed = append(stayed, fmt.Sprintf("%s %s/%s", item.Kind, item.Namespace, item.Name))
-		case !m.isAnchored(item):
-			m.changes.Remove = append(m.changes.Remove, item)
-			m.results.Infof(item, "removed, because its claim %s is gone", mark)
+		default:
+			gone[mark] = append(gone[mark], item)
 		}
 	}
 	if len(stayed) > 0 {
 		m.results.Warnf(nil, "there is no claim any more, which may be a mistake, so what was made from claims stays: %s; remove the files of these objects if they are to go", strings.Join(stayed, ", "))
 	}
+	for _, item := range m.List.Items { // in their order
+		if mark := item.Annotation(v1alpha1.GeneratedFrom); len(gone[mark]) > 0 && gone[mark][0] == item {
+			m.leftover(mark, gone[mark])
+		}
+	}
 }
 
-// renamed reports an object that was renamed in the same build after we had made it.
-func (m *merger) renamed(item *krm.Item) {
+// leftover removes what is left of an instance whose claim is gone.
+func (m *merger) leftover(mark string, items []*krm.Item) {
+	var what []string
+	for _, item := range items {
+		if m.Prune && m.isAnchored(item) {
+			return
+		}
+		what = append(what, item.Kind+" "+item.Name)
+	}
+	if !m.Prune {
+		m.results.Warnf(items[0], "its claim %s is gone, but it stays, with all that was made from it (%s); restore the claim, or remove the instance with --prune", mark, strings.Join(what, ", "))
+		return
+	}
+	m.changes.Remove = append(m.changes.Remove, items...)
+	m.results.Warnf(items[0], "its claim %s is gone, so the instance is removed (%s); restore the claim if that is a mistake, before this is applied", mark, strings.Join(what, ", "))
+}
+
+// refuseRenamed reports an object that was renamed in the same build after we had made it.
+func (m *merger) refuseRenamed(item *krm.Item) {
 	m.results.Errorf(item, "was made from the claim %s and has got another name or namespace since, so the endpoint in its connection Secret is wrong; run this function once, after whatever renames: in the outermost kustomization", item.Annotation(v1alpha1.GeneratedFrom))
 }
 
-// IsOurs says whether the item carries our mark and is of a kind that we make.
+// IsOurs reports whether the item carries our mark and is of a kind that we make, or one of a configuration's
+// extra objects.
 func IsOurs(item *krm.Item) bool {
-	return item.Annotation(v1alpha1.GeneratedFrom) != "" && isOurKind(item)
+	return item.Annotation(v1alpha1.GeneratedFrom) != "" && (isOurKind(item) || item.Label(instance.ManagedByLabel) == instance.ManagedBy)
 }
 
-// isOurKind leaves out what cannot be ours, whatever it is marked with.
 func isOurKind(item *krm.Item) bool {
 	return slices.ContainsFunc(instance.Name{}.IDs(), func(id krm.ID) bool { return id.Group == item.Group && id.Kind == item.Kind })
 }
 
-// hasNameOf says whether an object is one that the instance has.
+// hasNameOf reports whether an object has a name that the instance gives its objects of that kind. The names of
+// extra objects have the instance's name in them.
 func hasNameOf(item *krm.Item, name instance.Name) bool {
-	return slices.Contains(name.IDs(), item.ID)
+	if isOurKind(item) && slices.Contains(name.IDs(), item.ID) {
+		return true
+	}
+	return !isOurKind(item) && item.Namespace == name.Namespace && strings.Contains(item.Name, name.Name)
 }

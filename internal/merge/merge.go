@@ -8,9 +8,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
-	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/plan"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -20,12 +19,19 @@ import (
 
 // Input is what is merged.
 type Input struct {
-	List   *krm.List
-	Config config.Config
-	// Kept says that the result goes back to the files that the items came from.
-	Kept   bool
-	Plans  []plan.Plan
-	Owners plan.Owners
+	List *krm.List
+	// Kept reports that the result goes back to the files that the items came from.
+	Kept bool
+	// Prune reports that objects whose claim is gone are removed. It needs Kept.
+	Prune     bool
+	Instances []Instance
+	Owners    claim.Owners
+}
+
+// Instance is one instance with its objects.
+type Instance struct {
+	plan.Plan
+	Objects []specs.Object
 }
 
 // Changes is what a merge does to a list. Apply does it.
@@ -53,15 +59,13 @@ type Addition struct {
 }
 
 // Decide decides on every object of every instance and reports what stands in the way. It changes nothing.
-func Decide(in Input, results *report.Results) (Changes, error) {
-	m := merger{Input: in, results: results, seen: map[*krm.Item]bool{}}
-	for _, p := range in.Plans {
-		if err := m.instance(p); err != nil {
-			return Changes{}, err
-		}
+func Decide(in Input, results *report.Results) Changes {
+	m := merger{Input: in, results: results, seen: map[*krm.Item]bool{}, anchored: map[*krm.Item]bool{}}
+	for _, inst := range in.Instances {
+		m.instance(inst)
 	}
 	m.leftovers()
-	return m.changes, nil
+	return m.changes
 }
 
 // Apply changes the list.
@@ -89,148 +93,91 @@ func (r Replacement) Apply() {
 
 type merger struct {
 	Input
-	results *report.Results
-	changes Changes
-	seen    map[*krm.Item]bool // objects that belong to a claim that is there
+	results  *report.Results
+	changes  Changes
+	seen     map[*krm.Item]bool // objects that belong to a claim that is there
+	anchored map[*krm.Item]bool // reported already
 }
 
-// object is one object of an instance on its way into the items.
-type object struct {
-	make         func() (any, error)
-	id           krm.ID
-	name         func(claim string) string
-	file         string // its file, where results are kept
-	disposition  plan.Disposition
-	bringYourOwn bool // somebody else's is taken as it is
-	superseded   bool // by another backend, which needs its name
-}
-
-// node returns the object as YAML.
-func (o object) node() (*yaml.Node, error) {
-	typed, err := o.make()
-	if err != nil {
-		return nil, err
-	}
-	return specs.Node(typed)
-}
-
-func objectsOf(p plan.Plan, cfg config.Config) []object {
-	inst := p.Instance
-	same := func(claim string) string { return claim }
-	byOperator := cfg.Backend == v1alpha1.Operator
-	return []object{{
-		make:       func() (any, error) { return specs.StatefulSet(inst, cfg) },
-		id:         inst.StatefulSetID(),
-		name:       same,
-		file:       "statefulset.yaml",
-		superseded: byOperator,
-	}, {
-		make:       func() (any, error) { return specs.Service(inst, cfg) },
-		id:         inst.ServiceID(),
-		name:       same,
-		file:       "service.yaml",
-		superseded: byOperator,
-	}, {
-		make:       func() (any, error) { return specs.Dragonfly(inst, cfg) },
-		id:         inst.DragonflyID(),
-		name:       same,
-		file:       "dragonfly.yaml",
-		superseded: !byOperator,
-	}, {
-		make:         func() (any, error) { return specs.PasswordSecret(inst, cfg), nil },
-		id:           inst.PasswordSecretID(),
-		name:         instance.PasswordSecretName,
-		file:         "secret-password.yaml",
-		disposition:  p.PasswordSecret,
-		bringYourOwn: true,
-	}, {
-		make:        func() (any, error) { return specs.ConnectionSecret(inst, cfg), nil },
-		id:          inst.ConnectionSecretID(),
-		name:        instance.ConnectionSecretName,
-		file:        "secret-connection.yaml",
-		disposition: p.ConnectionSecret,
-	}}
+// done is what happens to the objects of an instance, for people.
+type done struct {
+	created, updated, removed, superseded []string
 }
 
 // instance decides on the objects of one instance. Its infos come only when something changes, so that
 // a second run in place has none.
-func (m *merger) instance(p plan.Plan) error {
-	m.checkPath(p.Claim)
-	var created, updated, removed, superseded []string
-	for _, o := range objectsOf(p, m.Config) {
-		what := o.id.Kind + " " + o.id.Name
-		items := m.List.Find(o.id)
+func (m *merger) instance(inst Instance) {
+	m.checkPath(inst.Item)
+	var done done
+	for _, o := range inst.Objects {
+		what := o.Kind + " " + o.Name
+		items := m.List.Find(o.ID)
 		for _, item := range items {
 			m.seen[item] = true
 		}
-		if o.id.Kind != "Secret" { // those are looked at where the password is looked for
-			if found := m.List.Find(krm.ID{Group: o.id.Group, Kind: o.id.Kind, Name: o.id.Name}); len(found) > 0 {
-				plan.NoNamespace(found[0], p.Instance.Name, m.results)
+		if o.Kind != "Secret" { // those are looked at where the password is looked for
+			if found := m.List.Find(krm.ID{Group: o.Group, Kind: o.Kind, Name: o.Name}); len(found) > 0 {
+				plan.NoNamespace(found[0], inst.Name, m.results)
 			}
 		}
 		switch {
 		case len(items) > 1:
 			m.results.Errorf(items[1], "the same object stands in %s and %s; remove one of them", items[0].Place(), items[1].Place())
-		case len(items) == 1 && !m.mayTouch(items[0], p, o):
-		case p.Failed || o.disposition == plan.Leave || o.superseded && len(items) == 0:
-		case o.superseded && !m.Kept:
-			m.results.Errorf(items[0], madeBefore)
-		case o.superseded:
-			if !m.isAnchored(items[0]) {
-				m.changes.Remove = append(m.changes.Remove, items[0])
-				superseded = append(superseded, what)
-			}
-		case o.disposition == plan.Remove && !m.Kept:
-			m.results.Errorf(items[0], "is here in plain text beside the SealedSecret or ExternalSecret that stands for it; remove the plain one")
-		case o.disposition == plan.Remove && !m.isAnchored(items[0]):
-			m.changes.Remove = append(m.changes.Remove, items[0])
-			removed = append(removed, what)
+		case len(items) == 1 && !m.mayTouch(items[0], inst.Plan, o):
+		case inst.Failed || o.Disposition == plan.Leave:
 		case len(items) == 0:
-			n, err := o.node()
-			if err != nil {
-				return err
+			if o.Node != nil {
+				m.changes.Add = append(m.changes.Add, m.place(inst.Plan, o))
+				done.created = append(done.created, what)
 			}
-			m.changes.Add = append(m.changes.Add, m.place(n, p, o))
-			created = append(created, what)
-		default:
-			changed, err := m.update(items[0], o)
-			if err != nil {
-				return err
-			}
-			if changed != nil {
-				updated = append(updated, what)
-				m.warn(items[0].Node, changed, p, o)
+		case o.Disposition == plan.Supersede && m.remove(items[0], madeBefore):
+			done.superseded = append(done.superseded, what)
+		case o.Disposition == plan.Remove && m.remove(items[0], plainBeside):
+			done.removed = append(done.removed, what)
+		case o.Node != nil:
+			if changed := m.update(items[0], o); changed != nil {
+				done.updated = append(done.updated, what)
+				m.warn(items[0].Node, changed, inst.Plan, o)
 			}
 		}
 	}
-	if p.OneHidden {
-		m.results.Warnf(p.Claim, "one of the Secrets %s and %s is readable and the other is not, so nobody sees whether they hold the same password; encrypt or seal both", p.Instance.PasswordSecret(), p.Instance.ConnectionSecret())
-	}
-	if len(superseded) > 0 {
-		m.warnOfBackend(p)
-	}
-	m.inform(p, created, updated, removed, superseded)
-	return nil
+	m.tell(inst.Plan, done)
 }
 
-// mayTouch says whether the object that is there already is ours to change. It reports one that is in
+// plainBeside is about a Secret of ours in plain text where results are not kept.
+const plainBeside = "is here in plain text beside the SealedSecret or ExternalSecret that stands for it; remove the plain one"
+
+// remove removes an object of ours. Where results are not kept it is reported instead.
+func (m *merger) remove(item *krm.Item, notKept string) bool {
+	switch {
+	case !m.Kept:
+		m.results.Errorf(item, "%s", notKept)
+		return false
+	case m.isAnchored(item):
+		return false
+	}
+	m.changes.Remove = append(m.changes.Remove, item)
+	return true
+}
+
+// mayTouch reports whether the object that is there already is ours to change, after reporting one that is in
 // the way.
-func (m *merger) mayTouch(item *krm.Item, p plan.Plan, o object) bool {
-	switch owner := m.Owners.Whose(item, p.Instance.Name); {
-	case item.IsEncrypted() && (owner == plan.Ours || owner == plan.Theirs && o.bringYourOwn):
+func (m *merger) mayTouch(item *krm.Item, p plan.Plan, o specs.Object) bool {
+	switch owner := m.Owners.Whose(item, p.Name); {
+	case item.IsEncrypted() && (owner == claim.Ours || owner == claim.Theirs && o.BringYourOwn):
 		return false // whatever touched it would break its signature
-	case owner == plan.Theirs:
-		if o.superseded {
-			m.results.Errorf(item, "the claim %s needs this name for what runs it, of which there may be one only, and this one was not made from a claim; rename the claim, or remove this object", p.Instance.Name)
-		} else if !o.bringYourOwn {
+	case owner == claim.Theirs:
+		if o.Disposition == plan.Supersede {
+			m.results.Errorf(item, "the claim %s needs this name for what runs it, and only one object may have it, but this one was not made from a claim; rename the claim, or remove this object", p.Name)
+		} else if !o.BringYourOwn {
 			m.results.Errorf(item, "the claim %s needs this name for its own %s, and this one was not made from a claim; rename the claim, or remove this object", p.Instance.Name, item.Kind)
 		}
 		return false
-	case owner == plan.Renamed && m.Kept:
-		m.results.Errorf(item, "is a copy of what was made for the claim %s, which is here too, and stands where the claim %s needs its own; remove this object", item.Annotation(v1alpha1.GeneratedFrom), p.Instance.Name)
+	case owner == claim.Renamed && m.Kept:
+		m.results.Errorf(item, "is a copy of what was made for the claim %s, which is here too, and stands where the claim %s needs its own; remove this object", item.Annotation(v1alpha1.GeneratedFrom), p.Name)
 		return false
-	case owner == plan.Renamed:
-		m.renamed(item)
+	case owner == claim.Renamed:
+		m.refuseRenamed(item)
 		return false
 	}
 	return true
@@ -238,69 +185,98 @@ func (m *merger) mayTouch(item *krm.Item, p plan.Plan, o object) bool {
 
 // update decides on an object of ours that is there already, and returns what it will be replaced with, nil
 // for nothing.
-func (m *merger) update(item *krm.Item, o object) (*yaml.Node, error) {
+func (m *merger) update(item *krm.Item, o specs.Object) *yaml.Node {
 	object := decode.Object{Item: item, Results: m.results}
 	old := object.Plain()
 	if old == nil {
-		return nil, nil
+		return nil
 	}
-	n, err := o.node()
-	if err != nil {
-		return nil, err
+	if o.Disposition == plan.Renew {
+		keepData(o.Node, old)
 	}
-	if o.disposition == plan.Renew {
-		keepData(n, old)
-	}
-	keepPlace(n, old)
-	if yamlnode.Equal(n, old) || m.isAnchored(item) {
-		return nil, nil
+	keepPlace(o.Node, old)
+	if yamlnode.Equal(o.Node, old) || m.isAnchored(item) {
+		return nil
 	}
 	if !m.Kept {
 		m.results.Errorf(item, madeBefore)
-		return nil, nil
+		return nil
 	}
-	m.changes.Replace = append(m.changes.Replace, Replacement{Item: item, With: n})
-	return n, nil
+	m.changes.Replace = append(m.changes.Replace, Replacement{Item: item, With: o.Node})
+	return o.Node
 }
 
 // madeBefore is about what is ours and in the way where results are not kept.
-const madeBefore = "was made from this claim before (by this function in a base or component, or rendered into Git) and is not what the claim says now; run the function once, in the outermost kustomization, and take what it made out of `resources:`"
+const madeBefore = "was made from this claim before (by this function in a base or component, or rendered into Git) and is not what the claim says now; run the function once, in the outermost kustomization, and remove what it made from `resources:`"
 
 // isAnchored reports an object that has to go and has YAML anchors, to which others may refer.
 func (m *merger) isAnchored(item *krm.Item) bool {
-	anchored := yamlnode.HasAnchors(item.Node)
-	if anchored {
+	if !yamlnode.HasAnchors(item.Node) {
+		return false
+	}
+	if !m.anchored[item] {
+		m.anchored[item] = true
 		m.results.Errorf(item, "has to change and has YAML anchors, to which something else may refer; write the values out, without anchors")
 	}
-	return anchored
+	return true
 }
 
-// inform adds the infos of an instance that changes.
-func (m *merger) inform(p plan.Plan, created, updated, removed, superseded []string) {
-	var done []string
+// tell says what happens to an instance, and what a person should know about it.
+func (m *merger) tell(p plan.Plan, d done) {
+	if p.Notes.OneHidden {
+		m.results.Warnf(p.Item, "one of the Secrets %s and %s can be read and the other cannot, so nobody sees whether they hold the same password; encrypt or seal both", p.PasswordSecretID().Name, p.ConnectionSecretID().Name)
+	}
+	if len(d.superseded) > 0 {
+		m.warnOfBackend(p)
+	}
+	var all []string
 	for _, what := range []struct {
 		verb    string
 		objects []string
-	}{{"created", created}, {"updated", updated}, {"removed, because a SealedSecret or ExternalSecret stands for it:", removed}, {"removed, because another backend needs the name:", superseded}} {
+	}{
+		{"created", d.created}, {"updated", d.updated},
+		{"removed, because a SealedSecret or ExternalSecret stands for it:", d.removed},
+		{"removed, because another backend needs the name:", d.superseded},
+	} {
 		if len(what.objects) > 0 {
-			done = append(done, what.verb+" "+strings.Join(what.objects, ", "))
+			all = append(all, what.verb+" "+strings.Join(what.objects, ", "))
 		}
 	}
-	if len(done) == 0 {
+	if len(all) == 0 {
 		return
 	}
 	if p.Origin != "" {
-		done = append(done, "the password is "+p.Origin)
+		all = append(all, "the password is "+p.Origin)
 	}
-	m.results.Infof(p.Claim, "%s", strings.Join(done, "; "))
-	if volume, two := p.Instance.StorageBytes(), 2*p.Instance.Size.MaxMemory(); volume < two {
-		m.results.FieldInfof(p.Claim, report.Field{Path: "spec.storageGB", Current: p.Instance.StorageGB, Proposed: (two + 1<<30 - 1) >> 30},
+	m.results.Infof(p.Item, "%s", strings.Join(all, "; "))
+	m.tellVolume(p)
+	m.tellPassword(p)
+	for _, field := range p.OwnSecrets {
+		m.results.FieldInfof(p.Item, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; applications read %s", p.Instance.ConnectionSecret())
+	}
+}
+
+func (m *merger) tellVolume(p plan.Plan) {
+	if volume, two := p.Instance.StorageBytes(), 2*p.Size.MaxMemory(); volume < two {
+		m.results.FieldInfof(p.Item, report.Field{Path: "spec.storageGB", Current: p.StorageGB, Proposed: (two + 1<<30 - 1) >> 30},
 			"the volume is smaller than two full snapshots, and a snapshot is written beside the one before; a larger one is safer if the memory fills up")
 	}
-	if p.RestartOnly {
-		m.results.Infof(p.Claim, "the rotation restarts the pod and changes no password: the Secret %s is not ours; write the new password into it yourself", p.Instance.PasswordSecret())
+}
+
+// tellPassword says what a person should know about the password.
+func (m *merger) tellPassword(p plan.Plan) {
+	if p.Notes.RestartOnly {
+		m.results.Infof(p.Item, "the rotation restarts the pod and changes no password: the Secret %s is not ours; write the new password into it yourself", p.Instance.PasswordSecret())
 	}
-	for _, field := range p.OwnSecrets {
-		m.results.FieldInfof(p.Claim, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; applications read %s", p.Instance.ConnectionSecret())
+	if p.Notes.NewPlain {
+		m.results.Warnf(p.Item, "has a new password, in plain text in the file of the Secret %s; encrypt it before you commit it (see docs/passwords.md), or use the password source %s, with which no file holds one",
+			p.Instance.PasswordSecret(), v1alpha1.InCluster)
+	}
+	if p.Notes.CouldMove {
+		m.results.Infof(p.Item, "the password stays in plain text in the Secret %s, because it is there already; to move it into the cluster without changing it, see docs/passwords.md", p.Instance.PasswordSecret())
+	}
+	if p.Notes.LeavesCluster {
+		m.results.Warnf(p.Item, "had a password that its pod made, and gets another one from the seed, so clients have to restart; to keep it, bring the live Secret %s and set the password source %s",
+			p.Instance.PasswordSecret(), v1alpha1.Existing)
 	}
 }

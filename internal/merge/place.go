@@ -10,6 +10,7 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/plan"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -26,15 +27,15 @@ func isBookkeeping(annotation string) bool {
 
 // place gives a new object its file where results are kept, and what kustomize remembers of the claim, so
 // that the references of applications follow a prefix.
-func (m *merger) place(n *yaml.Node, p plan.Plan, o object) Addition {
-	a := Addition{Node: n, Claim: p.Claim}
+func (m *merger) place(p plan.Plan, o specs.Object) Addition {
+	a := Addition{Node: o.Node, Claim: p.Item}
 	if m.Kept {
-		a.File = p.Instance.Folder() + "/" + o.file
+		a.File = p.Instance.Folder() + "/" + o.File
 	}
-	annotate(n, krm.PreviousNames, mapList(p.Claim, krm.PreviousNames, o.name))
-	annotate(n, krm.PreviousKinds, mapList(p.Claim, krm.PreviousKinds, func(string) string { return o.id.Kind }))
-	for _, same := range []string{krm.PreviousNamespaces, krm.Prefixes, krm.Suffixes} {
-		annotate(n, same, p.Claim.Annotation(same))
+	annotate(o.Node, krm.PreviousNames, mapList(p.Item, krm.PreviousNames, o.NameFor))
+	annotate(o.Node, krm.PreviousKinds, mapList(p.Item, krm.PreviousKinds, func(string) string { return o.Kind }))
+	for _, unchanged := range []string{krm.PreviousNamespaces, krm.Prefixes, krm.Suffixes} {
+		annotate(o.Node, unchanged, p.Item.Annotation(unchanged))
 	}
 	return a
 }
@@ -51,7 +52,7 @@ func (a Addition) annotate() {
 // its author has made the orchestrator think so.
 func (m *merger) checkPath(claim *krm.Item) {
 	if file := claim.AnnotatedPath(); m.Kept && file != "" && !filepath.IsLocal(file) {
-		m.results.Errorf(claim, "has a path annotation that leads out of the package, and what is made from it goes beside it; take the annotation away")
+		m.results.Errorf(claim, "has a path annotation that leads out of the package, and what is made from it goes beside it; remove the annotation")
 	}
 }
 
@@ -85,9 +86,9 @@ func keepPlace(n, old *yaml.Node) {
 // fields returns the keys and texts of a mapping's wanted fields.
 func fields(n *yaml.Node, wanted func(key, text string) bool) []*yaml.Node {
 	var found []*yaml.Node
-	for i := 0; n != nil && i+1 < len(n.Content); i += 2 {
-		if key, text := n.Content[i].Value, yamlnode.Text(n.Content[i+1]); wanted(key, text) {
-			found = append(found, yamlnode.Scalar(key), yamlnode.Scalar(text))
+	for key, value := range yamlnode.Fields(n) {
+		if text := yamlnode.Text(value); wanted(key.Value, text) {
+			found = append(found, yamlnode.Scalar(key.Value), yamlnode.Scalar(text))
 		}
 	}
 	return found

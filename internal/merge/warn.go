@@ -16,38 +16,38 @@ import (
 
 // warn compares the object that runs an instance with the one that replaces it, and warns of what the
 // cluster will refuse and of what Dragonfly may not survive.
-func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o object) {
+func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 	inst := p.Instance
 	var volume, resources *yaml.Node
 	var grow string
-	switch o.id.Kind {
+	switch o.Kind {
 	case "StatefulSet":
-		volume = yamlnode.Get(named(yamlnode.Get(old, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec")
-		resources = yamlnode.Get(named(yamlnode.Get(old, "spec", "template", "spec", "containers"), specs.ContainerName), "resources")
+		volume = yamlnode.Get(yamlnode.Named(yamlnode.Get(old, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec")
+		resources = yamlnode.Get(yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "containers"), specs.ContainerName), "resources")
 		grow = fmt.Sprintf("grow the volume with `%s` where its storage class allows that, then `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again",
 			patchVolume(specs.DataVolume, inst), inst.StatefulSet(), inst.Namespace)
 		if changesImmutable(old, fresh) {
-			m.results.Warnf(p.Claim, "Kubernetes refuses another podManagementPolicy, and another claim template, on a live StatefulSet; `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again; volumes that are there stay as they are",
+			m.results.Warnf(p.Item, "Kubernetes refuses another podManagementPolicy, and another claim template, on a live StatefulSet; `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again; volumes that are there stay as they are",
 				inst.StatefulSet(), inst.Namespace)
 		}
 	case "Dragonfly":
 		volume = yamlnode.Get(old, "spec", "snapshot", "persistentVolumeClaimSpec")
 		resources = yamlnode.Get(old, "spec", "resources")
 		grow = fmt.Sprintf("grow the volume of each pod with `%s` where its storage class allows that, apply, and then `kubectl delete statefulset %s -n %s --cascade=orphan`, which the operator makes again",
-			patchVolume("df", inst), inst.StatefulSet(), inst.Namespace)
+			patchVolume(specs.OperatorVolume, inst), inst.StatefulSet(), inst.Namespace)
 	default:
 		return
 	}
 	if was := yamlnode.Text(volume, "resources", "requests", "storage"); differ(was, inst.Storage()) {
-		m.results.FieldWarnf(p.Claim, report.Field{Path: "spec.storageGB", Current: inst.StorageGB},
+		m.results.FieldWarnf(p.Item, report.Field{Path: "spec.storageGB", Current: inst.StorageGB},
 			"Kubernetes refuses another volume size (%s before) on a live StatefulSet; %s; a volume cannot shrink", was, grow)
 	}
-	if was := yamlnode.Text(volume, "storageClassName"); volume != nil && was != m.Config.StorageClassName {
-		m.results.Warnf(p.Claim, "Kubernetes refuses another storage class (%s before, %s now) on a live StatefulSet, and a volume cannot change its class; keep the class, or move the data to a new instance",
-			className(was), className(m.Config.StorageClassName))
+	if was := yamlnode.Text(volume, "storageClassName"); volume != nil && was != p.Config.StorageClassName {
+		m.results.Warnf(p.Item, "Kubernetes refuses another storage class (%s before, %s now) on a live StatefulSet, and a volume cannot change its class; keep the class, or move the data to a new instance",
+			className(was), className(p.Config.StorageClassName))
 	}
 	if was, err := resource.ParseQuantity(yamlnode.Text(resources, "limits", "memory")); err == nil && was.Cmp(inst.Size.Limits.Memory) > 0 {
-		m.results.FieldWarnf(p.Claim, report.Field{Path: "spec.size", Current: inst.Size.Name},
+		m.results.FieldWarnf(p.Item, report.Field{Path: "spec.size", Current: inst.Size.Name},
 			"the memory limit goes from %s down to %s, and Dragonfly exits at start when its snapshot does not fit; see with `INFO memory` that used_memory is below %d bytes before you apply this",
 			&was, &inst.Size.Limits.Memory, inst.Size.MaxMemory())
 	}
@@ -62,12 +62,12 @@ func patchVolume(template string, inst instance.Instance) string {
 // warnOfBackend warns of what a move from one backend to the other means for the live instance.
 func (m *merger) warnOfBackend(p plan.Plan) {
 	inst := p.Instance
-	from, to, who := specs.DataVolume, "df", "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
-	if m.Config.Backend == v1alpha1.StatefulSet {
+	from, to, who := specs.DataVolume, specs.OperatorVolume, "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
+	if p.Config.Backend == v1alpha1.StatefulSet {
 		from, to, who = to, from, "the operator's StatefulSet and Service have the same names as the new ones"
 	}
-	m.results.Warnf(p.Claim, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s-%s-0 until it is moved to %s-%s-0; follow docs/scaling.md before you apply this",
-		m.Config.Backend, who, from, inst.StatefulSet(), to, inst.StatefulSet())
+	m.results.Warnf(p.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s-%s-0 until it is moved to %s-%s-0; follow docs/scaling.md before you apply this",
+		p.Config.Backend, who, from, inst.StatefulSet(), to, inst.StatefulSet())
 }
 
 // changesImmutable says whether the cluster will refuse the change of a StatefulSet, aside from size and class
@@ -79,8 +79,8 @@ func changesImmutable(old, fresh *yaml.Node) bool {
 		return true
 	}
 	for _, field := range []string{"accessModes", "volumeMode"} {
-		modes := yamlnode.Get(named(was, specs.DataVolume, "metadata"), "spec", field)
-		if modes != nil && !yamlnode.Equal(modes, yamlnode.Get(named(is, specs.DataVolume, "metadata"), "spec", field)) {
+		modes := yamlnode.Get(yamlnode.Named(was, specs.DataVolume, "metadata"), "spec", field)
+		if modes != nil && !yamlnode.Equal(modes, yamlnode.Get(yamlnode.Named(is, specs.DataVolume, "metadata"), "spec", field)) {
 			return true
 		}
 	}
@@ -102,17 +102,4 @@ func differ(a, b string) bool {
 	}
 	right, err := resource.ParseQuantity(b)
 	return err == nil && left.Cmp(right) != 0
-}
-
-// named returns the element of a list that has the name, at the path that leads to its name.
-func named(list *yaml.Node, name string, path ...string) *yaml.Node {
-	if list == nil || list.Kind != yaml.SequenceNode {
-		return nil
-	}
-	for _, element := range list.Content {
-		if yamlnode.Text(element, append(path, "name")...) == name {
-			return yamlnode.Follow(element)
-		}
-	}
-	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
 )
 
 // redacted is what a password or a seed prints as.
@@ -104,15 +106,10 @@ func (s Seed) Equal(other Seed) bool { return s.text() == other.text() }
 // salt is frozen: another one would change every derived password.
 const salt = "dragonfly-generator/password/v1"
 
-// ID names the instance that a password is derived for.
-type ID struct {
-	Group, Kind, Namespace, Name string
-}
-
 // Derive returns the password that belongs to the seed, the instance and the rotation: a version 8
 // UUID from the first 16 bytes of HKDF-SHA-256 (RFC 5869). The same four give the same password for
 // ever; docs/passwords.md has it to the byte, with test vectors.
-func Derive(seed Seed, id ID, rotation string) Password {
+func Derive(seed Seed, id krm.ID, rotation string) Password {
 	info := strings.Join([]string{id.Group, id.Kind, id.Namespace, id.Name, rotation}, "\x00")
 	key, err := hkdf.Key(sha256.New, []byte(seed.text()), []byte(salt), info, 16)
 	if err != nil {

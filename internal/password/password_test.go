@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/password"
 )
 
@@ -61,7 +62,7 @@ func TestDeriveVectors(t *testing.T) {
 		{"A seed counts by its bytes, whatever they are.",
 			"correct horse battery staple, äöü €", "team-a", "sessions", "2026-08 after the leak", "64e91472-0bc6-8d3a-a75f-147da1771754"},
 	} {
-		id := password.ID{Group: "database.bizmatters.io", Kind: "DragonflyInstance", Namespace: tc.namespace, Name: tc.name}
+		id := krm.ID{Group: "database.bizmatters.io", Kind: "DragonflyInstance", Namespace: tc.namespace, Name: tc.name}
 		got := password.Derive(parseSeed(t, tc.seed), id, tc.rotation).Reveal()
 		assert.Equal(t, tc.want, got, tc.reason)
 		assert.Regexp(t, uuid8, got, tc.reason)
@@ -90,7 +91,7 @@ func nibble(t *testing.T, digit byte) byte {
 
 func TestDeriveDiffers(t *testing.T) {
 	const seed = "0123456789abcdef0123456789abcdef"
-	id := password.ID{Group: "g", Kind: "k", Namespace: "ns", Name: "name"}
+	id := krm.ID{Group: "g", Kind: "k", Namespace: "ns", Name: "name"}
 	first := password.Derive(parseSeed(t, seed), id, "").Reveal()
 	for _, tc := range []struct {
 		reason   string
@@ -99,13 +100,13 @@ func TestDeriveDiffers(t *testing.T) {
 		rotation string
 	}{
 		{"Another seed gives another password.", seed + "0", id, ""},
-		{"Another group gives another password.", seed, password.ID{"h", "k", "ns", "name"}, ""},
-		{"Another kind gives another password.", seed, password.ID{"g", "l", "ns", "name"}, ""},
-		{"Another namespace gives another password.", seed, password.ID{"g", "k", "nt", "name"}, ""},
-		{"Another name gives another password.", seed, password.ID{"g", "k", "ns", "nam"}, ""},
+		{"Another group gives another password.", seed, krm.ID{"h", "k", "ns", "name"}, ""},
+		{"Another kind gives another password.", seed, krm.ID{"g", "l", "ns", "name"}, ""},
+		{"Another namespace gives another password.", seed, krm.ID{"g", "k", "nt", "name"}, ""},
+		{"Another name gives another password.", seed, krm.ID{"g", "k", "ns", "nam"}, ""},
 		{"A rotation gives another password.", seed, id, "1"},
-		{"A letter that moves from one field to the next gives another password.", seed, password.ID{"g", "k", "nsn", "ame"}, ""},
-		{"A rotation is not a part of the name.", seed, password.ID{"g", "k", "ns", "nam"}, "e"},
+		{"A letter that moves from one field to the next gives another password.", seed, krm.ID{"g", "k", "nsn", "ame"}, ""},
+		{"A rotation is not a part of the name.", seed, krm.ID{"g", "k", "ns", "nam"}, "e"},
 	} {
 		assert.NotEqual(t, first, password.Derive(parseSeed(t, tc.seed), tc.id, tc.rotation).Reveal(), tc.reason)
 	}

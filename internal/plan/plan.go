@@ -1,28 +1,33 @@
-// Package plan decides what is to be done, before anything is changed: which instances the claims ask
-// for, and where the password of each comes from.
+// Package plan decides what is to be done, before anything is changed: for each claim, where its password
+// comes from and what happens to its two Secrets.
+//
+// A password never changes unless somebody asks for it. So the decision goes in three steps, a file each:
+// what can be seen of the Secrets (facts), what follows from that (decide, a pure function that its test
+// enumerates), and how a refusal is told (words).
 package plan
 
 import (
 	"io"
 
-	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/password"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
 // Input is what a plan is made from.
 type Input struct {
 	List   *krm.List
-	Config config.Config
+	Claims []claim.Claim
+	Owners claim.Owners
 
-	// Kept says that the result goes back to the files that the items came from, so that the next run
+	// Kept reports that the result goes back to the files that the items came from, so that the next run
 	// sees what this one wrote.
 	Kept bool
 
-	// Unclear says that a problem was reported which leaves open where passwords come from. Then none is
-	// decided on, since what would be found wrong with it might be a consequence only.
+	// Unclear reports a problem that leaves open where passwords come from. No password is decided on then:
+	// whatever would be found wrong with it might only be a consequence.
 	Unclear bool
 
 	// LookupEnv finds environment variables, and Random is the system's random generator.
@@ -32,28 +37,37 @@ type Input struct {
 
 // Plan is what one claim becomes.
 type Plan struct {
-	// Claim is where the claim stands: among the items, or as the functionConfig.
-	Claim    *krm.Item
+	claim.Claim
 	Instance instance.Instance
 
-	// Failed says that there is no password for it, because of a problem that was reported.
+	// Failed reports that there is no decision about the password, because of a problem that was reported.
 	Failed bool
 
-	// PasswordSecret and ConnectionSecret say what happens to the two Secrets.
+	// PasswordSecret and ConnectionSecret are what happens to the two Secrets.
 	PasswordSecret, ConnectionSecret Disposition
 
-	// Origin says where the password comes from, for people. It is empty where the password was there.
+	// Origin is where the password comes from, for people. It is empty where the password was there.
 	Origin string
-	// OneHidden says that one of the two Secrets is readable and the other is not, so that nobody sees
-	// whether they hold the same password.
-	OneHidden bool
-	// RestartOnly says that a rotation was asked for over a Secret that is not ours.
-	RestartOnly bool
-	// OwnSecrets are the claim's fields that name a Secret of their own, which will not exist.
-	OwnSecrets []string
+	// Notes are what a person should know about the password.
+	Notes Notes
 }
 
-// Disposition is what happens to a Secret.
+// Notes are what a person should know about an instance's password. They are no problems.
+type Notes struct {
+	// OneHidden reports that one of the two Secrets can be read and the other cannot, so that nobody sees
+	// whether they hold the same password.
+	OneHidden bool
+	// RestartOnly reports that a rotation was asked for over a Secret that is not ours.
+	RestartOnly bool
+	// NewPlain reports a new random password that is kept in a file in plain text.
+	NewPlain bool
+	// CouldMove reports a password in plain text that could live in the cluster alone.
+	CouldMove bool
+	// LeavesCluster reports that the pod made the password until now, so that a derived one is another.
+	LeavesCluster bool
+}
+
+// Disposition is what happens to an object of an instance.
 type Disposition int
 
 const (
@@ -63,67 +77,96 @@ const (
 	Renew
 	// Leave keeps what is there, or what stands for it, as it is.
 	Leave
-	// Remove takes our own one out, because something encrypted stands for it.
+	// Remove removes our own one, because something encrypted stands for it.
 	Remove
+	// Supersede removes our own one, because the other backend needs its name.
+	Supersede
 )
 
-// Make plans every claim of the list that is valid, in their order, and reports every problem of every
-// claim.
-func Make(in Input, results *report.Results) ([]Plan, Owners) {
-	claims, claimed := findClaims(in.List, in.Config, results)
-	owners := Owners{kept: in.Kept, claimed: claimed}
-	if len(claims) == 0 {
-		return nil, owners
-	}
-	passwords := newPasswords(in, owners, results)
+// Plans is what all claims become.
+type Plans struct {
+	All []Plan
+	// Random is the number of random passwords that were made.
+	Random int
+	// SeedSecrets are the Secrets among the items that hold a seed. They never leave for the cluster.
+	SeedSecrets []*krm.Item
+}
 
-	plans := make([]Plan, len(claims))
-	for i, c := range claims {
-		plans[i] = Plan{
-			Claim: c.item,
-			Instance: instance.Instance{
-				Name: c.Name, Size: c.size, StorageGB: c.storageGB, Labels: c.labels, Annotations: c.annotations,
-			},
-			OwnSecrets: c.ownSecrets,
+// Make plans every claim, in their order, and reports every problem of every claim.
+func Make(in Input, results *report.Results) Plans {
+	plans := Plans{All: make([]Plan, len(in.Claims))}
+	passwords := newPasswords(in, results)
+	for i, c := range in.Claims {
+		p := Plan{Claim: c, Instance: instance.Instance{
+			Name: c.Name, Size: c.Size, StorageGB: c.StorageGB, Labels: c.Labels, Annotations: c.Annotations,
+		}}
+		p.Failed = in.Unclear || !passwords.plan(&p)
+		plans.All[i] = p
+	}
+	plans.Random = passwords.made
+	return plans
+}
+
+// passwords finds the password of each claim.
+type passwords struct {
+	Input
+	results *report.Results
+
+	seeds    map[seedRef]seed
+	standIns map[krm.ID]*krm.Item
+	former   map[krm.ID]*krm.Item // Secrets by the names that they had before kustomize renamed them
+
+	made int // random passwords
+}
+
+func newPasswords(in Input, results *report.Results) *passwords {
+	p := &passwords{Input: in, results: results, seeds: map[seedRef]seed{}}
+	if len(in.Claims) > 0 {
+		p.standIns = findStandIns(in.List)
+		p.refuseUnreadable()
+		p.refuseUnstatedSeed()
+	}
+	return p
+}
+
+// plan fills in the instance's password, and what happens to its Secrets. It returns false after reporting
+// a problem.
+func (p *passwords) plan(plan *Plan) bool {
+	f, ok := p.look(plan.Claim)
+	if !ok {
+		return false
+	}
+	d := decide(f)
+	if d.refusal != none {
+		p.refuse(d.refusal, f, plan.Claim)
+		return false
+	}
+	plan.PasswordSecret, plan.ConnectionSecret = d.passwordSecret, d.connectionSecret
+	plan.Notes = d.notes
+	inst := &plan.Instance
+	inst.Rotation = d.rotation
+	switch d.from {
+	case thePasswordSecret:
+		inst.Password = f.password.value
+	case theConnectionSecret:
+		inst.Password = f.connection.value
+	case theSeed:
+		s := p.seed(plan.Claim)
+		if s.IsZero() {
+			return false
 		}
-		plans[i].Failed = !passwords.decide(c, &plans[i])
+		inst.Password, plan.Origin = password.Derive(s.Seed, plan.Claim.ID(), d.rotation), "derived from the seed"
+	case randomness:
+		random, err := password.Random(p.Random)
+		if err != nil {
+			p.results.Errorf(plan.Item, "%s; try again", err)
+			return false
+		}
+		p.made++
+		inst.Password, plan.Origin = random, "new and random"
+	case thePod:
+		inst.InCluster, plan.Origin = true, "made by the instance's own pod, in the cluster"
+	case elsewhere:
 	}
-	return plans, owners
-}
-
-// Owners tells whose an object is that has the name of one of ours.
-type Owners struct {
-	kept    bool
-	claimed map[string]*krm.Item // by mark, those with problems included
-}
-
-// HasClaims says whether there is any claim.
-func (o Owners) HasClaims() bool { return len(o.claimed) > 0 }
-
-// IsClaimed says whether the claim that the mark names is there.
-func (o Owners) IsClaimed(mark string) bool { return o.claimed[mark] != nil }
-
-// Ownership is whose an object is.
-type Ownership int
-
-const (
-	// Theirs has no mark of ours.
-	Theirs Ownership = iota
-	// Ours was made for this very claim.
-	Ours
-	// Renamed was made by us for a claim of another name or namespace, and renamed since.
-	Renamed
-)
-
-// Whose tells whose the item is, seen from the instance that would make it. Where results are kept, an
-// object whose former claim is gone follows its present name: kpt's set-namespace has moved both.
-func (o Owners) Whose(item *krm.Item, name instance.Name) Ownership {
-	switch mark := item.Annotation(v1alpha1.GeneratedFrom); {
-	case mark == "":
-		return Theirs
-	case mark == name.String(), o.kept && !o.IsClaimed(mark):
-		return Ours
-	default:
-		return Renamed
-	}
+	return true
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/claim"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/password"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -12,26 +15,119 @@ import (
 // SeedVariable is the environment variable that the seed comes from.
 const SeedVariable = "DRAGONFLY_PASSWORD_SEED"
 
-// seed is the seed as far as there is one.
+// seedRef names the Secret and the key that hold a seed. Zero for the environment alone.
+type seedRef struct {
+	krm.ID
+	key string
+}
+
+// seed is a seed as far as there is one.
 type seed struct {
 	password.Seed
 
-	// missing says, for an error, why there is none although there should be. It matters only when a
-	// password has to be derived.
+	// missing says, for an error, why there is none.
 	missing string
-	// failed says that a problem was reported.
+	// failed reports that a problem was reported.
 	failed bool
 }
 
-// SeedSecrets returns the Secrets among the items that the configuration means, which should be one: by
-// its own name and namespace, or by those that it had before kustomize changed them.
-func SeedSecrets(in Input) []*krm.Item {
-	ref := in.Config.Password.SeedSecret
+// refuseUnstatedSeed reports a seed in the environment that no claim's source speaks of. The build that once
+// lacks the variable would silently make something else.
+func (p *passwords) refuseUnstatedSeed() {
+	if text, found := p.LookupEnv(SeedVariable); !found || text == "" {
+		return
+	}
+	for _, c := range p.Claims {
+		if !c.Config.Password.Stated {
+			p.results.Errorf(c.Item, "the environment variable %s is set, but nothing says that passwords come from it; set spec.password.source: %s in the configuration, or the annotation %s: %s on the claim; or unset the variable",
+				SeedVariable, v1alpha1.FromSeed, v1alpha1.PasswordSourceAnnotation, v1alpha1.FromSeed)
+			return // the first stands for all
+		}
+	}
+}
+
+// seed returns the seed that the claim's password comes from. It is zero after a problem was reported.
+func (p *passwords) seed(c claim.Claim) seed {
+	policy := c.Config.Password
+	ref := seedRef{policy.SeedSecret, policy.SeedKey}
+	found, known := p.seeds[ref]
+	if !known {
+		found = p.findSeed(policy)
+		p.seeds[ref] = found
+	}
+	if found.missing != "" {
+		p.results.Errorf(c.Item, "the password has to come from a seed, but %s", found.missing)
+	}
+	return found
+}
+
+// findSeed takes the seed from the environment, from the Secret that the configuration names, or from
+// both where they agree.
+func (p *passwords) findSeed(policy config.PasswordPolicy) seed {
+	fromSecret := p.seedFromSecret(policy)
+	text, found := p.LookupEnv(SeedVariable)
+	switch {
+	case !found && policy.SeedSecret.Name == "":
+		return seed{missing: fmt.Sprintf("there is none; set the environment variable %s (32 bytes or more, `openssl rand -base64 32`; pass it with `-e %s` to a container), or name a Secret in spec.password.seedSecretRef",
+			SeedVariable, SeedVariable)}
+	case !found:
+		return fromSecret
+	case text == "" && fromSecret.IsZero() && !fromSecret.failed: // a secret of a CI that is not there, most likely
+		return seed{missing: fmt.Sprintf("the environment variable %s is set and empty; give it its value, or unset it", SeedVariable)}
+	case text == "":
+		return fromSecret
+	}
+	fromEnvironment, err := password.ParseSeed(text)
+	if err != nil {
+		p.results.Errorf(nil, "the seed in the environment variable %s %s", SeedVariable, err)
+		return seed{failed: true}
+	}
+	if !fromSecret.IsZero() && !fromSecret.Equal(fromEnvironment) {
+		p.results.FieldErrorf(p.List.FunctionConfig, seedField(),
+			"the Secret holds another seed than the environment variable %s; unset one of them", SeedVariable)
+		return seed{failed: true}
+	}
+	return seed{Seed: fromEnvironment, failed: fromSecret.failed}
+}
+
+func (p *passwords) seedFromSecret(policy config.PasswordPolicy) seed {
+	found := SeedSecrets(p.List, policy)
+	switch {
+	case policy.SeedSecret.Name == "":
+		return seed{}
+	case len(found) == 0:
+		return seed{missing: fmt.Sprintf("the Secret %s that spec.password.seedSecretRef names is not among the items; add it to the resources, decrypted (with KSOPS, for example), or set the environment variable %s",
+			strings.TrimPrefix(policy.SeedSecret.Namespace+"/"+policy.SeedSecret.Name, "/"), SeedVariable)}
+	case len(found) > 1:
+		p.results.FieldErrorf(p.List.FunctionConfig, seedField(), "more than one Secret is meant, in %s and %s; name its namespace, or remove one of them",
+			found[0].Place(), found[1].Place())
+		return seed{failed: true}
+	case found[0].IsEncrypted():
+		return seed{missing: fmt.Sprintf("the Secret %s that holds it is encrypted with SOPS; decrypt it before this function runs, with KSOPS for example", found[0].Name)}
+	}
+	text, field, err := secretText(found[0].Node, policy.SeedKey)
+	var parsed password.Seed
+	if err == nil {
+		parsed, err = password.ParseSeed(text)
+	}
+	if err != nil {
+		p.results.FieldErrorf(found[0], report.Field{Path: field}, "the seed %s", err)
+		return seed{failed: true}
+	}
+	return seed{Seed: parsed}
+}
+
+func seedField() report.Field { return report.Field{Path: "spec.password.seedSecretRef"} }
+
+// SeedSecrets returns the Secrets among the items that the policy means, which should be one: by its own
+// name and namespace, or by those that it had before kustomize changed them.
+func SeedSecrets(list *krm.List, policy config.PasswordPolicy) []*krm.Item {
+	ref := policy.SeedSecret
 	if ref.Name == "" {
 		return nil
 	}
 	var found []*krm.Item
-	for _, item := range in.List.Items {
+	for _, item := range list.Items {
 		if item.Group != "" || item.Kind != "Secret" {
 			continue
 		}
@@ -52,60 +148,3 @@ func effective(namespace string) string {
 	}
 	return namespace
 }
-
-// findSeed takes the seed from the environment, from the Secret that the configuration names, or from
-// both where they agree.
-func findSeed(in Input, results *report.Results) seed {
-	fromSecret := seedFromSecret(in, results)
-	text, found := in.LookupEnv(SeedVariable)
-	if !found {
-		return fromSecret
-	}
-	if text == "" { // an unset variable of a CI, most likely
-		if fromSecret.IsZero() && !fromSecret.failed {
-			fromSecret.missing = fmt.Sprintf("the environment variable %s is set and empty; give it its value, or unset it", SeedVariable)
-		}
-		return fromSecret
-	}
-	fromEnvironment, err := password.ParseSeed(text)
-	if err != nil {
-		results.Errorf(nil, "the seed in the environment variable %s %s", SeedVariable, err)
-		return seed{failed: true}
-	}
-	if !fromSecret.IsZero() && !fromSecret.Equal(fromEnvironment) {
-		results.FieldErrorf(in.List.FunctionConfig, seedField(),
-			"the Secret holds another seed than the environment variable %s; unset one of them", SeedVariable)
-		return seed{failed: true}
-	}
-	return seed{Seed: fromEnvironment, failed: fromSecret.failed}
-}
-
-func seedFromSecret(in Input, results *report.Results) seed {
-	policy := in.Config.Password
-	found := SeedSecrets(in)
-	switch {
-	case policy.SeedSecret.Name == "":
-		return seed{}
-	case len(found) == 0:
-		return seed{missing: fmt.Sprintf("the Secret %s that spec.password.seedSecretRef names is not among the items; add it to the resources, decrypted (with KSOPS, for example), or set the environment variable %s",
-			strings.TrimPrefix(policy.SeedSecret.Namespace+"/"+policy.SeedSecret.Name, "/"), SeedVariable)}
-	case len(found) > 1:
-		results.FieldErrorf(in.List.FunctionConfig, seedField(), "more than one Secret is meant, in %s and %s; name its namespace, or remove one of them",
-			found[0].Place(), found[1].Place())
-		return seed{failed: true}
-	case found[0].IsEncrypted():
-		return seed{missing: fmt.Sprintf("the Secret %s that holds it is encrypted with SOPS; decrypt it before this function runs, with KSOPS for example", found[0].Name)}
-	}
-	text, field, err := secretText(found[0].Node, policy.SeedKey)
-	var parsed password.Seed
-	if err == nil {
-		parsed, err = password.ParseSeed(text)
-	}
-	if err != nil {
-		results.FieldErrorf(found[0], report.Field{Path: field}, "the seed %s", err)
-		return seed{failed: true}
-	}
-	return seed{Seed: parsed}
-}
-
-func seedField() report.Field { return report.Field{Path: "spec.password.seedSecretRef"} }

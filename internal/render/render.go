@@ -45,7 +45,7 @@ func Run(o Options, s Streams) bool {
 		return intoFolder(o, s, &results)
 	}
 	in := readInputs(o, s.In, &results)
-	expansion := expand(o, in, false, s.Env, &results)
+	expansion := expand(o, in, s.Env, &results)
 	text, err := stdout(in, expansion)
 	if err != nil {
 		reportBug(err, &results)
@@ -66,15 +66,13 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 	}
 	defer f.close()
 
-	random := &counter{in: s.Env.Random}
-	s.Env.Random = random
 	in := readInputs(o, s.In, results)
-	expansion := expand(o, in, true, s.Env, results)
+	expansion := expand(o, in, s.Env, results)
 	refuseOutside(o, in, results)
 	changes := fileChanges(in, expansion, results)
 	f.refuseLinks(changes, results)
 	if o.Check {
-		return check(o, s, changes, random.passwords(), results)
+		return check(o, s, changes, expansion.RandomPasswords, results)
 	}
 	if !results.HasErrors() {
 		f.apply(in, changes, results)
@@ -85,11 +83,9 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 
 // expand decides what the claims become. It also calls it an error if there are none, so that a wrong path
 // removes nothing.
-func expand(o Options, in *inputs, kept bool, env generator.Environment, results *report.Results) generator.Expansion {
-	expansion, err := generator.Expand(krm.NewList(in.items(), in.config), kept, env, results)
-	if err != nil {
-		reportBug(err, results)
-	}
+func expand(o Options, in *inputs, env generator.Environment, results *report.Results) generator.Expansion {
+	options := generator.Options{Kept: o.Folder != "", Prune: o.Folder != ""}
+	expansion := generator.Expand(krm.NewList(in.items(), in.config), options, env, results)
 	if !results.HasErrors() && !in.haveClaims() {
 		hint := "name the files or folders that hold the claims"
 		if in.stdin {
@@ -115,18 +111,3 @@ func refuseOutside(o Options, in *inputs, results *report.Results) {
 func reportBug(err error, results *report.Results) {
 	results.Errorf(nil, "an object cannot be written as YAML (%T); please report this as a bug", err)
 }
-
-// counter counts the random passwords that are made, to tell about them and not to show them.
-type counter struct {
-	in    io.Reader
-	bytes int
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.in.Read(p)
-	c.bytes += n
-	return n, err
-}
-
-// passwords returns their number: each is made from 16 bytes.
-func (c *counter) passwords() int { return c.bytes / 16 }

@@ -37,6 +37,9 @@ type (
 		PodSecurityContext       *corev1.PodSecurityContext    `json:"podSecurityContext,omitempty"`
 		ContainerSecurityContext *corev1.SecurityContext       `json:"containerSecurityContext,omitempty"`
 		ServiceSpec              *dragonflyService             `json:"serviceSpec,omitempty"`
+		ServiceAccountName       string                        `json:"serviceAccountName,omitempty"`
+		InitContainers           []corev1.Container            `json:"initContainers,omitempty"`
+		AdditionalVolumes        []corev1.Volume               `json:"additionalVolumes,omitempty"`
 	}
 
 	dragonflyAuthentication struct {
@@ -68,13 +71,13 @@ func Dragonfly(inst instance.Instance, cfg config.Config) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	metadata, template := runnerMeta(inst, cfg), podTemplate(inst, cfg)
+	metadata, template := meta(inst, cfg, inst.Name.Name), podTemplate(inst, cfg)
 	pod, container := template.Spec, template.Spec.Containers[0]
 	// The operator has Dragonfly write its log to files too, in the temporary folder, and mounts nothing
 	// there.
 	container.SecurityContext.ReadOnlyRootFilesystem = nil
 	volume := dataClaim(inst, cfg).Spec
-	return &dragonfly{
+	object := &dragonfly{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "dragonflydb.io/v1alpha1", Kind: "Dragonfly"},
 		ObjectMeta: metadata,
 		Spec: dragonflySpec{
@@ -84,7 +87,7 @@ func Dragonfly(inst instance.Instance, cfg config.Config) (any, error) {
 			ImagePullSecrets:         pod.ImagePullSecrets,
 			Args:                     withoutOperatorFlags(container.Args),
 			Resources:                &container.Resources,
-			Authentication:           &dragonflyAuthentication{PasswordFromSecret: container.Env[0].ValueFrom.SecretKeyRef},
+			Authentication:           &dragonflyAuthentication{PasswordFromSecret: passwordKey(inst)},
 			Snapshot:                 &dragonflySnapshot{Cron: cfg.SnapshotCron, PersistentVolumeClaimSpec: &volume},
 			NodeSelector:             pod.NodeSelector,
 			Tolerations:              pod.Tolerations,
@@ -94,13 +97,23 @@ func Dragonfly(inst instance.Instance, cfg config.Config) (any, error) {
 			ContainerSecurityContext: container.SecurityContext,
 			ServiceSpec:              service,
 		},
-	}, nil
+	}
+	if inst.InCluster {
+		object.Spec.ServiceAccountName = inst.ServiceAccount()
+		object.Spec.InitContainers = []corev1.Container{passwordContainer(inst, cfg, OperatorVolume, false)}
+		object.Spec.AdditionalVolumes = passwordVolumes(inst, false)
+	}
+	return object, nil
 }
 
-// withoutOperatorFlags leaves out what the operator makes of the snapshot.
+// OperatorVolume is the name that the operator gives the claim template of the data.
+const OperatorVolume = "df"
+
+// withoutOperatorFlags leaves out what the operator makes of the snapshot, and the file that it cannot mount into
+// the server's container.
 func withoutOperatorFlags(flags []string) []string {
 	return slices.DeleteFunc(flags, func(flag string) bool {
-		return strings.HasPrefix(flag, "--dir=") || strings.HasPrefix(flag, "--snapshot_cron=")
+		return strings.HasPrefix(flag, "--dir=") || strings.HasPrefix(flag, "--snapshot_cron=") || strings.HasPrefix(flag, "--flagfile=")
 	})
 }
 

@@ -69,10 +69,10 @@ func CheckOverrides(functionConfig *krm.Item, cfg config.Config, results *report
 			Limits:   instance.Resources{CPU: *resource.NewQuantity(int64(3+i), resource.DecimalSI), Memory: *resource.NewQuantity(int64(3+i)<<30, resource.BinarySI)},
 		}
 		inst := instance.Instance{
-			Name: instance.Name{Namespace: "the-" + name + "-namespace", Name: "the-" + name + "-instance"}, Size: size, StorageGB: 7 + i,
+			Name: instance.Name{Namespace: "the-" + name + "-namespace", Name: "the-" + name + "-instance"}, Size: size, StorageGB: 7 + i, InCluster: i > 0,
 		}
 		if i > 0 {
-			inst.Rotation, inst.Derived = "1", true
+			inst.Rotation = "1"
 		}
 		if cfg.Overrides.StatefulSet != nil {
 			checkStatefulSet(&object, statefulSet(inst, cfg), cfg.Overrides.StatefulSet)

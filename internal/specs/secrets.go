@@ -1,7 +1,6 @@
 package specs
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -10,52 +9,71 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/password"
 )
 
-// PasswordSecret returns the Secret that Dragonfly reads its password from.
+// PasswordSecret returns the Secret that Dragonfly reads its password from. It has no data where the instance's
+// own pod makes the password: appliers leave what they did not write.
 func PasswordSecret(inst instance.Instance, cfg config.Config) *corev1.Secret {
-	return secret(inst, cfg, inst.PasswordSecret(), map[string][]byte{
-		instance.PasswordKey: []byte(inst.Password.Reveal()),
-	})
+	var data map[string][]byte
+	if !inst.InCluster {
+		data = map[string][]byte{instance.PasswordKey: []byte(inst.Password.Reveal())}
+	}
+	return secret(inst, cfg, inst.PasswordSecret(), data)
 }
 
-// ConnectionSecret returns the Secret that applications read.
+// ConnectionSecret returns the Secret that applications read. What needs the password is missing where the
+// instance's own pod makes it.
 func ConnectionSecret(inst instance.Instance, cfg config.Config) *corev1.Secret {
-	endpoint, port, password := inst.Endpoint(cfg.ClusterDomain), strconv.Itoa(instance.Port), inst.Password.Reveal()
 	data := map[string][]byte{
-		instance.EndpointKey: []byte(endpoint),
-		instance.PortKey:     []byte(port),
-		instance.PasswordKey: []byte(password),
+		instance.EndpointKey: []byte(inst.Endpoint(cfg.ClusterDomain)),
+		instance.PortKey:     []byte(strconv.Itoa(instance.Port)),
 	}
-	fill := strings.NewReplacer(
-		"{endpoint}", endpoint, "{port}", port, "{password}", password, "{passwordEncoded}", encode(password),
-		"{name}", inst.Name.Name, "{namespace}", inst.Namespace,
-	)
+	if !inst.InCluster {
+		data[instance.PasswordKey] = []byte(inst.Password.Reveal())
+	}
 	for key, template := range cfg.ExtraKeys {
-		data[key] = []byte(fill.Replace(template))
+		filled := fillConnection(template, inst, cfg)
+		switch needs := needsPassword(filled); {
+		case needs && inst.InCluster:
+			continue
+		case needs:
+			filled = handover.Fill(filled, inst.Password)
+		}
+		data[key] = []byte(filled)
 	}
 	return secret(inst, cfg, inst.ConnectionSecret(), data)
 }
 
-// encode escapes all but the unreserved characters of RFC 3986, so that a password stands in a URI as it
-// is. The escapes of net/url leave more as it is, and write blanks as plus signs.
-func encode(text string) string {
-	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-	var encoded strings.Builder
-	for _, b := range []byte(text) {
-		if strings.IndexByte(unreserved, b) >= 0 {
-			encoded.WriteByte(b)
-		} else {
-			fmt.Fprintf(&encoded, "%%%02X", b)
+// keysWithPassword returns the templates of those keys of the connection Secret that need the password, with
+// everything else filled in.
+func keysWithPassword(inst instance.Instance, cfg config.Config) map[string]string {
+	templates := map[string]string{}
+	for key, template := range cfg.ExtraKeys {
+		if filled := fillConnection(template, inst, cfg); needsPassword(filled) {
+			templates[key] = filled
 		}
 	}
-	return encoded.String()
+	return templates
+}
+
+// fillConnection fills in all placeholders of a template but the password.
+func fillConnection(template string, inst instance.Instance, cfg config.Config) string {
+	return strings.NewReplacer(
+		"{endpoint}", inst.Endpoint(cfg.ClusterDomain), "{port}", strconv.Itoa(instance.Port),
+		"{name}", inst.Name.Name, "{namespace}", inst.Namespace,
+	).Replace(template)
+}
+
+func needsPassword(template string) bool {
+	return handover.Fill(template, password.Password{}) != template
 }
 
 func secret(inst instance.Instance, cfg config.Config, name string, data map[string][]byte) *corev1.Secret {
 	metadata := meta(inst, cfg, name)
-	if inst.Rotation != "" {
+	if inst.Rotation != "" && !inst.InCluster { // what makes the password records what it has made it for
 		metadata.Annotations[v1alpha1.PasswordRotation] = inst.Rotation
 	}
 	return &corev1.Secret{

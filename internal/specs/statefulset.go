@@ -13,6 +13,7 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 )
 
@@ -49,7 +50,7 @@ func StatefulSet(inst instance.Instance, cfg config.Config) (*appsv1.StatefulSet
 func statefulSet(inst instance.Instance, cfg config.Config) *appsv1.StatefulSet {
 	return &appsv1.StatefulSet{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
-		ObjectMeta: runnerMeta(inst, cfg),
+		ObjectMeta: meta(inst, cfg, inst.StatefulSet()),
 		Spec: appsv1.StatefulSetSpec{
 			Replicas:             new(int32(1)),
 			ServiceName:          inst.Service(),
@@ -62,16 +63,6 @@ func statefulSet(inst instance.Instance, cfg config.Config) *appsv1.StatefulSet 
 			},
 		},
 	}
-}
-
-// runnerMeta returns the metadata of the object that runs the instance. It records a password that came
-// from the seed.
-func runnerMeta(inst instance.Instance, cfg config.Config) metav1.ObjectMeta {
-	metadata := meta(inst, cfg, inst.StatefulSet())
-	if inst.Derived {
-		metadata.Annotations[v1alpha1.SourceRecord] = string(v1alpha1.FromSeed)
-	}
-	return metadata
 }
 
 func dataClaim(inst instance.Instance, cfg config.Config) corev1.PersistentVolumeClaim {
@@ -101,7 +92,7 @@ func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSp
 	for _, name := range cfg.ImagePullSecrets {
 		pullSecrets = append(pullSecrets, corev1.LocalObjectReference{Name: name})
 	}
-	return corev1.PodTemplateSpec{
+	template := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: inst.OwnLabels(), Annotations: annotations},
 		Spec: corev1.PodSpec{
 			// With service links a Service named dfly-… of the same namespace becomes a DFLY_ variable, and
@@ -126,6 +117,25 @@ func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSp
 			}},
 		},
 	}
+	addPassword(&template.Spec, inst, cfg)
+	return template
+}
+
+// addPassword gives the server its password: from an init container of its own, in a file that a restart of the
+// container finds again whatever has become of the Secrets, or as a variable.
+func addPassword(pod *corev1.PodSpec, inst instance.Instance, cfg config.Config) {
+	server := &pod.Containers[0]
+	if !inst.InCluster {
+		server.Env = append(server.Env, passwordVariable(inst))
+		return
+	}
+	pod.ServiceAccountName = inst.ServiceAccount()
+	pod.InitContainers = append(pod.InitContainers, passwordContainer(inst, cfg, DataVolume, true))
+	pod.Volumes = append(pod.Volumes, passwordVolumes(inst, true)...)
+	server.Args = append(server.Args, "--flagfile="+handover.FlagFile)
+	server.VolumeMounts = append(server.VolumeMounts, corev1.VolumeMount{
+		Name: flagVolume, MountPath: handover.FlagFolder, ReadOnly: true,
+	})
 }
 
 func container(inst instance.Instance, cfg config.Config) corev1.Container {
@@ -135,15 +145,7 @@ func container(inst instance.Instance, cfg config.Config) corev1.Container {
 		Image:           cfg.Image,
 		ImagePullPolicy: cfg.ImagePullPolicy,
 		Args:            flags(inst, cfg),
-		Env: []corev1.EnvVar{{
-			// DFLY_PASSWORD, which looks like the better name, is refused since 1.14.
-			Name: flagVariable + "requirepass",
-			ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-				LocalObjectReference: corev1.LocalObjectReference{Name: inst.PasswordSecret()},
-				Key:                  instance.PasswordKey,
-			}},
-		}},
-		Ports: []corev1.ContainerPort{{Name: portName, ContainerPort: instance.Port, Protocol: corev1.ProtocolTCP}},
+		Ports:           []corev1.ContainerPort{{Name: portName, ContainerPort: instance.Port, Protocol: corev1.ProtocolTCP}},
 		Resources: corev1.ResourceRequirements{
 			Requests: resources(inst.Size.Requests),
 			Limits:   resources(inst.Size.Limits),
@@ -156,17 +158,22 @@ func container(inst instance.Instance, cfg config.Config) corev1.Container {
 		LivenessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
 			TCPSocket: &corev1.TCPSocketAction{Port: port},
 		}},
-		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: new(false),
-			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-			ReadOnlyRootFilesystem:   new(true),
-			RunAsNonRoot:             new(true),
-			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-		},
+		SecurityContext: restricted(),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: DataVolume, MountPath: dataPath},
 			{Name: tmpVolume, MountPath: "/tmp"},
 		},
+	}
+}
+
+// restricted is what Pod Security "restricted" asks of a container, and more.
+func restricted() *corev1.SecurityContext {
+	return &corev1.SecurityContext{
+		AllowPrivilegeEscalation: new(false),
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		ReadOnlyRootFilesystem:   new(true),
+		RunAsNonRoot:             new(true),
+		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 	}
 }
 

@@ -6,6 +6,7 @@ package yamlnode
 
 import (
 	"errors"
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +20,34 @@ func Follow(n *yaml.Node) *yaml.Node {
 		n = n.Alias
 	}
 	return n
+}
+
+// Fields iterates over the keys and values of a mapping, in their order. Anything else has none.
+func Fields(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
+		if n == nil || n.Kind != yaml.MappingNode {
+			return
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if !yield(n.Content[i], n.Content[i+1]) {
+				return
+			}
+		}
+	}
+}
+
+// Named returns the element of a list that has the name, at the path that leads to its name, nil for none.
+func Named(list *yaml.Node, name string, path ...string) *yaml.Node {
+	list = Follow(list)
+	if list == nil || list.Kind != yaml.SequenceNode {
+		return nil
+	}
+	for _, element := range list.Content {
+		if Text(element, append(path, "name")...) == name {
+			return Follow(element)
+		}
+	}
+	return nil
 }
 
 // Get follows the keys of path down through mappings, aliases and merge keys. It returns nil where there

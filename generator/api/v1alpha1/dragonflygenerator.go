@@ -227,35 +227,45 @@ type Storage struct {
 	DefaultGB *int32 `json:"defaultGB,omitempty"`
 }
 
-// Password says how a password that is not there yet comes about.
+// Password is where a password comes from that is not there yet.
 type Password struct {
-	// `Auto` takes the seed where there is one, and a random password where the result is kept. `Existing`
-	// makes none: it has to be there. `Seed` derives it from the seed, or fails. `Random` makes it up, also
-	// where nothing is kept: for throw-away previews.
-	// +kubebuilder:default=Auto
+	// `InCluster`: the instance's own pod makes it at its first start, and the manifests hold none. `Seed`
+	// derives it from the seed. `Random` makes one up, which is kept with the files. `Existing`: it has to be
+	// among the resources. `External`: something else in the cluster makes both Secrets. A claim's annotation
+	// `database.bizmatters.io/password-source` wins over this.
+	// +kubebuilder:default=InCluster
 	// +kubebuilder:example=Seed
 	// +optional
 	Source *PasswordSource `json:"source,omitempty"`
 
-	// The Secret among the resources that holds the seed. Without it, the environment variable
-	// `DRAGONFLY_PASSWORD_SEED` is the only place for one.
+	// Image of the init container that makes the password with `InCluster`: this program.
+	// +kubebuilder:default="ghcr.io/bizmatters/dragonfly-generator:v0.1.0"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:example="registry.example.com/dragonfly-generator:v0.1.0"
+	// +optional
+	Image *string `json:"image,omitempty"`
+
+	// Secret among the resources that holds the seed. It states `source: Seed`. Without it, the seed comes
+	// from the environment variable `DRAGONFLY_PASSWORD_SEED`.
 	// +optional
 	SeedSecretRef *SecretKey `json:"seedSecretRef,omitempty"`
 }
 
-// PasswordSource is one way to make a password, or the choice between them.
-// +kubebuilder:validation:Enum=Auto;Existing;Seed;Random
+// PasswordSource is one way to get a password.
+// +kubebuilder:validation:Enum=InCluster;Seed;Random;Existing;External
 type PasswordSource string
 
 const (
-	// Auto takes the seed where there is one, and a random password where the result is kept.
-	Auto PasswordSource = "Auto"
-	// Existing never makes one.
-	Existing PasswordSource = "Existing"
+	// InCluster lets the instance's own pod make it.
+	InCluster PasswordSource = "InCluster"
 	// FromSeed derives it from the seed.
 	FromSeed PasswordSource = "Seed"
-	// FromRandom makes a random one, also where the result is not kept.
+	// FromRandom makes a random one.
 	FromRandom PasswordSource = "Random"
+	// Existing never makes one.
+	Existing PasswordSource = "Existing"
+	// External leaves both Secrets to something else in the cluster.
+	External PasswordSource = "External"
 )
 
 // SecretKey is a key of a Secret.

@@ -25,9 +25,11 @@ const (
 	// "namespace/name".
 	GeneratedFrom = Group + "/generated-from"
 
-	// SourceRecord records on our StatefulSet, with the value Seed, that the password came from the seed.
-	// Where a package is kept without its Secrets, that says that they may be derived again.
-	SourceRecord = Group + "/password-source"
+	// Profile names, on a claim, the profile of the platform's configuration that the instance takes.
+	Profile = Group + "/profile"
+
+	// PasswordSourceAnnotation is, on a claim, where its own password comes from: a PasswordSource.
+	PasswordSourceAnnotation = Group + "/password-source"
 
 	// PasswordRotation asks, on a claim, for a new password whenever its value differs from the one
 	// recorded on our Secrets. It has 1 to 63 printable ASCII characters.

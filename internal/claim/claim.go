@@ -1,4 +1,5 @@
-package plan
+// Package claim finds the claims among the items and turns each into one that has been validated.
+package claim
 
 import (
 	"errors"
@@ -42,36 +43,44 @@ var (
 	metadataFields = decode.Fields(reflect.TypeFor[v1alpha1.Metadata]())
 )
 
-// claim is a claim that has been validated.
-type claim struct {
-	item *krm.Item
+// Claim is a claim that has been validated, with its defaults filled in.
+type Claim struct {
+	// Item is where the claim stands: among the items, or as the functionConfig.
+	Item *krm.Item
 	instance.Name
+	// Config is what the platform has set for it.
+	Config config.Config
 
-	size        instance.Size
-	storageGB   int
-	labels      map[string]string
-	annotations map[string]string
-	rotation    string // "" where the claim asks for none
-	ownSecrets  []string
+	Size      instance.Size
+	StorageGB int // GiB; the claim's field has always been called so
+
+	// Labels and Annotations are those that go to the metadata of the instance's objects.
+	Labels      map[string]string
+	Annotations map[string]string
+
+	// Rotation is the one that the claim asks for, "" for none.
+	Rotation string
+	// OwnSecrets are the paths of the fields that name a Secret of their own, which will not exist.
+	OwnSecrets []string
 }
 
-// findClaims returns the valid claims of the list, each once, and reports every problem of the others.
-// The map has them all, by the mark that their objects carry.
-func findClaims(list *krm.List, cfg config.Config, results *report.Results) ([]claim, map[string]*krm.Item) {
-	var claims []claim
-	marks := map[string]*krm.Item{}
+// Find returns the valid claims of the list, each once, in their order, and whose the objects are that have
+// the names of an instance's. It reports every problem of the other claims. Kept is that of generator.Expand.
+func Find(list *krm.List, kept bool, cfg config.Config, results *report.Results) ([]Claim, Owners) {
+	var claims []Claim
+	owners := Owners{kept: kept, claimed: map[string]*krm.Item{}}
 	for _, item := range claimItems(list, results) {
 		c, ok := validate(item, cfg, results)
-		if first := marks[c.String()]; first != nil && c.Name.Name != "" {
+		if first := owners.claimed[c.String()]; first != nil && c.Name.Name != "" {
 			results.Errorf(item, "the same claim stands in %s and %s; remove one of them", first.Place(), item.Place())
 			continue
 		}
-		marks[c.String()] = item
+		owners.claimed[c.String()] = item
 		if ok {
 			claims = append(claims, c)
 		}
 	}
-	return claims, marks
+	return claims, owners
 }
 
 // claimItems returns the claims among the items, and the one that is the functionConfig unless it is
@@ -131,9 +140,9 @@ func isClaim(item *krm.Item) bool {
 
 // validate turns an item into a claim. It reports all its problems; ok says that there were none. The
 // name is set as far as it was readable.
-func validate(item *krm.Item, cfg config.Config, results *report.Results) (c claim, ok bool) {
+func validate(item *krm.Item, cfg config.Config, results *report.Results) (c Claim, ok bool) {
 	v := validator{decode.Object{Item: item, Results: results}}
-	c = claim{item: item, Name: instance.Name{Namespace: item.Namespace, Name: item.Name}}
+	c = Claim{Item: item, Config: cfg, Name: instance.Name{Namespace: item.Namespace, Name: item.Name}}
 	if item.APIVersion != v1alpha1.APIVersion {
 		v.Errorf(report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion},
 			"version %q of %s is not known to this function; write %s", item.APIVersion, v1alpha1.ClaimKind, v1alpha1.APIVersion)
@@ -149,11 +158,11 @@ func validate(item *krm.Item, cfg config.Config, results *report.Results) (c cla
 
 	spec := v.Mapping(node, "spec")
 	v.Known(spec, "spec", specFields)
-	c.size = v.size(spec, cfg)
-	c.storageGB = v.storageGB(spec, cfg)
+	c.Size = v.size(spec, cfg)
+	c.StorageGB = v.storageGB(spec, cfg)
 	for _, field := range []string{publishConnection, writeConnection} {
 		if !yamlnode.IsNull(yamlnode.Get(spec, field)) {
-			c.ownSecrets = append(c.ownSecrets, "spec."+field)
+			c.OwnSecrets = append(c.OwnSecrets, "spec."+field)
 		}
 	}
 	return c, !v.Failed
@@ -164,7 +173,7 @@ type validator struct {
 	decode.Object
 }
 
-func (v *validator) metadata(node *yaml.Node, cfg config.Config, c *claim) {
+func (v *validator) metadata(node *yaml.Node, cfg config.Config, c *Claim) {
 	metadata := v.Mapping(node, "metadata")
 	if metadata == nil && !yamlnode.IsNull(yamlnode.Get(node, "metadata")) {
 		return // of the wrong kind, and reported
@@ -198,7 +207,7 @@ func (v *validator) metadata(node *yaml.Node, cfg config.Config, c *claim) {
 	}
 
 	if metadata != nil {
-		c.labels = v.labels(v.Mapping(node, "metadata", "labels"))
+		c.Labels = v.labels(v.Mapping(node, "metadata", "labels"))
 		v.annotations(v.Mapping(node, "metadata", "annotations"), cfg.CarryAnnotations, c)
 	}
 }
@@ -230,7 +239,7 @@ func isTracking(label string) bool {
 	})
 }
 
-func (v *validator) annotations(n *yaml.Node, carry []string, c *claim) {
+func (v *validator) annotations(n *yaml.Node, carry []string, c *Claim) {
 	if n == nil {
 		return
 	}
@@ -241,28 +250,58 @@ func (v *validator) annotations(n *yaml.Node, carry []string, c *claim) {
 		case value.Kind != yaml.ScalarNode:
 			v.Errorf(field, "must be a string, but is %s; write a single text", yamlnode.KindName(value))
 		case slices.Contains(carry, key):
-			if c.annotations == nil {
-				c.annotations = map[string]string{}
+			if c.Annotations == nil {
+				c.Annotations = map[string]string{}
 			}
-			c.annotations[key] = yamlnode.Text(value)
-		case key == v1alpha1.PasswordRotation:
-			c.rotation = yamlnode.Text(value)
-			if !isRotation(c.rotation) {
-				field.Current = c.rotation
-				v.Errorf(field, "must be 1 to 63 printable ASCII characters; write a number, and count it up for the next rotation")
-			}
-		case isMisspeltRotation(key):
-			field.Proposed = v1alpha1.PasswordRotation
-			v.Errorf(field, "unknown annotation; did you mean %q?", v1alpha1.PasswordRotation)
+			c.Annotations[key] = yamlnode.Text(value)
+		case strings.HasPrefix(key, v1alpha1.Group+"/"):
+			v.own(field, key, yamlnode.Text(value), c)
 		}
 	}
 }
 
-// isMisspeltRotation finds what would be silently ignored by somebody who thinks that he has rotated.
-func isMisspeltRotation(annotation string) bool {
-	name, ours := strings.CutPrefix(annotation, v1alpha1.Group+"/")
-	_, rotation, _ := strings.Cut(v1alpha1.PasswordRotation, "/")
-	return ours && decode.Nearest(name, []string{rotation}) != ""
+// ownAnnotations are those of our group that mean something on a claim.
+var ownAnnotations = []string{v1alpha1.Profile, v1alpha1.PasswordSourceAnnotation, v1alpha1.PasswordRotation}
+
+// own takes an annotation of our group. A misspelt one would silently be ignored.
+func (v *validator) own(field report.Field, key, text string, c *Claim) {
+	switch key {
+	case v1alpha1.PasswordRotation:
+		c.Rotation = text
+		if !isRotation(text) {
+			field.Current = text
+			v.Errorf(field, "must be 1 to 63 printable ASCII characters; use a number, and increment it for the next rotation")
+		}
+	case v1alpha1.PasswordSourceAnnotation:
+		v.passwordSource(field, text, c)
+	case v1alpha1.Profile: // taken before everything else
+	default:
+		if near := decode.Nearest(key, ownAnnotations); near != "" {
+			field.Proposed = near
+			v.Errorf(field, "unknown annotation; did you mean %q?", near)
+			return
+		}
+		v.Results.FieldWarnf(v.Item, field, "has no effect, as this function does not know it; remove it, or use one of %s", strings.Join(ownAnnotations, ", "))
+	}
+}
+
+// passwordSource takes the claim's own source of its password.
+func (v *validator) passwordSource(field report.Field, text string, c *Claim) {
+	source := v1alpha1.PasswordSource(text)
+	if slices.Contains(config.PasswordSources, source) {
+		c.Config.Password.Source, c.Config.Password.Stated = source, true
+		return
+	}
+	names := make([]string, len(config.PasswordSources))
+	for i, known := range config.PasswordSources {
+		names[i] = string(known)
+	}
+	hint := ""
+	if near := decode.Nearest(text, names); near != "" {
+		field.Proposed = near
+		hint = fmt.Sprintf("did you mean %q? ", near)
+	}
+	v.Errorf(field, "unknown password source; %suse one of %s", hint, strings.Join(names, ", "))
 }
 
 func isRotation(text string) bool {
@@ -279,7 +318,7 @@ func (v *validator) size(spec *yaml.Node, cfg config.Config) instance.Size {
 		return size
 	}
 	names := cfg.Sizes.Names()
-	field := report.Field{Path: "spec.size"}
+	field := report.Field{Path: "spec.Size"}
 	if !yamlnode.IsString(n) {
 		v.Errorf(field, "must be a string; write one of %s", strings.Join(names, ", "))
 		return instance.Size{}
@@ -302,7 +341,7 @@ func (v *validator) storageGB(spec *yaml.Node, cfg config.Config) int {
 	if yamlnode.IsNull(n) {
 		return cfg.Storage.DefaultGB
 	}
-	field := report.Field{Path: "spec.storageGB"}
+	field := report.Field{Path: "spec.StorageGB"}
 	if n.Kind != yaml.ScalarNode {
 		v.Errorf(field, "must be a whole number of GiB, but is %s; write a number", yamlnode.KindName(n))
 		return 0

@@ -1,0 +1,188 @@
+package plan
+
+import (
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/password"
+)
+
+// facts are what can be seen of a claim's password. The rotations are texts that are only compared.
+type facts struct {
+	source   v1alpha1.PasswordSource
+	asked    string // the rotation that the claim asks for, "" for none
+	kept     bool
+	password secretView
+	// connection is the connection Secret. One that is not ours has been refused before.
+	connection secretView
+	// lacksKeys reports that the connection Secret is encrypted and lacks keys that it should have.
+	lacksKeys bool
+	rendered  rendered
+}
+
+// rendered is what an earlier run made of the claim, aside from the Secrets.
+type rendered struct {
+	there     bool   // something
+	rotation  string // that the pod was last restarted for
+	inCluster bool   // its pod makes the password
+}
+
+// state is how a Secret is there.
+type state int
+
+const (
+	absent    state = iota // or ours, and without a password in it
+	readable               // in plain text
+	encrypted              // with SOPS: kept as it is
+	sealed                 // a SealedSecret or an ExternalSecret stands for it
+)
+
+// secretView is what can be seen of one of the two Secrets of a claim.
+type secretView struct {
+	state    state
+	rotation string            // the one recorded, if it is ours
+	value    password.Password // zero where it cannot be read
+	foreign  bool              // made by somebody else, readable or encrypted
+	shadowed bool              // with sealed: our own readable one is there too
+}
+
+func (s secretView) isThere() bool  { return s.state != absent }
+func (s secretView) isHidden() bool { return s.state == encrypted || s.state == sealed }
+
+// disposition is what happens to the Secret unless there is a new password for it.
+func (s secretView) disposition() Disposition {
+	switch {
+	case s.shadowed:
+		return Remove
+	case s.isHidden() || s.foreign:
+		return Leave
+	default:
+		return Write
+	}
+}
+
+// origin is where a password comes from.
+type origin int
+
+const (
+	elsewhere origin = iota // in Secrets that we cannot read, or do not write
+	thePasswordSecret
+	theConnectionSecret
+	theSeed
+	randomness
+	thePod
+)
+
+// refusal is why there is no password.
+type refusal int
+
+const (
+	none refusal = iota
+	rotatesHiddenPassword
+	rotatesHiddenConnection
+	hidesPasswordOfConnection // the connection Secret has to be written, and the password Secret hides the password
+	hidesPasswordOfPassword   // the other way round
+	connectionLacksKeys
+	rotatesExisting
+	notExisting
+	lost
+)
+
+// decision is what follows from the facts.
+type decision struct {
+	refusal                          refusal
+	from                             origin
+	rotation                         string // that the password belongs to, "" for the first
+	passwordSecret, connectionSecret Disposition
+	notes                            Notes
+}
+
+// decide decides where the password comes from.
+func decide(f facts) decision {
+	pw, conn := f.password, f.connection
+	d := decision{passwordSecret: pw.disposition(), connectionSecret: conn.disposition()}
+
+	// Our own password Secret says which rotation it belongs to. Without one, whatever is left says it.
+	recorded := firstOf(conn.rotation, f.rendered.rotation)
+	if pw.isThere() && !pw.foreign {
+		recorded = pw.rotation
+	}
+	d.rotation = firstOf(f.asked, recorded)
+
+	isStale := func(s secretView) bool { return s.isThere() && f.asked != "" && s.rotation != f.asked }
+	rotates := isStale(pw) && !pw.foreign || !pw.isThere() && isStale(conn)
+	isExternal := f.source == v1alpha1.External
+	isNew := f.asked != "" && f.asked != f.rendered.rotation
+	d.notes.RestartOnly = isNew && (pw.foreign || isExternal && !pw.isThere())
+
+	switch {
+	// Whoever changes the rotation, or has changed it in one of the two Secrets, expects the other to follow.
+	case rotates && pw.isHidden():
+		d.refusal = rotatesHiddenPassword
+	case conn.isHidden() && (rotates || isStale(conn)):
+		d.refusal = rotatesHiddenConnection
+	case pw.isHidden() && isStale(conn):
+		d.refusal = hidesPasswordOfConnection
+	case rotates || !pw.isThere() && !conn.isThere():
+		return d.fresh(f, rotates)
+	case conn.state == encrypted && f.lacksKeys:
+		d.refusal = connectionLacksKeys
+	case pw.isHidden() && conn.isHidden(): // nothing of ours has to be written
+		return d
+	case pw.isHidden() && !conn.value.IsZero():
+		// What the connection Secret holds is what clients use.
+		d.from = theConnectionSecret
+	case pw.isHidden() && !pw.value.IsZero():
+		d.from = thePasswordSecret // our own copy beside what is sealed
+	case isExternal && pw.isThere() != conn.isThere() && (pw.isHidden() || conn.isHidden()):
+		d.passwordSecret, d.connectionSecret = Leave, Leave // something else brings the other one, too
+		return d
+	case pw.isHidden():
+		d.refusal = hidesPasswordOfConnection
+	case !pw.isThere() && conn.value.IsZero():
+		d.refusal = hidesPasswordOfPassword
+	case !pw.isThere():
+		d.from = theConnectionSecret
+	default:
+		d.from = thePasswordSecret
+		if !pw.foreign {
+			d.passwordSecret = Renew
+		}
+	}
+	d.notes.OneHidden = pw.isHidden() != conn.isHidden()
+	d.notes.CouldMove = f.source == v1alpha1.InCluster && !pw.foreign && !pw.isHidden() && !conn.isHidden()
+	return d
+}
+
+// fresh decides where a password comes from that is not there yet, or the next one of a rotation.
+func (d decision) fresh(f facts, rotates bool) decision {
+	d.passwordSecret, d.connectionSecret = Write, Write
+	switch f.source {
+	case v1alpha1.External:
+		d.passwordSecret, d.connectionSecret = Leave, Leave
+	case v1alpha1.InCluster:
+		d.from = thePod
+	case v1alpha1.FromSeed:
+		d.from = theSeed
+		d.notes.LeavesCluster = f.rendered.inCluster
+	case v1alpha1.FromRandom:
+		d.from = randomness
+		d.notes.NewPlain = f.kept
+		if f.rendered.there && !rotates {
+			d.refusal = lost
+		}
+	case v1alpha1.Existing:
+		d.refusal = notExisting
+		if rotates {
+			d.refusal = rotatesExisting
+		}
+	}
+	return d
+}
+
+func firstOf(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}
