@@ -102,7 +102,7 @@ operator-crd: $(DRAGONFLY_OPERATOR_CRD)
 
 .PHONY: update
 update: ## Rewrite the golden files from what the program does; review with git diff (needs Go)
-	go test . ./examples -update
+	go test . ./examples ./test/script -update
 
 .PHONY: update-e2e
 update-e2e: build bin/kustomize bin/sops ## The same for the examples with kpt and Docker (needs both)

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/examples"
+	"github.com/bizmatters/dragonfly-generator/internal/golden"
 )
 
 // operatorCRD installs the definition of the Dragonfly Operator, v1.6.1, which is its authors'.
@@ -30,20 +31,19 @@ func operatorCRD(t *testing.T) {
 func TestOperatorAccepts(t *testing.T) {
 	operatorCRD(t)
 	namespace(t, "by-operator")
-	files, err := filepath.Glob("../testdata/operator*/output.yaml")
-	require.NoError(t, err)
 	accepted := 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		for _, object := range items(t, string(text)) {
+	for _, c := range golden.Cases(t) {
+		if c.Family != "operator" {
+			continue
+		}
+		for _, object := range items(t, c.Output) {
 			if object.GetKind() != "Dragonfly" || object.GetAnnotations()["database.bizmatters.io/generated-from"] == "" {
 				continue
 			}
 			accepted++
 			require.NoError(t, object.SetNamespace("by-operator"))
 			manifest := object.MustString()
-			t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
+			t.Run(c.Name, func(t *testing.T) {
 				apply(t, manifest)
 				diff, stderr, ok := kubectl(t, manifest, "diff", "--server-side", "-f", "-")
 				assert.True(t, ok, stderr)

@@ -220,12 +220,12 @@ var (
 // scripts, the files to compare with and the patterns of whole lines.
 func printedLines(t testing.TB) []string {
 	t.Helper()
-	golden, err := filepath.Glob("../testdata/*/stderr.txt")
+	cases, err := filepath.Glob("../testdata/golden/*/*.txtar")
 	require.NoError(t, err)
-	scripts, err := filepath.Glob("../testdata/script/*.txtar")
+	scripts, err := filepath.Glob("../test/script/testdata/*.txtar")
 	require.NoError(t, err)
 	var printed []string
-	for _, name := range append(golden, scripts...) {
+	for _, name := range append(cases, scripts...) {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
 		for i, line := range strings.Split(string(text), "\n") {

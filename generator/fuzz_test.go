@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"math/rand"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/internal/golden"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -270,14 +270,9 @@ func isSecret(item *yaml.Node) bool { return yamlnode.Text(item, "kind") == "Sec
 
 func goldenInputs(f *testing.F) [][]byte {
 	f.Helper()
-	paths, err := filepath.Glob("../testdata/*/input.yaml")
-	require.NoError(f, err)
-	require.NotEmpty(f, paths)
 	var inputs [][]byte
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		require.NoError(f, err)
-		inputs = append(inputs, text)
+	for _, c := range golden.Cases(f) {
+		inputs = append(inputs, c.Input)
 	}
 	return inputs
 }

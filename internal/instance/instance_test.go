@@ -7,7 +7,6 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
-	"github.com/bizmatters/dragonfly-generator/internal/password"
 )
 
 // TestNames holds what applications refer to. A change here breaks every one of them.

@@ -96,7 +96,7 @@ func TestDeriveDiffers(t *testing.T) {
 	for _, tc := range []struct {
 		reason   string
 		seed     string
-		id       password.ID
+		id       krm.ID
 		rotation string
 	}{
 		{"Another seed gives another password.", seed + "0", id, ""},

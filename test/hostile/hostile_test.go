@@ -1,0 +1,286 @@
+// Package hostile_test feeds the program what takes long, what takes much memory, what readers of YAML
+// disagree about, and streams that break.
+package hostile_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/program"
+	"github.com/bizmatters/dragonfly-generator/internal/sametext"
+)
+
+func TestMain(m *testing.M) { program.Main(m) }
+
+// What the lists of these tests are made of.
+const (
+	listHead    = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n"
+	listKptfile = "- {apiVersion: kpt.dev/v1, kind: Kptfile, metadata: {name: x}}\n"
+	claimHead   = "- apiVersion: database.bizmatters.io/v1alpha1\n  kind: DragonflyInstance\n"
+	listClaim   = claimHead + "  metadata: {name: my-cache, namespace: my-namespace}\n"
+	listMark    = "database.bizmatters.io/generated-from: my-namespace/my-cache"
+	exampleSeed = "DRAGONFLY_PASSWORD_SEED=an example seed, not for production"
+)
+
+// TestHostileSizes sends in what is made to take long or much memory. The bounds are wide, because machines
+// are noisy: only what grows with the square of the input, or without end, breaks them.
+func TestHostileSizes(t *testing.T) {
+	if isRace() {
+		t.Skip("the race detector takes ten times the memory")
+	}
+	mapping := func(n int, format string) func(io.Writer) {
+		return func(w io.Writer) {
+			for i := range n {
+				fmt.Fprintf(w, format, i)
+			}
+		}
+	}
+	text := func(text string) func(io.Writer) { return func(w io.Writer) { fmt.Fprint(w, text) } }
+	// A list of ten that are each ten of the one before: 10^12 values.
+	bomb := "    l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n"
+	for i := 1; i < 12; i++ {
+		bomb += fmt.Sprintf("    l%d: &l%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*l%d, ", i-1), 10), ", "))
+	}
+	mergeBomb := "    m0: &m0 {a: b}\n"
+	for i := 1; i < 40; i++ {
+		mergeBomb += fmt.Sprintf("    m%d: &m%d {<<: [*m%d, *m%d], k%d: v}\n", i, i, i-1, i-1, i)
+	}
+	const configMap = "- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: x, namespace: n}\n  data:\n"
+	ownPassword := func(annotations string) string {
+		return "- apiVersion: v1\n  kind: Secret\n  metadata:\n    name: my-cache-password\n    namespace: my-namespace\n    annotations:\n      " +
+			listMark + "\n" + annotations + "  data:\n    password: aHVudGVyMg==\n"
+	}
+
+	usual := measure(t, text(listHead), mapping(10_000, "- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: x%d\n    namespace: n\n  data:\n    key: value\n    other: value\n"))
+	require.Zero(t, usual.exitCode, usual.stderr)
+	t.Logf("usual: %s", usual)
+
+	for _, tc := range []struct {
+		name     string
+		list     []func(io.Writer)
+		exitCode int
+		stderr   string // a part of it
+		again    bool   // the second run has to keep to the bounds as well
+	}{
+		{name: "alias bomb in a claim", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n" + bomb)}, exitCode: 1, stderr: "expand to more than 100000 nodes"},
+		{name: "alias bomb in the password Secret", list: []func(io.Writer){text(listHead + listClaim + "- apiVersion: v1\n  kind: Secret\n  metadata: {name: my-cache-password, namespace: my-namespace}\n  data:\n" + bomb)}, exitCode: 1, stderr: "expand to more than 100000 nodes"},
+		{name: "alias bomb in the configuration", list: []func(io.Writer){text(strings.Replace(listHead, "items:\n", "functionConfig:\n  apiVersion: database.bizmatters.io/v1alpha1\n  kind: DragonflyGenerator\n  spec:\n"+bomb+"items:\n", 1) + listClaim)}, exitCode: 1, stderr: "expand to more than 100000 nodes"},
+		{name: "alias bomb in somebody else's object", list: []func(io.Writer){text(listHead + listClaim + configMap + bomb)}},
+		{name: "merge keys that double each time", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n" + mergeBomb + "    <<: *m39\n")}, exitCode: 1, stderr: "expand to more than 100000 nodes"},
+		{name: "100 MB of items", list: []func(io.Writer){text(listHead + listClaim), mapping(10_000, "- {apiVersion: v1, kind: ConfigMap, metadata: {name: x%d, namespace: n}, data: {text: "+strings.Repeat("x", 10_000)+"}}\n")}},
+		{name: "a million keys", list: []func(io.Writer){text(listHead + listClaim + configMap), mapping(1_000_000, "    k%d: v\n")}},
+		{name: "many keys, one of them twice", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n"), mapping(100_000, "    k%d: v\n"), text("    k0: v\n")}, exitCode: 1, stderr: "the field is there twice"},
+		{name: "unknown fields in a claim", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n"), mapping(20_000, "    k%d: v\n")}, exitCode: 1, stderr: "unknown field"},
+		{name: "labels of a claim", list: []func(io.Writer){text(listHead + strings.TrimSuffix(listClaim, "}\n") + ", labels: {"), mapping(20_000, "k%d: v, "), text("}}\n")}},
+		{name: "bookkeeping on an object of ours", list: []func(io.Writer){text(listHead + listKptfile + listClaim + strings.TrimSuffix(ownPassword(""), "  data:\n    password: aHVudGVyMg==\n")), mapping(100_000, "      internal.config.kubernetes.io/k%d: v\n"), text("  data:\n    password: aHVudGVyMg==\n")}, again: true},
+		{name: "keys in a Secret of ours", list: []func(io.Writer){text(listHead + listKptfile + listClaim + ownPassword("")), mapping(100_000, "    k%d: v\n")}, again: true},
+		{name: "claims and Secrets without a namespace, all of one name", list: []func(io.Writer){text(listHead), func(w io.Writer) {
+			for i := range 3_000 {
+				fmt.Fprintf(w, claimHead+"  metadata: {name: a, namespace: n%d}\n- {apiVersion: v1, kind: Secret, metadata: {name: a-password}}\n", i)
+			}
+		}}, exitCode: 1, stderr: "metadata.namespace: is missing"},
+		{name: "one claim many times", list: []func(io.Writer){text(listHead + strings.Repeat(listClaim, 10_000))}, exitCode: 1, stderr: "the same claim stands in items[0] and items[1]"},
+		{name: "one leftover many times", list: []func(io.Writer){text(listHead + listKptfile + listClaim + strings.Repeat("- {apiVersion: v1, kind: Secret, metadata: {name: b-conn, namespace: n, annotations: {database.bizmatters.io/generated-from: n/b}}}\n", 10_000))}},
+		{name: "as deep as the YAML library reads", list: []func(io.Writer){text(listHead + listClaim + configMap + "    a: " + strings.Repeat("[", 9_900) + strings.Repeat("]", 9_900) + "\n")}},
+		{name: "deeper than that", list: []func(io.Writer){text(listHead + listClaim + configMap + "    a: " + strings.Repeat("[", 1_000_000) + strings.Repeat("]", 1_000_000) + "\n")}, exitCode: 1, stderr: "not valid YAML"},
+		{name: "deep in a claim", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n    a: " + strings.Repeat("[", 9_900) + strings.Repeat("]", 9_900) + "\n")}, exitCode: 1, stderr: "unknown field"},
+		{name: "one long text", list: []func(io.Writer){text(listHead + listClaim + configMap + "    a: " + strings.Repeat("x ", 2_000_000) + "\n")}},
+		{name: "what kustomize remembers", list: []func(io.Writer){text(listHead + strings.TrimSuffix(listClaim, "}\n") + ", annotations: {internal.config.kubernetes.io/previousNames: '" + strings.Repeat("a,", 50_000) + "a', internal.config.kubernetes.io/previousNamespaces: '" + strings.Repeat("a,", 50_000) + "a'}}\n")}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			check := func(got cost) {
+				t.Helper()
+				t.Log(got)
+				assert.Equal(t, tc.exitCode, got.exitCode, got.stderr)
+				assert.Contains(t, got.stderr, tc.stderr)
+				assert.NotContains(t, got.stderr, "goroutine", "no panic")
+				times := float64(got.size) / float64(usual.size)
+				assert.Less(t, got.cpu, 10*time.Second+time.Duration(20*times*float64(usual.cpu)), "CPU time for %d bytes, where %d usual ones take %s", got.size, usual.size, usual.cpu)
+				assert.Less(t, got.peak, 512<<20+250*got.size, "bytes of memory for %d bytes", got.size)
+			}
+			got := measure(t, tc.list...)
+			check(got)
+			if tc.again {
+				check(measure(t, func(w io.Writer) {
+					text, err := os.ReadFile(got.stdout)
+					require.NoError(t, err)
+					_, err = w.Write(text)
+					require.NoError(t, err)
+				}))
+			}
+		})
+	}
+}
+
+// cost is what a run of the program took.
+type cost struct {
+	size     int64 // of the input, in bytes
+	cpu      time.Duration
+	peak     int64 // the most memory at once, in bytes; it begins with what this process had
+	exitCode int
+	stdout   string // the file with it
+	stderr   string // its beginning
+}
+
+func (c cost) String() string {
+	return fmt.Sprintf("%.1f MB in, %s, %d MB of memory", float64(c.size)/1e6, c.cpu.Round(time.Millisecond), c.peak>>20)
+}
+
+// measure runs the program on a list, which goes through files so that it takes no memory here.
+func measure(t *testing.T, list ...func(io.Writer)) cost {
+	t.Helper()
+	dir := t.TempDir()
+	stdin, err := os.Create(filepath.Join(dir, "stdin"))
+	require.NoError(t, err)
+	defer stdin.Close()
+	w := bufio.NewWriter(stdin)
+	for _, write := range list {
+		write(w)
+	}
+	require.NoError(t, w.Flush())
+	size, err := stdin.Seek(0, io.SeekCurrent)
+	require.NoError(t, err)
+	_, err = stdin.Seek(0, io.SeekStart)
+	require.NoError(t, err)
+	stdout, err := os.Create(filepath.Join(dir, "stdout"))
+	require.NoError(t, err)
+	defer stdout.Close()
+
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	cmd := program.Command(ctx, t, []string{exampleSeed})
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, &stderr
+	err = cmd.Run()
+	require.NoError(t, ctx.Err(), "the program must not hang")
+	exitCode := 0
+	if err != nil {
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit)
+		exitCode = exit.ExitCode()
+	}
+	return cost{
+		size: size, exitCode: exitCode, stdout: stdout.Name(), stderr: stderr.String()[:min(stderr.Len(), 1000)],
+		cpu:  cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
+		peak: cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10, // Linux counts in KiB
+	}
+}
+
+func isRace() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
+// TestHostileForms sends in what readers of YAML disagree about, or what is no YAML at all.
+func TestHostileForms(t *testing.T) {
+	const claim = listHead + claimHead + "  metadata:\n    name: my-cache\n    namespace: my-namespace\n  spec:\n    size: small\n"
+	replace := func(old, fresh string) string {
+		require.Contains(t, claim, old)
+		return strings.Replace(claim, old, fresh, 1)
+	}
+	for _, tc := range []struct {
+		reason string
+		stdin  string
+		stderr string // the error, or nothing for success
+	}{
+		{"A byte-order mark is not part of the list.", "\ufeff" + claim, ""},
+		{"Windows ends lines in its own way.", strings.ReplaceAll(claim, "\n", "\r\n"), ""},
+		{"A NUL is in no text of YAML.", replace("small", "sm\x00all"), "stdin is not valid YAML"},
+		{"A NUL in a text is in no name of Kubernetes.", replace("my-cache", `"my\0cache"`), "metadata.name: must be lower case letters"},
+		{"What is not UTF-8 is no YAML.", replace("small", "sm\xffall"), "stdin is not valid YAML"},
+		{"What was UTF-8 in another object neither.", claim + "- {apiVersion: v1, kind: ConfigMap, data: {a: \"\xc3\x28\"}}\n", "stdin is not valid YAML"},
+		{"Base64 in a tag is no text.", replace("small", "!!binary c21hbGw="), `spec.size: must be a string`},
+		{"A number is no name.", replace("my-cache", "1234"), "metadata.name: must be a string"},
+		{"Nor is one with an exponent.", replace("my-cache", "1e3"), "metadata.name: must be a string"},
+		{"Nor a namespace.", replace("my-namespace", "0123"), "metadata.namespace: must be a string"},
+		{"A date is no name.", replace("my-cache", "2026-08-01"), "metadata.name: must be"},
+		{"A null is none.", replace("my-cache", "~"), "metadata.name: is missing"},
+		{"A bool is no size.", replace("small", "true"), "spec.size: must be a string"},
+		{"What only YAML 1.1 takes for a bool is a text, and no size.", replace("small", "yes"), `unknown size "yes"`},
+		{"YAML 1.1 would read 010 as 8.", replace("size: small", "storageGB: 010"), "spec.storageGB: must be a whole number"},
+		{"YAML 1.2 writes octal so.", replace("size: small", "storageGB: 0o10"), "spec.storageGB: must be a whole number"},
+		{"Not all readers know hexadecimal numbers.", replace("size: small", "storageGB: 0x10"), "spec.storageGB: must be a whole number"},
+		{"YAML 1.1 reads 1:30 as 90.", replace("size: small", "storageGB: 1:30"), "spec.storageGB: must be a whole number"},
+		{"YAML 1.1 reads 1_0 as 10.", replace("size: small", "storageGB: 1_0"), "spec.storageGB: must be a whole number"},
+		{"Infinity is no number of GiB.", replace("size: small", "storageGB: .inf"), "spec.storageGB: must be a whole number"},
+		{"Readers disagree on which of two fields counts.", replace("size: small", "size: small\n    size: large"), "spec.size: the field is there twice"},
+		{"In other quotes it is the same field.", replace("size: small", "size: small\n    \"size\": large"), "spec.size: the field is there twice"},
+		{"A list has its items once.", claim + "items: []\n", `the field "items" twice`},
+		{"A second name cannot come in by a merge key.", replace("name: my-cache", "name: my-cache\n    <<: {name: yours, namespace: theirs}"), ""},
+		{"An anchor is written out.", replace("name: my-cache\n    namespace: my-namespace", "name: &n my-cache\n    namespace: *n"), ""},
+		{"A claim in a second document would be passed by.", claim + "---\n" + claim, "more than one YAML document"},
+		{"So would one behind the end of a document.", claim + "...\n---\n" + claim, "more than one YAML document"},
+		{"A stream that breaks off in a quote is no list.", claim + "- {apiVersion: v1, kind: ConfigMap, data: {a: \"b", "stdin is not valid YAML"},
+		{"One that breaks off in a field is none.", claim + "- apiVersion: v1\n  kin", "stdin is not valid YAML"},
+		{"One that breaks off before its kind is none.", listHead[:20], "stdin"},
+		{"A tag cannot make an object of another type.", replace("spec:", "spec: !!python/object:os.system"), ""},
+		{"A directive of YAML changes nothing.", "%YAML 1.1\n---\n" + claim, ""},
+		{"An unknown tag prefix neither.", "%TAG ! tag:example.com,2026:\n---\n" + claim, ""},
+	} {
+		got := program.Call([]byte(tc.stdin), exampleSeed)
+		if tc.stderr != "" {
+			assert.Equal(t, 1, got.ExitCode, tc.reason)
+			assert.Contains(t, got.Stderr, tc.stderr, tc.reason)
+			continue
+		}
+		assert.Zero(t, got.ExitCode, "%s %s", tc.reason, got.Stderr)
+		assert.Empty(t, got.Stderr, tc.reason)
+		assert.Equal(t, 4, strings.Count(got.Stdout, "database.bizmatters.io/generated-from: my-"), tc.reason)
+		assert.NotContains(t, got.Stdout, "name: yours-conn", tc.reason)
+		again := program.Call([]byte(got.Stdout), exampleSeed)
+		assert.Zero(t, again.ExitCode, tc.reason)
+		sametext.Assert(t, got.Stdout, again.Stdout, tc.reason)
+	}
+}
+
+// TestStdoutIsGone looks for successes that nobody sees.
+func TestStdoutIsGone(t *testing.T) {
+	list := []byte(listHead + listClaim)
+	start := func(stdout *os.File) (stderr string, err error) {
+		cmd := program.Command(t.Context(), t, []string{exampleSeed})
+		var errOut bytes.Buffer
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(list), stdout, &errOut
+		err = cmd.Run()
+		return errOut.String(), err
+	}
+
+	reader, writer, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, reader.Close())
+	_, err = start(writer)
+	assert.Error(t, err, "Nobody reads the pipe.")
+
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	stderr, err := start(full)
+	assert.Error(t, err, "The disk is full.")
+	assert.Contains(t, stderr, "error: stdout cannot be written")
+
+	itself := program.Command(t.Context(), t, []string{exampleSeed})
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `exec "$0" >&-`, itself.Path)
+	cmd.Env = itself.Env
+	cmd.Stdin = bytes.NewReader(list)
+	output, err := cmd.CombinedOutput()
+	assert.Error(t, err, "Stdout is closed.")
+	assert.Contains(t, string(output), "error: stdout cannot be written")
+
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	stderr, err = start(null)
+	assert.NoError(t, err, "Who sends the output to /dev/null does not want it. %s", stderr)
+}
