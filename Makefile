@@ -94,7 +94,7 @@ conformance: build bin/kustomize bin/kube-score $(CONTROL_PLANE)/kube-scheduler 
 	PATH="$(CURDIR)/bin:$(CONTROL_PLANE):$$PATH" KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -v $(if $(SKIP),-skip '$(SKIP)') ./conformance
 
 .PHONY: observability-test
-observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; builds Prometheus' parts at first, some minutes)
+observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; builds promtool at first, some minutes)
 	PATH="$(CURDIR)/bin:$$PATH" go test -C tools/prometheus -count=1 .
 
 .PHONY: generate

@@ -3,7 +3,6 @@
 package observability_test
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +23,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kubelabels "k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
@@ -42,11 +42,16 @@ func read(t *testing.T, path ...string) []byte {
 	return content
 }
 
-// example reads an object of the example into its Go type, which must have every field of it.
+// example reads an object of the example into its Go type, which must have every field of it, spelled as the API
+// server wants it: encoding/json, and so sigs.k8s.io/yaml, would take joblabel for jobLabel.
 func example[T any](t *testing.T, file string) T {
 	t.Helper()
+	text, err := yaml.YAMLToJSONStrict(read(t, examples, "observability", file))
+	require.NoError(t, err, file)
 	var object T
-	require.NoError(t, yaml.UnmarshalStrict(read(t, examples, "observability", file), &object), file)
+	unknown, err := json.UnmarshalStrict(text, &object)
+	require.NoError(t, err, file)
+	require.Empty(t, unknown, file)
 	return object
 }
 
@@ -183,7 +188,7 @@ var (
 func dashboardExpressions(t *testing.T) map[string]string {
 	t.Helper()
 	var board dashboard
-	require.NoError(t, json.Unmarshal(read(t, examples, "observability", "dashboard.json"), &board))
+	require.NoError(t, json.UnmarshalCaseSensitivePreserveInts(read(t, examples, "observability", "dashboard.json"), &board))
 	expressions, ids, names := map[string]string{}, map[int]bool{}, []string{}
 	for _, panel := range board.Panels {
 		assert.False(t, ids[panel.ID], "two panels with the id %d", panel.ID)
@@ -378,4 +383,22 @@ func TestNetworkPolicy(t *testing.T) {
 	assert.NotNil(t, rule.From[0].PodSelector)
 	require.Len(t, rule.Ports, 1)
 	assert.EqualValues(t, 9999, rule.Ports[0].Port.IntValue())
+}
+
+// TestKustomizationHasEverything finds a file that was added to the folder and forgotten there.
+func TestKustomizationHasEverything(t *testing.T) {
+	kustomization := string(read(t, examples, "observability", "kustomization.yaml"))
+	files, err := os.ReadDir(filepath.Join(examples, "observability"))
+	require.NoError(t, err)
+	for _, file := range files {
+		switch file.Name() {
+		case "README.md", "kustomization.yaml": // what lists them
+		case "networkpolicy-operator.yaml": // is for other namespaces
+			assert.NotContains(t, kustomization, "- "+file.Name())
+		case "dashboard.json":
+			assert.Contains(t, kustomization, "files: ["+file.Name()+"]")
+		default:
+			assert.Contains(t, kustomization, "- "+file.Name()+"\n")
+		}
+	}
 }
