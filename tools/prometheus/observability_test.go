@@ -83,26 +83,55 @@ type ruleTest struct {
 	} `json:"tests"`
 }
 
-func TestPromtool(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
+// promtool runs it in folder.
+func promtool(t *testing.T, folder string, args ...string) {
+	t.Helper()
+	program, err := exec.LookPath("promtool")
 	require.NoError(t, err, "run `make observability-test`, which builds promtool")
+	run := exec.Command(program, args...)
+	run.Dir = folder
+	out, err := run.CombinedOutput()
+	require.NoError(t, err, "promtool %s\n%s", strings.Join(args, " "), out)
+}
 
+func TestRules(t *testing.T) {
 	// promtool knows no PrometheusRule, but its spec is the rule file.
 	rules, err := yaml.Marshal(example[monitoringv1.PrometheusRule](t, "prometheusrule.yaml").Spec)
 	require.NoError(t, err)
 	folder := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "rules.yaml"), rules, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "rules_test.yaml"), read(t, "rules_test.yaml"), 0o600))
+	promtool(t, folder, "check", "rules", "--lint=all", "--lint-fatal", "rules.yaml")
+	promtool(t, folder, "test", "rules", "rules_test.yaml")
+}
 
-	for _, args := range [][]string{
-		{"check", "rules", "--lint=all", "--lint-fatal", "rules.yaml"},
-		{"test", "rules", "rules_test.yaml"},
-	} {
-		run := exec.Command(promtool, args...)
-		run.Dir = folder
-		out, err := run.CombinedOutput()
-		require.NoError(t, err, "promtool %s\n%s", strings.Join(args, " "), out)
+// TestSnapshotAge: the dashboard's longest expression counts from the last attempt that succeeded. At minute 30 one
+// does, at minute 40 one fails, and now it is minute 50.
+func TestSnapshotAge(t *testing.T) {
+	expressions := dashboardExpressions(t)
+	var age string
+	for _, expression := range expressions {
+		if strings.HasPrefix(expression, "time() - ") {
+			age = expression
+		}
 	}
+	const pod = `{job="dragonfly", namespace="shop", instance="cart", pod="cart-0"}`
+	type fields = map[string]any
+	test, err := yaml.Marshal(fields{"tests": []fields{{
+		"interval": "1m",
+		"input_series": []fields{
+			{"series": "dragonfly_backups_total" + pod, "values": "0x29 1x9 2x29"},
+			{"series": "dragonfly_failed_backups_total" + pod, "values": "0x39 1x29"},
+		},
+		"promql_expr_test": []fields{{
+			"expr": age, "eval_time": "50m",
+			"exp_samples": []fields{{"labels": pod, "value": 20 * 60}},
+		}},
+	}}})
+	require.NoError(t, err)
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "age_test.yaml"), test, 0o600))
+	promtool(t, folder, "test", "rules", "age_test.yaml")
 }
 
 var labelInTemplate = regexp.MustCompile(`\$labels\.(\w+)`)
