@@ -23,7 +23,7 @@ LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/internal/cli.versi
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build bin/kustomize ## Print the manifests of the example (needs Go)
@@ -93,6 +93,10 @@ e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to 
 conformance: build bin/kustomize bin/kube-score $(CONTROL_PLANE)/kube-scheduler $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Go; builds Kubernetes at first, some minutes; downloads a CRD)
 	PATH="$(CURDIR)/bin:$(CONTROL_PLANE):$$PATH" KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -v $(if $(SKIP),-skip '$(SKIP)') ./conformance
 
+.PHONY: observability-test
+observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; builds promtool at first, some minutes)
+	PATH="$(CURDIR)/bin:$$PATH" go test -C tools/prometheus -count=1 .
+
 .PHONY: generate
 generate: ## Write the schemas, the Krmfile and the reference from the Go types of the API (needs Go)
 	go run -C tools/generate .
@@ -143,6 +147,10 @@ bin/benchstat: tools/benchstat/go.mod
 
 bin/sops: tools/sops/go.mod
 	@go build -C tools/sops -o $(CURDIR)/bin/ github.com/getsops/sops/v3/cmd/sops filippo.io/age/cmd/age-keygen
+
+# Without the clients of all the clouds that Prometheus can discover targets in.
+bin/promtool: tools/prometheus/go.mod
+	@go build -C tools/prometheus -tags remove_all_sd -o "$(CURDIR)/bin/promtool" github.com/prometheus/prometheus/cmd/promtool
 
 bin/golangci-lint: tools/golangci-lint/go.mod
 	@go build -C tools/golangci-lint -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
