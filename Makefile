@@ -53,14 +53,14 @@ fuzz: ## Fuzz lists, claims, configurations and Secrets for FUZZTIME each, 20 se
 bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Measure the program beside others, BENCH of it, BENCHCOUNT times (needs Go; 15 minutes)
 	@rm -f bin/bench.txt
 	@for _ in $$(seq $(or $(BENCHCOUNT),3)); do \
-		PATH="$(CURDIR)/bin:$$PATH" go test ./bench -run "^$$" -bench "$(or $(BENCH),.)" -benchtime $(or $(BENCHTIME),2s) -timeout 60m >>bin/bench.txt || { cat bin/bench.txt; exit 1; }; \
+		PATH="$(CURDIR)/bin:$$PATH" go test ./test/bench -run "^$$" -bench "$(or $(BENCH),.)" -benchtime $(or $(BENCHTIME),2s) -timeout 60m >>bin/bench.txt || { cat bin/bench.txt; exit 1; }; \
 	done
 	@bin/benchstat -col /by bin/bench.txt
 
 .PHONY: lint
 lint: bin/golangci-lint bin/actionlint ## Check format, vet and lint (needs Go; builds the linter at first, some minutes)
 	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
-	go vet ./... && go vet -tags e2e,conformance,dist ./e2e ./conformance ./release && go vet -C tools/generate .
+	go vet ./... && go vet -tags e2e,conformance,dist ./test/... && go vet -C tools/generate .
 	bin/golangci-lint run --build-tags e2e,conformance,dist
 	bin/actionlint
 
@@ -79,7 +79,7 @@ dist: bin/cyclonedx-gomod ## Build a release, VERSION of it, into dist: programs
 
 .PHONY: dist-test
 dist-test: ## Build a release twice, in two places, and check what is in it (needs Go)
-	go test -tags dist -count=1 -v ./release
+	go test -tags dist -count=1 -v ./test/release
 
 .PHONY: image
 image: ## Build the container image (needs Docker, and a registry to pull BUILDER from)
@@ -87,11 +87,11 @@ image: ## Build the container image (needs Docker, and a registry to pull BUILDE
 
 .PHONY: e2e
 e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to end (needs a Docker Engine, kpt and Python)
-	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m -v ./e2e
+	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m -v ./test/e2e
 
 .PHONY: conformance
 conformance: build bin/kustomize bin/kube-score $(CONTROL_PLANE)/kube-scheduler $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Go; builds Kubernetes at first, some minutes; downloads a CRD)
-	PATH="$(CURDIR)/bin:$(CONTROL_PLANE):$$PATH" KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -v $(if $(SKIP),-skip '$(SKIP)') ./conformance
+	PATH="$(CURDIR)/bin:$(CONTROL_PLANE):$$PATH" KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
 
 .PHONY: observability-test
 observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; builds promtool at first, some minutes)
@@ -110,7 +110,7 @@ update: ## Rewrite the golden files from what the program does; review with git 
 
 .PHONY: update-e2e
 update-e2e: build bin/kustomize bin/sops ## The same for the examples with kpt and Docker (needs both)
-	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m ./e2e -update
+	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m ./test/e2e -update
 
 .PHONY: clean
 clean: ## Remove bin and dist
@@ -136,8 +136,8 @@ bin/kustomize: tools/kustomize/go.mod
 bin/kube-score: tools/kube-score/go.mod
 	@go build -C tools/kube-score -o $(CURDIR)/bin/kube-score github.com/zegl/kube-score/cmd/kube-score
 
-bin/sdk-noop: bench/sdk-noop/main.go go.mod
-	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sdk-noop ./bench/sdk-noop
+bin/sdk-noop: test/bench/sdk-noop/main.go go.mod
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sdk-noop ./test/bench/sdk-noop
 
 bin/helm: tools/helm/go.mod
 	@CGO_ENABLED=0 go build -C tools/helm -trimpath -ldflags '-s -w' -o $(CURDIR)/bin/helm helm.sh/helm/v3/cmd/helm

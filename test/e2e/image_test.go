@@ -51,7 +51,7 @@ func buildImage(t *testing.T) {
 		if builder == "" {
 			builder = standInBuilder(t)
 		}
-		succeeds(t, "..", []string{"DOCKER_BUILDKIT=0"}, "docker", "build", "--build-arg", "BUILDER="+builder,
+		succeeds(t, "../..", []string{"DOCKER_BUILDKIT=0"}, "docker", "build", "--build-arg", "BUILDER="+builder,
 			"--build-arg", "VERSION=v0.1.0", "--build-arg", "REVISION="+revision, "-t", image, ".")
 		built = true
 	})
@@ -66,9 +66,9 @@ func standInBuilder(t *testing.T) string {
 	t.Helper()
 	const name = "dragonfly-generator-e2e-builder"
 	modules := t.TempDir()
-	cache := strings.TrimSpace(succeeds(t, "..", nil, "go", "env", "GOMODCACHE"))
-	proxy := strings.TrimSpace(succeeds(t, "..", nil, "go", "env", "GOPROXY"))
-	succeeds(t, "..", []string{
+	cache := strings.TrimSpace(succeeds(t, "../..", nil, "go", "env", "GOMODCACHE"))
+	proxy := strings.TrimSpace(succeeds(t, "../..", nil, "go", "env", "GOPROXY"))
+	succeeds(t, "../..", []string{
 		"GOMODCACHE=" + modules, "GOFLAGS=-modcacherw", "GOPROXY=file://" + cache + "/cache/download," + proxy,
 	}, "go", "mod", "download")
 
@@ -76,7 +76,7 @@ func standInBuilder(t *testing.T) string {
 		"-c", "ENV PATH=/usr/local/go/bin:/bin", "-c", "ENV GOPATH=/go", "-c", "ENV GOCACHE=/tmp/go-build",
 		"-c", "ENV GOPROXY=off",
 	}, func(archive *tar.Writer) {
-		addTree(t, archive, strings.TrimSpace(succeeds(t, "..", nil, "go", "env", "GOROOT")), "usr/local/go")
+		addTree(t, archive, strings.TrimSpace(succeeds(t, "../..", nil, "go", "env", "GOROOT")), "usr/local/go")
 		addTree(t, archive, modules, "go/pkg/mod")
 		for _, file := range shell(t) {
 			addTree(t, archive, file, strings.TrimPrefix(file, "/"))
@@ -185,7 +185,7 @@ func TestImageHoldsTheRelease(t *testing.T) {
 	buildImage(t)
 	platform := strings.TrimSpace(succeeds(t, ".", nil, "docker", "image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", image))
 	dist := t.TempDir()
-	succeeds(t, "..", nil, "make", "dist", "VERSION=v0.1.0", "DIST="+dist, "PLATFORMS="+platform)
+	succeeds(t, "../..", nil, "make", "dist", "VERSION=v0.1.0", "DIST="+dist, "PLATFORMS="+platform)
 	program, err := os.ReadFile(filepath.Join(dist, "dragonfly-generator_v0.1.0_"+strings.ReplaceAll(platform, "/", "_")))
 	require.NoError(t, err)
 
@@ -252,7 +252,7 @@ func untar(t *testing.T, archive []byte) map[string]imageFile {
 
 func TestKustomizeContainer(t *testing.T) {
 	buildImage(t)
-	folder := filepath.Join("..", "examples", "container")
+	folder := filepath.Join("../..", "examples", "container")
 	got := buildContainer(t, folder)
 	if *update {
 		writeTo(t, folder, map[string]string{"expected.yaml": got})

@@ -173,9 +173,9 @@ func TestGoInstall(t *testing.T) {
 // copyTree copies what is or would be tracked.
 func copyTree(t *testing.T, to string) string {
 	t.Helper()
-	files := succeeds(t, "..", nil, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	files := succeeds(t, "../..", nil, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	for name := range strings.SplitSeq(strings.TrimSuffix(files, "\x00"), "\x00") {
-		info, err := os.Lstat(filepath.Join("..", name))
+		info, err := os.Lstat(filepath.Join("../..", name))
 		if os.IsNotExist(err) {
 			continue // removed, but not yet in the index
 		}
@@ -183,7 +183,7 @@ func copyTree(t *testing.T, to string) string {
 		require.True(t, info.Mode().IsRegular(), name)
 		target := filepath.Join(to, name)
 		require.NoError(t, os.MkdirAll(filepath.Dir(target), 0o755))
-		require.NoError(t, os.WriteFile(target, []byte(read(t, filepath.Join("..", name))), info.Mode().Perm()))
+		require.NoError(t, os.WriteFile(target, []byte(read(t, filepath.Join("../..", name))), info.Mode().Perm()))
 	}
 	return to
 }

@@ -27,16 +27,16 @@ func build(t *testing.T, dir string, env ...string) string {
 func TestKustomizeExamples(t *testing.T) {
 	buildImage(t)
 	inContainer := map[string]string{}
-	for name, text := range tree(t, "../examples") {
+	for name, text := range tree(t, "../../examples") {
 		inContainer[name] = byExec.ReplaceAllString(text, "${1}container:\n${1}  image: "+image+"\n")
 	}
 	containers := write(t, inContainer)
 
-	folders := examples.Kustomizations("../examples")
+	folders := examples.Kustomizations("../../examples")
 	require.NotEmpty(t, folders)
 	for _, dir := range folders {
 		t.Run(dir, func(t *testing.T) {
-			folder := filepath.Join("..", "examples", dir)
+			folder := filepath.Join("../..", "examples", dir)
 			want, err := os.ReadFile(filepath.Join(folder, "expected.yaml"))
 			require.NoError(t, err)
 			sametext.Assert(t, string(want), build(t, folder, seed), "by exec")
@@ -54,8 +54,8 @@ func buildContainer(t *testing.T, dir string) string {
 }
 
 func TestKustomizeOverlays(t *testing.T) {
-	text := build(t, "../examples/overlays/prod", seed)
-	dev := parse(t, build(t, "../examples/overlays/dev", seed))
+	text := build(t, "../../examples/overlays/prod", seed)
+	dev := parse(t, build(t, "../../examples/overlays/dev", seed))
 	prod := parse(t, text)
 
 	assert.Equal(t, "dev-sessions.shop-dev.svc.cluster.local", dev.secret(t, "dev-sessions-conn")["endpoint"])

@@ -57,7 +57,7 @@ const checkoutAction = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af68
 
 func readWorkflow(t *testing.T) githubWorkflow {
 	t.Helper()
-	text, err := os.ReadFile("../examples/github-actions/.github/workflows/hydrate.yml")
+	text, err := os.ReadFile("../../examples/github-actions/.github/workflows/hydrate.yml")
 	require.NoError(t, err)
 	var workflow githubWorkflow
 	decodeStrictly(t, string(text), &workflow)
@@ -178,7 +178,7 @@ func TestGitHubWorkflow(t *testing.T) {
 		"hydrate,Encrypt the Secrets that are new",
 		"hydrate,Commit",
 	}, scripts)
-	quiet(t, "../examples/github-actions/.github/workflows/hydrate.yml")
+	quiet(t, "../../examples/github-actions/.github/workflows/hydrate.yml")
 }
 
 // gitlabCI runs the jobs of .gitlab-ci.yml as a runner with Docker does, but for the image.
@@ -224,7 +224,7 @@ func runs(t *testing.T, rules []gitlabRule, source string) bool {
 
 func readPipeline(t *testing.T) gitlabPipeline {
 	t.Helper()
-	text, err := os.ReadFile("../examples/gitlab-ci/.gitlab-ci.yml")
+	text, err := os.ReadFile("../../examples/gitlab-ci/.gitlab-ci.yml")
 	require.NoError(t, err)
 	var pipeline gitlabPipeline
 	decodeStrictly(t, string(text), &pipeline)
@@ -303,7 +303,7 @@ func TestGitLabPipeline(t *testing.T) {
 		assert.ElementsMatch(t, want, got)
 	}
 	assert.Equal(t, "rendered", pipeline.Jobs["hydrate"].ResourceGroup)
-	quiet(t, "../examples/gitlab-ci/.gitlab-ci.yml")
+	quiet(t, "../../examples/gitlab-ci/.gitlab-ci.yml")
 }
 
 // quiet refuses what would show the content of files or the environment, wherever it stands.

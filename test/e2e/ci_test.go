@@ -194,7 +194,7 @@ func playCI(t *testing.T, service ciService) {
 	outcomes = service.preview(r, "rotate")
 	fails(t, outcomes)
 	assert.Contains(t, outcome(t, outcomes, "cannot be rendered").output, "encrypted with SOPS")
-	assert.NotEmpty(t, r.run(r.clone, consoleBlock(t, "../docs/gitops.md", "Rotate"), "DRAGONFLY_PASSWORD_SEED="+r.seed))
+	assert.NotEmpty(t, r.run(r.clone, consoleBlock(t, "../../docs/gitops.md", "Rotate"), "DRAGONFLY_PASSWORD_SEED="+r.seed))
 	rotated := r.passwords()
 	third := r.rendered()
 	passes(t, service.preview(r, "rotate"))
@@ -271,7 +271,7 @@ func newCIRepository(t *testing.T, service ciService, seed string) *ciRepository
 	writeTo(t, r.home, map[string]string{".gitconfig": "[user]\n\tname = A developer\n\temail = developer@example.com\n[init]\n\tdefaultBranch = main\n"})
 
 	// The releases, and a curl that finds them: its URLs are files here.
-	sops := sopsModule.FindStringSubmatch(tree(t, "../tools/sops")["go.mod"])
+	sops := sopsModule.FindStringSubmatch(tree(t, "../../tools/sops")["go.mod"])
 	require.NotNil(t, sops)
 	r.addRelease(filepath.Join("github.com/bizmatters/dragonfly-generator/releases/download", version), "SHA256SUMS", binary, "dragonfly-generator")
 	r.addRelease(filepath.Join("github.com/getsops/sops/releases/download", sops[1]), "sops-"+sops[1]+".checksums.txt", "sops-"+sops[1]+".linux.amd64", "sops")
@@ -285,7 +285,7 @@ func newCIRepository(t *testing.T, service ciService, seed string) *ciRepository
 	})
 	r.path = strings.Join(append([]string{filepath.Join(dir, "curl")}, paths...), string(os.PathListSeparator))
 
-	files := tree(t, filepath.Join("../examples", service.folder()))
+	files := tree(t, filepath.Join("../../examples", service.folder()))
 	require.Contains(t, files[".sops.yaml"], placeholder)
 	files[".sops.yaml"] = strings.Replace(files[".sops.yaml"], placeholder, recipient, 1)
 	writeTo(t, r.clone, files)
@@ -296,7 +296,7 @@ func newCIRepository(t *testing.T, service ciService, seed string) *ciRepository
 	r.git("add", "--all")
 	r.git("commit", "--quiet", "-m", "The first claims")
 	r.git("push", "--quiet", "--set-upstream", "origin", "main")
-	r.run(r.clone, consoleBlock(t, filepath.Join("../examples", service.folder(), "README.md"), "Set it up"))
+	r.run(r.clone, consoleBlock(t, filepath.Join("../../examples", service.folder(), "README.md"), "Set it up"))
 	require.Equal(t, "main", r.git("branch", "--show-current"))
 	require.Empty(t, r.files())
 	return r
@@ -496,7 +496,7 @@ func consoleBlock(t *testing.T, page, heading string) string {
 
 // Flux finds what the pipeline has pushed where its example says, builds it, and has the key to it.
 func TestFlux(t *testing.T) {
-	objects := parse(t, tree(t, "../examples/flux")["caches.yaml"])
+	objects := parse(t, tree(t, "../../examples/flux")["caches.yaml"])
 	field := func(object string, path ...string) string {
 		value, err := objects[object].GetString(strings.Join(path, "."))
 		require.NoError(t, err)
@@ -504,7 +504,7 @@ func TestFlux(t *testing.T) {
 	}
 	require.Equal(t, "caches", field("Kustomization caches", "spec", "sourceRef", "name"))
 	require.Equal(t, "sops", field("Kustomization caches", "spec", "decryption", "provider"))
-	text, err := os.ReadFile("../docs/gitops.md")
+	text, err := os.ReadFile("../../docs/gitops.md")
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "kubectl create secret generic "+field("Kustomization caches", "spec", "decryption", "secretRef", "name")+
 		" -n "+objects["Kustomization caches"].GetNamespace()+" --from-file=caches.agekey")

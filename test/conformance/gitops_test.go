@@ -69,7 +69,7 @@ func TestArgoCDPods(t *testing.T) {
 
 func readExample(t *testing.T, file string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../examples", file))
+	text, err := os.ReadFile(filepath.Join("../../examples", file))
 	require.NoError(t, err)
 	return string(text)
 }

@@ -86,7 +86,7 @@ func TestFromCrossplanePage(t *testing.T) {
 	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
 	before := identity(t, ns)
 
-	text, err := os.ReadFile("../docs/from-crossplane.md")
+	text, err := os.ReadFile("../../docs/from-crossplane.md")
 	require.NoError(t, err)
 	page := strings.ReplaceAll(string(text), "my-namespace", ns)
 	dir := t.TempDir()

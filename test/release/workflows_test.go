@@ -53,7 +53,7 @@ type step struct {
 // workflows returns the text of each workflow, by the name of its file.
 func workflows(t *testing.T) map[string][]byte {
 	t.Helper()
-	files, err := filepath.Glob("../.github/workflows/*")
+	files, err := filepath.Glob("../../.github/workflows/*")
 	require.NoError(t, err)
 	all := map[string][]byte{}
 	for _, file := range files {
@@ -192,7 +192,7 @@ func TestReleaseWaits(t *testing.T) {
 	}
 	notes, dist := -1, -1
 	for i, step := range parse(t, workflows(t)["release.yml"]).Jobs["dist"].Steps {
-		if strings.HasPrefix(step.Run, `go run ./release/notes "$TAG"`) {
+		if strings.HasPrefix(step.Run, `go run ./tools/release-notes "$TAG"`) {
 			notes = i
 		}
 		if strings.HasPrefix(step.Run, `make dist VERSION="$TAG"`) {
@@ -204,7 +204,7 @@ func TestReleaseWaits(t *testing.T) {
 
 // TestDependabot: no module is forgotten, and neither are the actions.
 func TestDependabot(t *testing.T) {
-	text, err := os.ReadFile("../.github/dependabot.yml")
+	text, err := os.ReadFile("../../.github/dependabot.yml")
 	require.NoError(t, err)
 	var config struct {
 		Updates []struct {
@@ -221,12 +221,12 @@ func TestDependabot(t *testing.T) {
 	assert.Contains(t, watched["github-actions"], "/")
 
 	modules := 0
-	require.NoError(t, filepath.WalkDir("..", func(file string, entry os.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir("../..", func(file string, entry os.DirEntry, err error) error {
 		if err != nil || entry.Name() != "go.mod" {
 			return err
 		}
 		modules++
-		folder, err := filepath.Rel("..", filepath.Dir(file))
+		folder, err := filepath.Rel("../..", filepath.Dir(file))
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 // kptPackage copies the example and changes how its pipeline calls the function.
 func kptPackage(t *testing.T, function string) string {
 	t.Helper()
-	files := tree(t, "../examples/kpt/package")
+	files := tree(t, "../../examples/kpt/package")
 	require.Contains(t, files["Kptfile"], "image: "+image)
 	files["Kptfile"] = strings.Replace(files["Kptfile"], "image: "+image, function, 1)
 	return write(t, files)
@@ -53,9 +53,9 @@ func TestKptRender(t *testing.T) {
 				got[file] = strings.Replace(sametext.MaskRandom(text), function, "image: "+image, 1)
 			}
 			if *update {
-				writeTo(t, "../examples/kpt/expected", got)
+				writeTo(t, "../../examples/kpt/expected", got)
 			}
-			sameTree(t, tree(t, "../examples/kpt/expected"), got, "the package must be as examples/kpt/expected has it, but for the passwords")
+			sameTree(t, tree(t, "../../examples/kpt/expected"), got, "the package must be as examples/kpt/expected has it, but for the passwords")
 
 			render(t, dir)
 			sameTree(t, first, withoutStatus(tree(t, dir)), "the second render must change nothing")

@@ -79,7 +79,7 @@ func kptExample(t *testing.T) string {
 	t.Helper()
 	var manifests strings.Builder
 	for _, pattern := range []string{"claims/my-cache.my-namespace/*.yaml", "sessions/sessions.my-namespace/*.yaml"} {
-		files, err := filepath.Glob("../examples/kpt/expected/" + pattern)
+		files, err := filepath.Glob("../../examples/kpt/expected/" + pattern)
 		require.NoError(t, err)
 		require.Len(t, files, 4)
 		for _, file := range files {
@@ -114,8 +114,8 @@ func TestAccepted(t *testing.T) {
 	for _, size := range []string{"micro", "small", "medium", "large"} {
 		cases[size], _ = render(t, claim("accepted", size+"-cache", size))
 	}
-	for _, folder := range append(examples.Kustomizations("../examples"), "container") {
-		text, err := os.ReadFile(filepath.Join("../examples", folder, "expected.yaml"))
+	for _, folder := range append(examples.Kustomizations("../../examples"), "container") {
+		text, err := os.ReadFile(filepath.Join("../../examples", folder, "expected.yaml"))
 		require.NoError(t, err)
 		cases[folder] = string(text)
 	}

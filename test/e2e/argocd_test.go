@@ -52,17 +52,17 @@ func TestArgoCDPlugin(t *testing.T) {
 			pod.install(t)
 			plugin := readPlugin(t, pod.file(t, sidecar, "/home/argocd/cmp-server/config/plugin.yaml"))
 			generate := slices.Concat(plugin.Spec.Generate.Command, plugin.Spec.Generate.Args)
-			application, err := os.ReadFile("../examples/argocd/plugin/application.yaml")
+			application, err := os.ReadFile("../../examples/argocd/plugin/application.yaml")
 			require.NoError(t, err)
 			assert.Contains(t, string(application), "\n    plugin:\n      name: "+plugin.Metadata.Name+"\n")
 			assert.Contains(t, string(application), "\n    path: examples/argocd/shop/prod\n", "the tests render what the Application names")
 
-			app := pod.checkout(t, sidecar, "_cmp_server/shop", tree(t, "../examples/argocd/shop"))
+			app := pod.checkout(t, sidecar, "_cmp_server/shop", tree(t, "../../examples/argocd/shop"))
 			first := pod.run(t, sidecar, path.Join(app, "prod"), generate)
 			require.False(t, first.failed, first.stderr)
 			second := pod.run(t, sidecar, path.Join(app, "prod"), generate)
 			assert.True(t, first.stdout == second.stdout, "two renders must give the same bytes")
-			expected := "../examples/argocd/shop/prod/expected.yaml"
+			expected := "../../examples/argocd/shop/prod/expected.yaml"
 			if *update {
 				require.NoError(t, os.WriteFile(expected, []byte(first.stdout), 0o600))
 			}
@@ -79,7 +79,7 @@ func TestArgoCDPlugin(t *testing.T) {
 				assert.NotContains(t, r.stderr, "kustomize has the seed")
 			})
 			t.Run("a claim that is wrong", func(t *testing.T) {
-				wrong := tree(t, "../examples/argocd/shop")
+				wrong := tree(t, "../../examples/argocd/shop")
 				wrong["base/claim.yaml"] += "  sise: large\n"
 				r := pod.run(t, sidecar, path.Join(pod.checkout(t, sidecar, "_cmp_server/wrong", wrong), "prod"), generate)
 				assert.True(t, r.failed)
@@ -146,12 +146,12 @@ func TestArgoCDExec(t *testing.T) {
 			kustomize := slices.Concat([]string{"kustomize", "build"}, options, []string{"."})
 
 			pod.install(t)
-			app := pod.checkout(t, server, "_argocd-repo/shop", tree(t, "../examples/overlays"))
+			app := pod.checkout(t, server, "_argocd-repo/shop", tree(t, "../../examples/overlays"))
 			first := pod.run(t, server, path.Join(app, "prod"), kustomize)
 			require.False(t, first.failed, first.stderr)
 			second := pod.run(t, server, path.Join(app, "prod"), kustomize)
 			assert.True(t, first.stdout == second.stdout, "two renders must give the same bytes")
-			want, err := os.ReadFile("../examples/overlays/prod/expected.yaml")
+			want, err := os.ReadFile("../../examples/overlays/prod/expected.yaml")
 			require.NoError(t, err)
 			sametext.Assert(t, string(want), first.stdout, "examples/overlays/prod/expected.yaml")
 
@@ -183,7 +183,7 @@ var argoCDBase = regexp.MustCompile(`(?m)^- \.\./argo-cd # in your repository: h
 // example names, which are in its Go module.
 func argoCDs(t *testing.T, example string) map[string]string {
 	t.Helper()
-	files := tree(t, "../examples/argocd")
+	files := tree(t, "../../examples/argocd")
 	kustomization := path.Join(example, "kustomization.yaml")
 	base := argoCDBase.FindStringSubmatch(files[kustomization])
 	require.NotNil(t, base)
@@ -193,7 +193,7 @@ func argoCDs(t *testing.T, example string) map[string]string {
 	}
 	files[kustomization] = strings.Replace(files[kustomization], "../argo-cd ", "../upstream/"+base[1]+" ", 1)
 	return map[string]string{
-		"as it lies there":         succeeds(t, "../examples/argocd", nil, "kustomize", "build", example),
+		"as it lies there":         succeeds(t, "../../examples/argocd", nil, "kustomize", "build", example),
 		"on Argo CD's own objects": succeeds(t, write(t, files), nil, "kustomize", "build", example),
 	}
 }

@@ -113,7 +113,7 @@ func TestScalingPage(t *testing.T) {
 	operatorCRD(t)
 	const ns = "moved-to-operator" // other tests have objects in the page's own
 	namespace(t, ns)
-	text, err := os.ReadFile("../docs/scaling.md")
+	text, err := os.ReadFile("../../docs/scaling.md")
 	require.NoError(t, err)
 	there, back, found := strings.Cut(strings.ReplaceAll(string(text), "my-namespace", ns), "### And back")
 	require.True(t, found)

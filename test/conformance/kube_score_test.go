@@ -21,7 +21,7 @@ func TestKubeScore(t *testing.T) {
 			accepted = append(accepted, line)
 		}
 	}
-	page, err := os.ReadFile("../docs/kube-score.md")
+	page, err := os.ReadFile("../../docs/kube-score.md")
 	require.NoError(t, err)
 
 	for _, size := range []string{"micro", "small", "medium", "large"} {

@@ -1,4 +1,4 @@
-// Command notes prints what CHANGELOG.md says of a version, for the page of its release. It fails if that is
+// Command release-notes prints what CHANGELOG.md says of a version, for the page of its release. It fails if that is
 // nothing, or if the version is not one that can be released.
 package main
 

@@ -17,17 +17,17 @@ var pythonBlock = regexp.MustCompile("(?s)```python\n(.*?)```")
 
 // The Python of docs/passwords.md gives the passwords that kustomize build gives.
 func TestDocumentedDerivation(t *testing.T) {
-	text, err := os.ReadFile("../docs/passwords.md")
+	text, err := os.ReadFile("../../docs/passwords.md")
 	require.NoError(t, err)
 	block := pythonBlock.FindSubmatch(text)
 	require.NotNil(t, block)
 	dir := write(t, map[string]string{"derive.py": string(block[1])})
 
-	prod := parse(t, build(t, "../examples/overlays/prod", seed))
+	prod := parse(t, build(t, "../../examples/overlays/prod", seed))
 	for _, rotation := range []string{"", "2"} {
 		want := strings.TrimSpace(succeeds(t, dir, []string{seed}, "python3", "derive.py", "shop", "prod-sessions", rotation))
 		if rotation != "" {
-			folder := write(t, tree(t, "../examples/overlays"))
+			folder := write(t, tree(t, "../../examples/overlays"))
 			claim := filepath.Join(folder, "base", "claim.yaml")
 			text, err := os.ReadFile(claim)
 			require.NoError(t, err)
