@@ -135,7 +135,7 @@ func commandLine(args []string) (map[string]string, error) {
 
 // flagfile reads arguments from a file, one a line. Empty lines and those that begin with # are comments.
 func flagfile(path string) ([]string, error) {
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(path) //nolint:gosec // that is what the flag is for
 	if err != nil {
 		return nil, fmt.Errorf("ERROR: Can't open flagfile %s", path)
 	}

@@ -21,8 +21,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stderr, nil))
+	code := run(ctx, os.Args[1:], os.Environ(), os.Stderr, nil)
+	stop()
+	os.Exit(code)
 }
 
 // run serves until ctx is done or a client sends SHUTDOWN, and returns the exit code. If listening is not

@@ -48,7 +48,7 @@ func store(path string, keys map[string]string) error {
 }
 
 func read(path string, value any) error {
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(path) //nolint:gosec // a path from the command line
 	if err != nil {
 		return err
 	}
