@@ -6,9 +6,14 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 IMAGE   ?= ghcr.io/bizmatters/dragonfly-generator
 BUILDER ?= golang:1.26
-KUBERNETES    = $(shell sed -n 's/.*k8s.io.kubernetes \(v[0-9.]*\).*/\1/p' tools/kubernetes/go.mod)
 CACHE         = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dragonfly-generator
-CONTROL_PLANE = $(if $(wildcard $(KUBEBUILDER_ASSETS)/kube-scheduler),$(KUBEBUILDER_ASSETS),$(CACHE)/kubernetes-$(KUBERNETES))
+# Kubernetes takes many minutes to build, so its programs are built once, into the user's cache.
+KUBERNETES    = $(shell sed -n 's/.*k8s.io.kubernetes v\([0-9.]*\).*/\1/p' tools/kubernetes/go.mod)
+PROGRAMS      = $(CACHE)/kubernetes/$(KUBERNETES)
+CONTROL_PLANE = $(addprefix $(PROGRAMS)/,etcd kubectl kube-apiserver kube-controller-manager kube-scheduler)
+NODE          = $(addprefix $(PROGRAMS)/,kubelet kube-proxy coredns pause)
+# A folder of yours with a control plane is taken as it is.
+ASSETS        = $(if $(wildcard $(KUBEBUILDER_ASSETS)/kube-scheduler),$(KUBEBUILDER_ASSETS),$(PROGRAMS))
 OPERATOR      = v1.6.1
 # The operator's CRD, v1.6.1: a file of yours, or downloaded.
 DRAGONFLY_OPERATOR_CRD ?= $(CACHE)/dragonfly-operator-crd-$(OPERATOR).yaml
@@ -60,8 +65,8 @@ bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Measure the pr
 .PHONY: lint
 lint: bin/golangci-lint bin/actionlint ## Check format, vet and lint (needs Go; builds the linter at first, some minutes)
 	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
-	go vet ./... && go vet -tags e2e,conformance,dist ./test/... && go vet -C tools/generate .
-	bin/golangci-lint run --build-tags e2e,conformance,dist
+	go vet ./... && go vet -tags e2e,conformance,dist,node ./test/... && go vet -C tools/generate .
+	bin/golangci-lint run --build-tags e2e,conformance,dist,node
 	bin/actionlint
 
 # The SBOMs name the hash of the program that wrote them, so they are the same wherever that is: on one platform.
@@ -90,8 +95,12 @@ e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to 
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m -v ./test/e2e
 
 .PHONY: conformance
-conformance: build bin/kustomize bin/kube-score $(CONTROL_PLANE)/kube-scheduler $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Go; builds Kubernetes at first, some minutes; downloads a CRD)
-	PATH="$(CURDIR)/bin:$(CONTROL_PLANE):$$PATH" KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
+conformance: build bin/kustomize bin/kube-score $(if $(filter $(PROGRAMS),$(ASSETS)),$(CONTROL_PLANE)) $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Go; builds Kubernetes at first, some minutes; downloads a CRD)
+	PATH="$(CURDIR)/bin:$(ASSETS):$$PATH" KUBEBUILDER_ASSETS="$(ASSETS)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
+
+.PHONY: node-test
+node-test: $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
+	NODE_PROGRAMS="$(PROGRAMS)" test/node/cluster.sh run go test -tags node -count=1 -timeout 30m -v $(if $(RUN),-run '$(RUN)') ./test/node
 
 .PHONY: observability-test
 observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; builds promtool at first, some minutes)
@@ -116,14 +125,24 @@ update-e2e: build bin/kustomize bin/sops ## The same for the examples with kpt a
 clean: ## Remove bin and dist
 	rm -rf bin dist
 
-# Kubernetes takes minutes to build, so what is built once lies in the user's cache.
-$(CONTROL_PLANE)/kube-scheduler:
-	@mkdir -p "$(CONTROL_PLANE)"
-	go build -C tools/etcd -o "$(CONTROL_PLANE)/etcd" go.etcd.io/etcd/server/v3
-	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kube-apiserver" k8s.io/kubernetes/cmd/kube-apiserver
-	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kube-controller-manager" k8s.io/kubernetes/cmd/kube-controller-manager
-	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kubectl" k8s.io/kubernetes/cmd/kubectl
-	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kube-scheduler" k8s.io/kubernetes/cmd/kube-scheduler
+# Nothing rebuilds what is in the cache: a new version of etcd or CoreDNS needs another folder, or an empty one.
+ANNOUNCE = @mkdir -p "$(@D)" && echo "building $(@F) into $(@D)"
+
+$(PROGRAMS)/kube%:
+	$(ANNOUNCE)
+	CGO_ENABLED=0 go build -C tools/kubernetes -o "$@" -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v$(KUBERNETES) -X k8s.io/client-go/pkg/version.gitVersion=v$(KUBERNETES)' k8s.io/kubernetes/cmd/$(@F)
+
+$(PROGRAMS)/etcd:
+	$(ANNOUNCE)
+	CGO_ENABLED=0 go build -C tools/etcd -o "$@" -ldflags '-s -w' go.etcd.io/etcd/server/v3
+
+$(PROGRAMS)/coredns:
+	$(ANNOUNCE)
+	CGO_ENABLED=0 go build -C tools/coredns -o "$@" -ldflags '-s -w' .
+
+$(PROGRAMS)/pause: test/node/pause/main.go
+	$(ANNOUNCE)
+	CGO_ENABLED=0 go build -o "$@" -ldflags '-s -w' ./test/node/pause
 
 $(CACHE)/dragonfly-operator-crd-$(OPERATOR).yaml:
 	@mkdir -p "$(@D)"
