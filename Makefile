@@ -112,7 +112,7 @@ playground-build: ## Build that page into PLAYGROUND, bin/playground unless set 
 
 .PHONY: playground-test
 playground-test: playground-build ## Test that page in a headless browser (needs Go and Chromium)
-	PLAYGROUND="$(abspath $(PLAYGROUND))" go test -C playground/test -count=1 -v ./...
+	PLAYGROUND="$(abspath $(PLAYGROUND))" go test -C playground/test -count=1 -timeout 30m -v .
 
 .PHONY: generate
 generate: ## Write the schemas, the Krmfile and the reference from the Go types of the API (needs Go)

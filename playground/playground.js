@@ -16,7 +16,7 @@ function element(name, attributes = {}, ...children) {
 // ---- YAML in colour -------------------------------------------------------------------------------------------
 
 const key = /^(\s*(?:- +)*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s#:{}[\],"'&*!|>%@`-][^#:]*(?::\S[^#:]*)*)(:)(?=\s|$)/;
-const parts = /(^|\s)(#.*)$|("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?)|([{}[\],])|([^\s{}[\],"'#:]+(?=:\s))|([^\s{}[\],"']+)|(\s+)|(.)/g;
+const parts = /(?<=^|\s)(#.*)$|("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?)|([{}[\],])|([^\s{}[\],"'#:]+(?=:\s))|([^\s{}[\],"']+)|(\s+)|(.)/g;
 const literal = /^(?:-?\d[\d.]*|true|false|null|~)$/;
 
 // colour returns the line as spans. It looks at no more than the line, so what stands in a block of text is
@@ -36,8 +36,7 @@ function colour(line) {
     add('mark', found[3]);
     rest = line.slice(found[0].length);
   }
-  for (const [, before, comment, string, mark, name, word, space, other] of rest.matchAll(parts)) {
-    add('', before);
+  for (const [, comment, string, mark, name, word, space, other] of rest.matchAll(parts)) {
     add('comment', comment);
     add('string', string);
     add('mark', mark);
@@ -71,7 +70,7 @@ class Editor {
       this.paint();
       changed();
     });
-    this.area.addEventListener('keydown', (event) => this.indent(event));
+    this.area.addEventListener('beforeinput', (event) => this.indent(event));
   }
 
   get text() { return this.area.value; }
@@ -89,7 +88,7 @@ class Editor {
 
   // indent starts a new line below the one before. Tab is left alone: it leads to the next control.
   indent(event) {
-    if (event.key !== 'Enter' || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.inputType !== 'insertLineBreak') return;
     const before = this.text.slice(0, this.area.selectionStart);
     const [, spaces, opens] = /([ ]*)[^\n]*?(:\s*)?$/.exec(before.slice(before.lastIndexOf('\n') + 1));
     if (!spaces && !opens) return;
@@ -133,7 +132,8 @@ const configuration = new Editor('configuration', edited);
 
 // ---- The generator --------------------------------------------------------------------------------------------
 
-let shown = { manifests: [], messages: [], claims: [], sizes: [], profiles: [] };
+let shown = { manifests: [], messages: [], claims: [], profiles: [] };
+const sizes = { names: [], of: undefined }; // those of the configuration
 let stale = false; // the manifests are those of an input before
 let chosen = 0;
 let timer;
@@ -166,14 +166,16 @@ function render() {
   clearTimeout(timer);
   remember();
   if (!globalThis.dragonfly) return;
-  const began = performance.now();
   const next = JSON.parse(globalThis.dragonfly.preview(claim.text, configuration.text));
-  const took = Math.max(1, Math.round(performance.now() - began));
+  if (sizes.of !== configuration.text) {
+    const names = JSON.parse(globalThis.dragonfly.sizes(configuration.text));
+    if (names.length > 0) sizes.names = names; // an error in the configuration hides them
+    sizes.of = configuration.text;
+  }
   const errors = next.messages.filter(({ severity }) => severity === 'error').length;
   const warnings = next.messages.filter(({ severity }) => severity === 'warning').length;
   stale = errors > 0 && shown.manifests.length > 0;
   if (stale) next.manifests = shown.manifests;
-  if (next.sizes.length === 0) next.sizes = shown.sizes; // an error in the configuration hides them
   shown = next;
 
   claim.showMessages(next.messages.filter(({ file }) => file !== configuration.file));
@@ -181,7 +183,7 @@ function render() {
   const count = (n, what) => `${n} ${what}${n === 1 ? '' : 's'}`;
   if (errors) status(count(errors, 'error'), 'error');
   else if (warnings) status(`${count(next.manifests.length, 'object')}, ${count(warnings, 'warning')}`, 'warning');
-  else status(`${count(next.manifests.length, 'object')} in ${took} ms`, 'good');
+  else status(count(next.manifests.length, 'object'), 'good');
   showPickers();
   showManifests();
 }
@@ -201,8 +203,8 @@ function claimAtCaret() {
 
 function showPickers() {
   const at = claimAtCaret();
-  fill($('size'), at?.size ?? '', [['', 'default'], ...shown.sizes.map((name) => [name, name])]);
-  $('size').disabled = !at || shown.sizes.length === 0;
+  fill($('size'), at?.size ?? '', [['', 'default'], ...sizes.names.map((name) => [name, name])]);
+  $('size').disabled = !at || sizes.names.length === 0;
   fill($('profile'), at?.profile ?? '', [['', 'none'], ...shown.profiles.map((name) => [name, name])]);
   $('profile').disabled = !at;
   $('profile-picker').hidden = shown.profiles.length === 0;
@@ -231,7 +233,7 @@ pick($('profile'), 'withProfile');
 claim.area.addEventListener('keyup', showPickers);
 claim.area.addEventListener('click', showPickers);
 
-$('example').append(element('option', { value: '', disabled: true, hidden: true }, 'choose one'),
+$('example').append(element('option', { value: '', disabled: true, hidden: true }, 'none: edited'),
   ...examples.map(({ id, title }) => element('option', { value: id }, title)));
 $('example').addEventListener('change', () => {
   const { id } = take(examples.find((example) => example.id === $('example').value));

@@ -44,9 +44,6 @@ type Preview struct {
 	Messages  []Message  `json:"messages"`
 	// Claims are those of the claim text, in its order.
 	Claims []Claim `json:"claims"`
-	// Sizes are what a claim can name, the smallest first; none where the generator does not say because of
-	// an error in the configuration.
-	Sizes []string `json:"sizes"`
 	// Profiles are those of the configuration, in its order.
 	Profiles []string `json:"profiles"`
 }
@@ -82,7 +79,7 @@ type Claim struct {
 
 // Of runs the generator. Random is where passwords come from if the configuration asks for random ones.
 func Of(claims, configuration string, random io.Reader) Preview {
-	shown := Preview{Manifests: []Manifest{}, Messages: []Message{}, Claims: []Claim{}, Sizes: []string{}, Profiles: []string{}}
+	shown := Preview{Manifests: []Manifest{}, Messages: []Message{}, Claims: []Claim{}, Profiles: []string{}}
 	items, problems := parse(ClaimFile, claims)
 	shown.Messages = append(shown.Messages, problems...)
 	configs, problems := parse(ConfigurationFile, configuration)
@@ -100,10 +97,7 @@ func Of(claims, configuration string, random io.Reader) Preview {
 	if len(shown.Messages) > 0 {
 		return shown
 	}
-	shown.Sizes = append(shown.Sizes, sizes(configs)...)
-
-	in := resourceList(items, configs)
-	out, results := run(in, random)
+	out, results := run(resourceList(items, configs), random)
 	shown.Messages = append(shown.Messages, messages(results, append(items, configs...))...)
 	for _, m := range shown.Messages {
 		if m.Severity == Error {
@@ -170,13 +164,18 @@ func about(result *fn.Result, sources []source) (source, bool) {
 
 var sizesInMessage = regexp.MustCompile(`the sizes are ([^;]+)$`)
 
-// sizes asks the generator for the sizes of the configuration: it answers a claim with a size that cannot be
-// with those that can.
-func sizes(configs []source) []string {
+// Sizes returns what a claim can name, the smallest first; none where the generator does not say because of an
+// error in the configuration. It asks the generator, which answers a claim with a size that cannot be with those
+// that can.
+func Sizes(configuration string) []string {
+	configs, problems := parse(ConfigurationFile, configuration)
+	if len(problems) > 0 {
+		return []string{}
+	}
 	probe, problems := parse(ClaimFile, fmt.Sprintf(`{apiVersion: %s/%s, kind: %s, metadata: {name: a, namespace: a}, spec: {size: "?"}}`,
 		v1alpha1.Group, v1alpha1.Version, v1alpha1.ClaimKind))
 	if len(problems) > 0 {
-		return nil
+		return []string{}
 	}
 	_, results := run(resourceList(probe, configs), strings.NewReader(""))
 	for _, m := range messages(results, nil) {
@@ -184,7 +183,7 @@ func sizes(configs []source) []string {
 			return strings.Split(found[1], ", ")
 		}
 	}
-	return nil
+	return []string{}
 }
 
 func claimsOf(items []source) []Claim {

@@ -117,11 +117,12 @@ func TestNothingTyped(t *testing.T) {
 }
 
 func TestSizesAndProfiles(t *testing.T) {
-	assert.Equal(t, []string{"micro", "small", "medium", "large"}, of("", "").Sizes)
-	shown := of(claim, configuration+"  sizes:\n    tiny: {limits: {cpu: 100m, memory: 400Mi}}\n  profiles:\n    cache: {}\n    durable: {}\n")
+	assert.Equal(t, []string{"micro", "small", "medium", "large"}, preview.Sizes(""))
+	assert.Equal(t, []string{"tiny", "micro", "small", "medium", "large"},
+		preview.Sizes(configuration+"  sizes:\n    tiny: {limits: {cpu: 100m, memory: 400Mi}}\n"))
+	assert.Empty(t, preview.Sizes("{"))
+	shown := of(claim, configuration+"  profiles:\n    cache: {}\n    durable: {}\n")
 	assert.Equal(t, []string{"cache", "durable"}, shown.Profiles)
-	shown = of(claim, configuration+"  sizes:\n    tiny: {limits: {cpu: 100m, memory: 400Mi}}\n")
-	assert.Equal(t, []string{"tiny", "micro", "small", "medium", "large"}, shown.Sizes)
 }
 
 func TestWithSize(t *testing.T) {

@@ -1,7 +1,8 @@
 //go:build js && wasm
 
-// Command wasm is the generator in a browser. It puts three functions into the page's `dragonfly`: preview,
-// withSize and withProfile, which are those of package preview, with JSON for what is not a string or a number.
+// Command wasm is the generator in a browser. It puts four functions into the page's `dragonfly`: preview,
+// sizes, withSize and withProfile, which are those of package preview, with JSON for what is not a string or a
+// number.
 package main
 
 import (
@@ -21,11 +22,10 @@ func main() {
 
 	dragonfly := js.Global().Get("Object").New()
 	dragonfly.Set("preview", js.FuncOf(func(_ js.Value, args []js.Value) any {
-		shown, err := json.Marshal(preview.Of(args[0].String(), args[1].String(), mathrand.NewChaCha8(seed)))
-		if err != nil {
-			panic(err) // strings and numbers can always be written
-		}
-		return string(shown)
+		return encode(preview.Of(args[0].String(), args[1].String(), mathrand.NewChaCha8(seed)))
+	}))
+	dragonfly.Set("sizes", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		return encode(preview.Sizes(args[0].String()))
 	}))
 	dragonfly.Set("withSize", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		return preview.WithSize(args[0].String(), args[1].Int(), args[2].String())
@@ -35,4 +35,12 @@ func main() {
 	}))
 	js.Global().Set("dragonfly", dragonfly)
 	select {} // the functions are called as long as the page lives
+}
+
+func encode(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // strings and numbers can always be written
+	}
+	return string(text)
 }
