@@ -20,6 +20,8 @@ DRAGONFLY_OPERATOR_CRD ?= $(CACHE)/dragonfly-operator-crd-$(OPERATOR).yaml
 # DIST is where a release is built, for each of PLATFORMS.
 DIST      ?= dist
 PLATFORMS  = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+# PLAYGROUND is where the page to try it in is built.
+PLAYGROUND ?= bin/playground
 # The same program for everybody: what Go takes from its user's settings into a program, spelled out.
 REPRODUCIBLY = env -u GOEXPERIMENT GOFLAGS='-trimpath -buildvcs=false' GOWORK=off CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off
 LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/internal/cli.version=$(VERSION)
@@ -105,6 +107,25 @@ node-test: $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node (needs root, 
 .PHONY: observability-test
 observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; builds promtool at first, some minutes)
 	PATH="$(CURDIR)/bin:$$PATH" go test -C tools/prometheus -count=1 .
+
+.PHONY: playground
+playground: playground-build ## Try the generator in a browser, on localhost (needs Go)
+	@go run ./playground/serve -dir "$(PLAYGROUND)"
+
+# Without inlining the program is a sixth smaller, and a claim still takes milliseconds. The file is compressed here, as
+# not every server does that.
+.PHONY: playground-build
+playground-build: ## Build that page into PLAYGROUND, bin/playground unless set (needs Go)
+	@rm -rf "$(PLAYGROUND)" && mkdir -p "$(PLAYGROUND)"
+	@echo "compiling the generator to WebAssembly, which takes some minutes at first"
+	@GOOS=js GOARCH=wasm $(REPRODUCIBLY) go build -gcflags=all=-l -ldflags '-s -w' -o "$(PLAYGROUND)/generator.wasm" ./playground/wasm
+	@gzip -9n "$(PLAYGROUND)/generator.wasm"
+	@cp playground/*.html playground/*.css playground/*.js playground/*.svg "$$(go env GOROOT)/lib/wasm/wasm_exec.js" "$(PLAYGROUND)"
+	@echo "built $(PLAYGROUND)"
+
+.PHONY: playground-test
+playground-test: playground-build ## Test that page in a headless browser (needs Go and Chromium)
+	PLAYGROUND="$(abspath $(PLAYGROUND))" go test -C playground/test -count=1 -timeout 30m -v .
 
 .PHONY: generate
 generate: ## Write the schemas, the Krmfile and the reference from the Go types of the API (needs Go)

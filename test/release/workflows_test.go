@@ -18,6 +18,8 @@ import (
 // granted is what each job may do. Who adds a permission adds it here too, and says in the workflow what for.
 var granted = map[string]map[string]string{
 	"ci.yml ci":           nil, // what the workflow has: it reads
+	"pages.yml build":     nil,
+	"pages.yml deploy":    {"pages": "write", "id-token": "write"},
 	"release.yml ci":      {"contents": "read"},
 	"release.yml dist":    {"contents": "read"},
 	"release.yml image":   {"contents": "read", "packages": "write", "id-token": "write", "attestations": "write"},
@@ -28,6 +30,7 @@ var granted = map[string]map[string]string{
 // that may write, as pull_request_target and workflow_run do.
 var triggers = map[string][]string{
 	"ci.yml":      {"pull_request", "push", "workflow_call"},
+	"pages.yml":   {"push"},
 	"release.yml": {"push"},
 }
 
@@ -61,7 +64,7 @@ func workflows(t *testing.T) map[string][]byte {
 		require.NoError(t, err)
 		all[filepath.Base(file)] = text
 	}
-	require.ElementsMatch(t, []string{"ci.yml", "release.yml"}, names(all))
+	require.ElementsMatch(t, []string{"ci.yml", "pages.yml", "release.yml"}, names(all))
 	return all
 }
 
