@@ -67,7 +67,7 @@ bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Measure the pr
 .PHONY: lint
 lint: bin/golangci-lint bin/actionlint ## Check format, vet and lint (needs Go; builds the linter at first, some minutes)
 	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
-	go vet ./... && go vet -tags e2e,conformance,dist,node ./test/... && go vet -C tools/generate .
+	go vet ./... && go vet -tags e2e,conformance,dist,node ./test/... && go vet -C tools/generate . && go vet -C playground/test .
 	bin/golangci-lint run --build-tags e2e,conformance,dist,node
 	bin/actionlint
 
