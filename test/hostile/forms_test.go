@@ -3,7 +3,6 @@
 package hostile_test
 
 import (
-	"os"
 	"strings"
 	"testing"
 
