@@ -41,6 +41,9 @@ func IsOrchestrators(annotation string) bool {
 		strings.HasSuffix(domain, ".config.k8s.io") || domain == "internal.kpt.dev"
 }
 
+// KustomizeID is an annotation that is on every item from kustomize's transformers, and on none from kpt.
+const KustomizeID = "kustomize.config.k8s.io/id"
+
 // PackagePath is kpt's annotation for the package that an item is in.
 const PackagePath = InternalPrefix + "package-path"
 
@@ -212,6 +215,18 @@ type List struct {
 
 	document *yaml.Node // the list as it came; nil in one of NewList
 	byID     map[ID][]*Item
+}
+
+// Without returns a list to look things up in that lacks some of the items.
+func (l *List) Without(dropped func(*Item) bool) *List {
+	rest := &List{FunctionConfig: l.FunctionConfig, byID: map[ID][]*Item{}}
+	for _, item := range l.Items {
+		if !dropped(item) {
+			rest.Items = append(rest.Items, item)
+			rest.byID[item.ID] = append(rest.byID[item.ID], item)
+		}
+	}
+	return rest
 }
 
 // All returns the items, and after each List what it holds.
