@@ -109,7 +109,7 @@ func (p *program) fragments() []message {
 // helpText returns all that the program prints when it is asked for help.
 func helpText() string {
 	var out bytes.Buffer
-	for _, args := range [][]string{{"help"}, {"help", "render"}, {"help", "install"}, {"help", "version"}, {"help", "help"}} {
+	for _, args := range [][]string{{"help"}, {"help", "render"}, {"help", "install"}, {"help", "keep-password"}, {"help", "version"}, {"help", "help"}} {
 		cli.Run(args, cli.Streams{Out: &out, Err: &out})
 	}
 	return out.String()
