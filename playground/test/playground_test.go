@@ -37,7 +37,7 @@ const path = "/dragonfly-generator/"
 const limit = 5_000_000
 
 // patience is for a browser on a machine that does other things too.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 type step = chromedp.Action[chromedp.Void]
 
