@@ -161,3 +161,6 @@ func (n Name) ID() krm.ID { return n.id(v1alpha1.Group, v1alpha1.ClaimKind, n.Na
 
 // PasswordContainer is the name of the init container that makes the password in the cluster.
 const PasswordContainer = "password"
+
+// CertificateID identifies the certificate of cert-manager that the instance's TLS is with.
+func (n Name) CertificateID() krm.ID { return n.id("cert-manager.io", "Certificate", n.Name) }
