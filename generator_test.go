@@ -2,129 +2,99 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
-	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/internal/golden"
+	"github.com/bizmatters/dragonfly-generator/internal/program"
 	"github.com/bizmatters/dragonfly-generator/internal/sametext"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected files from what the program does, for review with git diff")
+var update = flag.Bool("update", false, "rewrite the expected output from what the program does, for review with git diff")
 
-// runMain makes the test binary behave as the program, so that the golden cases run the real main in a
-// process of its own. In scripts it does so when it is called by the program's name.
-const runMain = "DRAGONFLY_GENERATOR_TEST_RUN_MAIN"
+func TestMain(m *testing.M) { program.Main(m) }
 
-func TestMain(m *testing.M) {
-	if os.Getenv(runMain) != "" {
-		main()
-		return
-	}
-	testscript.Main(m, map[string]func(){"dragonfly-generator": main})
-}
-
-// run runs the program as an orchestrator does.
-func run(t *testing.T, stdin []byte, env ...string) (stdout, stderr string, exitCode int) {
-	t.Helper()
-	cmd := program(t.Context(), t, env...)
-	cmd.Stdin = bytes.NewReader(stdin)
-	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
-	if err := cmd.Run(); err != nil {
-		var exit *exec.ExitError
-		require.ErrorAs(t, err, &exit)
-		exitCode = exit.ExitCode()
-	}
-	return out.String(), errOut.String(), exitCode
-}
-
-// program is the program with that environment and no other.
-func program(ctx context.Context, t *testing.T, env ...string) *exec.Cmd {
-	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	cmd := exec.CommandContext(ctx, self)
-	cmd.Env = append([]string{runMain + "=1", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}, env...)
-	return cmd
-}
-
-// TestGolden runs each directory of testdata: input.yaml on stdin, with the variables of the file env,
-// has to give output.yaml on stdout, and stderr.txt with the exit code in its last line.
+// TestGolden runs each case of testdata/golden.
 //
-// Beside the files it checks what holds for every input: on an error the items leave as they came; on
-// success a second run over the output changes nothing.
+// Beside what the case expects it checks what holds for every input: on an error the items leave as they
+// came; on success a second run over the output changes nothing.
 func TestGolden(t *testing.T) {
-	inputs, err := filepath.Glob("testdata/*/input.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, inputs)
-	for _, input := range inputs {
-		dir := filepath.Dir(input)
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			t.Parallel()
-			stdin, err := os.ReadFile(input)
-			require.NoError(t, err)
-			env := lines(t, filepath.Join(dir, "env"))
-
-			stdout, stderr, exitCode := run(t, stdin, env...)
-			if exitCode != 0 {
-				stderr += fmt.Sprintf("exit code %d\n", exitCode)
+	byFamily := map[string][]golden.Case{}
+	for _, c := range golden.Cases(t) {
+		byFamily[c.Family] = append(byFamily[c.Family], c)
+	}
+	for family, cases := range byFamily {
+		t.Run(family, func(t *testing.T) {
+			for _, c := range cases {
+				t.Run(c.Name, func(t *testing.T) {
+					t.Parallel()
+					checkCase(t, c)
+				})
 			}
-			golden(t, filepath.Join(dir, "output.yaml"), sametext.MaskRandom(stdout))
-			golden(t, filepath.Join(dir, "stderr.txt"), stderr)
-
-			if exitCode != 0 {
-				if stdout != "" {
-					sametext.Assert(t, itemsOf(t, string(stdin)), itemsOf(t, stdout), "the items must leave as they came")
-				}
-				return
-			}
-			again, _, exitCode := run(t, []byte(stdout), env...)
-			assert.Zero(t, exitCode, "the second run must succeed")
-			sametext.Assert(t, stdout, again, "the second run must change nothing")
 		})
 	}
 }
 
-func lines(t *testing.T, file string) []string {
+func checkCase(t *testing.T, c golden.Case) {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	require.NoError(t, err)
-	return strings.Split(strings.TrimSpace(string(text)), "\n")
-}
-
-// golden compares with a file. No file stands for no text.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
+	got := program.Call(c.Input, c.Env...)
+	stdout, stderr := sametext.MaskRandom(got.Stdout), withExitCode(got)
 	if *update {
-		if got == "" {
-			err := os.Remove(file)
-			require.True(t, err == nil || errors.Is(err, os.ErrNotExist))
-			return
+		require.NoError(t, c.Update(stdout, stderr))
+	} else {
+		sametext.Assert(t, c.Output, stdout, c.Reason)
+		sametext.Assert(t, c.Stderr, stderr, c.Reason)
+	}
+	if got.ExitCode != 0 {
+		if got.Stdout != "" {
+			sametext.Assert(t, itemsOf(t, string(c.Input)), itemsOf(t, got.Stdout), "the items must leave as they came")
 		}
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o600))
 		return
 	}
-	want, err := os.ReadFile(file)
-	if !errors.Is(err, os.ErrNotExist) {
-		require.NoError(t, err)
+	again := program.Call([]byte(got.Stdout), c.Env...)
+	assert.Zero(t, again.ExitCode, "the second run must succeed")
+	sametext.Assert(t, got.Stdout, again.Stdout, "the second run must change nothing")
+}
+
+// withExitCode returns what is on stderr, with the exit code in the last line unless that is 0.
+func withExitCode(r program.Result) string {
+	if r.ExitCode == 0 {
+		return r.Stderr
 	}
-	sametext.Assert(t, string(want), got, file)
+	return r.Stderr + fmt.Sprintf("exit code %d\n", r.ExitCode)
+}
+
+// The golden cases run in the test's own process. These show that as a process of its own, with real streams and
+// a real environment, the program does the same.
+func TestGoldenAsProcess(t *testing.T) {
+	for _, name := range []string{"claim/size-small", "claim/every-problem-at-once", "config/image-latest", "kpt/first-render", "input/empty", "seed/white-space"} {
+		t.Run(name, func(t *testing.T) {
+			c := golden.Find(t, name)
+			got := program.Start(t, c.Input, c.Env...)
+			sametext.Assert(t, c.Output, sametext.MaskRandom(got.Stdout), c.Reason)
+			sametext.Assert(t, c.Stderr, withExitCode(got), c.Reason)
+		})
+	}
+}
+
+// Windows ends lines in its own way, which changes nothing in what is made. (Editors and Git change line breaks in
+// golden cases, so this is not one of them.)
+func TestWindowsLineBreaks(t *testing.T) {
+	c := golden.Find(t, "claim/size-small")
+	got := program.Call(bytes.ReplaceAll(c.Input, []byte("\n"), []byte("\r\n")), c.Env...)
+	assert.Zero(t, got.ExitCode)
+	assert.Empty(t, got.Stderr)
+	sametext.Assert(t, c.Output, got.Stdout, "the output must be that of plain line breaks")
+	again := program.Call([]byte(got.Stdout), c.Env...)
+	sametext.Assert(t, got.Stdout, again.Stdout, "the second run must change nothing")
 }
 
 // itemsOf returns the items in one form, whatever the indentation they came in.
@@ -149,13 +119,13 @@ func TestManyProblems(t *testing.T) {
 	for i := range unknown {
 		fmt.Fprintf(&list, "    field%d: x\n", i)
 	}
-	stdout, stderr, exitCode := run(t, []byte(list.String()))
-	assert.Equal(t, 1, exitCode)
-	got := strings.Split(strings.TrimSpace(stderr), "\n")
+	result := program.Call([]byte(list.String()))
+	assert.Equal(t, 1, result.ExitCode)
+	got := strings.Split(strings.TrimSpace(result.Stderr), "\n")
 	require.Len(t, got, unknown)
 	assert.Equal(t, "error: DragonflyInstance my-namespace/my-cache: spec.field0: unknown field; remove it", got[0])
 	assert.Equal(t, "error: DragonflyInstance my-namespace/my-cache: spec.field9999: unknown field; remove it", got[unknown-1])
-	sametext.Assert(t, itemsOf(t, list.String()), itemsOf(t, stdout), "the items must leave as they came")
+	sametext.Assert(t, itemsOf(t, list.String()), itemsOf(t, result.Stdout), "the items must leave as they came")
 }
 
 // TestNoLeaks sends a marker in as password, as seed and as encrypted value, in every form that YAML has,
@@ -239,9 +209,9 @@ func TestNoLeaks(t *testing.T) {
 		"in the connection Secret, ": 0, "as the seed, ": 0,
 	} {
 		for field, value := range map[string]string{"data": forms["base64"], "stringData": forms["plain"]} {
-			_, stderr, exitCode := run(t, []byte(strings.ReplaceAll(lists[where+field], "VALUE", value)))
-			assert.Equal(t, want, exitCode, where+field)
-			assert.NotContains(t, stderr, "not valid YAML", where+field)
+			got := program.Call([]byte(strings.ReplaceAll(lists[where+field], "VALUE", value)))
+			assert.Equal(t, want, got.ExitCode, where+field)
+			assert.NotContains(t, got.Stderr, "not valid YAML", where+field)
 		}
 	}
 
@@ -250,16 +220,15 @@ func TestNoLeaks(t *testing.T) {
 		for form, value := range forms {
 			t.Run(where+"/"+form, func(t *testing.T) {
 				t.Parallel()
-				stdout, stderr, exitCode := run(t, []byte(strings.ReplaceAll(list, "VALUE", value)))
+				got := program.Call([]byte(strings.ReplaceAll(list, "VALUE", value)))
+				stdout, stderr := got.Stdout, got.Stderr
 				assert.False(t, strings.Contains(stderr, "hunter2"), "stderr must not show the secret")
-				assert.NotContains(t, stderr, "goroutine", "no panic")
-
 				_, results, _ := strings.Cut(stdout, "\nresults:\n")
 				assert.False(t, strings.Contains(results, "hunter2"), "the results must not show the secret")
 				encoded := base64.StdEncoding.EncodeToString([]byte(marker))
 				assert.False(t, strings.Contains(stderr+results, encoded[:20]), "nor in base64")
 
-				if exitCode == 0 && where != "in a field of the claim" {
+				if got.ExitCode == 0 && where != "in a field of the claim" {
 					rest := dataLine.ReplaceAllString(stdout, "")
 					assert.False(t, strings.Contains(rest, encoded[:20]), "only the data of Secrets may hold it")
 					if !strings.Contains(value, "\n") {
@@ -272,9 +241,9 @@ func TestNoLeaks(t *testing.T) {
 
 	for form, value := range map[string]string{"whole": marker + " ", "short": "hunter2"} {
 		t.Run("seed in the environment/"+form, func(t *testing.T) {
-			stdout, stderr, exitCode := run(t, []byte(head+"items:"+claim("")), "DRAGONFLY_PASSWORD_SEED="+value)
-			assert.Equal(t, 1, exitCode)
-			assert.False(t, strings.Contains(stdout+stderr, "hunter2"), "nothing may show the seed")
+			got := program.Call([]byte(head+"items:"+claim("")), "DRAGONFLY_PASSWORD_SEED="+value)
+			assert.Equal(t, 1, got.ExitCode)
+			assert.False(t, strings.Contains(got.Stdout+got.Stderr, "hunter2"), "nothing may show the seed")
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
@@ -42,6 +43,9 @@ var (
 	specFields     = decode.Fields(reflect.TypeFor[v1alpha1.DragonflyInstanceSpec]())
 	metadataFields = decode.Fields(reflect.TypeFor[v1alpha1.Metadata]())
 )
+
+// GroupKind is that of a claim.
+var GroupKind = schema.GroupKind{Group: v1alpha1.Group, Kind: v1alpha1.ClaimKind}
 
 // Claim is a claim that has been validated, with its defaults filled in.
 type Claim struct {
@@ -347,7 +351,7 @@ func (v *validator) size(spec *yaml.Node, cfg config.Config) instance.Size {
 		return size
 	}
 	names := cfg.Sizes.Names()
-	field := report.Field{Path: "spec.Size"}
+	field := report.Field{Path: "spec.size"}
 	if !yamlnode.IsString(n) {
 		v.Errorf(field, "must be a string; write one of %s", strings.Join(names, ", "))
 		return instance.Size{}
@@ -370,7 +374,7 @@ func (v *validator) storageGB(spec *yaml.Node, cfg config.Config) int {
 	if yamlnode.IsNull(n) {
 		return cfg.Storage.DefaultGB
 	}
-	field := report.Field{Path: "spec.StorageGB"}
+	field := report.Field{Path: "spec.storageGB"}
 	if n.Kind != yaml.ScalarNode {
 		v.Errorf(field, "must be a whole number of GiB, but is %s; write a number", yamlnode.KindName(n))
 		return 0

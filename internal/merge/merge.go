@@ -282,6 +282,9 @@ func (m *merger) tellPassword(p plan.Plan) {
 	if p.Notes.CouldMove {
 		m.results.Infof(p.Item, "the password stays in plain text in the Secret %s, because it is there already; to move it into the cluster without changing it, see docs/passwords.md", p.Instance.PasswordSecret())
 	}
+	if p.Notes.EntersCluster {
+		m.results.Warnf(p.Item, "moves its password into the cluster, and applying a Secret without the password removes the live one, unless that is prevented first; follow docs/passwords.md before you apply this")
+	}
 	if p.Notes.LeavesCluster {
 		m.results.Warnf(p.Item, "had a password that its pod made, and gets another one from the seed, so clients have to restart; to keep it, bring the live Secret %s and set the password source %s",
 			p.Instance.PasswordSecret(), v1alpha1.Existing)

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 	k8syaml "sigs.k8s.io/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/internal/golden"
 	"github.com/bizmatters/dragonfly-generator/internal/patch"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -142,15 +143,22 @@ func TestAsKubectlDoesIt(t *testing.T) {
 		"spec: {template: {spec: {containers: [{name: dragonfly, resources: {limits: {cpu: null, memory: 4Gi, hugepages-2Mi: 1Gi}}}]}}}",
 		"spec: {template: {spec: {initContainers: [{name: a, env: [{name: A, value: b}]}]}}}",
 	}
-	files, err := filepath.Glob("../../testdata/config-*/input.yaml")
-	require.NoError(t, err)
+	configs := map[string]string{}
+	for _, c := range golden.Cases(t) {
+		if c.Family == "config" {
+			configs[c.Name] = string(c.Input)
+		}
+	}
 	examples, err := filepath.Glob("../../examples/platforms/*/dragonfly-generator.yaml")
 	require.NoError(t, err)
-	found := 0
-	for _, file := range append(files, examples...) {
+	for _, file := range examples {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		document, err := yaml.Parse(string(text))
+		configs[file] = string(text)
+	}
+	found := 0
+	for name, text := range configs {
+		document, err := yaml.Parse(text)
 		if err != nil || yamlnode.IsNull(document.YNode()) {
 			continue // some are broken for a reason
 		}
@@ -159,7 +167,7 @@ func TestAsKubectlDoesIt(t *testing.T) {
 			config = functionConfig
 		}
 		change := yamlnode.Get(config, "spec", "overrides", "statefulSet")
-		if change == nil || change.Kind != yaml.MappingNode || strings.Contains(file, "refused") {
+		if change == nil || change.Kind != yaml.MappingNode || strings.Contains(name, "refused") {
 			continue
 		}
 		found++
