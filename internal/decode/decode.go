@@ -143,7 +143,7 @@ func (d decoder) opaque(n *yaml.Node, path string, into reflect.Value) bool {
 
 func (d decoder) object(n *yaml.Node, path string, into reflect.Value) bool {
 	if n.Kind != yaml.MappingNode {
-		d.notAnObject(n, path)
+		d.NotAnObject(n, path)
 		return false
 	}
 	names := Fields(into.Type())
@@ -186,7 +186,7 @@ func fieldOf(into reflect.Value, name string) reflect.Value {
 
 func (d decoder) mapping(n *yaml.Node, path string, into reflect.Value) bool {
 	if n.Kind != yaml.MappingNode {
-		d.notAnObject(n, path)
+		d.NotAnObject(n, path)
 		return false
 	}
 	into.Set(reflect.MakeMap(into.Type()))

@@ -126,13 +126,14 @@ func (o *Object) Mapping(n *yaml.Node, path ...string) *yaml.Node {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		o.notAnObject(n, strings.Join(path, "."))
+		o.NotAnObject(n, strings.Join(path, "."))
 		return nil
 	}
 	return n
 }
 
-func (o *Object) notAnObject(n *yaml.Node, path string) {
+// NotAnObject reports what stands at path in place of an object.
+func (o *Object) NotAnObject(n *yaml.Node, path string) {
 	o.Errorf(report.Field{Path: path}, "must be an object, but is %s; give it fields of its own", yamlnode.KindName(n))
 }
 
