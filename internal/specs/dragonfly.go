@@ -40,6 +40,7 @@ type (
 		ServiceAccountName       string                        `json:"serviceAccountName,omitempty"`
 		InitContainers           []corev1.Container            `json:"initContainers,omitempty"`
 		AdditionalVolumes        []corev1.Volume               `json:"additionalVolumes,omitempty"`
+		TLSSecretRef             *corev1.SecretReference       `json:"tlsSecretRef,omitempty"`
 	}
 
 	dragonflyAuthentication struct {
@@ -47,6 +48,7 @@ type (
 	}
 
 	dragonflySnapshot struct {
+		Dir                       string                            `json:"dir,omitempty"`
 		Cron                      string                            `json:"cron,omitempty"`
 		PersistentVolumeClaimSpec *corev1.PersistentVolumeClaimSpec `json:"persistentVolumeClaimSpec,omitempty"`
 	}
@@ -76,7 +78,6 @@ func Dragonfly(inst instance.Instance, cfg config.Config) (any, error) {
 	// The operator has Dragonfly write its log to files too, in the temporary folder, and mounts nothing
 	// there.
 	container.SecurityContext.ReadOnlyRootFilesystem = nil
-	volume := dataClaim(inst, cfg).Spec
 	object := &dragonfly{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "dragonflydb.io/v1alpha1", Kind: "Dragonfly"},
 		ObjectMeta: metadata,
@@ -88,7 +89,7 @@ func Dragonfly(inst instance.Instance, cfg config.Config) (any, error) {
 			Args:                     withoutOperatorFlags(container.Args),
 			Resources:                &container.Resources,
 			Authentication:           &dragonflyAuthentication{PasswordFromSecret: passwordKey(inst)},
-			Snapshot:                 &dragonflySnapshot{Cron: cfg.SnapshotCron, PersistentVolumeClaimSpec: &volume},
+			Snapshot:                 snapshotOfOperator(inst, cfg),
 			NodeSelector:             pod.NodeSelector,
 			Tolerations:              pod.Tolerations,
 			PodMetadata:              metadataOf(nil, template.Annotations),
@@ -98,9 +99,14 @@ func Dragonfly(inst instance.Instance, cfg config.Config) (any, error) {
 			ServiceSpec:              service,
 		},
 	}
-	if inst.InCluster {
+	if cfg.TLS.IsOn() {
+		object.Spec.TLSSecretRef = &corev1.SecretReference{Name: cfg.TLS.SecretName}
+	}
+	if needsAccount(inst, cfg) {
 		object.Spec.ServiceAccountName = inst.ServiceAccount()
-		object.Spec.InitContainers = []corev1.Container{passwordContainer(inst, cfg, OperatorVolume, false)}
+	}
+	if inst.InCluster {
+		object.Spec.InitContainers = []corev1.Container{passwordContainer(inst, cfg, operatorVolumeOf(cfg), false)}
 		object.Spec.AdditionalVolumes = passwordVolumes(inst, false)
 	}
 	return object, nil
@@ -108,6 +114,25 @@ func Dragonfly(inst instance.Instance, cfg config.Config) (any, error) {
 
 // OperatorVolume is the name that the operator gives the claim template of the data.
 const OperatorVolume = "df"
+
+// snapshotOfOperator returns where the operator's Dragonfly keeps its snapshots, nil for nowhere.
+func snapshotOfOperator(inst instance.Instance, cfg config.Config) *dragonflySnapshot {
+	switch cfg.Storage.Type {
+	case v1alpha1.NoStorage:
+		return nil
+	case v1alpha1.InBucket:
+		return &dragonflySnapshot{Cron: cfg.SnapshotCron, Dir: BucketFolder(inst, cfg)}
+	}
+	volume := dataClaim(inst, cfg).Spec
+	return &dragonflySnapshot{Cron: cfg.SnapshotCron, PersistentVolumeClaimSpec: &volume}
+}
+
+func operatorVolumeOf(cfg config.Config) string {
+	if volumeOf(cfg) == "" {
+		return ""
+	}
+	return OperatorVolume
+}
 
 // withoutOperatorFlags leaves out what the operator makes of the snapshot, and the file that it cannot mount into
 // the server's container.
@@ -119,7 +144,7 @@ func withoutOperatorFlags(flags []string) []string {
 
 // serviceOfOperator returns what the configuration's patch says of the Service, nil without one.
 func serviceOfOperator(inst instance.Instance, cfg config.Config) (*dragonflyService, error) {
-	if cfg.Overrides.Service == nil {
+	if len(cfg.Overrides.Service) == 0 {
 		return nil, nil
 	}
 	service, err := Service(inst, cfg)
