@@ -6,6 +6,7 @@ import (
 	"github.com/agext/levenshtein"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
@@ -31,7 +32,7 @@ func LikenessOf(item *krm.Item) Likeness {
 	group, _, hasVersion := strings.Cut(item.APIVersion, "/")
 	isGroupLost := !hasVersion && !strings.Contains(group, ".") // as in `v1alpha1`, or no apiVersion at all
 	switch {
-	case isClaim(item):
+	case instance.IsClaim(item):
 		return Unlike
 	case item.Kind == compositeKind && group == v1alpha1.Group:
 		return Lookalike

@@ -106,7 +106,7 @@ func Default() Config {
 // say, and reports what is wrong with it. A claim as functionConfig, or none at all, is the default
 // configuration.
 func Read(functionConfig *krm.Item, results *report.Results) Config {
-	if functionConfig == nil || functionConfig.Group == v1alpha1.Group && functionConfig.Kind == v1alpha1.ClaimKind {
+	if functionConfig == nil || instance.IsClaim(functionConfig) {
 		return Default()
 	}
 	r := reader{Object: decode.Object{Item: functionConfig, Results: results}, path: "spec", Config: Default()}
