@@ -76,7 +76,7 @@ type PasswordPolicy struct {
 
 // Overrides are strategic merge patches, nil for none.
 type Overrides struct {
-	StatefulSet, Service *yaml.Node
+	StatefulSet, Service, Dragonfly *yaml.Node
 }
 
 // syncWave is the one annotation of a claim that goes to its objects without being configured: it

@@ -18,6 +18,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -200,6 +201,8 @@ func (r *reader) overrides(spec v1alpha1.Overrides) {
 	}
 	take("statefulSet", spec.StatefulSet, &r.Overrides.StatefulSet, new(appsv1.StatefulSet))
 	take("service", spec.Service, &r.Overrides.Service, new(corev1.Service))
+	take("dragonfly", spec.Dragonfly, &r.Overrides.Dragonfly, new(operator.Dragonfly))
+	r.patchOfDragonfly()
 	if r.Backend == v1alpha1.Operator {
 		r.forOperator()
 	}

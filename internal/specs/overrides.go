@@ -80,6 +80,32 @@ func CheckOverrides(functionConfig *krm.Item, cfg config.Config, results *report
 		if cfg.Overrides.Service != nil {
 			checkService(&object, service(inst, cfg), cfg.Overrides.Service)
 		}
+		if cfg.Overrides.Dragonfly != nil && cfg.Backend == v1alpha1.Operator {
+			checkDragonfly(&object, inst, cfg, i == 0)
+		}
+	}
+}
+
+// checkDragonfly gives warnings if asked to: there is one for both instances.
+func checkDragonfly(object *decode.Object, inst instance.Instance, cfg config.Config, warns bool) {
+	const path = "spec.overrides.dragonfly"
+	ours, err := dragonfly(inst, cfg)
+	if err != nil {
+		return // that of overrides.service
+	}
+	theirs, err := patch.Apply(ours, cfg.Overrides.Dragonfly)
+	if err != nil {
+		object.Errorf(report.Field{Path: path}, "%s", err)
+		return
+	}
+	for _, finding := range judgeDragonfly(ours, theirs) {
+		field := report.Field{Path: path + "." + finding.path}
+		switch {
+		case !finding.isWarning:
+			object.Errorf(field, "%s", finding.text)
+		case warns:
+			object.Results.FieldWarnf(object.Item, field, "%s", finding.text)
+		}
 	}
 }
 
