@@ -37,9 +37,32 @@ demo: build bin/kustomize ## Print the manifests of the example (needs Go)
 	@PATH="$(CURDIR)/bin:$$PATH" DRAGONFLY_PASSWORD_SEED="an example seed, not for production" \
 		bin/kustomize build --enable-alpha-plugins --enable-exec examples/agent-executor-cache
 
+# Without what takes long on purpose. vet is in lint.
+QUICK = $$(go list ./... | grep -Ev '/test/(bench|faults|hostile)$$')
+
 .PHONY: test
-test: ## Run the tests (needs Go)
-	go test ./...
+test: ## Run the tests that take seconds (needs Go; compiles for some minutes at first)
+	@echo "compiling what is not compiled yet, one line a package; the first time takes some minutes"
+	@go build -v $$(go list -f '{{join .TestImports "\n"}}{{"\n"}}{{join .XTestImports "\n"}}' $(QUICK) | sort -u)
+	@echo "testing"
+	@go test -vet=off $(QUICK)
+
+.PHONY: test-all
+test-all: test check-generated test-hostile test-faults ## Run those that take minutes too (needs Go)
+
+.PHONY: test-hostile
+test-hostile: ## Feed the program 100 MB, a million keys and broken streams (needs Go; some minutes)
+	@echo "feeding the program what takes long or much memory; some inputs take half a minute"
+	go test -count=1 -v ./test/hostile
+
+.PHONY: test-faults
+test-faults: ## Kill the program hundreds of times while it writes, fill the disk, take permissions away (needs Go; some minutes)
+	@echo "killing the program while it writes, some hundred times"
+	go test -count=1 -v ./test/faults
+
+.PHONY: check-generated
+check-generated: ## Fail if schemas, Krmfile or reference are not what make generate writes (needs Go)
+	go run -C tools/generate . -check
 
 .PHONY: build
 build: ## Build bin/dragonfly-generator (needs Go)
@@ -67,7 +90,11 @@ bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Measure the pr
 .PHONY: lint
 lint: bin/golangci-lint bin/actionlint ## Check format, vet and lint (needs Go; builds the linter at first, some minutes)
 	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
-	go vet ./... && go vet -tags e2e,conformance,dist,node ./test/... && go vet -C tools/generate .
+	@for os in linux darwin windows; do \
+		echo "go vet for $$os, all tests included"; \
+		GOOS=$$os go vet -tags e2e,conformance,dist,node ./... || exit 1; \
+	done
+	go vet -C tools/generate . && go vet -C playground/test .
 	bin/golangci-lint run --build-tags e2e,conformance,dist,node
 	bin/actionlint
 
@@ -137,6 +164,7 @@ operator-crd: $(DRAGONFLY_OPERATOR_CRD)
 .PHONY: update
 update: ## Rewrite the golden files from what the program does; review with git diff (needs Go)
 	go test . ./examples ./test/script -update
+	go test ./docs -update
 
 .PHONY: update-e2e
 update-e2e: build bin/kustomize bin/sops ## The same for the examples with kpt and Docker (needs both)

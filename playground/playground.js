@@ -42,7 +42,7 @@ function colour(line) {
     add('mark', mark);
     add('key', name);
     add(word === '-' ? 'mark' : literal.test(word) ? 'literal' : '', word);
-    add('', space ?? other);
+    add(other === ':' ? 'mark' : '', space ?? other);
   }
   return spans;
 }
@@ -251,7 +251,7 @@ function showManifests() {
   chosen = same < 0 ? 0 : same;
   $('tabs').replaceChildren(...manifests.map((manifest, i) => {
     const tab = element('button', { type: 'button', role: 'tab', id: `tab-${i}`, 'aria-controls': 'panel', title: manifest.file },
-      element('span', { className: 'kind' }, manifest.kind), element('span', { className: 'name' }, manifest.name));
+      element('span', { className: 'kind' }, manifest.kind || 'no kind'), element('span', { className: 'name' }, manifest.name));
     tab.addEventListener('click', () => choose(i));
     return tab;
   }));

@@ -200,7 +200,7 @@ func TestClaimIsRefused(t *testing.T) {
 			}},
 	} {
 		var results report.Results
-		claims, _ := claim.Find(list(t, "", tc.claim), false, config.Default(), &results)
+		claims, _ := claim.Find(list(t, "", tc.claim), false, config.Platform{Config: config.Default()}, &results)
 		assert.Empty(t, claims, tc.reason)
 		assertProblems(t, tc.want, results.All(), tc.reason)
 	}
@@ -279,7 +279,7 @@ status: {conditions: []}
 		{"Null annotations are none.", annotated("null"), plain},
 	} {
 		var results report.Results
-		claims, _ := claim.Find(list(t, "", tc.claim), false, config.Default(), &results)
+		claims, _ := claim.Find(list(t, "", tc.claim), false, config.Platform{Config: config.Default()}, &results)
 		assertProblems(t, nil, results.All(), tc.reason)
 		if !assert.Len(t, claims, 1, tc.reason) {
 			continue
@@ -301,7 +301,7 @@ status: {conditions: []}
 func TestNameLength(t *testing.T) {
 	name := strings.Repeat("a", 52)
 	var results report.Results
-	claims, _ := claim.Find(list(t, "", claimNamed(strings.Repeat("n", 63), name)), false, config.Default(), &results)
+	claims, _ := claim.Find(list(t, "", claimNamed(strings.Repeat("n", 63), name)), false, config.Platform{Config: config.Default()}, &results)
 	assertProblems(t, nil, results.All(), "52 characters always work.")
 	require.Len(t, claims, 1)
 	assert.Equal(t, name, claims[0].Name.Name)
@@ -317,7 +317,7 @@ func TestConfiguredDefaults(t *testing.T) {
 	cfg.Sizes["xl"] = size
 
 	var results report.Results
-	claims, _ := claim.Find(l, false, cfg, &results)
+	claims, _ := claim.Find(l, false, config.Platform{Config: cfg}, &results)
 	assertProblems(t, []problem{{"spec.storageGB", 5, "write 5 (GiB) or more"}}, results.All(), "The configuration's minimum holds.")
 	require.Len(t, claims, 2)
 	assert.Equal(t, "large", claims[0].Size.Name, "The configuration's default size holds.")
@@ -365,7 +365,7 @@ func TestClaimsAreOneOrMany(t *testing.T) {
 		{"The same kind of another group is no claim.", "", []string{"{apiVersion: example.com/v1alpha1, kind: DragonflyInstance, metadata: {name: a}}"}, 0, nil},
 	} {
 		var results report.Results
-		claims, _ := claim.Find(list(t, tc.functionConfig, tc.items...), false, config.Default(), &results)
+		claims, _ := claim.Find(list(t, tc.functionConfig, tc.items...), false, config.Platform{Config: config.Default()}, &results)
 		assert.Len(t, claims, tc.found, tc.reason)
 		assertProblems(t, tc.want, results.All(), tc.reason)
 	}
@@ -375,7 +375,7 @@ func TestClaimItselfStaysAsItIs(t *testing.T) {
 	l := list(t, "", labelled("{team: a}")+"spec: # of spec\n  <<: {size: 'large'}\n")
 	before, err := l.Bytes(nil)
 	require.NoError(t, err)
-	_, _ = claim.Find(l, false, config.Default(), &report.Results{})
+	_, _ = claim.Find(l, false, config.Platform{Config: config.Default()}, &report.Results{})
 	after, err := l.Bytes(nil)
 	require.NoError(t, err)
 	assert.Equal(t, string(before), string(after), "Everything is planned before anything is changed.")

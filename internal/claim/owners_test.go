@@ -25,7 +25,7 @@ func TestWhose(t *testing.T) {
 	} {
 		l := list(t, "", claimNamed("ns", "a"), claimNamed("ns", "b"), "{apiVersion: v1, kind: Secret, metadata: {annotations: {"+tc.mark+"}}}")
 		for kept, want := range map[bool]claim.Ownership{false: tc.stateless, true: tc.kept} {
-			_, owners := claim.Find(l, kept, config.Default(), &report.Results{})
+			_, owners := claim.Find(l, kept, config.Platform{Config: config.Default()}, &report.Results{})
 			assert.Equal(t, want, owners.Whose(l.Items[2], name), tc.reason)
 		}
 	}

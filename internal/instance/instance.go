@@ -157,3 +157,6 @@ func (i Instance) StorageBytes() int64 { return int64(i.StorageGB) << 30 }
 
 // PasswordContainer is the name of the init container that makes the password in the cluster.
 const PasswordContainer = "password"
+
+// CertificateID identifies the certificate of cert-manager that the instance's TLS is with.
+func (n Name) CertificateID() krm.ID { return n.id("cert-manager.io", "Certificate", n.Name) }

@@ -257,6 +257,13 @@ func (m *merger) tell(p plan.Plan, d done) {
 }
 
 func (m *merger) tellVolume(p plan.Plan) {
+	if p.Config.Storage.Type != v1alpha1.OnVolume {
+		if p.HasStorageGB {
+			m.results.FieldInfof(p.Item, report.Field{Path: "spec.storageGB", Current: p.StorageGB},
+				"means nothing, because instances with storage.type: %s have no volume", p.Config.Storage.Type)
+		}
+		return
+	}
 	if volume, two := p.Instance.StorageBytes(), 2*p.Size.MaxMemory(); volume < two {
 		m.results.FieldInfof(p.Item, report.Field{Path: "spec.storageGB", Current: p.StorageGB, Proposed: (two + 1<<30 - 1) >> 30},
 			"the volume is smaller than two full snapshots, and a snapshot is written beside the one before; a larger one is safer if the memory fills up")

@@ -11,15 +11,17 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
-	"github.com/bizmatters/dragonfly-generator/internal/patch"
 )
 
 // Dragonfly returns the object of which the Dragonfly Operator makes StatefulSet and Service, of the same
 // names as ours. The error is that of a patch in the configuration that CheckOverrides would have refused.
 func Dragonfly(inst instance.Instance, cfg config.Config) (any, error) {
 	object, err := dragonfly(inst, cfg)
-	if err == nil && cfg.Overrides.Dragonfly != nil {
-		object, err = patch.Apply(object, cfg.Overrides.Dragonfly)
+	for _, patch := range cfg.Overrides.Dragonfly {
+		if err != nil {
+			break
+		}
+		object, err = applyPatch(object, patch.Node)
 	}
 	if err != nil {
 		return nil, err
@@ -38,7 +40,6 @@ func dragonfly(inst instance.Instance, cfg config.Config) (*operator.Dragonfly, 
 	// The operator has Dragonfly write its log to files too, in the temporary folder, and mounts nothing
 	// there.
 	container.SecurityContext.ReadOnlyRootFilesystem = nil
-	volume := dataClaim(inst, cfg).Spec
 	object := &operator.Dragonfly{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "dragonflydb.io/v1alpha1", Kind: "Dragonfly"},
 		ObjectMeta: metadata,
@@ -50,7 +51,7 @@ func dragonfly(inst instance.Instance, cfg config.Config) (*operator.Dragonfly, 
 			Args:                      withoutOperatorFlags(container.Args),
 			Resources:                 &container.Resources,
 			Authentication:            &operator.Authentication{PasswordFromSecret: passwordKey(inst)},
-			Snapshot:                  &operator.Snapshot{Cron: cfg.SnapshotCron, PersistentVolumeClaimSpec: &volume},
+			Snapshot:                  snapshotOfOperator(inst, cfg),
 			NodeSelector:              pod.NodeSelector,
 			Tolerations:               pod.Tolerations,
 			TopologySpreadConstraints: spread(inst),
@@ -61,9 +62,14 @@ func dragonfly(inst instance.Instance, cfg config.Config) (*operator.Dragonfly, 
 			ServiceSpec:               service,
 		},
 	}
-	if inst.InCluster {
+	if cfg.TLS.IsOn() {
+		object.Spec.TLSSecretRef = &corev1.SecretReference{Name: cfg.TLS.SecretName}
+	}
+	if needsAccount(inst, cfg) {
 		object.Spec.ServiceAccountName = inst.ServiceAccount()
-		object.Spec.InitContainers = []corev1.Container{passwordContainer(inst, cfg, OperatorVolume, false)}
+	}
+	if inst.InCluster {
+		object.Spec.InitContainers = []corev1.Container{passwordContainer(inst, cfg, operatorVolumeOf(cfg), false)}
 		object.Spec.AdditionalVolumes = passwordVolumes(inst, false)
 	}
 	return object, nil
@@ -101,6 +107,25 @@ func isBucket(dir string) bool { return strings.Contains(dir, "://") }
 // OperatorVolume is the name that the operator gives the claim template of the data.
 const OperatorVolume = operator.DataVolume
 
+// snapshotOfOperator returns where the operator's Dragonfly keeps its snapshots, nil for nowhere.
+func snapshotOfOperator(inst instance.Instance, cfg config.Config) *operator.Snapshot {
+	switch cfg.Storage.Type {
+	case v1alpha1.NoStorage:
+		return nil
+	case v1alpha1.InBucket:
+		return &operator.Snapshot{Cron: cfg.SnapshotCron, Dir: BucketFolder(inst, cfg)}
+	}
+	volume := dataClaim(inst, cfg).Spec
+	return &operator.Snapshot{Cron: cfg.SnapshotCron, PersistentVolumeClaimSpec: &volume}
+}
+
+func operatorVolumeOf(cfg config.Config) string {
+	if volumeOf(cfg) == "" {
+		return ""
+	}
+	return OperatorVolume
+}
+
 // withoutOperatorFlags leaves out what the operator makes of the snapshot, and the file that it cannot mount into
 // the server's container.
 func withoutOperatorFlags(flags []string) []string {
@@ -111,7 +136,7 @@ func withoutOperatorFlags(flags []string) []string {
 
 // serviceOfOperator returns what the configuration's patch says of the Service, nil without one.
 func serviceOfOperator(inst instance.Instance, cfg config.Config) (*operator.Service, error) {
-	if cfg.Overrides.Service == nil {
+	if len(cfg.Overrides.Service) == 0 {
 		return nil, nil
 	}
 	service, err := Service(inst, cfg)

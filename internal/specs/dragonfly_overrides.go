@@ -9,31 +9,63 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// finding is something to say about a patch of the operator's object: where, below the patch, and what.
-type finding struct {
-	path, text string
-	isWarning  bool
+// dragonfly tries the patches of the operator's object, each on what those before it made.
+func (c *checker) dragonfly(inst instance.Instance, cfg config.Config) {
+	object, err := dragonfly(inst, cfg)
+	if err != nil {
+		return // that of a patch of the Service
+	}
+	for _, patch := range cfg.Overrides.Dragonfly {
+		patched, err := applyPatch(object, patch.Node)
+		if err != nil {
+			c.errorf(patch, "", "%s", err)
+			return
+		}
+		for _, finding := range judgeDragonfly(object, patched) {
+			c.errorf(patch, finding.path, "%s", finding.text)
+		}
+		c.warnOfAccess(patch, object, patched)
+		object = patched
+	}
 }
+
+// warnOfAccess warns of what decides about clients, besides the fields that the configuration has for that.
+func (c *checker) warnOfAccess(patch config.Patch, ours, theirs *operator.Dragonfly) {
+	if ours.Spec.ACLFromSecret == nil && theirs.Spec.ACLFromSecret != nil {
+		c.Warnf(report.Field{Path: patch.Path + ".spec.aclFromSecret"}, "decides who gets in, and a file without a user default lets everybody in, with all rights; give it that user, with the instance's password, see docs/scaling.md")
+	}
+	if ours.Spec.TLSSecretRef == nil && theirs.Spec.TLSSecretRef != nil {
+		c.Warnf(report.Field{Path: patch.Path + ".spec.tlsSecretRef"}, "turns TLS on, and what the connection Secret says of the scheme does not follow it; set spec.tls instead, which does both")
+	}
+}
+
+// finding is a problem with a patch of the operator's object: where, below the patch, and what.
+type finding struct{ path, text string }
 
 // judgeDragonfly returns what a patch made wrong of the operator's object: what has to stay ours, and what the
 // operator or Kubernetes would refuse, which shows in a log of the cluster only.
 func judgeDragonfly(ours, theirs *operator.Dragonfly) []finding {
 	var found []finding
 	for _, part := range keptOfDragonfly {
-		if !reflect.DeepEqual(part.of(ours), part.of(theirs)) {
+		isFree := part.path == tlsSecretRef && ours.Spec.TLSSecretRef == nil // a warning is enough
+		if !isFree && !reflect.DeepEqual(part.of(ours), part.of(theirs)) {
 			found = append(found, finding{path: part.path, text: fmt.Sprintf("cannot be changed here: %s; remove it from the patch", part.why)})
 		}
 	}
-	for _, judge := range []func(ours, theirs *operator.Dragonfly) []finding{managedLabels, snapshots, podIDs, volumes, access} {
+	for _, judge := range []func(ours, theirs *operator.Dragonfly) []finding{managedLabels, snapshots, podIDs, volumes} {
 		found = append(found, judge(ours, theirs)...)
 	}
 	return found
 }
+
+const tlsSecretRef = "spec.tlsSecretRef"
 
 var keptOfDragonfly = []kept[*operator.Dragonfly]{
 	{"kind", whyKind, func(d *operator.Dragonfly) any { return d.TypeMeta }},
@@ -60,6 +92,7 @@ var keptOfDragonfly = []kept[*operator.Dragonfly]{
 	{"spec.authentication.passwordFromSecret", "the password is the claim's, and spec.password says where it comes from", func(d *operator.Dragonfly) any {
 		return orZero(d.Spec.Authentication).PasswordFromSecret
 	}},
+	{tlsSecretRef, "spec.tls sets it", func(d *operator.Dragonfly) any { return d.Spec.TLSSecretRef }},
 	{"spec.memcachedPort", "its clients need no password", func(d *operator.Dragonfly) any { return d.Spec.MemcachedPort }},
 	{"spec.snapshot.cron", "spec.snapshotCron sets it", func(d *operator.Dragonfly) any {
 		return orZero(d.Spec.Snapshot).Cron
@@ -88,8 +121,6 @@ var keptOfDragonfly = []kept[*operator.Dragonfly]{
 	{"spec.labels", "podMetadata has taken its place and wins over it", func(d *operator.Dragonfly) any { return len(d.Spec.Labels) }},
 	{"spec.annotations", "podMetadata has taken its place and wins over it", func(d *operator.Dragonfly) any { return len(d.Spec.Annotations) }},
 }
-
-const whyPassword = "it makes the password, or hands it over"
 
 // managedLabels finds labels that the operator keeps for itself.
 func managedLabels(_, theirs *operator.Dragonfly) []finding {
@@ -181,17 +212,6 @@ func volumes(_, theirs *operator.Dragonfly) []finding {
 		found = append(found, finding{path: "spec.pdb", text: "has both minAvailable and maxUnavailable, of which there may be one; remove the other"})
 	}
 	return found
-}
-
-// access finds ways in that do not need the instance's password.
-func access(_, theirs *operator.Dragonfly) []finding {
-	if theirs.Spec.ACLFromSecret == nil {
-		return nil
-	}
-	return []finding{{
-		path: "spec.aclFromSecret", isWarning: true,
-		text: "decides who gets in, and a file without a user default lets everybody in, with all rights; give it that user, with the instance's password, see docs/scaling.md",
-	}}
 }
 
 // those returns the wanted elements of a list, nil for none.

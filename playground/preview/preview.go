@@ -6,6 +6,7 @@
 package preview
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"regexp"
@@ -106,6 +107,20 @@ func Of(claims, configuration string, random io.Reader) Preview {
 	}
 	shown.Manifests = append(shown.Manifests, manifests(out)...)
 	return shown
+}
+
+// fileOf is a file name as kpt writes them, which is not taken yet.
+func fileOf(m Manifest, taken map[string]bool) string {
+	name := cmp.Or(strings.ToLower(m.Kind), "object") + "_" + cmp.Or(m.Name, "unnamed")
+	if taken[name] {
+		name += "_" + m.Namespace
+	}
+	file := name
+	for i := 2; taken[file]; i++ {
+		file = fmt.Sprintf("%s_%d", name, i)
+	}
+	taken[file] = true
+	return strings.ReplaceAll(file, "/", "_") + ".yaml"
 }
 
 // run calls the generator, without any environment variable.
@@ -246,12 +261,7 @@ func manifests(list []byte) []Manifest {
 			Namespace: text(item, "metadata", "namespace"), YAML: encode(item),
 		}
 		m.HasPassword = m.Kind == "Secret" && (text(item, "data", "password") != "" || text(item, "stringData", "password") != "")
-		m.File = strings.ToLower(m.Kind) + "_" + m.Name
-		if taken[m.File] {
-			m.File += "_" + m.Namespace
-		}
-		taken[m.File] = true
-		m.File += ".yaml"
+		m.File = fileOf(m, taken)
 		all = append(all, m)
 	}
 	return all

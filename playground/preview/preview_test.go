@@ -59,6 +59,11 @@ func TestFilesOfTheSameName(t *testing.T) {
 	}
 	assert.Len(t, files, len(shown.Manifests))
 	assert.Len(t, files, 8)
+
+	shown = of("a: 1\n---\na: 2\n", "")
+	require.Len(t, shown.Manifests, 2)
+	assert.Equal(t, "object_unnamed.yaml", shown.Manifests[0].File)
+	assert.NotEqual(t, shown.Manifests[0].File, shown.Manifests[1].File)
 }
 
 func TestOtherResourcesPass(t *testing.T) {
@@ -164,4 +169,31 @@ metadata:
 	assert.Equal(t, with, preview.WithProfile(without, 1, "cache"))
 	assert.Equal(t, without, preview.WithProfile(with, 1, ""))
 	assert.Equal(t, strings.Replace(with, "cache", "durable", 1), preview.WithProfile(with, 1, "durable"))
+}
+
+// FuzzPreview: whatever somebody types while they are not done yet, the page goes on, and its lines are lines of
+// the text.
+func FuzzPreview(f *testing.F) {
+	f.Add(claim, configuration, "large")
+	f.Add("", "{", "")
+	f.Add("a: &a [*a]\n---\n- b\n", "? {a: b}\n: c\n", "x")
+	f.Add(strings.Replace(claim, "spec:", "spec: {storageGB: 3}\nstatus:", 1), "a: b\r\nc: d\r\n", "micro")
+	f.Fuzz(func(t *testing.T, claims, configuration, size string) {
+		lines := map[string]int{
+			preview.ClaimFile:         strings.Count(claims, "\n") + 1,
+			preview.ConfigurationFile: strings.Count(configuration, "\n") + 1,
+		}
+		shown := of(claims, configuration)
+		for _, m := range shown.Messages {
+			if m.File != "" && !strings.ContainsAny(claims+configuration, "\r\u0085\u2028\u2029") { // other line breaks of YAML
+				assert.GreaterOrEqual(t, m.Line, 1, m)
+				assert.LessOrEqual(t, m.Line, lines[m.File], m)
+			}
+		}
+		for _, c := range shown.Claims {
+			preview.WithSize(claims, c.Line, size)
+			preview.WithProfile(claims, c.Line, size)
+		}
+		preview.Sizes(configuration)
+	})
 }

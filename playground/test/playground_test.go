@@ -213,7 +213,9 @@ func (p *page) choose(id, value string) {
 	})()`)
 }
 
-func (p *page) claim() string { return get[string](p, `document.querySelector('`+claimEditor+`').value`) }
+func (p *page) claim() string {
+	return get[string](p, `document.querySelector('`+claimEditor+`').value`)
+}
 
 // manifest is the text of the manifest that is shown, without the numbers of its lines.
 func (p *page) manifest() string {

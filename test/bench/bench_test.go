@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package bench measures the program beside others that do a part of its work: `make bench`.
 //
 // Every program runs as a process of its own, from a file to /dev/null, as orchestrators run it. Those of
