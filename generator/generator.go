@@ -23,6 +23,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/kpt"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
 	"github.com/bizmatters/dragonfly-generator/internal/plan"
@@ -63,7 +64,10 @@ func Run(in []byte, env Environment) (out []byte, all fn.Results) {
 		return nil, results.All()
 	}
 	kept := isKept(list, &results)
-	expansion := Expand(list, Options{Kept: kept, Prune: kept}, env, &results)
+	if !kept {
+		warnOfInPlace(list, &results)
+	}
+	expansion := Expand(ownPart(list), Options{Kept: kept, Prune: kept}, env, &results)
 	expansion.MarkLocal(expansion.Local, &results)
 	if !results.HasErrors() {
 		expansion.Apply(list)
@@ -126,15 +130,50 @@ func Expand(list *krm.List, o Options, env Environment, results *report.Results)
 	}
 }
 
-// warnOfIdle warns of a configuration that stands among the items while the function has none: somebody
-// believes in it, and it has no effect.
+// warnOfIdle reports a configuration that has no effect although somebody believes in it: one among the items that
+// is not the function's own, and one that is called with no item at all.
 func warnOfIdle(list *krm.List, results *report.Results) {
-	if fc := list.FunctionConfig; fc != nil && fc.Kind == v1alpha1.ConfigKind {
-		return
+	own := list.FunctionConfig
+	isOwn := own != nil && own.Group == v1alpha1.Group && own.Kind == v1alpha1.ConfigKind
+	if isOwn && !slices.ContainsFunc(list.Items, func(item *krm.Item) bool { return item.ID != own.ID }) {
+		// kustomize passes a generator to itself, and nothing else.
+		results.Errorf(own, "is called without any resource, as kustomize does under `generators:`; put it under `transformers:`, and the claims under `resources:`")
+	}
+	packages := kpt.NewTree(list.Items)
+	for _, item := range list.Items {
+		switch {
+		case isOwn && item.Name == own.Name || packages.IsConfig(item):
+		case item.Group == v1alpha1.Group && item.Kind == v1alpha1.ConfigKind:
+			results.Warnf(item, "is among the resources, but is not the configuration of this function, so it has no effect; put it under `transformers:` of the kustomization, or name it as configPath in the Kptfile")
+		}
+	}
+}
+
+// ownPart returns the list without what belongs to nested packages of kpt that call this function themselves.
+func ownPart(list *krm.List) *krm.List {
+	packages := kpt.NewTree(list.Items)
+	if !packages.IsNested() {
+		return list
+	}
+	return list.Without(func(item *krm.Item) bool {
+		isOurs := item.Group == v1alpha1.Group || item.Annotation(v1alpha1.GeneratedFrom) != ""
+		return isOurs && packages.IsElsewhere(item)
+	})
+}
+
+// warnOfInPlace warns of files that are rendered in place without a package: the next run could not tell that what
+// this one makes is its own. kustomize gives each item an id; what has a path and none is from a tool that writes
+// the result back (kpt fn eval, kustomize fn run).
+func warnOfInPlace(list *krm.List, results *report.Results) {
+	for _, item := range list.Items {
+		if item.Annotation(krm.KustomizeID) != "" {
+			return
+		}
 	}
 	for _, item := range list.Items {
-		if item.Group == v1alpha1.Group && item.Kind == v1alpha1.ConfigKind {
-			results.Warnf(item, "is among the resources, but is not the configuration of this function, so it has no effect; put it under `transformers:` of the kustomization, or name it as configPath in the Kptfile")
+		if item.Group == v1alpha1.Group && item.Kind == v1alpha1.ClaimKind && item.AnnotatedPath() != "" {
+			results.Warnf(item, "is rendered in place, but without a Kptfile, so the next run cannot tell which objects are its own and fails when the claim changes; add a Kptfile (`kpt pkg init`), or use `dragonfly-generator render -o`")
+			return
 		}
 	}
 }
@@ -164,7 +203,7 @@ func isKept(list *krm.List, results *report.Results) bool {
 	kept := false
 	var inPackage, selected *krm.Item
 	for _, item := range list.Items {
-		kept = kept || item.Group == "kpt.dev" && item.Kind == "Kptfile"
+		kept = kept || kpt.IsKptfile(item)
 		if inPackage == nil && item.Annotation(krm.PackagePath) != "" {
 			inPackage = item
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -46,6 +47,17 @@ var (
 
 // GroupKind is that of a claim.
 var GroupKind = schema.GroupKind{Group: v1alpha1.Group, Kind: v1alpha1.ClaimKind}
+
+// homes tells where a field of a claim belongs.
+var homes = sync.OnceValue(func() map[string]string { return decode.Homes(reflect.TypeFor[v1alpha1.DragonflyInstance]()) })
+
+// configHint tells what to do with a field that only the configuration has.
+func configHint(_, name string) string {
+	if slices.Contains(decode.Fields(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]()), name) {
+		return fmt.Sprintf("the platform sets this for its instances, in a %s; remove it here", v1alpha1.ConfigKind)
+	}
+	return ""
+}
 
 // Claim is a claim that has been validated, with its defaults filled in.
 type Claim struct {
@@ -97,10 +109,10 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 		switch {
 		case isClaim(item):
 			items = append(items, item)
-		case strings.EqualFold(item.Kind, v1alpha1.ClaimKind) && strings.EqualFold(item.Group, v1alpha1.Group):
-			results.FieldErrorf(item, report.Field{Path: "kind", Proposed: v1alpha1.ClaimKind}, "looks like a claim; write kind %s of %s", v1alpha1.ClaimKind, v1alpha1.APIVersion)
-		case item.Kind == "List" && holdsClaims(item):
+		case slices.ContainsFunc(item.Listed(), holdsClaim):
 			results.FieldErrorf(item, report.Field{Path: "items"}, "holds a claim, and claims in a List are not seen; write it as an object of its own")
+		default:
+			reportLikeness(item, results)
 		}
 	}
 	own := list.FunctionConfig
@@ -119,13 +131,10 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 	return append(items, own)
 }
 
-func holdsClaims(list *krm.Item) bool {
-	items := yamlnode.Get(list.Node, "items")
-	return items != nil && items.Kind == yaml.SequenceNode &&
-		slices.ContainsFunc(items.Content, func(n *yaml.Node) bool { return isClaim(krm.NewItem(n)) })
-}
+// holdsClaim reports whether an item of a List is a claim, or nearly one.
+func holdsClaim(item *krm.Item) bool { return isClaim(item) || LikenessOf(item) == NearMiss }
 
-// sameClaim says whether two claims ask for the same. Of those that cannot be read it says so: they are
+// sameClaim reports whether two claims ask for the same. It assumes so of those that cannot be read: they are
 // reported when they are validated.
 func sameClaim(a, b *krm.Item) bool {
 	if a.APIVersion != b.APIVersion || a.Annotation(v1alpha1.PasswordRotation) != b.Annotation(v1alpha1.PasswordRotation) {
@@ -147,7 +156,7 @@ func isClaim(item *krm.Item) bool {
 // validate turns an item into a claim. It reports all its problems; ok says that there were none. The
 // name is set as far as it was readable.
 func validate(item *krm.Item, platform config.Platform, results *report.Results) (c Claim, ok bool) {
-	v := validator{decode.Object{Item: item, Results: results}}
+	v := validator{decode.Object{Item: item, Results: results, Homes: homes, Hint: configHint}}
 	c = Claim{Item: item, Name: instance.Name{Namespace: item.Namespace, Name: item.Name}}
 	if item.APIVersion != v1alpha1.APIVersion {
 		v.Errorf(report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion},
@@ -156,6 +165,11 @@ func validate(item *krm.Item, platform config.Platform, results *report.Results)
 	}
 	node := v.Plain()
 	if node == nil {
+		return c, false
+	}
+
+	if isTemplate(yamlnode.Get(node, "metadata", "name")) || isTemplate(yamlnode.Get(node, "metadata", "namespace")) || isTemplate(yamlnode.Get(node, "spec")) {
+		v.Results.Errorf(item, "has `{{` in it, so it is a template and not yet a claim; render it first (`helm template`), and read the result")
 		return c, false
 	}
 
@@ -178,6 +192,20 @@ func validate(item *krm.Item, platform config.Platform, results *report.Results)
 		}
 	}
 	return c, !v.Failed
+}
+
+// isTemplate reports whether there are two opening braces in a node, as in a template of Helm: in a text, or as
+// the object in an object for which YAML takes them.
+func isTemplate(n *yaml.Node) bool {
+	if n == nil {
+		return false
+	}
+	for key := range yamlnode.Fields(n) {
+		if n.Style&yaml.FlowStyle != 0 && key.Kind == yaml.MappingNode && key.Style&yaml.FlowStyle != 0 {
+			return true
+		}
+	}
+	return n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "{{") || slices.ContainsFunc(n.Content, isTemplate)
 }
 
 // validator reports the problems of one claim.
@@ -252,8 +280,8 @@ func (v *validator) labels(n *yaml.Node) map[string]string {
 		return nil
 	}
 	labels := map[string]string{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i].Value, n.Content[i+1]
+	for name, value := range yamlnode.Fields(n) {
+		key := name.Value
 		field := report.Field{Path: "metadata.labels[" + key + "]"}
 		switch {
 		case value.Kind != yaml.ScalarNode:
@@ -267,7 +295,7 @@ func (v *validator) labels(n *yaml.Node) map[string]string {
 
 func isTracking(label string) bool {
 	domain, _, found := strings.Cut(label, "/")
-	return found && slices.ContainsFunc(trackingDomains, func(tracking string) bool {
+	return found && label != fluxPrune && slices.ContainsFunc(trackingDomains, func(tracking string) bool {
 		return domain == tracking || strings.HasSuffix(domain, "."+tracking)
 	})
 }
@@ -276,17 +304,22 @@ func (v *validator) annotations(n *yaml.Node, carry []string, c *Claim) {
 	if n == nil {
 		return
 	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i].Value, n.Content[i+1]
+	carried := func(key, text string) {
+		if c.Annotations == nil {
+			c.Annotations = map[string]string{}
+		}
+		c.Annotations[key] = text
+	}
+	for name, value := range yamlnode.Fields(n) {
+		key := name.Value
 		field := report.Field{Path: "metadata.annotations[" + key + "]"}
 		switch {
 		case value.Kind != yaml.ScalarNode:
 			v.Errorf(field, "must be a string, but is %s; write a single text", yamlnode.KindName(value))
 		case slices.Contains(carry, key):
-			if c.Annotations == nil {
-				c.Annotations = map[string]string{}
-			}
-			c.Annotations[key] = yamlnode.Text(value)
+			carried(key, yamlnode.Text(value))
+		case protection(key, yamlnode.Text(value)) != "":
+			carried(key, protection(key, yamlnode.Text(value)))
 		case strings.HasPrefix(key, v1alpha1.Group+"/"):
 			v.own(field, key, yamlnode.Text(value), c)
 		}

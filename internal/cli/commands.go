@@ -92,7 +92,8 @@ after the other resources. Claims and what else is not for the cluster are left 
 
 With -o, it writes the manifests of the instances into DIR, NAME.NAMESPACE/*.yaml, and nothing else. What
 DIR holds is read first: the passwords live on there, and one that is not there yet may be random. Only
-files that change are written, each as a whole; the files of claims that are gone are removed.`,
+files that change are written, each as a whole. An instance whose claim is gone stays, with a warning, unless
+--prune is given.`,
 		Example: `  dragonfly-generator render claims/ | kubectl apply -f -
   kustomize build prod | dragonfly-generator render - | kubectl apply -f -
   dragonfly-generator render claims/ -o manifests/
@@ -105,6 +106,8 @@ files that change are written, each as a whole; the files of claims that are gon
 				return errors.New("-o needs a DIR; an empty one is none")
 			case cmd.Flags().Changed("config") && o.Config == "":
 				return errors.New("--config needs a FILE; an empty one is none")
+			case o.Prune && o.Folder == "":
+				return errors.New("--prune removes what is kept; name its folder with -o DIR")
 			case o.Check && o.Folder == "":
 				return errors.New("--check compares with what is kept; name its folder with -o DIR")
 			}
@@ -127,7 +130,8 @@ files that change are written, each as a whole; the files of claims that are gon
 	flags := cmd.Flags()
 	flags.StringVarP(&o.Folder, "output", "o", "", "write into `DIR`, and keep the passwords that are there")
 	flags.BoolVar(&o.Check, "check", false, "write nothing; print what would change in DIR, and exit with 1 if anything would")
-	flags.StringVar(&o.Config, "config", "", "take the configuration, a DragonflyGenerator, from `FILE`")
+	flags.BoolVar(&o.Prune, "prune", false, "remove from DIR the instances whose claims are gone")
+	flags.StringVar(&o.Config, "config", "", "take the configuration, a DragonflyGenerator, from `FILE` instead of what is read")
 	return cmd
 }
 

@@ -57,7 +57,7 @@ var kindName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(
 // extraObject judges a template.
 func (r *reader) extraObject(n *yaml.Node, path string) {
 	if n.Kind != yaml.MappingNode {
-		r.Errorf(report.Field{Path: path}, "must be an object, but is %s; give it fields of its own", yamlnode.KindName(n))
+		r.NotAnObject(n, path)
 		return
 	}
 	item := krm.NewItem(n)
@@ -84,10 +84,8 @@ func (r *reader) extraObject(n *yaml.Node, path string) {
 		r.TLS.Issuer.Name != "" && id == instance.Name{Namespace: probe.Namespace, Name: probe.Name}.CertificateID():
 		r.Errorf(at("metadata.name"), "is the name of the %s that every instance has already; give it another name, such as {name}-extra", item.Kind)
 	}
-	for _, field := range []string{"status"} {
-		if yamlnode.Get(n, field) != nil {
-			r.Errorf(at(field), "is written by the cluster; remove it")
-		}
+	if yamlnode.Get(n, "status") != nil {
+		r.Errorf(at("status"), "is written by the cluster; remove it")
 	}
 	for key, value := range yamlnode.Fields(yamlnode.Get(n, "metadata", "labels")) {
 		field := report.Field{Path: decode.Join(path+".metadata.labels", key.Value)}

@@ -155,7 +155,9 @@ func (r *reader) overrides() {
 			switch {
 			case isSetToNull(overrides, patch.name):
 				*patch.into = nil
-			case n == nil || n.Kind != yaml.MappingNode: // reported
+			case n == nil:
+			case n.Kind != yaml.MappingNode:
+				r.NotAnObject(n, path)
 			case r.Passes(func() { r.DecodePatch(n, path, patch.of) }):
 				r.placeholdersIn(n, path)
 				*patch.into = append(*patch.into, Patch{path, n})

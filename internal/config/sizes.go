@@ -46,6 +46,10 @@ func (r *reader) sizes(spec v1alpha1.ProfileSpec) {
 			switch {
 			case limit.given != nil:
 				*limit.into = *limit.given
+				if limit.given.IsZero() { // which is none, and has to be said otherwise
+					complete = false
+					r.Errorf(r.at(path+".limits."+limit.name), "is too small; remove it if there is to be no limit, which needs threads, or raise it")
+				}
 			case limit.name == "cpu" && given.Threads != nil:
 			case !known && r.HasProblemIn(r.path+"."+path):
 				complete = false

@@ -11,7 +11,7 @@ import (
 
 // bucketURL is an object store, a bucket or container, and a prefix, as Dragonfly v1.40 takes them for --dir.
 var bucketURL = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(s3|gs|az)://[a-z0-9][a-z0-9._-]*(/[A-Za-z0-9._=-]+)*/?$`)
+	return regexp.MustCompile(`^(s3|gs|az)://[a-z0-9][a-z0-9._-]*(/[A-Za-z0-9_=][A-Za-z0-9._=-]*)*/?$`)
 })
 
 func (r *reader) storageType(spec v1alpha1.Storage) {

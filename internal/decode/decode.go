@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -21,6 +22,9 @@ import (
 // Libraries stop at the first wrong type, or quote the value, which may be a secret, or compile schemas
 // whenever the program starts.
 func (o *Object) Decode(n *yaml.Node, path string, into any) {
+	if t := reflect.TypeOf(into).Elem(); path == "" && o.Homes == nil && t.Kind() == reflect.Struct {
+		o.Homes = sync.OnceValue(func() map[string]string { return Homes(t) })
+	}
 	decoder{Object: o}.value(n, path, reflect.ValueOf(into).Elem())
 }
 
@@ -143,7 +147,7 @@ func (d decoder) opaque(n *yaml.Node, path string, into reflect.Value) bool {
 
 func (d decoder) object(n *yaml.Node, path string, into reflect.Value) bool {
 	if n.Kind != yaml.MappingNode {
-		d.notAnObject(n, path)
+		d.NotAnObject(n, path)
 		return false
 	}
 	names := Fields(into.Type())
@@ -186,7 +190,7 @@ func fieldOf(into reflect.Value, name string) reflect.Value {
 
 func (d decoder) mapping(n *yaml.Node, path string, into reflect.Value) bool {
 	if n.Kind != yaml.MappingNode {
-		d.notAnObject(n, path)
+		d.NotAnObject(n, path)
 		return false
 	}
 	into.Set(reflect.MakeMap(into.Type()))

@@ -24,6 +24,10 @@ type Object struct {
 	Results *report.Results
 	// Failed says that a problem was found.
 	Failed bool
+	// Homes, if it is set, tells for an unknown field where one of that name belongs; see the function Homes.
+	Homes func() map[string]string
+	// Hint, if it is set, tells for any other unknown field what to do with it, "" for nothing in particular.
+	Hint func(path, name string) string
 
 	reported map[string]bool // by path
 	warned   map[string]bool // by path
@@ -126,13 +130,14 @@ func (o *Object) Mapping(n *yaml.Node, path ...string) *yaml.Node {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		o.notAnObject(n, strings.Join(path, "."))
+		o.NotAnObject(n, strings.Join(path, "."))
 		return nil
 	}
 	return n
 }
 
-func (o *Object) notAnObject(n *yaml.Node, path string) {
+// NotAnObject reports what stands at path in place of an object.
+func (o *Object) NotAnObject(n *yaml.Node, path string) {
 	o.Errorf(report.Field{Path: path}, "must be an object, but is %s; give it fields of its own", yamlnode.KindName(n))
 }
 
@@ -152,17 +157,43 @@ func (o *Object) isKnown(key *yaml.Node, path string, names []string) bool {
 		return true
 	}
 	field := report.Field{Path: strings.TrimPrefix(path+"."+key.Value, ".")}
-	if near := Nearest(key.Value, names); near != "" {
+	if home, found := o.home(path, key.Value); found {
+		o.Errorf(field, "is not a field of this object; move it %s", home)
+	} else if near := Nearest(key.Value, names); near != "" {
 		field.Proposed = near
 		if o.misspelt == nil {
 			o.misspelt = map[string]bool{}
 		}
 		o.misspelt[near] = true
 		o.Errorf(field, "unknown field; did you mean %q?", near)
+	} else if hint := o.hint(path, key.Value); hint != "" {
+		o.Errorf(field, "unknown field; %s", hint)
 	} else {
 		o.Errorf(field, "unknown field; remove it")
 	}
 	return false
+}
+
+// home returns where a field belongs that stands at the wrong path.
+func (o *Object) home(path, name string) (where string, found bool) {
+	if o.Homes == nil {
+		return "", false
+	}
+	switch home, found := o.Homes()[name]; {
+	case !found || home == path:
+		return "", false
+	case home == "":
+		return "to the top level (is it indented too far?)", true
+	default:
+		return "under " + home, true
+	}
+}
+
+func (o *Object) hint(path, name string) string {
+	if o.Hint == nil {
+		return ""
+	}
+	return o.Hint(path, name)
 }
 
 // Label reports what Kubernetes would not take for a label.

@@ -300,7 +300,7 @@ func TestFirstAndSecondStart(t *testing.T) {
 	}, c.secrets[connectionSecret].data)
 	assert.Empty(t, c.secrets[passwordSecret].annotations)
 	assert.Equal(t, []string{"GET my-cache-conn", "GET my-cache-password", "PATCH my-cache-password", "PATCH my-cache-conn"}, c.forget())
-	assert.Equal(t, "made a first password and wrote it to Secret my-namespace/my-cache-password\nupdated Secret my-namespace/my-cache-conn (password, uri)\n", p.log.String())
+	assert.Equal(t, "made a first password; wrote it to Secret my-namespace/my-cache-password\nbrought Secret my-namespace/my-cache-conn up to date: password, uri\n", p.log.String())
 	assert.Equal(t, "--requirepass="+made+"\n", p.read(t, handover.FlagFile))
 	info, err := os.Stat(filepath.Join(p.root, handover.FlagFile))
 	require.NoError(t, err)
@@ -467,7 +467,7 @@ func TestConflict(t *testing.T) {
 		require.NoError(t, p.start(t, c), contested)
 		now := c.password(t)
 		assert.Equal(t, contested == passwordSecret, now == marker, "What another has written into the password Secret counts.")
-		assert.Contains(t, p.log.String(), "somebody else has changed a Secret of my-namespace/my-cache; reading both again\n")
+		assert.Contains(t, p.log.String(), "somebody else has changed Secret my-namespace/"+contested+"; reading again\n")
 		assert.Empty(t, p.pauses)
 	}
 }
@@ -628,7 +628,7 @@ func TestLost(t *testing.T) {
 	c.set(connectionSecret, "password", before)
 	require.NoError(t, p.start(t, c), "One way out: a Secret is put back.")
 	assert.Equal(t, before, c.password(t))
-	assert.Contains(t, p.log.String(), "wrote the connection Secret's password to Secret my-namespace/my-cache-password\n")
+	assert.Contains(t, p.log.String(), "took the password of the connection Secret; wrote it to Secret my-namespace/my-cache-password\n")
 
 	empty()
 	p.restarted(t, c)
@@ -711,7 +711,7 @@ func TestStops(t *testing.T) {
 		}, "the API server https://HOST refuses to patch Secret my-namespace/my-cache-password: 422 Unprocessable Entity"},
 		{"It leads elsewhere, and a token goes nowhere else.", func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 307 } },
 			"the API server https://HOST refuses to get Secret my-namespace/my-cache-conn: 307 Temporary Redirect"},
-		{"There is no volume.", func(_ *cluster, p *pod) { p.request.Data = "/nowhere" }, "the volume /nowhere cannot be read by uid "},
+		{"There is no volume.", func(_ *cluster, p *pod) { p.request.Data = "/nowhere" }, "the volume /nowhere cannot be read: no such file or directory"},
 		{"There is no file in memory.", func(_ *cluster, p *pod) { _ = os.RemoveAll(filepath.Join(p.root, handover.FlagFolder)) },
 			"/run/dragonfly/flags/flagfile cannot be written: no such file or directory"},
 		{"The authority has no certificate.", func(_ *cluster, p *pod) {

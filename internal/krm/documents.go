@@ -88,6 +88,9 @@ func document(source string, lines int, text []byte) (*yaml.Node, error) {
 	if err := decoder.Decode(&first); errors.Is(err, io.EOF) {
 		return nil, nil
 	} else if err != nil {
+		if bytes.Contains(text, []byte("{{")) {
+			return nil, fmt.Errorf("%s is not valid YAML and has `{{` in it, like a template of Helm; render it first (`helm template`), or list it in .krmignore", source)
+		}
 		return nil, notYAML(source, lines, err)
 	}
 	switch err := decoder.Decode(&next); {

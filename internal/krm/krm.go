@@ -41,6 +41,9 @@ func IsOrchestrators(annotation string) bool {
 		strings.HasSuffix(domain, ".config.k8s.io") || domain == "internal.kpt.dev"
 }
 
+// KustomizeID is an annotation that is on every item from kustomize's transformers, and on none from kpt.
+const KustomizeID = "kustomize.config.k8s.io/id"
+
 // PackagePath is kpt's annotation for the package that an item is in.
 const PackagePath = InternalPrefix + "package-path"
 
@@ -102,6 +105,37 @@ func (i *Item) Label(key string) string {
 // IsEncrypted says whether SOPS has encrypted the object.
 func (i *Item) IsEncrypted() bool {
 	return !yamlnode.IsNull(yamlnode.Get(i.Node, "sops"))
+}
+
+// Listed returns what a List holds, of whatever type it is, with what the Lists in it hold; nothing for any
+// other object. It stands where the List stands.
+func (i *Item) Listed() []*Item {
+	return i.listed(nil)
+}
+
+// listed looks into each List once, since aliases can make one contain itself.
+func (i *Item) listed(seen map[*yaml.Node]bool) []*Item {
+	if !strings.HasSuffix(i.Kind, "List") || seen[i.Node] {
+		return nil
+	}
+	nodes := yamlnode.Get(i.Node, "items")
+	if nodes == nil || nodes.Kind != yaml.SequenceNode {
+		return nil
+	}
+	if seen == nil {
+		seen = map[*yaml.Node]bool{}
+	}
+	seen[i.Node] = true
+	var items []*Item
+	for _, n := range nodes.Content {
+		if n = yamlnode.Follow(n); n.Kind != yaml.MappingNode {
+			continue
+		}
+		item := NewItem(n)
+		item.position, item.file, item.index = i.position, i.Path(), i.Index()
+		items = append(append(items, item), item.listed(seen)...)
+	}
+	return items
 }
 
 // FormerNames returns what the item is called and what it was called before kustomize renamed it, each
@@ -181,6 +215,27 @@ type List struct {
 
 	document *yaml.Node // the list as it came; nil in one of NewList
 	byID     map[ID][]*Item
+}
+
+// Without returns a list to look things up in that lacks some of the items.
+func (l *List) Without(dropped func(*Item) bool) *List {
+	rest := &List{FunctionConfig: l.FunctionConfig, byID: map[ID][]*Item{}}
+	for _, item := range l.Items {
+		if !dropped(item) {
+			rest.Items = append(rest.Items, item)
+			rest.byID[item.ID] = append(rest.byID[item.ID], item)
+		}
+	}
+	return rest
+}
+
+// All returns the items, and after each List what it holds.
+func (l *List) All() []*Item {
+	all := make([]*Item, 0, len(l.Items))
+	for _, item := range l.Items {
+		all = append(append(all, item), item.Listed()...)
+	}
+	return all
 }
 
 // Find returns the items of that identity, in their order.
@@ -302,13 +357,13 @@ func notYAML(source string, lines int, err error) error {
 // items would appear where the alias points, too.
 func checkTop(root *yaml.Node) error {
 	seen := map[string]bool{}
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		switch key := root.Content[i].Value; key {
+	for name, value := range yamlnode.Fields(root) {
+		switch key := name.Value; key {
 		case "apiVersion", "kind", "items", "functionConfig", "results":
 			if seen[key] {
 				return fmt.Errorf("the ResourceList has the field %q twice; remove one of them", key)
 			}
-			if root.Content[i+1].Kind == yaml.AliasNode || root.Content[i+1].Anchor != "" {
+			if value.Kind == yaml.AliasNode || value.Anchor != "" {
 				return fmt.Errorf("the field %q of the ResourceList is shared through a YAML alias; write it out", key)
 			}
 			seen[key] = true

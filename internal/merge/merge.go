@@ -207,7 +207,7 @@ func (m *merger) update(item *krm.Item, o specs.Object) *yaml.Node {
 }
 
 // madeBefore is about what is ours and in the way where results are not kept.
-const madeBefore = "was made from this claim before (by this function in a base or component, or rendered into Git) and is not what the claim says now; run the function once, in the outermost kustomization, and remove what it made from `resources:`"
+const madeBefore = "was made from this claim before (by this function in a base or component, or rendered into Git) and is not what the claim says now; run the function once, in the outermost kustomization, and remove what it made from `resources:`; files that are rendered in place need a Kptfile beside them, or `dragonfly-generator render -o`"
 
 // isAnchored reports an object that has to go and has YAML anchors, to which others may refer.
 func (m *merger) isAnchored(item *krm.Item) bool {

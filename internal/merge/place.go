@@ -18,7 +18,7 @@ import (
 func isBookkeeping(annotation string) bool {
 	switch annotation {
 	case krm.SelectedID, kioutil.LegacyPathAnnotation, kioutil.LegacyIndexAnnotation, kioutil.LegacyIdAnnotation,
-		"kustomize.config.k8s.io/id",
+		krm.KustomizeID,
 		"config.kubernetes.io/origin", "alpha.config.kubernetes.io/transformations": // buildMetadata
 		return true
 	}

@@ -127,7 +127,7 @@ func SeedSecrets(list *krm.List, policy config.PasswordPolicy) []*krm.Item {
 		return nil
 	}
 	var found []*krm.Item
-	for _, item := range list.Items {
+	for _, item := range list.All() {
 		if item.Group != "" || item.Kind != "Secret" {
 			continue
 		}

@@ -56,6 +56,9 @@ func (o Options) command() string {
 		words = append(words, "--config", o.Config)
 	}
 	words = append(words, "-o", o.Folder)
+	if o.Prune {
+		words = append(words, "--prune")
+	}
 	for i, word := range words {
 		if word == "" || strings.ContainsFunc(word, isSpecial) {
 			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -21,6 +20,8 @@ type inputs struct {
 	sources []*source
 	config  *krm.Item
 	stdin   bool // something was read from there
+
+	configs []*krm.Item // that were found; config is one of them unless a file was named
 
 	temporaries []string // in the folder, left by a killed run
 	folders     []string // in the folder, its own
@@ -33,27 +34,34 @@ type source struct {
 	named     bool   // on the command line, and not found in a folder
 	documents []krm.Document
 	items     []*krm.Item // of the documents; nil where one is no resource
-	listed    []*krm.Item // in the Lists among them
+
+	// listed are the resources in the Lists among the items, by the List.
+	listed map[*krm.Item][]*krm.Item
 }
 
-// items returns the resources, in their order.
+// items returns the resources, in their order. In place of a List they have what it holds.
 func (in *inputs) items() []*krm.Item {
 	var items []*krm.Item
 	for _, source := range in.sources {
-		for _, item := range source.items {
-			if item != nil {
-				items = append(items, item)
-			}
+		items = append(items, source.resources()...)
+	}
+	return items
+}
+
+func (s *source) resources() []*krm.Item {
+	var items []*krm.Item
+	for _, item := range s.items {
+		if listed, isList := s.listed[item]; isList {
+			items = append(items, listed...)
+		} else if item != nil {
+			items = append(items, item)
 		}
-		items = append(items, source.listed...)
 	}
 	return items
 }
 
 func (in *inputs) haveClaims() bool {
-	return slices.ContainsFunc(in.items(), func(item *krm.Item) bool {
-		return item.Kind == v1alpha1.ClaimKind && item.Group == v1alpha1.Group
-	})
+	return slices.ContainsFunc(in.items(), isClaim)
 }
 
 // reader finds and reads the inputs. It reports every problem and goes on.
@@ -86,6 +94,9 @@ func readInputs(o Options, stdin io.Reader, results *report.Results) *inputs {
 		}
 		r.findItems(source)
 	}
+	if o.Config == "" {
+		r.chooseConfig()
+	}
 	return &r.inputs
 }
 
@@ -112,25 +123,34 @@ func (r *reader) walk(folder string, kept bool) {
 	if info, err := os.Stat(folder); !kept && err == nil && r.folder != nil && os.SameFile(info, r.folder) {
 		return
 	}
-	err := fs.WalkDir(os.DirFS(folder), ".", func(name string, entry fs.DirEntry, err error) error {
+	ignored := ignoreFiles{folder: os.DirFS(folder)}
+	err := fs.WalkDir(ignored.folder, ".", func(name string, entry fs.DirEntry, err error) error {
 		shown := filepath.Join(folder, filepath.FromSlash(name))
+		if err == nil && entry.IsDir() {
+			err = ignored.enter(name)
+		}
 		switch {
 		case err != nil:
 			r.results.Errorf(nil, "%s cannot be read: %s", shown, report.Reason(err))
 			return nil
+		case name == "." && kept:
+			return nil
+		case entry.IsDir() && ignored.holdsChart(name):
+			r.results.Warnf(nil, "%s holds a Helm chart, whose templates are no YAML, so it is not read; render it (`helm template`) and read the result", shown)
+			return fs.SkipDir
 		case name == ".":
 			return nil
 		case kept && atomicfile.IsTemporary(entry.Name()):
 			r.temporaries = append(r.temporaries, name)
 			return nil
-		case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") || !kept && r.isKept(entry)):
+		case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") || !kept && r.isKept(entry) || ignored.matches(name, true)):
 			return fs.SkipDir
 		case entry.IsDir():
 			if kept {
 				r.folders = append(r.folders, name)
 			}
 			return nil
-		case strings.HasPrefix(entry.Name(), "."):
+		case strings.HasPrefix(entry.Name(), "."), ignored.matches(name, false):
 			return nil
 		case isKustomizationFile(entry.Name()), slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)):
 		default:
@@ -218,9 +238,17 @@ func (r *reader) readFile(s *source) {
 
 func (r *reader) parse(s *source, text []byte) {
 	documents, err := krm.Documents(s.name, text)
-	if err != nil {
+	switch {
+	case err == nil:
+		s.documents = documents
+	case !s.named && filepath.Ext(s.name) == ".json" && !mayBeResource(text):
+		// Settings of some tool, in JSON with comments.
+	default:
 		r.results.Errorf(nil, "%s", err)
-		return
 	}
-	s.documents = documents
+}
+
+// mayBeResource reports whether a text that cannot be read could be meant as a resource: as a claim, say.
+func mayBeResource(text []byte) bool {
+	return bytes.Contains(text, []byte("apiVersion")) || bytes.Contains(bytes.ToLower(text), []byte("dragonfly"))
 }

@@ -28,6 +28,8 @@ type Options struct {
 	Config string
 	// Check writes nothing and shows what would change in Folder.
 	Check bool
+	// Prune removes from Folder the instances whose claims are gone.
+	Prune bool
 }
 
 // Streams are what is read and written besides files.
@@ -46,7 +48,7 @@ func Run(o Options, s Streams) bool {
 	}
 	in := readInputs(o, s.In, &results)
 	expansion := expand(o, in, s.Env, &results)
-	text, err := stdout(in, expansion)
+	text, err := stdout(in, expansion, &results)
 	if err != nil {
 		reportBug(err, &results)
 	}
@@ -84,7 +86,7 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 // expand decides what the claims become. It also calls it an error if there are none, so that a wrong path
 // removes nothing.
 func expand(o Options, in *inputs, env generator.Environment, results *report.Results) generator.Expansion {
-	options := generator.Options{Kept: o.Folder != "", Prune: o.Folder != ""}
+	options := generator.Options{Kept: o.Folder != "", Prune: o.Prune}
 	expansion := generator.Expand(krm.NewList(in.items(), in.config), options, env, results)
 	if !results.HasErrors() && !in.haveClaims() {
 		hint := "name the files or folders that hold the claims"
@@ -100,8 +102,8 @@ func expand(o Options, in *inputs, env generator.Environment, results *report.Re
 // Encrypted ones are not ours to keep.
 func refuseOutside(o Options, in *inputs, results *report.Results) {
 	for _, source := range in.sources {
-		for _, item := range source.items {
-			if item != nil && source.inFolder == "" && merge.IsOurs(item) && !item.IsEncrypted() {
+		for _, item := range source.resources() {
+			if source.inFolder == "" && merge.IsOurs(item) && !item.IsEncrypted() {
 				results.Errorf(item, "was made from a claim before, and is not in %s; move it there, where its password lives on, or leave it out of what is read", o.Folder)
 			}
 		}

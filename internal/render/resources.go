@@ -7,9 +7,9 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
-	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // findItems tells which documents are resources, and reports those that should not be here.
@@ -22,35 +22,49 @@ func (r *reader) findItems(s *source) {
 			index++
 		}
 		s.items = append(s.items, item)
-		if item != nil && item.Kind == "List" && item.Group == "" {
+		if item != nil {
 			r.list(s, item)
 		}
 	}
 }
 
-// list finds what a List holds: a password that somebody brings along, for example. Claims in it are
-// reported where claims are looked for, and ours could not be changed in there.
+// list finds what a List holds. It is read like what stands alone, but ours could not be changed in there.
 func (r *reader) list(s *source, list *krm.Item) {
-	items := yamlnode.Get(list.Node, "items")
-	if items == nil || items.Kind != yaml.SequenceNode {
+	listed := list.Listed()
+	if len(listed) == 0 {
 		return
 	}
-	for _, n := range items.Content {
-		item := krm.NewFileItem(yamlnode.Follow(n), s.name, list.Index())
+	if s.listed == nil {
+		s.listed = map[*krm.Item][]*krm.Item{}
+	}
+	s.listed[list] = nil // which is a List in any case
+	for _, item := range listed {
 		switch {
-		case item.Group == v1alpha1.Group:
+		case len(item.Listed()) > 0: // what it holds is among the listed
+		case isConfig(item):
+			r.configs = append(r.configs, item)
 		case r.folder != nil && merge.IsOurs(item):
 			r.results.Errorf(item, "stands in a List, where it cannot be kept up to date; write it as an object of its own")
 		default:
-			s.listed = append(s.listed, item)
+			s.listed[list] = append(s.listed[list], item)
 		}
+	}
+}
+
+// chooseConfig takes the configuration that was found. There can be one only.
+func (r *reader) chooseConfig() {
+	for _, other := range r.configs[min(1, len(r.configs)):] {
+		r.results.Errorf(other, "is a second configuration beside the one in %s; remove one of them, or name one with --config", r.configs[0].Place())
+	}
+	if len(r.configs) > 0 {
+		r.config = r.configs[0]
 	}
 }
 
 // item returns a document as a resource, nil where it is none.
 func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 	item := krm.NewFileItem(n, s.name, index)
-	isResource := n.Kind == yaml.MappingNode && item.APIVersion != "" && item.Kind != ""
+	isResource := n.Kind == yaml.MappingNode && (item.APIVersion != "" && item.Kind != "" || claim.LikenessOf(item) == claim.NearMiss)
 	switch {
 	case isKustomizationFile(filepath.Base(s.name)), isKustomization(item):
 		r.notApplied(s, item)
@@ -64,7 +78,7 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 		r.results.Errorf(item, "is what orchestrators pipe into a function; pipe it into `dragonfly-generator` without a command")
 		return nil
 	case isConfig(item):
-		r.results.Errorf(item, "is a configuration, which is not among the resources; leave it out of them, and name its file with --config")
+		r.configs = append(r.configs, item)
 		return nil
 	}
 	return item

@@ -2,19 +2,23 @@ package render
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // separator stands between documents.
 const separator = "---\n"
 
 // stdout returns the other resources, as they stand in their files, and then ours.
-func stdout(in *inputs, expansion generator.Expansion) ([]byte, error) {
+func stdout(in *inputs, expansion generator.Expansion, results *report.Results) ([]byte, error) {
 	var out bytes.Buffer
 	add := func(text []byte) {
 		if out.Len() > 0 {
@@ -25,20 +29,26 @@ func stdout(in *inputs, expansion generator.Expansion) ([]byte, error) {
 			out.WriteByte('\n')
 		}
 	}
-	local := map[*krm.Item]bool{}
+	local := map[*yaml.Node]bool{}
 	for _, item := range expansion.Local {
-		local[item] = true
+		local[item.Node] = true
 	}
+	staysHere := func(item *krm.Item) bool { return local[item.Node] || isLocal(item) || isConfig(item) }
 	for _, source := range in.sources {
 		var comments []byte // that stand alone in front of a document
 		for i, document := range source.documents {
-			item := source.items[i]
-			switch {
-			case document.Node == nil:
+			if document.Node == nil {
 				comments = append(comments, commentsOf(document.Text)...)
 				continue
-			case item != nil && !local[item] && !isLocal(item):
-				add(append(comments, body(document.Text)...))
+			}
+			if item := source.items[i]; item != nil && !staysHere(item) {
+				text, err := printed(document, item, staysHere, results)
+				if err != nil {
+					return nil, err
+				}
+				if text != nil {
+					add(append(comments, text...))
+				}
 			}
 			comments = nil
 		}
@@ -53,7 +63,78 @@ func stdout(in *inputs, expansion generator.Expansion) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// isLocal says whether a resource is for tools and not for the cluster.
+// printed returns a resource as it stands in its file, and a List without what stays here, nil for one that holds
+// nothing else.
+func printed(document krm.Document, item *krm.Item, staysHere func(*krm.Item) bool, results *report.Results) ([]byte, error) {
+	dropped := map[*yaml.Node]bool{}
+	for _, listed := range item.Listed() {
+		if staysHere(listed) {
+			dropped[listed.Node] = true
+		}
+	}
+	if len(dropped) == 0 {
+		refuseClaimIn(item, item.Node, map[*yaml.Node]bool{}, results)
+		return body(document.Text), nil
+	}
+	list, holds := without(item.Node, dropped, map[*yaml.Node]bool{})
+	if !holds {
+		return nil, nil
+	}
+	refuseClaimIn(item, list, map[*yaml.Node]bool{}, results)
+	if yamlnode.HasAnchors(item.Node) { // one may have been in what is dropped
+		var err error
+		if list, err = yamlnode.Plain(list); err != nil {
+			results.Errorf(item, "%s; write the values out", err)
+			return nil, nil
+		}
+	}
+	root := *document.Node
+	root.Content = []*yaml.Node{list}
+	return encode(&root)
+}
+
+// without returns a copy of a List without some of what it and the Lists in it hold, and whether anything is left.
+func without(list *yaml.Node, dropped, open map[*yaml.Node]bool) (rest *yaml.Node, holds bool) {
+	if open[list] || len(krm.NewItem(list).Listed()) == 0 { // open where aliases make one contain itself
+		return list, true
+	}
+	open[list] = true
+	defer delete(open, list)
+	root, items := *list, *yamlnode.Get(list, "items")
+	root.Content, items.Content, items.Anchor = slices.Clone(list.Content), nil, ""
+	for _, n := range yamlnode.Get(list, "items").Content {
+		if n = yamlnode.Follow(n); dropped[n] {
+			continue
+		}
+		if inner, found := without(n, dropped, open); found {
+			items.Content = append(items.Content, inner)
+		}
+	}
+	yamlnode.Set(&root, "items", &items)
+	return &root, len(items.Content) > 0
+}
+
+// refuseClaimIn reports a claim somewhere in what is printed. Nothing is made of it, and a cluster does not know it.
+// A reference to a claim has no metadata.
+func refuseClaimIn(item *krm.Item, n *yaml.Node, seen map[*yaml.Node]bool, results *report.Results) {
+	if n = yamlnode.Follow(n); seen[n] {
+		return
+	}
+	seen[n] = true
+	if n.Kind == yaml.MappingNode && yamlnode.Get(n, "metadata") != nil && isClaim(krm.NewItem(n)) {
+		results.Errorf(item, "holds the claim %s, and nothing is made of it in there; write it as an object of its own", yamlnode.Text(n, "metadata", "name"))
+		return
+	}
+	for _, child := range n.Content {
+		refuseClaimIn(item, child, seen, results)
+	}
+}
+
+func isClaim(item *krm.Item) bool {
+	return item.Kind == v1alpha1.ClaimKind && item.Group == v1alpha1.Group
+}
+
+// isLocal reports whether a resource is for tools and not for the cluster.
 func isLocal(item *krm.Item) bool {
 	switch {
 	case item.Annotation(fn.KptLocalConfig) == "true":

@@ -337,15 +337,15 @@ const uuid4 = `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{
 // The first start, with the API server's own certificate; the second, with a gateway that counts.
 func TestKeepPasswordFirstAndSecondStart(t *testing.T) {
 	k := inCluster(t, "keep-first", "my-cache")
-	k.request.Keys = map[string]string{"uri": "redis://:{passwordEncoded}@my-cache:6379/$(HOME)$$", "HOST": "my-cache"}
+	k.request.Keys = map[string]string{"uri": "redis://:{passwordEncoded}@my-cache:6379/$(HOME)$$", "HOST": "cache.invalid"}
 	log, made := k.start(t)
 	assert.Regexp(t, uuid4, made)
-	assert.Equal(t, "made a first password and wrote it to Secret keep-first/my-cache-password\n"+
-		"updated Secret keep-first/my-cache-conn (HOST, password, uri)\n", log)
+	assert.Equal(t, "made a first password; wrote it to Secret keep-first/my-cache-password\n"+
+		"brought Secret keep-first/my-cache-conn up to date: HOST, password, uri\n", log)
 	assert.Equal(t, map[string]string{"password": made}, k.data(t, "my-cache-password"))
 	assert.Equal(t, map[string]string{
 		"endpoint": "my-cache.keep-first.svc.cluster.local", "port": "6379", "password": made,
-		"HOST": "my-cache", "uri": "redis://:" + made + "@my-cache:6379/$(HOME)$$",
+		"HOST": "cache.invalid", "uri": "redis://:" + made + "@my-cache:6379/$(HOME)$$",
 	}, k.data(t, "my-cache-conn"))
 
 	g := k.gateway(t)
@@ -375,7 +375,7 @@ func TestKeepPasswordRotation(t *testing.T) {
 		k.request.Rotation = rotation
 		log, now := k.start(t)
 		assert.NotEqual(t, last, now)
-		assert.Contains(t, log, "made a new password for the rotation and wrote it to Secret keep-rotation/my-cache-password\n")
+		assert.Contains(t, log, "made a new password for the rotation; wrote it to Secret keep-rotation/my-cache-password\n")
 		assert.Equal(t, map[string]string{"password": now, handover.RotationKey(rotation): now}, k.data(t, "my-cache-password"))
 		assert.Equal(t, rotation, k.annotation(t, "my-cache-password"))
 		assert.Equal(t, rotation, k.annotation(t, "my-cache-conn"))

@@ -258,7 +258,7 @@ type Storage struct {
 
 	// Bucket, and prefix in it, for `type: Bucket`, as `s3://`, `gs://` or `az://`. `/<namespace>/<name>` of the
 	// instance is added.
-	// +kubebuilder:validation:Pattern=`^(s3|gs|az)://[a-z0-9][a-z0-9._-]*(/[A-Za-z0-9._=-]+)*/?$`
+	// +kubebuilder:validation:Pattern=`^(s3|gs|az)://[a-z0-9][a-z0-9._-]*(/[A-Za-z0-9_=][A-Za-z0-9._=-]*)*/?$`
 	// +kubebuilder:example="s3://backups/dragonfly"
 	// +optional
 	Bucket *string `json:"bucket,omitempty"`

@@ -82,6 +82,10 @@ type CrossplaneFields struct {
 	// Of Crossplane; ignored, so the Secret that it names will not exist: applications read `<name>-conn`.
 	// +optional
 	WriteConnectionSecretToRef Ignored `json:"writeConnectionSecretToRef,omitempty"`
+
+	// Where Crossplane v2 keeps the same things; ignored.
+	// +optional
+	Crossplane Ignored `json:"crossplane,omitempty"`
 }
 
 // Metadata is that of every Kubernetes object. It is a type of its own because kustomize passes a label

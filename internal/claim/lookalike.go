@@ -1,0 +1,79 @@
+package claim
+
+import (
+	"strings"
+
+	"github.com/agext/levenshtein"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+)
+
+// Likeness is how close an item comes to a claim that it is not.
+type Likeness int
+
+const (
+	// Unlike is anything else.
+	Unlike Likeness = iota
+	// NearMiss is a claim with a mistake in its apiVersion or kind. Passed by silently, its instance would be
+	// taken for one that nobody wants any more.
+	NearMiss
+	// Lookalike is the claim of another group, or the composite resource behind a claim of Crossplane's.
+	Lookalike
+)
+
+// compositeKind is what Crossplane makes of a claim.
+const compositeKind = "X" + v1alpha1.ClaimKind
+
+// LikenessOf returns how close the item comes to a claim, whatever else is wrong with it.
+func LikenessOf(item *krm.Item) Likeness {
+	group, _, hasVersion := strings.Cut(item.APIVersion, "/")
+	isGroupLost := !hasVersion && !strings.Contains(group, ".") // as in `v1alpha1`, or no apiVersion at all
+	switch {
+	case isClaim(item):
+		return Unlike
+	case item.Kind == compositeKind && group == v1alpha1.Group:
+		return Lookalike
+	case item.Kind == compositeKind:
+		return Unlike
+	case item.Kind == "" && group == v1alpha1.Group:
+		return NearMiss
+	case isNear(item.Kind, v1alpha1.ClaimKind) && (isGroupLost || isNear(group, v1alpha1.Group)):
+		return NearMiss
+	case strings.EqualFold(item.Kind, v1alpha1.ClaimKind):
+		return Lookalike
+	}
+	return Unlike
+}
+
+// isNear reports whether a text is the name, give or take two letters and their case.
+func isNear(text, name string) bool {
+	const letters = 2
+	if d := len(text) - len(name); d > letters || d < -letters {
+		return false
+	}
+	return levenshtein.Distance(strings.ToLower(text), strings.ToLower(name), nil) <= letters
+}
+
+// reportLikeness reports an item that comes close to a claim.
+func reportLikeness(item *krm.Item, results *report.Results) {
+	switch LikenessOf(item) {
+	case NearMiss:
+		field := report.Field{Path: "kind", Current: item.Kind, Proposed: v1alpha1.ClaimKind}
+		if item.Kind == v1alpha1.ClaimKind {
+			field = report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion}
+		}
+		if field.Current == "" {
+			field.Current = nil
+		}
+		results.FieldErrorf(item, field, "looks like a claim; write kind %s of %s", v1alpha1.ClaimKind, v1alpha1.APIVersion)
+	case Lookalike:
+		field := report.Field{Path: "apiVersion", Current: item.APIVersion}
+		if item.Kind == compositeKind {
+			field = report.Field{Path: "kind", Current: item.Kind}
+		}
+		results.FieldWarnf(item, field, "looks like a claim, and nothing is made of it; if it is one, write kind %s of %s", v1alpha1.ClaimKind, v1alpha1.APIVersion)
+	case Unlike:
+	}
+}

@@ -1,0 +1,57 @@
+package render
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"path/filepath"
+
+	gitignore "github.com/monochromegane/go-gitignore"
+)
+
+// ignoreFiles are the .krmignore files of a folder, read as kpt reads them: one in the folder itself and one in
+// each package below it, which is a folder with a Kptfile. Each holds for its own package.
+type ignoreFiles struct {
+	folder    fs.FS
+	byPackage map[string]gitignore.IgnoreMatcher
+}
+
+// enter has to be called for each folder before what is in it is matched.
+func (i *ignoreFiles) enter(name string) error {
+	if name != "." && !i.has(name, "Kptfile") {
+		return nil
+	}
+	if i.byPackage == nil {
+		i.byPackage = map[string]gitignore.IgnoreMatcher{}
+	}
+	i.byPackage[name] = gitignore.DummyIgnoreMatcher(false)
+	file, err := i.folder.Open(path.Join(name, ".krmignore"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer file.Close()
+	i.byPackage[name] = gitignore.NewGitIgnoreFromReader(filepath.FromSlash(name), file)
+	return nil
+}
+
+// matches reports whether the file, or folder, is to be left out.
+func (i *ignoreFiles) matches(name string, isFolder bool) bool {
+	for at := path.Dir(name); ; at = path.Dir(at) {
+		if matcher, found := i.byPackage[at]; found {
+			return matcher.Match(filepath.FromSlash(name), isFolder)
+		}
+		if at == "." {
+			return false
+		}
+	}
+}
+
+// holdsChart reports whether a folder is that of a Helm chart.
+func (i *ignoreFiles) holdsChart(name string) bool { return i.has(name, "Chart.yaml") }
+
+func (i *ignoreFiles) has(folder, file string) bool {
+	_, err := fs.Stat(i.folder, path.Join(folder, file))
+	return err == nil
+}
