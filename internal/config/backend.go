@@ -34,7 +34,7 @@ func (r *reader) backend(spec v1alpha1.ProfileSpec) {
 // operatorFlags are what the Dragonfly Operator sets itself, to reach its pods and to replicate, and what
 // needs files that only a mount of its own could bring.
 var operatorFlags = []string{
-	"admin_port", "admin_bind", "admin_nopass", "break_replication_on_master_restart", "replicaof",
+	"admin_port", "admin_nopass", "break_replication_on_master_restart", "replicaof",
 	"tls", "tls_cert_file", "tls_key_file", "tls_ca_cert_file", "tls_ca_cert_dir", "tls_replication", "no_tls_on_admin_port",
 }
 

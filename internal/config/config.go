@@ -146,7 +146,7 @@ type PasswordPolicy struct {
 
 // Overrides are strategic merge patches, in the order in which they apply.
 type Overrides struct {
-	StatefulSet, Service []Patch
+	StatefulSet, Service, Dragonfly []Patch
 }
 
 // Patch is a strategic merge patch.

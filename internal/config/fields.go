@@ -14,6 +14,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -147,6 +148,7 @@ func (r *reader) overrides() {
 		}{
 			{"statefulSet", &r.Overrides.StatefulSet, new(appsv1.StatefulSet)},
 			{"service", &r.Overrides.Service, new(corev1.Service)},
+			{"dragonfly", &r.Overrides.Dragonfly, new(operator.Dragonfly)},
 		} {
 			n := yamlnode.Get(overrides, patch.name)
 			path := layer.path + ".overrides." + patch.name
@@ -162,6 +164,7 @@ func (r *reader) overrides() {
 			}
 		}
 	}
+	r.patchesOfDragonfly()
 	if r.Backend == v1alpha1.Operator {
 		r.forOperator()
 	}

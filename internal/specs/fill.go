@@ -32,7 +32,7 @@ func filled(cfg config.Config, name instance.Name) config.Config {
 	cfg.TLS.SecretName = values.Fill(cfg.TLS.SecretName)
 	issuer := &cfg.TLS.Issuer
 	issuer.Group, issuer.Kind, issuer.Name = values.Fill(issuer.Group), values.Fill(issuer.Kind), values.Fill(issuer.Name)
-	for _, patches := range []*[]config.Patch{&cfg.Overrides.StatefulSet, &cfg.Overrides.Service} {
+	for _, patches := range []*[]config.Patch{&cfg.Overrides.StatefulSet, &cfg.Overrides.Service, &cfg.Overrides.Dragonfly} {
 		*patches = slices.Clone(*patches)
 		for i, patch := range *patches {
 			(*patches)[i].Node = fillNode(patch.Node, values)

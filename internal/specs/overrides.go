@@ -105,6 +105,8 @@ func (c *checker) instance(inst instance.Instance, cfg config.Config) {
 		if set != nil {
 			c.tls(set)
 		}
+	} else {
+		c.dragonfly(inst, cfg)
 	}
 	service := service(inst, cfg)
 	for _, patch := range cfg.Overrides.Service {

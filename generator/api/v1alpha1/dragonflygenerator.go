@@ -432,6 +432,13 @@ type Overrides struct {
 	// +kubebuilder:example={spec: {internalTrafficPolicy: Local}}
 	// +optional
 	Service *Patch `json:"service,omitempty"`
+
+	// Patch of the Dragonfly Operator's `Dragonfly`, only with `backend: Operator`: whatever its CRD, v1.6.1, has.
+	// Replicas, image, flags, password, resources and volume keep the fields of their own.
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:example={spec: {priorityClassName: databases, networkPolicyEnabled: false}}
+	// +optional
+	Dragonfly *Patch `json:"dragonfly,omitempty"`
 }
 
 // Patch is a strategic merge patch.
