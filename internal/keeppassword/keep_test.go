@@ -653,6 +653,12 @@ func TestLostWithASnapshot(t *testing.T) {
 	}
 	c := newCluster(t)
 	p := c.pod(t, "my-cache-0")
+	p.write(t, "/data/.dragonfly-generator", `{"hadPassword":false}`)
+	p.write(t, "/data/dump-summary.dfs", "")
+	require.ErrorContains(t, p.start(t, c), "is lost", "Somebody has restored a snapshot meanwhile.")
+
+	c = newCluster(t)
+	p = c.pod(t, "my-cache-0")
 	p.write(t, "/data/lost+found", "")
 	p.write(t, "/data/notes.dfs", "")
 	require.NoError(t, p.start(t, c))
