@@ -6,15 +6,22 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 IMAGE   ?= ghcr.io/bizmatters/dragonfly-generator
 BUILDER ?= golang:1.26
-KUBERNETES    = $(shell sed -n 's/.*k8s.io.kubernetes \(v[0-9.]*\).*/\1/p' tools/kubernetes/go.mod)
 CACHE         = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dragonfly-generator
-CONTROL_PLANE = $(if $(wildcard $(KUBEBUILDER_ASSETS)/kube-scheduler),$(KUBEBUILDER_ASSETS),$(CACHE)/kubernetes-$(KUBERNETES))
+# Kubernetes takes many minutes to build, so its programs are built once, into the user's cache.
+KUBERNETES    = $(shell sed -n 's/.*k8s.io.kubernetes v\([0-9.]*\).*/\1/p' tools/kubernetes/go.mod)
+PROGRAMS      = $(CACHE)/kubernetes/$(KUBERNETES)
+CONTROL_PLANE = $(addprefix $(PROGRAMS)/,etcd kubectl kube-apiserver kube-controller-manager kube-scheduler)
+NODE          = $(addprefix $(PROGRAMS)/,kubelet kube-proxy coredns pause)
+# A folder of yours with a control plane is taken as it is.
+ASSETS        = $(if $(wildcard $(KUBEBUILDER_ASSETS)/kube-scheduler),$(KUBEBUILDER_ASSETS),$(PROGRAMS))
 OPERATOR      = v1.6.1
 # The operator's CRD, v1.6.1: a file of yours, or downloaded.
 DRAGONFLY_OPERATOR_CRD ?= $(CACHE)/dragonfly-operator-crd-$(OPERATOR).yaml
 # DIST is where a release is built, for each of PLATFORMS.
 DIST      ?= dist
 PLATFORMS  = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+# PLAYGROUND is where the page to try it in is built.
+PLAYGROUND ?= bin/playground
 # The same program for everybody: what Go takes from its user's settings into a program, spelled out.
 REPRODUCIBLY = env -u GOEXPERIMENT GOFLAGS='-trimpath -buildvcs=false' GOWORK=off CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off
 LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/internal/cli.version=$(VERSION)
@@ -23,16 +30,39 @@ LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/internal/cli.versi
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build bin/kustomize ## Print the manifests of the example (needs Go)
 	@PATH="$(CURDIR)/bin:$$PATH" DRAGONFLY_PASSWORD_SEED="an example seed, not for production" \
 		bin/kustomize build --enable-alpha-plugins --enable-exec examples/agent-executor-cache
 
+# Without what takes long on purpose. vet is in lint.
+QUICK = $$(go list ./... | grep -Ev '/test/(bench|faults|hostile)$$')
+
 .PHONY: test
-test: ## Run the tests (needs Go)
-	go test ./...
+test: ## Run the tests that take seconds (needs Go; compiles for some minutes at first)
+	@echo "compiling what is not compiled yet, one line a package; the first time takes some minutes"
+	@go build -v $$(go list -f '{{join .TestImports "\n"}}{{"\n"}}{{join .XTestImports "\n"}}' $(QUICK) | sort -u)
+	@echo "testing"
+	@go test -vet=off $(QUICK)
+
+.PHONY: test-all
+test-all: test check-generated test-hostile test-faults ## Run those that take minutes too (needs Go)
+
+.PHONY: test-hostile
+test-hostile: ## Feed the program 100 MB, a million keys and broken streams (needs Go; some minutes)
+	@echo "feeding the program what takes long or much memory; some inputs take half a minute"
+	go test -count=1 -v ./test/hostile
+
+.PHONY: test-faults
+test-faults: ## Kill the program hundreds of times while it writes, fill the disk, take permissions away (needs Go; some minutes)
+	@echo "killing the program while it writes, some hundred times"
+	go test -count=1 -v ./test/faults
+
+.PHONY: check-generated
+check-generated: ## Fail if schemas, Krmfile or reference are not what make generate writes (needs Go)
+	go run -C tools/generate . -check
 
 .PHONY: build
 build: ## Build bin/dragonfly-generator (needs Go)
@@ -53,15 +83,19 @@ fuzz: ## Fuzz lists, claims, configurations and Secrets for FUZZTIME each, 20 se
 bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Measure the program beside others, BENCH of it, BENCHCOUNT times (needs Go; 15 minutes)
 	@rm -f bin/bench.txt
 	@for _ in $$(seq $(or $(BENCHCOUNT),3)); do \
-		PATH="$(CURDIR)/bin:$$PATH" go test ./bench -run "^$$" -bench "$(or $(BENCH),.)" -benchtime $(or $(BENCHTIME),2s) -timeout 60m >>bin/bench.txt || { cat bin/bench.txt; exit 1; }; \
+		PATH="$(CURDIR)/bin:$$PATH" go test ./test/bench -run "^$$" -bench "$(or $(BENCH),.)" -benchtime $(or $(BENCHTIME),2s) -timeout 60m >>bin/bench.txt || { cat bin/bench.txt; exit 1; }; \
 	done
 	@bin/benchstat -col /by bin/bench.txt
 
 .PHONY: lint
 lint: bin/golangci-lint bin/actionlint ## Check format, vet and lint (needs Go; builds the linter at first, some minutes)
 	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
-	go vet ./... && go vet -tags e2e,conformance,dist ./e2e ./conformance ./release && go vet -C tools/generate .
-	bin/golangci-lint run --build-tags e2e,conformance,dist
+	@for os in linux darwin windows; do \
+		echo "go vet for $$os, all tests included"; \
+		GOOS=$$os go vet -tags e2e,conformance,dist,node ./... || exit 1; \
+	done
+	go vet -C tools/generate . && go vet -C playground/test .
+	bin/golangci-lint run --build-tags e2e,conformance,dist,node
 	bin/actionlint
 
 # The SBOMs name the hash of the program that wrote them, so they are the same wherever that is: on one platform.
@@ -79,7 +113,7 @@ dist: bin/cyclonedx-gomod ## Build a release, VERSION of it, into dist: programs
 
 .PHONY: dist-test
 dist-test: ## Build a release twice, in two places, and check what is in it (needs Go)
-	go test -tags dist -count=1 -v ./release
+	go test -tags dist -count=1 -v ./test/release
 
 .PHONY: image
 image: ## Build the container image (needs Docker, and a registry to pull BUILDER from)
@@ -87,11 +121,39 @@ image: ## Build the container image (needs Docker, and a registry to pull BUILDE
 
 .PHONY: e2e
 e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to end (needs a Docker Engine, kpt and Python)
-	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m -v ./e2e
+	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m -v ./test/e2e
 
 .PHONY: conformance
-conformance: build bin/kustomize bin/kube-score $(CONTROL_PLANE)/kube-scheduler $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Go; builds Kubernetes at first, some minutes; downloads a CRD)
-	PATH="$(CURDIR)/bin:$(CONTROL_PLANE):$$PATH" KUBEBUILDER_ASSETS="$(CONTROL_PLANE)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -v $(if $(SKIP),-skip '$(SKIP)') ./conformance
+conformance: build bin/kustomize bin/kube-score $(if $(filter $(PROGRAMS),$(ASSETS)),$(CONTROL_PLANE)) $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Go; builds Kubernetes at first, some minutes; downloads a CRD)
+	PATH="$(CURDIR)/bin:$(ASSETS):$$PATH" KUBEBUILDER_ASSETS="$(ASSETS)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
+
+.PHONY: node-test
+node-test: build $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/dragonfly-standin ./test/node/standin
+	NODE_PROGRAMS="$(PROGRAMS)" test/node/cluster.sh run go test -tags node -count=1 -timeout 30m -v $(if $(RUN),-run '$(RUN)') ./test/node
+
+.PHONY: observability-test
+observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; builds promtool at first, some minutes)
+	PATH="$(CURDIR)/bin:$$PATH" go test -C tools/prometheus -count=1 .
+
+.PHONY: playground
+playground: playground-build ## Try the generator in a browser, on localhost (needs Go)
+	@go run ./playground/serve -dir "$(PLAYGROUND)"
+
+# Without inlining the program is a sixth smaller, and a claim still takes milliseconds. The file is compressed here, as
+# not every server does that.
+.PHONY: playground-build
+playground-build: ## Build that page into PLAYGROUND, bin/playground unless set (needs Go)
+	@rm -rf "$(PLAYGROUND)" && mkdir -p "$(PLAYGROUND)"
+	@echo "compiling the generator to WebAssembly, which takes some minutes at first"
+	@GOOS=js GOARCH=wasm $(REPRODUCIBLY) go build -gcflags=all=-l -ldflags '-s -w' -o "$(PLAYGROUND)/generator.wasm" ./playground/wasm
+	@gzip -9n "$(PLAYGROUND)/generator.wasm"
+	@cp playground/*.html playground/*.css playground/*.js playground/*.svg "$$(go env GOROOT)/lib/wasm/wasm_exec.js" "$(PLAYGROUND)"
+	@echo "built $(PLAYGROUND)"
+
+.PHONY: playground-test
+playground-test: playground-build ## Test that page in a headless browser (needs Go and Chromium)
+	PLAYGROUND="$(abspath $(PLAYGROUND))" go test -C playground/test -count=1 -timeout 30m -v .
 
 .PHONY: generate
 generate: ## Write the schemas, the Krmfile and the reference from the Go types of the API (needs Go)
@@ -103,23 +165,34 @@ operator-crd: $(DRAGONFLY_OPERATOR_CRD)
 .PHONY: update
 update: ## Rewrite the golden files from what the program does; review with git diff (needs Go)
 	go test . ./examples ./test/script -update
+	go test ./docs -update
 
 .PHONY: update-e2e
 update-e2e: build bin/kustomize bin/sops ## The same for the examples with kpt and Docker (needs both)
-	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m ./e2e -update
+	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m ./test/e2e -update
 
 .PHONY: clean
 clean: ## Remove bin and dist
 	rm -rf bin dist
 
-# Kubernetes takes minutes to build, so what is built once lies in the user's cache.
-$(CONTROL_PLANE)/kube-scheduler:
-	@mkdir -p "$(CONTROL_PLANE)"
-	go build -C tools/etcd -o "$(CONTROL_PLANE)/etcd" go.etcd.io/etcd/server/v3
-	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kube-apiserver" k8s.io/kubernetes/cmd/kube-apiserver
-	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kube-controller-manager" k8s.io/kubernetes/cmd/kube-controller-manager
-	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kubectl" k8s.io/kubernetes/cmd/kubectl
-	go build -C tools/kubernetes -o "$(CONTROL_PLANE)/kube-scheduler" k8s.io/kubernetes/cmd/kube-scheduler
+# Nothing rebuilds what is in the cache: a new version of etcd or CoreDNS needs another folder, or an empty one.
+ANNOUNCE = @mkdir -p "$(@D)" && echo "building $(@F) into $(@D)"
+
+$(PROGRAMS)/kube%:
+	$(ANNOUNCE)
+	CGO_ENABLED=0 go build -C tools/kubernetes -o "$@" -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v$(KUBERNETES) -X k8s.io/client-go/pkg/version.gitVersion=v$(KUBERNETES)' k8s.io/kubernetes/cmd/$(@F)
+
+$(PROGRAMS)/etcd:
+	$(ANNOUNCE)
+	CGO_ENABLED=0 go build -C tools/etcd -o "$@" -ldflags '-s -w' go.etcd.io/etcd/server/v3
+
+$(PROGRAMS)/coredns:
+	$(ANNOUNCE)
+	CGO_ENABLED=0 go build -C tools/coredns -o "$@" -ldflags '-s -w' .
+
+$(PROGRAMS)/pause: test/node/pause/main.go
+	$(ANNOUNCE)
+	CGO_ENABLED=0 go build -o "$@" -ldflags '-s -w' ./test/node/pause
 
 $(CACHE)/dragonfly-operator-crd-$(OPERATOR).yaml:
 	@mkdir -p "$(@D)"
@@ -132,8 +205,8 @@ bin/kustomize: tools/kustomize/go.mod
 bin/kube-score: tools/kube-score/go.mod
 	@go build -C tools/kube-score -o $(CURDIR)/bin/kube-score github.com/zegl/kube-score/cmd/kube-score
 
-bin/sdk-noop: bench/sdk-noop/main.go go.mod
-	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sdk-noop ./bench/sdk-noop
+bin/sdk-noop: test/bench/sdk-noop/main.go go.mod
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sdk-noop ./test/bench/sdk-noop
 
 bin/helm: tools/helm/go.mod
 	@CGO_ENABLED=0 go build -C tools/helm -trimpath -ldflags '-s -w' -o $(CURDIR)/bin/helm helm.sh/helm/v3/cmd/helm
@@ -143,6 +216,10 @@ bin/benchstat: tools/benchstat/go.mod
 
 bin/sops: tools/sops/go.mod
 	@go build -C tools/sops -o $(CURDIR)/bin/ github.com/getsops/sops/v3/cmd/sops filippo.io/age/cmd/age-keygen
+
+# Without the clients of all the clouds that Prometheus can discover targets in.
+bin/promtool: tools/prometheus/go.mod
+	@go build -C tools/prometheus -tags remove_all_sd -o "$(CURDIR)/bin/promtool" github.com/prometheus/prometheus/cmd/promtool
 
 bin/golangci-lint: tools/golangci-lint/go.mod
 	@go build -C tools/golangci-lint -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -1,55 +1,152 @@
 // Package docs_test keeps troubleshooting.md complete: it has an entry for every message of the program, and
 // no other.
 //
-// The messages are found in the source, not in a list: a new one fails the test until it has an entry, a
-// changed one until its entry is changed too. What the golden cases and the scripts of testdata expect on
-// stderr is held against the page as well, which shows that messages are found as they are printed.
+// Three comparisons do that, and none of them follows values through the program. Every text in the source that
+// reads like words is on the page, cut where something is filled in. Every entry of the page is made of texts of
+// the source. And every line that the golden cases and the scripts expect on stderr has an entry.
+//
+// When the wording of a message changes, `make update` changes it on the page too. A new message needs an entry
+// by hand: what it means and what to do, nobody else knows.
 package docs_test
 
 import (
+	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/golden"
 )
 
 const page = "troubleshooting.md"
 
-// Far fewer than there are: if less is found, the test has gone blind.
-const (
-	leastMessages = 220
-	leastPrinted  = 350
+var update = flag.Bool("update", false, "bring the wording of changed messages into the page, for review with git diff")
+
+var (
+	// Two words in a row are taken for something that is said to people.
+	prose       = regexp.MustCompile(`(?:^|[\s"(])[A-Za-z]{2,}[,;:]? [a-z]{2,}`)
+	name        = regexp.MustCompile(`\S*[A-Z./]\S*`) // of a field, a kind, a variable
+	verb        = regexp.MustCompile(`%[-+# 0]*[0-9*]*(?:\[[0-9]+\])?[a-zA-Z]`)
+	severity    = regexp.MustCompile(`^(error|warning|info): `)
+	placeholder = regexp.MustCompile(`<[a-z][a-z ]*>`)
+	entryLine   = regexp.MustCompile("^ *- (Warning: )?(`+)")
+	heading     = regexp.MustCompile(`^## (Warnings|Infos)?`)
 )
+
+// wording cuts a text where something is filled in, and returns the pieces that read like words.
+func wording(text string, filledIn *regexp.Regexp) []string {
+	var pieces []string
+	for _, piece := range filledIn.Split(severity.ReplaceAllString(text, ""), -1) {
+		for piece := range strings.SplitSeq(strings.ReplaceAll(piece, "%%", "%"), "\x00") {
+			if piece = strings.Trim(piece, " \n\t;,:.?()\"'"); prose.MatchString(piece) {
+				pieces = append(pieces, piece)
+			}
+		}
+	}
+	return pieces
+}
+
+// source returns every text of a Go file, concatenations as one, and a NUL for what is no literal in them.
+func source(file *ast.File) []string {
+	var texts []string
+	var text func(ast.Expr) string
+	text = func(e ast.Expr) string {
+		switch e := e.(type) {
+		case *ast.BasicLit:
+			if value, err := strconv.Unquote(e.Value); err == nil && e.Kind == token.STRING {
+				return value
+			}
+		case *ast.BinaryExpr:
+			return text(e.X) + text(e.Y)
+		}
+		return "\x00"
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.ImportSpec:
+			return false
+		case *ast.Field:
+			return n.Tag == nil
+		case *ast.CallExpr:
+			function, ok := n.Fun.(*ast.Ident)
+			return !ok || function.Name != "panic"
+		case *ast.BinaryExpr:
+			if n.Op == token.ADD {
+				texts = append(texts, text(n))
+				return false
+			}
+		case *ast.BasicLit:
+			texts = append(texts, text(n))
+		}
+		return true
+	})
+	return texts
+}
+
+// program returns the wording of every text in the source, with the file that has it. Whatever imports the
+// package testing is no part of the program.
+func program(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	root := golden.Root(t)
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if name := entry.Name(); err == nil && entry.IsDir() && (slices.Contains([]string{"test", "tools", "examples", "testdata"}, name) || strings.HasPrefix(name, ".")) {
+			return filepath.SkipDir
+		}
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil || slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"testing"` }) {
+			return err
+		}
+		for _, text := range source(file) {
+			if strings.Contains(strings.TrimSuffix(text, "\n"), "\n") {
+				continue
+			}
+			for _, piece := range wording(text, verb) {
+				found[piece] = path
+			}
+		}
+		return nil
+	}))
+	return found
+}
+
+// noMessages are texts of the source that need no entry: errors that are replaced by others, a bug, and help that
+// the script about help does not show.
+var noMessages = map[string]bool{
+	"Prints the help, or that of a command": true,
+	"Prints the version":                    true,
+	"the list holds the text that stands for its items while it is written": true,
+	"makes more than a plain value of itself":                               true,
+	"the file cannot be read again":                                         true,
+}
 
 // entry is a message on the page: an item of a list that begins with a code, or with the word Warning and a
 // code. Its placeholders stand in angle brackets.
-type entry struct {
-	severity, text string
-	line           int
-}
+type entry struct{ severity, text string }
 
-var (
-	heading     = regexp.MustCompile(`^## (Warnings|Infos)?`)
-	entryLine   = regexp.MustCompile("^ *- (Warning: )?(`+)")
-	placeholder = regexp.MustCompile(`<[a-z][a-z ]*>`)
-	fieldPrefix = regexp.MustCompile(`^\S+: `)
-)
-
-// entries returns the messages of the page.
-func entries(t testing.TB, text string) []entry {
+func entries(t *testing.T, text string) []entry {
 	t.Helper()
 	var found []entry
-	severity := "error"
+	section := "error"
 	for i, line := range strings.Split(text, "\n") {
-		if section := heading.FindStringSubmatch(line); section != nil {
-			severity = map[string]string{"": "error", "Warnings": "warning", "Infos": "info"}[section[1]]
+		if h := heading.FindStringSubmatch(line); h != nil {
+			section = map[string]string{"": "error", "Warnings": "warning", "Infos": "info"}[h[1]]
 		}
 		begin := entryLine.FindStringSubmatch(line)
 		if begin == nil {
@@ -57,7 +154,7 @@ func entries(t testing.TB, text string) []entry {
 		}
 		code, _, closed := strings.Cut(line[len(begin[0]):], begin[2])
 		require.True(t, closed, "line %d has no whole code: a message stands on one line", i+1)
-		e := entry{severity, strings.TrimSpace(code), i + 1}
+		e := entry{section, strings.TrimSpace(code)}
 		if begin[1] != "" {
 			e.severity = "warning"
 		}
@@ -66,301 +163,155 @@ func entries(t testing.TB, text string) []entry {
 	return found
 }
 
-// compare returns what is wrong: messages without an entry, and entries without a message.
-func compare(p *program, found []entry) []string {
-	d := deriver{fragments: p.fragments(), known: map[string][]int{}}
-	used := map[int]bool{}
-	var problems []string
+// compare returns the wording in the source that no entry has, and that of entries which is not in the source.
+func compare(inSource []string, found []entry) (missing, stale []string) {
+	var all strings.Builder
 	for _, e := range found {
-		// The field in front is a value.
-		derivation := append(d.derive(e.text), d.derive(fieldPrefix.ReplaceAllString(e.text, ""))...)
-		if len(derivation) == 0 {
-			problems = append(problems, fmt.Sprintf("%s:%d: the program prints no such message: %s", page, e.line, e.text))
-		}
-		for _, fragment := range derivation {
-			used[fragment] = true
-		}
-	}
-	for i, m := range p.messages() { // which the fragments begin with
-		if !used[i] {
-			problems = append(problems, fmt.Sprintf("%s: %s has no entry for: %s", m.at, page, m))
-		}
-	}
-	return problems
-}
-
-// deriver puts texts together from the fragments of the source.
-type deriver struct {
-	fragments []message
-	known     map[string][]int
-}
-
-// derive returns the fragments that a text can be put together from, nil where it cannot.
-func (d *deriver) derive(text string) []int {
-	if used, found := d.known[text]; found {
-		return used
-	}
-	var used []int
-	for i, fragment := range d.fragments {
-		texts := len(fragment.parts)
-		if !letter.MatchString(fragment.String()) {
-			texts = 1 // such as "%s %s": it says nothing by itself, and fits everything
-		}
-		if within, ok := d.fit(fragment.parts, text, texts); ok {
-			used = append(append(used, i), within...)
-		}
-	}
-	slices.Sort(used)
-	used = slices.Compact(used)
-	d.known[text] = used
-	return used
-}
-
-// fit says whether a text has those parts, and between them placeholders and so many other values or texts
-// that can be derived in their turn.
-func (d *deriver) fit(parts []string, text string, texts int) (used []int, ok bool) {
-	rest, ok := strings.CutPrefix(text, parts[0])
-	if !ok || len(parts) == 1 {
-		return nil, ok && rest == ""
-	}
-	isLast := len(parts) == 2 && parts[1] == ""
-	for at := 0; at <= len(rest); at++ {
-		next := strings.Index(rest[at:], parts[1])
-		switch {
-		case next < 0:
-			return nil, false
-		case isLast:
-			at = len(rest)
-		default:
-			at += next
-		}
-		left := texts
-		if !isPlaceholder(rest[:at]) {
-			left--
-		}
-		if left < 0 {
-			continue
-		}
-		if further, ok := d.fit(parts[1:], rest[at:], left); ok {
-			if filled, ok := d.fill(rest[:at]); ok {
-				return append(slices.Clone(filled), further...), true
+		all.WriteString(e.text + "\n")
+		rest := []byte(e.text)
+		for _, piece := range inSource {
+			for at := range e.text {
+				if strings.HasPrefix(e.text[at:], piece) {
+					copy(rest[at:], make([]byte, len(piece)))
+				}
 			}
 		}
+		stale = append(stale, wording(name.ReplaceAllString(string(rest), "\x00"), placeholder)...)
 	}
-	return nil, false
+	for _, piece := range inSource {
+		if !strings.Contains(all.String(), piece) {
+			missing = append(missing, piece)
+		}
+	}
+	return missing, stale
 }
 
-func isPlaceholder(text string) bool { return text != "" && placeholder.FindString(text) == text }
-
-// fill says whether a text can stand where something is filled in: a placeholder, a value, or a derived text.
-func (d *deriver) fill(text string) (used []int, ok bool) {
-	used = d.derive(text)
-	return used, used != nil || !prose.MatchString(placeholder.ReplaceAllString(text, ""))
-}
-
-func readPage(t testing.TB) string {
-	t.Helper()
-	text, err := os.ReadFile(page)
-	require.NoError(t, err)
-	return string(text)
+// closest returns the text that has most words in common with one, if that is more than half of them.
+func closest(to string, texts []string) (best string, found bool) {
+	most := 0.5
+	for _, text := range texts {
+		a, b := strings.Fields(to), strings.Fields(text)
+		common := 0
+		for _, word := range a {
+			if slices.Contains(b, word) {
+				common++
+			}
+		}
+		if share := 2 * float64(common) / float64(len(a)+len(b)); share > most {
+			most, best, found = share, text, true
+		}
+	}
+	return best, found
 }
 
 func TestEveryMessageHasItsEntry(t *testing.T) {
-	p, err := load(os.DirFS(".."))
+	text, err := os.ReadFile(page)
 	require.NoError(t, err)
-	require.Greater(t, len(p.messages()), leastMessages, "most messages are not found in the source")
-	for _, problem := range compare(p, entries(t, readPage(t))) {
-		t.Error(problem)
+	messages := program(t)
+	require.Greater(t, len(messages), 200, "most messages are not found in the source")
+	inSource := slices.Sorted(maps.Keys(messages))
+	help, err := os.ReadFile(filepath.Join(golden.Root(t), "test", "script", "testdata", "help.txtar"))
+	require.NoError(t, err)
+	check := func() (missing, stale []string) {
+		missing, stale = compare(inSource, entries(t, string(text)))
+		return slices.DeleteFunc(missing, func(piece string) bool {
+			return noMessages[piece] || strings.Contains(string(help), strings.ReplaceAll(piece, "`", ""))
+		}), stale
+	}
+	missing, stale := check()
+	if *update {
+		for _, old := range stale {
+			if fresh, found := closest(old, missing); found {
+				text = []byte(strings.ReplaceAll(string(text), old, fresh))
+			}
+		}
+		require.NoError(t, os.WriteFile(page, text, 0o644))
+		missing, stale = check()
+	}
+	for _, piece := range missing {
+		t.Errorf("%s: %s has no entry with: %s", messages[piece], page, piece)
+	}
+	for _, piece := range stale {
+		t.Errorf("%s: the program prints no such words: %s", page, piece)
 	}
 }
 
 // pattern matches a line on stderr.
 func (e entry) pattern() *regexp.Regexp {
-	var body strings.Builder
-	for i, part := range placeholder.Split(e.text, -1) {
-		if i > 0 {
-			body.WriteString(".*")
-		}
-		body.WriteString(regexp.QuoteMeta(part))
+	var parts []string
+	for _, part := range placeholder.Split(e.text, -1) {
+		parts = append(parts, regexp.QuoteMeta(part))
 	}
-	return regexp.MustCompile("^" + e.severity + ": (?:.+: )?" + body.String() + "$")
+	return regexp.MustCompile("^" + e.severity + ": (?:.+: )?" + strings.Join(parts, ".*") + "$")
 }
+
+var assertion = regexp.MustCompile(`^stderr '\^?((?:error|warning|info): .*)'$`)
 
 // Every line that the golden cases and the scripts expect on stderr is on the page.
 func TestWhatIsPrintedHasItsEntry(t *testing.T) {
-	var patterns []*regexp.Regexp
-	for _, e := range entries(t, readPage(t)) {
-		patterns = append(patterns, e.pattern())
-	}
-	printed := printedLines(t)
-	require.Greater(t, len(printed), leastPrinted, "most lines are not found in testdata")
-	for _, line := range printed {
-		if !matches(patterns, line) {
-			t.Errorf("%s has no entry for: %s", page, line)
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	found := entries(t, string(text))
+	printed := 0
+	check := func(where, text string) {
+		for line := range strings.SplitSeq(text, "\n") {
+			if quoted := assertion.FindStringSubmatch(line); quoted != nil {
+				whole, ok := strings.CutSuffix(quoted[1], "$")
+				require.True(t, ok, "%s has part of a message; write all of it: %s", where, line)
+				line = regexp.MustCompile(`\\(.)`).ReplaceAllString(strings.ReplaceAll(whole, "''", "'"), "$1")
+			}
+			if !severity.MatchString(line) {
+				continue
+			}
+			printed++
+			if !slices.ContainsFunc(found, func(e entry) bool { return e.pattern().MatchString(line) }) {
+				t.Errorf("%s: %s has no entry for: %s", where, page, line)
+			}
 		}
 	}
-}
-
-func matches(patterns []*regexp.Regexp, line string) bool {
-	for _, pattern := range patterns {
-		if pattern.MatchString(line) {
-			return true
-		}
+	for _, c := range golden.Cases(t) {
+		check(c.Family+"/"+c.Name, c.Stderr)
 	}
-	return false
-}
-
-var (
-	printedLine = regexp.MustCompile(`^(error|warning|info): .`)
-	assertion   = regexp.MustCompile(`^stderr '\^?((?:error|warning|info): .*)'$`)
-	escaped     = regexp.MustCompile(`\\(.)`)
-)
-
-// printedLines returns what testdata says that is printed: the stderr of the golden cases and, in the
-// scripts, the files to compare with and the patterns of whole lines.
-func printedLines(t testing.TB) []string {
-	t.Helper()
-	cases, err := filepath.Glob("../testdata/golden/*/*.txtar")
+	scripts, err := filepath.Glob(filepath.Join(golden.Root(t), "test", "script", "testdata", "*.txtar"))
 	require.NoError(t, err)
-	scripts, err := filepath.Glob("../test/script/testdata/*.txtar")
-	require.NoError(t, err)
-	var printed []string
-	for _, name := range append(cases, scripts...) {
-		text, err := os.ReadFile(name)
+	for _, script := range scripts {
+		text, err := os.ReadFile(script)
 		require.NoError(t, err)
-		for i, line := range strings.Split(string(text), "\n") {
-			if pattern := assertion.FindStringSubmatch(line); pattern != nil {
-				whole, ok := strings.CutSuffix(pattern[1], "$")
-				require.True(t, ok, "%s:%d has part of a message; write all of it", name, i+1)
-				line = escaped.ReplaceAllString(strings.ReplaceAll(whole, "''", "'"), "$1")
-			}
-			if printedLine.MatchString(line) {
-				printed = append(printed, line)
-			}
-		}
+		check(filepath.Base(script), string(text))
 	}
-	return printed
+	require.Greater(t, printed, 350, "most lines are not found")
 }
 
-// A program in which messages are made in every way that there is.
-const sample = `package main
-
-import (
-	"errors"
-	"fmt"
-
-	"example.com/other"
-)
-
-const (
-	name  = "NAME"
-	least = 32
-	long  = "is " + name + " and was before; take it out"
-)
-
-type Name string
-
-const kind Name = "Kind"
-
-var reasons = map[string]string{"a": "it would call home"}
+// Changes to a page that is complete, and what is said of them.
+func TestCompare(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "main.go", `package main
 
 func main() {
-	r := other.Results{}
-	r.Errorf(nil, "is missing")
-	r.FieldErrorf(nil, other.Field{Path: "a field"}, "set %s to %q: %d bytes, 80%% of %s", name, kind, least, r)
-	r.Errorf(nil, long)
-	r.Errorf(nil, "broken")
-	hint := "did you mean " + r.Name + "? "
-	hint += "or not, "
-	r.Warnf(nil, "is unknown; %swrite one", hint)
-	problem := "is in the way"
-	r.Errorf(nil, "%s %s", r.Name, problem)
-	if err := broken(); err != nil {
-		r.Errorf(nil, "this is a bug (%T)", err)
-	}
-	fmt.Fprintf(r, "error: %s is late\n", errors.New("the train " + r.Name))
+	r.Errorf("must be an object, but is %s; give it fields", []string{"a plain value", "a list"}[0])
+	hint := "did you mean " + name + "? "
+	r.Warnf("is unknown here; %swrite one of %d%% or %s", hint, 80, names)
+	panic("a bug that nobody reads about")
 }
-
-func broken() error { return inner() }
-
-func inner() error { return errors.New("nobody reads this") }
-`
-
-func findIn(t *testing.T, source string) *program {
-	t.Helper()
-	p, err := load(fstest.MapFS{
-		"main.go":       {Data: []byte(source)},
-		"main_other.go": {Data: []byte("//go:build plan9\n\npackage main\n\nvar other = \"on another system\"\n")},
-		"main_test.go":  {Data: []byte("package main\n\nvar test = \"is only tested\"\n")},
-	})
+`, 0)
 	require.NoError(t, err)
-	return p
-}
-
-func TestMessagesAreFound(t *testing.T) {
-	var found []string
-	for _, m := range findIn(t, sample).messages() {
-		found = append(found, m.String())
+	var inSource []string
+	for _, text := range source(file) {
+		inSource = append(inSource, wording(text, verb)...)
 	}
-	assert.Equal(t, []string{
-		"is NAME and was before; take it out", "it would call home",
-		"is missing", `set NAME to "Kind": 32 bytes, 80% of …`,
-		"broken", "did you mean …? ", "…or not, ", "is unknown; …write one", "is in the way", "this is a bug (…)", "… is late", "the train …",
-		"on another system",
-	}, found)
-}
-
-// An error that is read anywhere is one that people read.
-func TestErrorsThatNobodyReads(t *testing.T) {
-	for name, change := range map[string][2]string{
-		"printed where it arrives": {`(%T)`, `(%s)`},
-		"printed on its way":       {"return inner()", "err := inner(); fmt.Println(err); return err"},
-		"stored":                   {"return inner()", "kept = inner(); return kept"},
-		"in a function value":      {"return inner()", "f := inner; return f()"},
-		"behind an interface":      {"func inner() error {", "func inner() error { return nil }\n\nfunc (Name) Close() error {"},
-		"with a name":              {"func broken() error { return inner() }", "func broken() (err error) { err = inner(); return }"},
+	const complete = "- `<field>: must be an object, but is a list; give it fields`\n- `must be an object, but is a plain value; give it fields`\n" +
+		"- Warning: `<field>: is unknown here; did you mean <name>? write one of <number>% or <names>`\n  More words.\n"
+	for _, tc := range []struct{ reason, old, fresh, missing, stale string }{
+		{"A page that has them all is fine.", "", "", "", ""},
+		{"A message needs an entry.", "is unknown here; ", "", "is unknown here", ""},
+		{"A hint needs one, too.", "did you mean <name>? ", "", "did you mean", ""},
+		{"The text is that of the message.", "give it fields", "give it a field", "give it fields", "a list; give it a field give it a field"},
+		{"An entry that is a message and more is none.", "or <names>", "or <names> today and tomorrow", "", "today and tomorrow"},
+		{"Explanations are no entries.", "is a plain value", "is <what it is>", "a plain value", ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			source := strings.Replace(sample, change[0], change[1], 1)
-			require.NotEqual(t, sample, source)
-			var found []string
-			for _, m := range findIn(t, source).messages() {
-				found = append(found, m.String())
-			}
-			assert.Contains(t, found, "nobody reads this")
-		})
+		missing, stale := compare(inSource, entries(t, strings.ReplaceAll(complete, tc.old, tc.fresh)))
+		assert.Equal(t, tc.missing, strings.Join(missing, " "), tc.reason)
+		assert.Equal(t, tc.stale, strings.Join(stale, " "), tc.reason)
 	}
-}
-
-func TestCompare(t *testing.T) {
-	const complete = "- `spec.a: is missing`\n- Warning: `is unknown; did you mean <name>? or not, write one`\n  and more\n" +
-		"- `is NAME and was before; take it out`\n- `it would call home`\n- ``set NAME to \"Kind\": 32 bytes, 80% of <name>``\n" +
-		"- `broken`\n- `<name> is in the way`\n- `this is a bug (<type>)`\n  - `the train <name> is late`\n- `on another system`\n"
-	for _, tc := range []struct{ reason, old, new, want string }{
-		{"A page that has them all is fine.", "", "", ""},
-		{"A message needs an entry.", "- `spec.a: is missing`\n", "", "has no entry for: is missing"},
-		{"A hint needs one, too.", "did you mean <name>? or", "or", "has no entry for: did you mean …? "},
-		{"So does a reason.", "<name> is in the way", "<name> <reason>", "has no entry for: is in the way"},
-		{"The text is that of the message.", "it would call home", "it would call a home", "has no entry for: it would call home"},
-		{"An entry is that of a message.", "it would call home", "it would call a home", "the program prints no such message: it would call a home"},
-		{"A value is none of many words.", "80% of <name>", "80% of what there is", "the program prints no such message"},
-		{"An entry that is a message and more is none.", "on another system", "on another system today", "the program prints no such message"},
-	} {
-		problems := strings.Join(compare(findIn(t, sample), entries(t, strings.Replace(complete, tc.old, tc.new, 1))), "\n")
-		if tc.want == "" {
-			assert.Empty(t, problems, tc.reason)
-		} else {
-			assert.Contains(t, problems, tc.want, tc.reason)
-		}
-	}
-}
-
-func TestSeverity(t *testing.T) {
-	found := entries(t, "## A\n- `a <b>`\n- Warning: `c`\n## Warnings about d\n- `d`\n## Infos\n- `e`\n## F\n- ``f `g` ``\\\n  more\n")
-	assert.Equal(t, []entry{
-		{"error", "a <b>", 2}, {"warning", "c", 3}, {"warning", "d", 5}, {"info", "e", 7}, {"error", "f `g`", 9},
-	}, found)
-	assert.True(t, found[0].pattern().MatchString("error: file.yaml: Kind ns/name: field: a b"))
-	assert.False(t, found[0].pattern().MatchString("warning: file.yaml: Kind ns/name: field: a b"))
-	assert.False(t, found[0].pattern().MatchString("error: file.yaml: Kind ns/name: not a b"))
+	fresh, found := closest("give it fields of its own", []string{"is unknown", "give it the fields of its own"})
+	assert.Equal(t, "give it the fields of its own true", fmt.Sprint(fresh, " ", found))
 }

@@ -27,7 +27,6 @@ func TestExamples(t *testing.T) {
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-	t.Setenv("DRAGONFLY_PASSWORD_SEED", examples.Seed)
 
 	folders := examples.Kustomizations(".")
 	require.Greater(t, len(folders), 7)

@@ -102,31 +102,33 @@ type Expansion struct {
 // Expand is the way from the claims to their objects among the items, for the commands of this module. It
 // decides only: nothing is changed before there is no error left to find.
 func Expand(list *krm.List, o Options, env Environment, results *report.Results) Expansion {
-	cfg := config.Read(list.FunctionConfig, results)
-	specs.CheckOverrides(list.FunctionConfig, cfg, results)
+	platform := config.Read(list.FunctionConfig, results)
+	specs.CheckOverrides(list.FunctionConfig, platform, results)
 	warnOfIdle(list, results)
 	unclear := results.HasErrors()
 
-	claims, owners := claim.Find(list, o.Kept, cfg, results)
+	claims, owners := claim.Find(list, o.Kept, platform, results)
 	plans := plan.Make(plan.Input{
 		List: list, Claims: claims, Owners: owners, Kept: o.Kept, Unclear: unclear,
 		LookupEnv: env.lookupEnv(), Random: env.random(),
 	}, results)
 	instances := make([]merge.Instance, len(plans.All))
 	for i, p := range plans.All {
+		specs.CheckFilled(p, results)
 		objects, err := specs.Objects(p)
 		if err != nil {
 			results.Errorf(p.Item, "an object cannot be written as YAML (%T); please report this as a bug", err)
 		}
 		instances[i] = merge.Instance{Plan: p, Objects: objects}
 	}
+	specs.RefuseCollisions(plans.All, func(i int) []specs.Object { return instances[i].Objects }, results)
 	changes := merge.Decide(merge.Input{
 		List: list, Kept: o.Kept, Prune: o.Prune, Instances: instances, Owners: owners,
 	}, results)
 	others.Warn(list, plans.All, results)
 	return Expansion{
 		Changes:         changes,
-		Local:           localItems(list, cfg),
+		Local:           localItems(list, platform),
 		RandomPasswords: plans.Random,
 	}
 }
@@ -180,14 +182,21 @@ func warnOfInPlace(list *krm.List, results *report.Results) {
 }
 
 // localItems returns the items that are for this function and not for the cluster.
-func localItems(list *krm.List, cfg config.Config) []*krm.Item {
+func localItems(list *krm.List, platform config.Platform) []*krm.Item {
 	var local []*krm.Item
 	for _, item := range list.Items {
 		if item.Group == v1alpha1.Group && (item.Kind == v1alpha1.ClaimKind || item.Kind == v1alpha1.ConfigKind) {
 			local = append(local, item)
 		}
 	}
-	return append(local, plan.SeedSecrets(list, cfg.Password)...)
+	for _, cfg := range platform.All() {
+		for _, secret := range plan.SeedSecrets(list, cfg.Password) {
+			if !slices.Contains(local, secret) {
+				local = append(local, secret)
+			}
+		}
+	}
+	return local
 }
 
 // isKept reports whether the result goes back to the files that the items came from. Only kpt's own

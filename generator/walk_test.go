@@ -22,10 +22,11 @@ func TestWalk(t *testing.T) {
 	const walks, steps = 60, 12
 	renders, refusals := 0, 0
 	for seed := range int64(walks) {
-		w := walk{random: rand.New(rand.NewSource(seed)), hidden: map[string]string{}, seeded: seed%2 == 0}
+		source := []string{"Seed", "Random", "InCluster"}[seed%3]
+		w := walk{random: rand.New(rand.NewSource(seed)), hidden: map[string]string{}, source: source, seeded: source == "Seed"}
 		w.items = []*yaml.RNode{
 			yaml.MustParse("apiVersion: kpt.dev/v1\nkind: Kptfile\nmetadata: {name: x}\n"),
-			yaml.MustParse("apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata: {name: a, namespace: ns}\nspec: {size: small}\n"),
+			yaml.MustParse("apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata: {name: a, namespace: ns, annotations: {database.bizmatters.io/password-source: " + source + "}}\nspec: {size: small}\n"),
 		}
 		for range steps {
 			what := w.change()
@@ -45,7 +46,8 @@ func TestWalk(t *testing.T) {
 type walk struct {
 	random   *rand.Rand
 	items    []*yaml.RNode
-	seeded   bool
+	source   string // of the password
+	seeded   bool   // the environment has a seed
 	rotation int
 	log      []string
 
@@ -80,7 +82,7 @@ func (w *walk) valueOf(name string) string {
 	return string(decoded)
 }
 
-// change makes one change, and says which.
+// change makes one change and returns its name.
 func (w *walk) change() string {
 	claim := w.find("DragonflyInstance", "a")
 	secret := []string{"a-password", "a-conn"}[w.random.Intn(2)]
@@ -96,9 +98,9 @@ func (w *walk) change() string {
 		return "rotate"
 	case 3:
 		_ = claim.PipeE(yaml.ClearAnnotation("database.bizmatters.io/password-rotation"))
-		return "take the rotation away"
+		return "remove the rotation"
 	case 4:
-		w.seeded = !w.seeded
+		w.seeded = w.source == "Seed" && !w.seeded
 		return fmt.Sprint("seed ", w.seeded)
 	case 5:
 		kind := []string{"StatefulSet", "Service"}[w.random.Intn(2)]
@@ -139,7 +141,7 @@ func (w *walk) change() string {
 	return "nothing"
 }
 
-// render runs the function over the package, checks what has to hold, and says whether it refused.
+// render runs the function over the package, checks what has to hold, and reports whether it refused.
 func (w *walk) render(t *testing.T) (refused bool) {
 	t.Helper()
 	story := strings.Join(w.log, ", ")
@@ -152,6 +154,10 @@ func (w *walk) render(t *testing.T) (refused bool) {
 	}
 	if w.find("StatefulSet", "a") == nil && w.find("Service", "a") == nil && w.find("Secret", "a-password") == nil && w.find("Secret", "a-conn") == nil {
 		w.asked = true // nothing is left of the instance, so it is a new one
+	}
+	if w.source == "Seed" && w.find("Secret", "a-password") == nil && w.find("Secret", "a-conn") == nil &&
+		(w.find("StatefulSet", "a") == nil || strings.HasPrefix(w.password, "own-")) {
+		w.asked = true // nothing is left that records a rotation, or the password was not the seed's
 	}
 	list := &yaml.Node{Kind: yaml.SequenceNode}
 	for _, item := range w.items {
@@ -178,6 +184,11 @@ func (w *walk) render(t *testing.T) (refused bool) {
 		w.items = append(w.items, yaml.NewRNode(&rendered.Items[i]))
 	}
 	password, connection := w.valueOf("a-password"), w.valueOf("a-conn")
+	if w.source == "InCluster" && password == "" {
+		require.Empty(t, connection, "neither Secret holds what is made in the cluster: %s", story)
+		w.password, w.asked = "", false
+		return false
+	}
 	require.NotEmpty(t, password, story)
 	_, hiddenPassword := w.hidden["a-password"]
 	_, hiddenConnection := w.hidden["a-conn"]

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
@@ -44,6 +45,9 @@ var (
 	metadataFields = decode.Fields(reflect.TypeFor[v1alpha1.Metadata]())
 )
 
+// GroupKind is that of a claim.
+var GroupKind = schema.GroupKind{Group: v1alpha1.Group, Kind: v1alpha1.ClaimKind}
+
 // homes tells where a field of a claim belongs.
 var homes = sync.OnceValue(func() map[string]string { return decode.Homes(reflect.TypeFor[v1alpha1.DragonflyInstance]()) })
 
@@ -65,6 +69,8 @@ type Claim struct {
 
 	Size      instance.Size
 	StorageGB int // GiB; the claim's field has always been called so
+	// HasStorageGB reports that the claim asks for it.
+	HasStorageGB bool
 
 	// Labels and Annotations are those that go to the metadata of the instance's objects.
 	Labels      map[string]string
@@ -78,11 +84,11 @@ type Claim struct {
 
 // Find returns the valid claims of the list, each once, in their order, and whose the objects are that have
 // the names of an instance's. It reports every problem of the other claims. Kept is that of generator.Expand.
-func Find(list *krm.List, kept bool, cfg config.Config, results *report.Results) ([]Claim, Owners) {
+func Find(list *krm.List, kept bool, platform config.Platform, results *report.Results) ([]Claim, Owners) {
 	var claims []Claim
 	owners := Owners{kept: kept, claimed: map[string]*krm.Item{}}
 	for _, item := range claimItems(list, results) {
-		c, ok := validate(item, cfg, results)
+		c, ok := validate(item, platform, results)
 		if first := owners.claimed[c.String()]; first != nil && c.Name.Name != "" {
 			results.Errorf(item, "the same claim stands in %s and %s; remove one of them", first.Place(), item.Place())
 			continue
@@ -144,9 +150,9 @@ func sameClaim(a, b *krm.Item) bool {
 
 // validate turns an item into a claim. It reports all its problems; ok says that there were none. The
 // name is set as far as it was readable.
-func validate(item *krm.Item, cfg config.Config, results *report.Results) (c Claim, ok bool) {
+func validate(item *krm.Item, platform config.Platform, results *report.Results) (c Claim, ok bool) {
 	v := validator{decode.Object{Item: item, Results: results, Homes: homes, Hint: configHint}}
-	c = Claim{Item: item, Config: cfg, Name: instance.Name{Namespace: item.Namespace, Name: item.Name}}
+	c = Claim{Item: item, Name: instance.Name{Namespace: item.Namespace, Name: item.Name}}
 	if item.APIVersion != v1alpha1.APIVersion {
 		v.Errorf(report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion},
 			"version %q of %s is not known to this function; write %s", item.APIVersion, v1alpha1.ClaimKind, v1alpha1.APIVersion)
@@ -162,6 +168,11 @@ func validate(item *krm.Item, cfg config.Config, results *report.Results) (c Cla
 		return c, false
 	}
 
+	var found bool
+	if c.Config, found = v.profile(item.Annotation(v1alpha1.Profile), platform); !found {
+		return c, false
+	}
+	cfg := c.Config
 	v.Known(node, "", topFields)
 	v.metadata(node, cfg, &c)
 
@@ -169,6 +180,7 @@ func validate(item *krm.Item, cfg config.Config, results *report.Results) (c Cla
 	v.Known(spec, "spec", specFields)
 	c.Size = v.size(spec, cfg)
 	c.StorageGB = v.storageGB(spec, cfg)
+	c.HasStorageGB = !yamlnode.IsNull(yamlnode.Get(spec, "storageGB"))
 	for _, field := range []string{publishConnection, writeConnection} {
 		if !yamlnode.IsNull(yamlnode.Get(spec, field)) {
 			c.OwnSecrets = append(c.OwnSecrets, "spec."+field)
@@ -194,6 +206,27 @@ func isTemplate(n *yaml.Node) bool {
 // validator reports the problems of one claim.
 type validator struct {
 	decode.Object
+}
+
+// profile returns the configuration of the claim's profile. Everything else depends on it, so nothing else is
+// judged of a claim whose profile is not there.
+func (v *validator) profile(name string, platform config.Platform) (config.Config, bool) {
+	cfg, found := platform.For(name)
+	if found || platform.ProfilesUnclear { // it may be one of those that could not be read
+		return cfg, found
+	}
+	field := report.Field{Path: "metadata.annotations[" + v1alpha1.Profile + "]", Current: name}
+	names := platform.Profiles()
+	switch near := decode.Nearest(name, names); {
+	case len(names) == 0:
+		v.Errorf(field, "unknown profile %q, because the function has no configuration with profiles; remove the annotation, or add spec.profiles to the %s", name, v1alpha1.ConfigKind)
+	case near != "":
+		field.Proposed = near
+		v.Errorf(field, "unknown profile %q; did you mean %q? the profiles are %s", name, near, strings.Join(names, ", "))
+	default:
+		v.Errorf(field, "unknown profile %q; the profiles are %s", name, strings.Join(names, ", "))
+	}
+	return cfg, false
 }
 
 func (v *validator) metadata(node *yaml.Node, cfg config.Config, c *Claim) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
 // ownFlags are what the function sets itself, each with where else its value comes from.
@@ -22,12 +23,22 @@ var ownFlags = map[string]string{
 // Service or the probes useless, or end the program.
 var forbiddenFlags = []string{
 	"requirepass",
+	"aclfile", // whose users get in without our password, a default user without any
 	"flagfile", "fromenv", "tryfromenv",
-	"port", "bind", "primary_port_http_enabled",
+	"port", "primary_port_http_enabled",
 	"version", "only_check_args",
 	"admin_nopass",   // opens a port without a password
 	"memcached_port", // so does this one (dragonfly pull request 5098)
 }
+
+// bindFlags are those that the Service and the probes still find Dragonfly with, if their value is a wildcard.
+var bindFlags = []string{"bind", "admin_bind"}
+
+// wildcards are all addresses, of IPv4 or of both: clusters that have IPv6 alone need the latter.
+var wildcards = []string{"0.0.0.0", "::"}
+
+// tlsFlags are what spec.tls sets.
+var tlsFlags = []string{"tls", "tls_cert_file", "tls_key_file"}
 
 // args takes further flags of Dragonfly. Errors do not show their values, which may be secrets.
 func (r *reader) args(args []string) {
@@ -35,24 +46,60 @@ func (r *reader) args(args []string) {
 	for i, arg := range args {
 		field := r.at(decode.Element("args", i))
 		name, isFlag := flagName(arg)
+		_, value, _ := strings.Cut(arg, "=")
 		why, isOwn := ownFlags[name]
 		switch {
 		case !isFlag:
-			r.Errorf(field, "is no flag; write each as one text, --name=value")
+			r.Errorf(field, "is not a flag; write each as one text, --name=value")
 		case strings.ContainsAny(arg, "\r\n\x00"):
 			r.Errorf(field, "has a line break or a NUL in it; write each flag as one line, --name=value")
 		// Kubernetes fills in variables, and arguments show in the process list.
-		case strings.Contains(arg, "$(DFLY_"):
-			r.Errorf(field, "would put a variable with a secret among the arguments, where everybody sees it; take it out")
+		case strings.Contains(arg, "$("+flagVariable):
+			r.Errorf(field, "would put a variable with a secret among the arguments, where everybody sees it; remove it")
 		case isOwn:
-			r.Errorf(field, "sets --%s, which the function sets itself: %s; take it out", name, why)
+			r.Errorf(field, "sets --%s, which the function sets itself: %s; remove it", name, why)
 		case slices.Contains(forbiddenFlags, name), strings.HasPrefix(strings.TrimPrefix(name, "no"), "help"):
-			r.Errorf(field, "sets --%s, which would break what every instance promises (its password, its port, its health check); take it out", name)
+			r.Errorf(field, "sets --%s, which would break what every instance promises (its password, its port, its health check); remove it", name)
+		case slices.Contains(bindFlags, name) && !slices.Contains(wildcards, value):
+			r.Errorf(field, "sets --%s, and neither the Service nor the probes would find Dragonfly at another address than 0.0.0.0 or ::; write one of them, or remove it", name)
 		case r.Backend == v1alpha1.Operator && slices.Contains(operatorFlags, name):
-			r.Errorf(field, "sets --%s, which the operator sets itself, or which needs files that backend: %s cannot mount; take it out", name, v1alpha1.Operator)
+			r.Errorf(field, "sets --%s, which the operator sets itself, or which needs files that backend: %s cannot mount; remove it", name, v1alpha1.Operator)
+		case r.TLS.IsOn() && slices.Contains(tlsFlags, name):
+			r.Errorf(field, "sets --%s, which spec.tls sets; remove it", name)
+		default:
+			r.placeholders(field, arg)
+			r.knownFlag(field, name)
 		}
 	}
 }
+
+// flagVariable begins the name of every variable that Dragonfly takes for a flag.
+const flagVariable = "DFLY_"
+
+// knownFlag warns of a flag that Dragonfly does not have: it exits at start on one.
+func (r *reader) knownFlag(field report.Field, name string) {
+	known := knownFlags()
+	if off := strings.TrimPrefix(name, "no"); slices.Contains(known, name) || slices.Contains(known, off) {
+		if slices.Contains(clientCertificateFlags, off) && r.Backend == v1alpha1.StatefulSet {
+			r.Warnf(field, "makes Dragonfly ask every client for a certificate, the probe included, which has none, so pods never become ready; remove it, or use another readinessProbe in overrides.statefulSet")
+		}
+		return
+	}
+	hint := ""
+	mayBeSet := func(flag string) bool { return ownFlags[flag] == "" && !slices.Contains(forbiddenFlags, flag) }
+	if near := decode.Nearest(name, known); near != "" && mayBeSet(near) {
+		field.Proposed = "--" + near
+		hint = "did you mean --" + near + "? "
+	}
+	if imageVersion(r.Image) == flagsVersion {
+		r.Warnf(field, "sets --%s, which Dragonfly %s does not have, so it exits at start; %scorrect or remove it", name, flagsVersion, hint)
+		return
+	}
+	r.Warnf(field, "sets --%s, which Dragonfly %s does not have; %sif the version of your image has it, this is fine, else Dragonfly exits at start", name, flagsVersion, hint)
+}
+
+// clientCertificateFlags make Dragonfly ask clients for certificates.
+var clientCertificateFlags = []string{"tls_ca_cert_file", "tls_ca_cert_dir"}
 
 // flagName returns the name of the flag that an argument sets, as Dragonfly knows it: whether written with
 // one dash or two, with dashes for underscores, in capitals, or with the `no` that turns a flag off.
@@ -63,7 +110,13 @@ func flagName(arg string) (name string, isFlag bool) {
 		return "", false
 	}
 	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")
-	if off := strings.TrimPrefix(name, "no"); ownFlags[off] != "" || slices.Contains(forbiddenFlags, off) || slices.Contains(operatorFlags, off) {
+	off := strings.TrimPrefix(name, "no")
+	for _, flags := range [][]string{forbiddenFlags, bindFlags, operatorFlags, tlsFlags} {
+		if slices.Contains(flags, off) {
+			return off, true
+		}
+	}
+	if ownFlags[off] != "" {
 		return off, true
 	}
 	return name, true

@@ -14,7 +14,7 @@ import (
 )
 
 // backend takes what runs the instances, and how many pods each has.
-func (r *reader) backend(spec v1alpha1.DragonflyGeneratorSpec) {
+func (r *reader) backend(spec v1alpha1.ProfileSpec) {
 	if spec.Backend != nil {
 		r.Backend = *spec.Backend
 		oneOf(r, "backend", r.Backend, v1alpha1.StatefulSet, v1alpha1.Operator)
@@ -34,25 +34,26 @@ func (r *reader) backend(spec v1alpha1.DragonflyGeneratorSpec) {
 // operatorFlags are what the Dragonfly Operator sets itself, to reach its pods and to replicate, and what
 // needs files that only a mount of its own could bring.
 var operatorFlags = []string{
-	"admin_port", "admin_bind", "admin_nopass", "break_replication_on_master_restart", "replicaof",
+	"admin_port", "admin_nopass", "break_replication_on_master_restart", "replicaof",
 	"tls", "tls_cert_file", "tls_key_file", "tls_ca_cert_file", "tls_ca_cert_dir", "tls_replication", "no_tls_on_admin_port",
 }
 
 // forOperator reports what of the patches has no counterpart in a Dragonfly of the operator.
 func (r *reader) forOperator() {
-	if r.Overrides.StatefulSet != nil {
-		r.Errorf(r.at("overrides.statefulSet"), "cannot be combined with backend: %s, which makes the StatefulSet itself; take it out, and see docs/scaling.md for what there is instead", v1alpha1.Operator)
+	for _, patch := range r.Overrides.StatefulSet {
+		r.Errorf(report.Field{Path: patch.Path}, "cannot be combined with backend: %s, which makes the StatefulSet itself; remove it, and see docs/scaling.md for what there is instead", v1alpha1.Operator)
 	}
-	if patch := r.Overrides.Service; patch != nil {
-		const path = "overrides.service"
-		r.carried(patch, path, "apiVersion", "kind", "metadata", "spec")
-		r.carried(yamlnode.Get(patch, "metadata"), path+".metadata", "name", "namespace", "labels", "annotations")
-		r.carried(yamlnode.Get(patch, "spec"), path+".spec", "type", "ports")
-		if ports := yamlnode.Get(patch, "spec", "ports"); ports != nil && ports.Kind == yaml.SequenceNode {
+	for _, patch := range r.Overrides.Service {
+		path := patch.Path
+		r.carried(patch.Node, path, "apiVersion", "kind", "metadata", "spec")
+		r.carried(yamlnode.Get(patch.Node, "metadata"), path+".metadata", "name", "namespace", "labels", "annotations")
+		r.carried(yamlnode.Get(patch.Node, "spec"), path+".spec", "type", "ports")
+		if ports := yamlnode.Get(patch.Node, "spec", "ports"); ports != nil && ports.Kind == yaml.SequenceNode {
 			for i, port := range ports.Content {
-				r.carried(port, decode.Element(path+".spec.ports", i), "port", "nodePort")
+				at := decode.Element(path+".spec.ports", i)
+				r.carried(port, at, "port", "nodePort")
 				if yamlnode.Text(port, "port") != strconv.Itoa(instance.Port) {
-					r.Errorf(r.at(decode.Element(path+".spec.ports", i)+".port"), "has no counterpart with backend: %s; take it out", v1alpha1.Operator)
+					r.Errorf(report.Field{Path: at + ".port"}, "has no counterpart with backend: %s; remove it", v1alpha1.Operator)
 				}
 			}
 		}
@@ -61,12 +62,9 @@ func (r *reader) forOperator() {
 
 // carried reports the fields of n that a Dragonfly of the operator has nothing for.
 func (r *reader) carried(n *yaml.Node, path string, names ...string) {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if key := n.Content[i].Value; !slices.Contains(names, key) {
-			r.Errorf(report.Field{Path: decode.Join(r.path+"."+path, key)}, "has no counterpart with backend: %s; take it out", v1alpha1.Operator)
+	for key := range yamlnode.Fields(n) {
+		if !slices.Contains(names, key.Value) {
+			r.Errorf(report.Field{Path: decode.Join(path, key.Value)}, "has no counterpart with backend: %s; remove it", v1alpha1.Operator)
 		}
 	}
 }

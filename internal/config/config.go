@@ -1,8 +1,10 @@
-// Package config holds what a platform team sets once for all instances.
+// Package config holds what a platform team sets once: for all instances, and for those of each profile.
 package config
 
 import (
 	"fmt"
+	"iter"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,7 +21,51 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Config is the configuration with its defaults filled in.
+// Platform is what a platform offers: instances without a profile, and those of each profile. The zero value of
+// its profiles is none.
+type Platform struct {
+	Config
+	// HasConfiguration reports that there is one, whatever it says.
+	HasConfiguration bool
+	// ProfilesUnclear reports a problem with what profiles there are, so that a claim may be right that names
+	// one which is not there.
+	ProfilesUnclear bool
+
+	profiles map[string]Config
+}
+
+// For returns the configuration of a profile, that of all instances for "".
+func (p Platform) For(profile string) (Config, bool) {
+	if profile == "" {
+		return p.Config, true
+	}
+	cfg, found := p.profiles[profile]
+	return cfg, found
+}
+
+// Profiles returns the names of the profiles, in their order.
+func (p Platform) Profiles() []string { return slices.Sorted(maps.Keys(p.profiles)) }
+
+// All iterates over the configurations, each with the name of its profile: first that of all instances.
+func (p Platform) All() iter.Seq2[string, Config] {
+	return func(yield func(string, Config) bool) {
+		for _, name := range append([]string{""}, p.Profiles()...) {
+			if cfg, _ := p.For(name); !yield(name, cfg) {
+				return
+			}
+		}
+	}
+}
+
+// Path returns where the fields of a profile stand in the configuration.
+func Path(profile string) string {
+	if profile == "" {
+		return "spec"
+	}
+	return decode.Join("spec.profiles", profile)
+}
+
+// Config is the configuration of an instance with its defaults filled in.
 type Config struct {
 	// Image is pinned: what runs must not change because a registry did.
 	Image            string
@@ -34,8 +80,12 @@ type Config struct {
 	Sizes        instance.Sizes
 	Storage      Storage
 	Password     PasswordPolicy
-	// ExtraKeys are further keys of the connection Secret, as templates; see Placeholders.
-	ExtraKeys    map[string]string
+	// ExtraKeys are further keys of the connection Secret, as templates; see ConnectionPlaceholders.
+	ExtraKeys map[string]string
+	TLS       TLS
+	// ServiceAccountAnnotations are those of the pods' ServiceAccount, which an instance has if there are any.
+	ServiceAccountAnnotations map[string]string
+
 	NodeSelector map[string]string
 	Tolerations  []corev1.Toleration
 	// Labels and Annotations go to the metadata of every object.
@@ -44,9 +94,10 @@ type Config struct {
 	// CarryAnnotations are the names of a claim's annotations that go to its objects.
 	CarryAnnotations []string
 	// Args are further flags of Dragonfly.
-	Args      []string
-	Overrides Overrides
-	Backend   v1alpha1.Backend
+	Args         []string
+	Overrides    Overrides
+	ExtraObjects []ExtraObject
+	Backend      v1alpha1.Backend
 	// Replicas are the pods of an instance. With the StatefulSet it is 1.
 	Replicas int
 
@@ -55,10 +106,29 @@ type Config struct {
 	SizesUnclear bool
 }
 
-// Storage bounds what a claim may ask for, in GiB.
+// Storage is where the data outlives the pod, and bounds what a claim may ask for, in GiB.
 type Storage struct {
+	Type v1alpha1.StorageType
+	// Bucket is the URL that the snapshots of all instances are below, without a slash at its end.
+	Bucket string
+
 	MinGB, DefaultGB int
 	MaxGB            int // 0 for no bound
+}
+
+// TLS is how clients connect with TLS. It is zero where they connect without.
+type TLS struct {
+	SecretName string
+	// Issuer is that of cert-manager, which makes the Secret. Zero for none.
+	Issuer Issuer
+}
+
+// IsOn reports whether clients connect with TLS.
+func (t TLS) IsOn() bool { return t.SecretName != "" }
+
+// Issuer names an issuer of cert-manager.
+type Issuer struct {
+	Group, Kind, Name string
 }
 
 // PasswordPolicy is where a password comes from that is not there yet.
@@ -74,9 +144,21 @@ type PasswordPolicy struct {
 	SeedKey    string
 }
 
-// Overrides are strategic merge patches, nil for none.
+// Overrides are strategic merge patches, in the order in which they apply.
 type Overrides struct {
-	StatefulSet, Service *yaml.Node
+	StatefulSet, Service, Dragonfly []Patch
+}
+
+// Patch is a strategic merge patch.
+type Patch struct {
+	Path string // in the configuration
+	Node *yaml.Node
+}
+
+// ExtraObject is the template of an object that every instance gets.
+type ExtraObject struct {
+	Path string // in the configuration
+	Node *yaml.Node
 }
 
 // syncWave is the one annotation of a claim that goes to its objects without being configured: it
@@ -93,7 +175,7 @@ func Default() Config {
 		SnapshotCron:     "*/30 * * * *",
 		DefaultSize:      "small",
 		Sizes:            instance.DefaultSizes(),
-		Storage:          Storage{MinGB: 1, DefaultGB: 10},
+		Storage:          Storage{Type: v1alpha1.OnVolume, MinGB: 1, DefaultGB: 10},
 		NodeSelector:     map[string]string{"workload-type": "stateful"},
 		Password:         PasswordPolicy{Source: v1alpha1.InCluster, Image: "ghcr.io/bizmatters/dragonfly-generator:v0.1.0"},
 		CarryAnnotations: []string{syncWave},
@@ -102,27 +184,35 @@ func Default() Config {
 	}
 }
 
-// Read returns the configuration that the functionConfig holds, with the defaults for what it does not
-// say, and reports what is wrong with it. A claim as functionConfig, or none at all, is the default
+// Read returns what the functionConfig says, with the defaults for what it does not say, and reports what is
+// wrong with it, also in profiles that nobody uses. A claim as functionConfig, or none at all, is the default
 // configuration.
-func Read(functionConfig *krm.Item, results *report.Results) Config {
+func Read(functionConfig *krm.Item, results *report.Results) Platform {
 	if functionConfig == nil || instance.IsClaim(functionConfig) {
-		return Default()
+		return Platform{Config: Default()}
 	}
 	r := reader{Object: decode.Object{Item: functionConfig, Results: results}, path: "spec", Config: Default()}
+	platform := Platform{HasConfiguration: true}
 	switch {
 	case functionConfig.APIVersion == v1alpha1.APIVersion && functionConfig.Kind == v1alpha1.ConfigKind:
 		var object v1alpha1.DragonflyGenerator
-		r.Decode(r.Plain(), "", &object)
-		r.spec(object.Spec)
+		node := r.Plain()
+		r.Decode(node, "", &object)
+		r.layers = []layer{{r.path, yamlnode.Get(node, "spec")}}
+		r.carryAnnotations(object.Spec.CarryAnnotations)
+		r.spec(object.Spec.ProfileSpec)
+		platform.profiles = r.profiles(object.Spec)
+		platform.ProfilesUnclear = node == nil || r.Misspelt("profiles") || r.Misspelt("spec") || r.HasProblemIn("spec.profiles")
 	case functionConfig.APIVersion == "v1" && functionConfig.Kind == "ConfigMap":
 		r.path = "data"
 		r.spec(r.configMap(r.Plain()))
 	default:
 		r.Errorf(report.Field{Path: "kind"}, "this function takes a %s or a %s of %s as its functionConfig, or a ConfigMap with plain values; write one of them",
 			v1alpha1.ConfigKind, v1alpha1.ClaimKind, v1alpha1.APIVersion)
+		platform.ProfilesUnclear = true
 	}
-	return r.Config
+	platform.Config = r.Config
+	return platform
 }
 
 // reader reads a configuration, field by field, into Config.
@@ -130,53 +220,83 @@ type reader struct {
 	decode.Object
 	Config
 
-	path string // of the fields: spec, or data in a ConfigMap
+	path string // of the fields: spec, that of a profile, or data in a ConfigMap
+	// layers are what the fields come from: spec, and for a profile that profile.
+	layers []layer
+}
+
+// layer is a mapping of the configuration, and where it stands.
+type layer struct {
+	path string
+	node *yaml.Node
 }
 
 // at returns a field of the configuration. Paths end in names that people give, which can be anything.
 func (r *reader) at(path string) report.Field { return report.Field{Path: r.path + "." + path} }
 
-// configMap returns the plain values that a ConfigMap can hold. kpt makes one from `configMap:`, and an
-// empty one where it was given nothing.
-func (r *reader) configMap(n *yaml.Node) v1alpha1.DragonflyGeneratorSpec {
-	var spec v1alpha1.DragonflyGeneratorSpec
+// configMap returns the plain values that a ConfigMap can hold: those at the top by their names, those below with
+// dots. kpt makes one from `configMap:`, and an empty one where it was given nothing.
+func (r *reader) configMap(n *yaml.Node) v1alpha1.ProfileSpec {
+	var spec v1alpha1.ProfileSpec
 	if !yamlnode.IsNull(yamlnode.Get(n, "binaryData")) {
 		r.Errorf(report.Field{Path: "binaryData"}, "is not read; write plain strings under data")
 	}
-	data := r.Mapping(n, "data")
-	if data == nil {
-		return spec
-	}
-	plain := plainFields()
+	plain := plainFields(reflect.TypeFor[v1alpha1.ProfileSpec](), "")
 	all := decode.Fields(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]())
-	allowed := &yaml.Node{Kind: yaml.MappingNode}
-	for i := 0; i+1 < len(data.Content); i += 2 {
-		if name := data.Content[i].Value; slices.Contains(all, name) && !slices.Contains(plain, name) {
-			r.Errorf(r.at(name), "cannot be set in a ConfigMap, which holds plain strings; write a %s of %s", v1alpha1.ConfigKind, v1alpha1.APIVersion)
-			continue
+	nested := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	for key, value := range yamlnode.Fields(r.Mapping(n, "data")) {
+		top, _, _ := strings.Cut(key.Value, ".")
+		switch {
+		case slices.Contains(plain, key.Value):
+			nest(nested, value, strings.Split(key.Value, ".")...)
+		case slices.Contains(all, key.Value) || slices.Contains(all, top) && top != key.Value && decode.Nearest(key.Value, plain) == "":
+			r.Errorf(r.at(key.Value), "cannot be set in a ConfigMap, which holds plain strings; write a %s of %s", v1alpha1.ConfigKind, v1alpha1.APIVersion)
+		default:
+			r.Known(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, value}}, "data", plain)
 		}
-		allowed.Content = append(allowed.Content, data.Content[i], data.Content[i+1])
 	}
-	r.Decode(allowed, "data", &spec)
+	r.Decode(nested, "data", &spec)
 	return spec
 }
 
-// plainFields are those of the configuration that are strings.
-func plainFields() []string {
+// nest sets a field of n, and makes the mappings on the way to it.
+func nest(n, value *yaml.Node, path ...string) {
+	if len(path) == 1 {
+		yamlnode.Set(n, path[0], value)
+		return
+	}
+	inner := yamlnode.Get(n, path[0])
+	if inner == nil {
+		inner = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+		yamlnode.Set(n, path[0], inner)
+	}
+	nest(inner, value, path[1:]...)
+}
+
+// plainFields are those of a type that are strings, by their paths.
+func plainFields(t reflect.Type, path string) []string {
 	var names []string
-	for field := range reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]().Fields() {
-		if t := field.Type; t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.String {
-			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-			names = append(names, name)
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		of := field.Type
+		if of.Kind() == reflect.Pointer {
+			of = of.Elem()
+		}
+		switch of.Kind() {
+		case reflect.String:
+			names = append(names, path+name)
+		case reflect.Struct:
+			names = append(names, plainFields(of, path+name+".")...)
 		}
 	}
 	return names
 }
 
 // spec takes over what is set, and judges it.
-func (r *reader) spec(spec v1alpha1.DragonflyGeneratorSpec) {
+func (r *reader) spec(spec v1alpha1.ProfileSpec) {
 	if spec.Image != nil {
-		r.image(*spec.Image)
+		r.Image = *spec.Image
+		r.dragonflyImage(r.Image)
 	}
 	if spec.ImagePullPolicy != nil {
 		r.ImagePullPolicy = *spec.ImagePullPolicy
@@ -209,10 +329,13 @@ func (r *reader) spec(spec v1alpha1.DragonflyGeneratorSpec) {
 	r.storage(spec.Storage)
 	r.password(spec.Password)
 	r.extraKeys(spec.ConnectionSecret.ExtraKeys)
+	r.tls(spec.TLS)
+	r.serviceAccount(spec.ServiceAccount)
 	r.metadata(spec)
 	r.pods(spec)
 	r.args(spec.Args)
-	r.overrides(spec.Overrides)
+	r.overrides()
+	r.extraObjects()
 }
 
 // oneOf reports a value that is not one of those that there are. It does not show it: somebody may have

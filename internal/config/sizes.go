@@ -1,7 +1,7 @@
 package config
 
 import (
-	"fmt"
+	"cmp"
 	"maps"
 	"slices"
 
@@ -15,7 +15,7 @@ import (
 
 // sizes merges the sizes that are given into ours. One with a problem is kept, so that the claims that
 // name it are not reported too.
-func (r *reader) sizes(spec v1alpha1.DragonflyGeneratorSpec) {
+func (r *reader) sizes(spec v1alpha1.ProfileSpec) {
 	for _, name := range slices.Sorted(maps.Keys(spec.Sizes)) {
 		given := spec.Sizes[name]
 		size, known := r.Sizes[name]
@@ -25,6 +25,16 @@ func (r *reader) sizes(spec v1alpha1.DragonflyGeneratorSpec) {
 			r.Errorf(r.at(path), "is no name for a size; use letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
 		}
 		complete := true
+		if given.Threads != nil { // then a CPU limit has to be asked for
+			size.ThreadCount, size.Limits.CPU = int64(*given.Threads), resource.Quantity{}
+			if *given.Threads < 1 || *given.Threads > maxThreads {
+				r.Errorf(r.at(path+".threads"), "is out of range; write 1 to %d", maxThreads)
+			}
+		}
+		if given.MaxMemoryPercent != nil {
+			size.MaxMemoryPercent = int64(*given.MaxMemoryPercent)
+			r.maxMemoryPercent(path+".maxMemoryPercent", size.MaxMemoryPercent)
+		}
 		for _, limit := range []struct {
 			name  string
 			given *resource.Quantity
@@ -36,11 +46,16 @@ func (r *reader) sizes(spec v1alpha1.DragonflyGeneratorSpec) {
 			switch {
 			case limit.given != nil:
 				*limit.into = *limit.given
+				if limit.given.IsZero() { // which is none, and has to be said otherwise
+					complete = false
+					r.Errorf(r.at(path+".limits."+limit.name), "is too small; remove it if there is to be no limit, which needs threads, or raise it")
+				}
+			case limit.name == "cpu" && given.Threads != nil:
 			case !known && r.HasProblemIn(r.path+"."+path):
 				complete = false
 			case !known:
 				complete = false
-				r.Errorf(r.at(path+".limits."+limit.name), "is missing, and a new size needs both limits; write how much it gets at most")
+				r.Errorf(r.at(path+".limits."+limit.name), "is missing, and a new size needs a memory limit, and a CPU limit or threads; write how much it gets at most")
 			}
 		}
 		if !known {
@@ -66,6 +81,18 @@ func (r *reader) sizes(spec v1alpha1.DragonflyGeneratorSpec) {
 	}
 }
 
+// maxThreads is more than any machine has CPUs, and than Dragonfly takes.
+const maxThreads = 1024
+
+func (r *reader) maxMemoryPercent(path string, percent int64) {
+	switch {
+	case percent < 1 || percent > instance.MaxMaxMemoryPercent:
+		r.Errorf(r.at(path), "is out of range; write 1 to %d, of which %d is safe", instance.MaxMaxMemoryPercent, instance.DefaultMaxMemoryPercent)
+	case percent > instance.DefaultMaxMemoryPercent:
+		r.Warnf(r.at(path), "is more than %d, so a full instance may be killed for its memory whenever it loads its snapshot, and not come back; lower it", instance.DefaultMaxMemoryPercent)
+	}
+}
+
 // size judges one size.
 func (r *reader) size(path string, size instance.Size) {
 	fits := r.Passes(func() {
@@ -73,57 +100,23 @@ func (r *reader) size(path string, size instance.Size) {
 		// 512m of memory is half a byte, and a common slip for 512Mi.
 		r.amount(path, "memory", size.Requests.Memory, size.Limits.Memory, resource.MustParse("1Mi"))
 	})
-	if !fits || size.MaxMemory()/instance.MinMemoryPerThread >= size.Threads() {
+	if !fits || r.HasProblemIn(r.path+"."+path) || size.MaxMemory()/instance.MinMemoryPerThread >= size.Threads() {
 		return
 	}
-	r.Errorf(r.at(path+".limits"), "Dragonfly would exit at its start: it wants 256 MiB for each of its %d threads (the CPU limit, rounded up), and gets %d MiB in all (80%% of the memory limit); raise the memory limit, or lower the CPU limit",
-		size.Threads(), size.MaxMemory()>>20)
+	r.Errorf(r.at(path+".limits"), "Dragonfly would exit at its start: it needs 256 MiB for each of its %d threads, and gets %d MiB in all (%d%% of the memory limit); raise the memory limit, or lower the CPU limit or the threads",
+		size.Threads(), size.MaxMemory()>>20, cmp.Or(size.MaxMemoryPercent, instance.DefaultMaxMemoryPercent))
 }
 
+// amount judges how much of something a size has. Zero is none, which only CPU may have.
 func (r *reader) amount(path, name string, request, limit, least resource.Quantity) {
 	switch {
 	case limit.Cmp(resource.MustParse("1Pi")) > 0: // more than any machine has, and than our arithmetic takes
-		r.Errorf(r.at(path+".limits."+name), "is more than there is; write less")
-	case limit.Cmp(least) < 0:
+		r.Errorf(r.at(path+".limits."+name), "is larger than 1Pi; use a smaller value")
+	case limit.Cmp(least) < 0 && !limit.IsZero(), limit.IsZero() && name == "memory":
 		r.Errorf(r.at(path+".limits."+name), "is too small; write %s or more", &least)
-	case request.Cmp(least) < 0:
+	case request.Cmp(least) < 0 && !(request.IsZero() && limit.IsZero()):
 		r.Errorf(r.at(path+".requests."+name), "is too small; write %s or more", &least)
-	case request.Cmp(limit) > 0:
+	case request.Cmp(limit) > 0 && !limit.IsZero():
 		r.Errorf(r.at(path+".requests."+name), "is above the limit of %s; lower it, or raise the limit", &limit)
 	}
-}
-
-func (r *reader) storage(spec v1alpha1.Storage) {
-	take := func(name string, given *int32, into *int) {
-		if given == nil {
-			return
-		}
-		*into = int(*given)
-		if *given < 1 {
-			r.Errorf(r.at("storage."+name), "is too small; write 1 (GiB) or more")
-		}
-	}
-	fits := r.Passes(func() {
-		take("minGB", spec.MinGB, &r.Storage.MinGB)
-		take("maxGB", spec.MaxGB, &r.Storage.MaxGB)
-		take("defaultGB", spec.DefaultGB, &r.Storage.DefaultGB)
-	})
-	switch s := r.Storage; {
-	case !fits:
-	case s.MaxGB != 0 && s.MinGB > s.MaxGB:
-		r.Errorf(r.at("storage.minGB"), "is %d, and maxGB is %d; make it the smaller one", s.MinGB, s.MaxGB)
-	case !s.Allows(s.DefaultGB):
-		r.Errorf(r.at("storage.defaultGB"), "is %d, but claims may ask for %s; set it to what a claim gets that asks for nothing", s.DefaultGB, s)
-	}
-}
-
-// Allows says whether a claim may ask for a volume of so many GiB.
-func (s Storage) Allows(gb int) bool { return gb >= s.MinGB && (s.MaxGB == 0 || gb <= s.MaxGB) }
-
-// String returns the bounds, for people.
-func (s Storage) String() string {
-	if s.MaxGB == 0 {
-		return fmt.Sprintf("%d (GiB) or more", s.MinGB)
-	}
-	return fmt.Sprintf("%d to %d (GiB)", s.MinGB, s.MaxGB)
 }

@@ -147,12 +147,11 @@ func (d decoder) opaque(n *yaml.Node, path string, into reflect.Value) bool {
 
 func (d decoder) object(n *yaml.Node, path string, into reflect.Value) bool {
 	if n.Kind != yaml.MappingNode {
-		d.notAnObject(n, path)
+		d.NotAnObject(n, path)
 		return false
 	}
 	names := Fields(into.Type())
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
+	for key, value := range yamlnode.Fields(n) {
 		if d.isDirective(key, value, path) {
 			continue
 		}
@@ -191,28 +190,27 @@ func fieldOf(into reflect.Value, name string) reflect.Value {
 
 func (d decoder) mapping(n *yaml.Node, path string, into reflect.Value) bool {
 	if n.Kind != yaml.MappingNode {
-		d.notAnObject(n, path)
+		d.NotAnObject(n, path)
 		return false
 	}
 	into.Set(reflect.MakeMap(into.Type()))
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
+	for key, value := range yamlnode.Fields(n) {
 		at := Join(path, key.Value)
 		switch {
 		case key.Kind != yaml.ScalarNode:
 			d.Errorf(report.Field{Path: path}, "has a name that is %s; write a plain name", yamlnode.KindName(key))
 			continue
-		case d.isDirective(key, n.Content[i+1], path):
+		case d.isDirective(key, value, path):
 			continue
 		case d.isPatch && !yamlnode.IsString(key):
 			d.Errorf(report.Field{Path: at}, "has a name that is no string; put it in quotes")
 			continue
-		case yamlnode.IsNull(n.Content[i+1]) && !d.isPatch:
+		case yamlnode.IsNull(value) && !d.isPatch:
 			d.Errorf(report.Field{Path: at}, "is empty; write a value, or take it out")
 			continue
 		}
 		element := reflect.New(into.Type().Elem()).Elem()
-		d.value(n.Content[i+1], at, element)
+		d.value(value, at, element)
 		into.SetMapIndex(reflect.ValueOf(key.Value).Convert(into.Type().Key()), element)
 	}
 	return true

@@ -5,6 +5,7 @@ package decode
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,6 +30,7 @@ type Object struct {
 	Hint func(path, name string) string
 
 	reported map[string]bool // by path
+	warned   map[string]bool // by path
 	misspelt map[string]bool // the names that unknown fields were probably meant to have
 }
 
@@ -46,6 +48,36 @@ func (o *Object) Errorf(field report.Field, format string, args ...any) {
 	}
 	o.reported[field.Path] = true
 	o.Results.FieldErrorf(o.Item, field, format, args...)
+}
+
+// Warnf reports something about a field that works, but not as somebody may think. Once for each field.
+func (o *Object) Warnf(field report.Field, format string, args ...any) {
+	if o.warned[field.Path] {
+		return
+	}
+	if o.warned == nil {
+		o.warned = map[string]bool{}
+	}
+	o.warned[field.Path] = true
+	o.Results.FieldWarnf(o.Item, field, format, args...)
+}
+
+// Overlaid returns an Object for the same item, for the fields at the path to that stand in for those at the
+// path from. What was reported of one that is not replaced counts as reported of the one that stands in for it.
+func (o *Object) Overlaid(from, to string, isReplaced func(path string) bool) Object {
+	inherit := func(reported map[string]bool) map[string]bool {
+		all := maps.Clone(reported)
+		for path := range reported {
+			if rest, found := strings.CutPrefix(path, from+"."); found && !isReplaced(rest) {
+				all[to+"."+rest] = true
+			}
+		}
+		return all
+	}
+	return Object{
+		Item: o.Item, Results: o.Results, misspelt: maps.Clone(o.misspelt),
+		reported: inherit(o.reported), warned: inherit(o.warned),
+	}
 }
 
 // HasProblemIn says whether a problem was reported for a field, or for one in it.
@@ -98,21 +130,19 @@ func (o *Object) Mapping(n *yaml.Node, path ...string) *yaml.Node {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		o.notAnObject(n, strings.Join(path, "."))
+		o.NotAnObject(n, strings.Join(path, "."))
 		return nil
 	}
 	return n
 }
 
-func (o *Object) notAnObject(n *yaml.Node, path string) {
+// NotAnObject reports what stands at path in place of an object.
+func (o *Object) NotAnObject(n *yaml.Node, path string) {
 	o.Errorf(report.Field{Path: path}, "must be an object, but is %s; give it fields of its own", yamlnode.KindName(n))
 }
 
 // Known reports the fields of the mapping n, which stands at path, that are not in names.
 func (o *Object) Known(n *yaml.Node, path string, names []string) {
-	if n == nil {
-		return
-	}
 	for key := range yamlnode.Fields(n) {
 		o.isKnown(key, path, names)
 	}
@@ -190,10 +220,13 @@ func Nearest(text string, names []string) string {
 	}
 	best, bestDistance := "", max(2, len(text)/3)+1
 	for _, name := range names {
-		distance := levenshtein.Distance(strings.ToLower(text), strings.ToLower(name), nil)
+		distance := Distance(strings.ToLower(text), strings.ToLower(name))
 		if distance < bestDistance {
 			best, bestDistance = name, distance
 		}
 	}
 	return best
 }
+
+// Distance returns how many letters have to be added, removed or changed to make one text the other.
+func Distance(a, b string) int { return levenshtein.Distance(a, b, nil) }

@@ -98,16 +98,13 @@ func (r *Request) Bind(flags *pflag.FlagSet) {
 // has expanded them.
 func Parse(args []string) (Request, error) {
 	var r Request
-	if len(args) == 0 || args[0] != Command {
-		return Request{}, errors.New("the command " + Command + " is missing")
-	}
 	flags := pflag.NewFlagSet(Command, pflag.ContinueOnError)
 	r.Bind(flags)
-	if err := flags.Parse(args[1:]); err != nil {
+	if err := flags.Parse(args); err != nil {
 		return Request{}, err
 	}
-	if flags.NArg() > 0 {
-		return Request{}, fmt.Errorf("%s takes no argument %q", Command, flags.Arg(0))
+	if !slices.Equal(flags.Args(), []string{Command}) {
+		return Request{}, errors.New("not the arguments of " + Command)
 	}
 	return r, nil
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/password"
@@ -27,9 +29,7 @@ const (
 const MaxNameLength = 52
 
 // Name identifies an instance.
-type Name struct {
-	Namespace, Name string
-}
+type Name types.NamespacedName
 
 // ParseMark returns the name of the instance that an object with that mark was made for.
 func ParseMark(mark string) Name {
@@ -161,8 +161,8 @@ func (i Instance) Storage() string { return strconv.Itoa(i.StorageGB) + "Gi" }
 // StorageBytes returns the volume's size in bytes.
 func (i Instance) StorageBytes() int64 { return int64(i.StorageGB) << 30 }
 
-// ID identifies the claim.
-func (n Name) ID() krm.ID { return n.id(v1alpha1.Group, v1alpha1.ClaimKind, n.Name) }
-
 // PasswordContainer is the name of the init container that makes the password in the cluster.
 const PasswordContainer = "password"
+
+// CertificateID identifies the certificate of cert-manager that the instance's TLS is with.
+func (n Name) CertificateID() krm.ID { return n.id("cert-manager.io", "Certificate", n.Name) }

@@ -30,9 +30,6 @@ const (
 	fieldManager = "dragonfly-generator-" + handover.Command
 )
 
-// errConflict says that a Secret has changed since it was read.
-var errConflict = errors.New("conflict")
-
 // waiting is an error that time may mend.
 type waiting struct {
 	reason string
@@ -99,7 +96,7 @@ func (a *api) get(ctx context.Context, name string) (secret, error) {
 	}, nil
 }
 
-// patch changes a Secret if it still has that version; else it returns errConflict.
+// patch changes a Secret if it still has that version; else the error has the status 409.
 func (a *api) patch(ctx context.Context, name, version string, p patch) error {
 	metadata := map[string]any{"resourceVersion": version}
 	if len(p.annotations) > 0 {
@@ -147,22 +144,20 @@ func (a *api) do(ctx context.Context, method, name string, body []byte) ([]byte,
 		return nil, &waiting{reason: fmt.Sprintf("the API server %s does not answer: %s", a.server, reason(err))}
 	}
 	status := response.StatusCode
-	wait := func(format string, args ...any) ([]byte, error) {
-		return nil, &waiting{reason: fmt.Sprintf(format, args...), status: status}
-	}
+	wait := func(reason string) ([]byte, error) { return nil, &waiting{reason, status} }
 	switch {
 	case status == http.StatusOK:
 		return answer, nil
 	case status == http.StatusConflict:
-		return nil, errConflict
+		return wait(fmt.Sprintf("somebody else has changed Secret %s/%s", a.namespace, name))
 	case status == http.StatusNotFound:
-		return wait("Secret %s/%s is not there yet", a.namespace, name)
+		return wait(fmt.Sprintf("Secret %s/%s is not there yet", a.namespace, name))
 	case status == http.StatusForbidden:
-		return wait("the pod may not %s Secret %s/%s yet; its Role or RoleBinding is missing", strings.ToLower(method), a.namespace, name)
+		return wait(fmt.Sprintf("the pod may not %s Secret %s/%s yet; its Role or RoleBinding is missing", strings.ToLower(method), a.namespace, name))
 	case status == http.StatusUnauthorized:
-		return wait("the API server %s does not accept the pod's token yet", a.server)
+		return wait(fmt.Sprintf("the API server %s does not accept the pod's token yet", a.server))
 	case status == http.StatusTooManyRequests || status >= 500:
-		return wait("the API server %s answers %d %s", a.server, status, http.StatusText(status))
+		return wait(fmt.Sprintf("the API server %s answers %d %s", a.server, status, http.StatusText(status)))
 	}
 	return nil, fmt.Errorf("the API server %s refuses to %s Secret %s/%s: %d %s", a.server, strings.ToLower(method), a.namespace, name, status, http.StatusText(status))
 }

@@ -102,6 +102,8 @@ func TestDecide(t *testing.T) {
 			password: given("2", "password", "a"), connection: ok(given("2", "password", "a")), origin: kept, want: "a", rotation: "2"},
 		{reason: "Something has removed the annotation; the key still tells.", asked: "2",
 			password: given("", "password", "a", key("2"), "a"), connection: ok(given("", "password", "a")), origin: kept, want: "a", rotation: "2"},
+		{reason: "So it does for the rotation that the volume remembers.", record: record{HadPassword: true, Rotation: "2"},
+			password: given("", "password", "a", key("2"), "a"), connection: ok(given("", "password", "a")), origin: kept, want: "a", rotation: "2"},
 		{reason: "The key of a rotation is of no use beside another password.", asked: "2",
 			password: given("", "password", "a", key("2"), "b"), connection: ok(given("", "password", "a")), origin: rotated, want: made, rotation: "2"},
 		{reason: "The annotation wins over the key.", asked: "2",

@@ -38,7 +38,7 @@ func (v volume) read(asked string) (record, error) {
 	}
 	entries, err := os.ReadDir(v.folder)
 	if err != nil {
-		return record{}, fmt.Errorf("the volume %s cannot be read by uid %d: %w; %s", v.shown, os.Getuid(), report.Reason(err), volumeHint)
+		return record{}, v.problem("read", err)
 	}
 	lived := false
 	for _, entry := range entries {
@@ -60,8 +60,6 @@ func (v volume) read(asked string) (record, error) {
 	return record{}, nil
 }
 
-const volumeHint = "give the pod an fsGroup that may write there or, where that has no effect (hostPath), change the folder's owner on the node"
-
 // write replaces the record. It is done at every start, so that a volume that cannot be written is found before
 // the server loses a snapshot on it.
 func (v volume) write(r record) error {
@@ -72,14 +70,18 @@ func (v volume) write(r record) error {
 	if err != nil {
 		return err
 	}
-	err = replace(v.folder, recordFile, 0o600, string(text)+"\n")
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("the volume %s cannot be written by uid %d: %w; %s", v.shown, os.Getuid(), report.Reason(err), volumeHint)
-	}
-	if err != nil {
-		return fmt.Errorf("the volume %s cannot be written: %w", v.shown, report.Reason(err))
+	if err := replace(v.folder, recordFile, 0o600, string(text)+"\n"); err != nil {
+		return v.problem("written", err)
 	}
 	return nil
+}
+
+func (v volume) problem(verb string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("the volume %s cannot be %s by uid %d: %w; give the pod an fsGroup that may write there or, where that has no effect (hostPath), change the folder's owner on the node",
+			v.shown, verb, os.Getuid(), report.Reason(err))
+	}
+	return fmt.Errorf("the volume %s cannot be %s: %w", v.shown, verb, report.Reason(err))
 }
 
 // readSecret reads a Secret's volume. One that is not there or cannot be read is as good as an empty Secret: the

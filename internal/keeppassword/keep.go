@@ -72,7 +72,7 @@ func Run(ctx context.Context, request handover.Request, env Environment) error {
 	k.facts.password = readSecret(filepath.Join(k.Root, handover.PasswordSecretPath))
 	k.connection = readSecret(filepath.Join(k.Root, handover.ConnectionSecretPath))
 	if p, ok := k.settled(); ok {
-		k.logf("both Secrets of %s have the password already", k.instance)
+		fmt.Fprintf(k.Log, "both Secrets of %s have the password already\n", k.instance)
 		rotation := request.Rotation
 		if rotation == "" {
 			rotation = k.record.Rotation
@@ -90,15 +90,15 @@ func Run(ctx context.Context, request handover.Request, env Environment) error {
 			return k.handOver(d.password, d.rotation)
 		case ctx.Err() != nil:
 			return fmt.Errorf("stopped before the Secrets of %s had the password", k.instance)
-		case errors.Is(err, errConflict):
-			k.logf("somebody else has changed a Secret of %s; reading both again", k.instance)
-			continue
 		case !errors.As(err, &wait):
 			return err
+		case wait.status == http.StatusConflict:
+			fmt.Fprintf(k.Log, "%s; reading again\n", wait.reason)
+			continue
 		}
 		if k.reason != wait.reason {
 			k.reason = wait.reason
-			k.logf("waiting: %s", k.reason)
+			fmt.Fprintf(k.Log, "waiting: %s\n", k.reason)
 		}
 		// Not all pods at the same time.
 		if err := k.Sleep(ctx, pause/2+rand.N(pause/2)); err != nil { //nolint:gosec // no secret
@@ -163,21 +163,21 @@ func (k *keeper) attempt(ctx context.Context) (decision, error) {
 		if err := server.patch(ctx, k.instance.PasswordSecret(), f.password.version, d.passwordPatch); err != nil {
 			return decision{}, err
 		}
-		k.logf("%s Secret %s/%s", map[origin]string{
-			kept:           "recorded the rotation of the password that is there in",
-			fromConnection: "wrote the connection Secret's password to",
-			first:          "made a first password and wrote it to",
-			rotated:        "made a new password for the rotation and wrote it to",
+		fmt.Fprintf(k.Log, "%s; wrote it to Secret %s/%s\n", map[origin]string{
+			kept:           "recorded the rotation of the password",
+			fromConnection: "took the password of the connection Secret",
+			first:          "made a first password",
+			rotated:        "made a new password for the rotation",
 		}[d.origin], k.instance.Namespace, k.instance.PasswordSecret())
 	}
 	if !d.connectionPatch.isEmpty() {
 		if err := server.patch(ctx, k.instance.ConnectionSecret(), f.connection.version, d.connectionPatch); err != nil {
 			return decision{}, err
 		}
-		k.logf("updated Secret %s/%s (%s)", k.instance.Namespace, k.instance.ConnectionSecret(), d.connectionPatch.names())
+		fmt.Fprintf(k.Log, "brought Secret %s/%s up to date: %s\n", k.instance.Namespace, k.instance.ConnectionSecret(), d.connectionPatch.names())
 	}
 	if d.passwordPatch.isEmpty() && d.connectionPatch.isEmpty() {
-		k.logf("both Secrets of %s have the password already", k.instance)
+		fmt.Fprintf(k.Log, "both Secrets of %s have the password already\n", k.instance)
 	}
 	return d, nil
 }
@@ -199,10 +199,6 @@ func (k *keeper) handOver(p password.Password, rotation string) error {
 		return nil
 	}
 	return writeFlagFile(k.Root, p)
-}
-
-func (k *keeper) logf(format string, args ...any) {
-	_, _ = fmt.Fprintf(k.Log, format+"\n", args...)
 }
 
 func sleep(ctx context.Context, pause time.Duration) error {

@@ -127,8 +127,14 @@ func isOurKind(item *krm.Item) bool {
 // hasNameOf reports whether an object has a name that the instance gives its objects of that kind. The names of
 // extra objects have the instance's name in them.
 func hasNameOf(item *krm.Item, name instance.Name) bool {
-	if isOurKind(item) && slices.Contains(name.IDs(), item.ID) {
+	if slices.Contains(name.IDs(), item.ID) {
 		return true
 	}
-	return !isOurKind(item) && item.Namespace == name.Namespace && strings.Contains(item.Name, name.Name)
+	return mayBeExtra(item) && item.Namespace == name.Namespace && strings.Contains(item.Name, name.Name)
+}
+
+// mayBeExtra reports whether an object can be an extra one of a configuration. What runs an instance and its Secrets
+// cannot: with another name they were renamed.
+func mayBeExtra(item *krm.Item) bool {
+	return !slices.Contains([]string{"StatefulSet", "Dragonfly", "Secret"}, item.Kind) || !isOurKind(item)
 }

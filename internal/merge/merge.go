@@ -266,6 +266,13 @@ func (m *merger) tell(p plan.Plan, d done) {
 // before, and a tenth more leaves room for what the file system needs. A full volume is silent: the server goes on
 // answering and saves nothing any more.
 func (m *merger) tellVolume(p plan.Plan) {
+	if p.Config.Storage.Type != v1alpha1.OnVolume {
+		if p.HasStorageGB {
+			m.results.FieldInfof(p.Item, report.Field{Path: "spec.storageGB", Current: p.StorageGB},
+				"means nothing, because instances with storage.type: %s have no volume", p.Config.Storage.Type)
+		}
+		return
+	}
 	volume, once := p.Instance.StorageBytes(), p.Size.MaxMemory()
 	enough := 2*once + once/5
 	field := report.Field{Path: "spec.storageGB", Current: p.StorageGB, Proposed: (enough + 1<<30 - 1) >> 30}
@@ -288,6 +295,9 @@ func (m *merger) tellPassword(p plan.Plan) {
 	}
 	if p.Notes.CouldMove {
 		m.results.Infof(p.Item, "the password stays in plain text in the Secret %s, because it is there already; to move it into the cluster without changing it, see docs/passwords.md", p.Instance.PasswordSecret())
+	}
+	if p.Notes.EntersCluster {
+		m.results.Warnf(p.Item, "moves its password into the cluster, and applying a Secret without the password removes the live one, unless that is prevented first; follow docs/passwords.md before you apply this")
 	}
 	if p.Notes.LeavesCluster {
 		m.results.Warnf(p.Item, "had a password that its pod made, and gets another one from the seed, so clients have to restart; to keep it, bring the live Secret %s and set the password source %s",

@@ -20,13 +20,18 @@ import (
 // cluster will refuse and of what Dragonfly may not survive.
 func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 	inst := p.Instance
-	var volume, resources *yaml.Node
+	var volume *yaml.Node
 	var grow, image string
+	if o.Kind == "StatefulSet" || o.Kind == "Dragonfly" {
+		m.warnOfMemory(old, p)
+	}
 	switch o.Kind {
 	case "StatefulSet":
+		if m.warnOfStorage(old, p) {
+			return
+		}
 		volume = yamlnode.Get(yamlnode.Named(yamlnode.Get(old, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec")
-		server := yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "containers"), specs.ContainerName)
-		resources, image = yamlnode.Get(server, "resources"), yamlnode.Text(server, "image")
+		image = yamlnode.Text(yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "containers"), specs.ContainerName), "image")
 		grow = fmt.Sprintf("grow the volume with `%s` where its storage class allows that, then `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again",
 			patchVolume(specs.DataVolume, inst), inst.StatefulSet(), inst.Namespace)
 		if changesImmutable(old, fresh) {
@@ -35,10 +40,14 @@ func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 		}
 	case "Dragonfly":
 		volume = yamlnode.Get(old, "spec", "snapshot", "persistentVolumeClaimSpec")
-		resources, image = yamlnode.Get(old, "spec", "resources"), yamlnode.Text(old, "spec", "image")
+		image = yamlnode.Text(old, "spec", "image")
 		grow = fmt.Sprintf("grow the volume of each pod with `%s` where its storage class allows that, apply, and then `kubectl delete statefulset %s -n %s --cascade=orphan`, which the operator makes again",
 			patchVolume(specs.OperatorVolume, inst), inst.StatefulSet(), inst.Namespace)
 	default:
+		return
+	}
+	m.warnOfImage(p, image)
+	if p.Config.Storage.Type != v1alpha1.OnVolume {
 		return
 	}
 	m.warnOfVolumeSize(p, yamlnode.Text(volume, "resources", "requests", "storage"), grow)
@@ -46,11 +55,10 @@ func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 		m.results.Warnf(p.Item, "Kubernetes refuses another storage class (%s before, %s now) on a live StatefulSet, and a volume cannot change its class; keep the class, or move the data to a new instance",
 			className(was), className(p.Config.StorageClassName))
 	}
-	if was, err := resource.ParseQuantity(yamlnode.Text(resources, "limits", "memory")); err == nil && was.Cmp(inst.Size.Limits.Memory) > 0 {
-		m.results.FieldWarnf(p.Item, report.Field{Path: "spec.size", Current: inst.Size.Name},
-			"the memory limit goes from %s down to %s, and Dragonfly exits at start when its snapshot does not fit; see with `INFO memory` that used_memory is below %d bytes before you apply this",
-			&was, &inst.Size.Limits.Memory, inst.Size.MaxMemory())
-	}
+}
+
+// warnOfImage warns of an older Dragonfly than before.
+func (m *merger) warnOfImage(p plan.Plan, image string) {
 	if was, is := releaseOf(image), releaseOf(p.Config.Image); was != "" && is != "" && semver.Compare(was, is) > 0 {
 		m.results.Warnf(p.Item, "the image goes from %s back to %s, and an older Dragonfly exits on the snapshot of a newer one; if the newer one has run, keep it with spec.image of the configuration", was, is)
 	}

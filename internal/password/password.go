@@ -15,7 +15,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // redacted is what a password or a seed prints as.
@@ -106,11 +107,11 @@ func (s Seed) Equal(other Seed) bool { return s.text() == other.text() }
 // salt is frozen: another one would change every derived password.
 const salt = "dragonfly-generator/password/v1"
 
-// Derive returns the password that belongs to the seed, the instance and the rotation: a version 8
+// Derive returns the password that belongs to the seed, the claim and the rotation: a version 8
 // UUID from the first 16 bytes of HKDF-SHA-256 (RFC 5869). The same four give the same password for
 // ever; docs/passwords.md has it to the byte, with test vectors.
-func Derive(seed Seed, id krm.ID, rotation string) Password {
-	info := strings.Join([]string{id.Group, id.Kind, id.Namespace, id.Name, rotation}, "\x00")
+func Derive(seed Seed, kind schema.GroupKind, name types.NamespacedName, rotation string) Password {
+	info := strings.Join([]string{kind.Group, kind.Kind, name.Namespace, name.Name, rotation}, "\x00")
 	key, err := hkdf.Key(sha256.New, []byte(seed.text()), []byte(salt), info, 16)
 	if err != nil {
 		panic(err) // only for lengths over 255 hashes, and for keys that FIPS 140 mode finds too short

@@ -23,9 +23,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 )
+
+var claimKind = schema.GroupKind{Group: "database.bizmatters.io", Kind: "DragonflyInstance"}
 
 func parse(t *testing.T, text string) password.Password {
 	t.Helper()
@@ -62,8 +65,8 @@ func TestDeriveVectors(t *testing.T) {
 		{"A seed counts by its bytes, whatever they are.",
 			"correct horse battery staple, äöü €", "team-a", "sessions", "2026-08 after the leak", "64e91472-0bc6-8d3a-a75f-147da1771754"},
 	} {
-		id := krm.ID{Group: "database.bizmatters.io", Kind: "DragonflyInstance", Namespace: tc.namespace, Name: tc.name}
-		got := password.Derive(parseSeed(t, tc.seed), id, tc.rotation).Reveal()
+		id := types.NamespacedName{Namespace: tc.namespace, Name: tc.name}
+		got := password.Derive(parseSeed(t, tc.seed), claimKind, id, tc.rotation).Reveal()
 		assert.Equal(t, tc.want, got, tc.reason)
 		assert.Regexp(t, uuid8, got, tc.reason)
 
@@ -91,26 +94,27 @@ func nibble(t *testing.T, digit byte) byte {
 
 func TestDeriveDiffers(t *testing.T) {
 	const seed = "0123456789abcdef0123456789abcdef"
-	id := krm.ID{Group: "g", Kind: "k", Namespace: "ns", Name: "name"}
-	first := password.Derive(parseSeed(t, seed), id, "").Reveal()
+	kind, id := schema.GroupKind{Group: "g", Kind: "k"}, types.NamespacedName{Namespace: "ns", Name: "name"}
+	first := password.Derive(parseSeed(t, seed), kind, id, "").Reveal()
 	for _, tc := range []struct {
 		reason   string
 		seed     string
-		id       krm.ID
+		kind     schema.GroupKind
+		id       types.NamespacedName
 		rotation string
 	}{
-		{"Another seed gives another password.", seed + "0", id, ""},
-		{"Another group gives another password.", seed, krm.ID{"h", "k", "ns", "name"}, ""},
-		{"Another kind gives another password.", seed, krm.ID{"g", "l", "ns", "name"}, ""},
-		{"Another namespace gives another password.", seed, krm.ID{"g", "k", "nt", "name"}, ""},
-		{"Another name gives another password.", seed, krm.ID{"g", "k", "ns", "nam"}, ""},
-		{"A rotation gives another password.", seed, id, "1"},
-		{"A letter that moves from one field to the next gives another password.", seed, krm.ID{"g", "k", "nsn", "ame"}, ""},
-		{"A rotation is not a part of the name.", seed, krm.ID{"g", "k", "ns", "nam"}, "e"},
+		{"Another seed gives another password.", seed + "0", kind, id, ""},
+		{"Another group gives another password.", seed, schema.GroupKind{Group: "h", Kind: "k"}, types.NamespacedName{Namespace: "ns", Name: "name"}, ""},
+		{"Another kind gives another password.", seed, schema.GroupKind{Group: "g", Kind: "l"}, types.NamespacedName{Namespace: "ns", Name: "name"}, ""},
+		{"Another namespace gives another password.", seed, schema.GroupKind{Group: "g", Kind: "k"}, types.NamespacedName{Namespace: "nt", Name: "name"}, ""},
+		{"Another name gives another password.", seed, schema.GroupKind{Group: "g", Kind: "k"}, types.NamespacedName{Namespace: "ns", Name: "nam"}, ""},
+		{"A rotation gives another password.", seed, kind, id, "1"},
+		{"A letter that moves from one field to the next gives another password.", seed, schema.GroupKind{Group: "g", Kind: "k"}, types.NamespacedName{Namespace: "nsn", Name: "ame"}, ""},
+		{"A rotation is not a part of the name.", seed, schema.GroupKind{Group: "g", Kind: "k"}, types.NamespacedName{Namespace: "ns", Name: "nam"}, "e"},
 	} {
-		assert.NotEqual(t, first, password.Derive(parseSeed(t, tc.seed), tc.id, tc.rotation).Reveal(), tc.reason)
+		assert.NotEqual(t, first, password.Derive(parseSeed(t, tc.seed), tc.kind, tc.id, tc.rotation).Reveal(), tc.reason)
 	}
-	assert.Equal(t, first, password.Derive(parseSeed(t, seed+"\n"), id, "").Reveal(),
+	assert.Equal(t, first, password.Derive(parseSeed(t, seed+"\n"), kind, id, "").Reveal(),
 		"The line break that an editor leaves at the end of a seed is not a part of it.")
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // The test vectors of docs/passwords.md are what people compute passwords by. A program in another
@@ -29,7 +29,7 @@ func TestDocumentedVectors(t *testing.T) {
 		}
 		seed, err := password.ParseSeed(cells[0])
 		require.NoError(t, err)
-		id := krm.ID{Group: "database.bizmatters.io", Kind: "DragonflyInstance", Namespace: cells[1], Name: cells[2]}
-		assert.Equal(t, cells[4], password.Derive(seed, id, cells[3]).Reveal(), "the vector of %s/%s, rotation %q", cells[1], cells[2], cells[3])
+		id := types.NamespacedName{Namespace: cells[1], Name: cells[2]}
+		assert.Equal(t, cells[4], password.Derive(seed, claimKind, id, cells[3]).Reveal(), "the vector of %s/%s, rotation %q", cells[1], cells[2], cells[3])
 	}
 }

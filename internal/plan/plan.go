@@ -9,6 +9,8 @@ package plan
 import (
 	"io"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
@@ -63,6 +65,8 @@ type Notes struct {
 	NewPlain bool
 	// CouldMove reports a password in plain text that could live in the cluster alone.
 	CouldMove bool
+	// EntersCluster reports that the manifests held the password until now.
+	EntersCluster bool
 	// LeavesCluster reports that the pod made the password until now, so that a derived one is another.
 	LeavesCluster bool
 }
@@ -155,7 +159,7 @@ func (p *passwords) plan(plan *Plan) bool {
 		if s.IsZero() {
 			return false
 		}
-		inst.Password, plan.Origin = password.Derive(s.Seed, plan.Claim.ID(), d.rotation), "derived from the seed"
+		inst.Password, plan.Origin = password.Derive(s.Seed, claim.GroupKind, types.NamespacedName(plan.Claim.Name), d.rotation), "derived from the seed"
 	case randomness:
 		random, err := password.Random(p.Random)
 		if err != nil {

@@ -10,63 +10,27 @@ import (
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
-)
-
-// The object of the Dragonfly Operator, as far as we fill it in. Its module is not to be had through the
-// Go module proxy, so these are the fields of its CRD, v1.6.1, with the types that it has them of.
-type (
-	dragonfly struct {
-		metav1.TypeMeta   `json:",inline"`
-		metav1.ObjectMeta `json:"metadata,omitempty"`
-		Spec              dragonflySpec `json:"spec,omitempty"`
-	}
-
-	dragonflySpec struct {
-		Replicas                 int32                         `json:"replicas"`
-		Image                    string                        `json:"image,omitempty"`
-		ImagePullPolicy          corev1.PullPolicy             `json:"imagePullPolicy,omitempty"`
-		ImagePullSecrets         []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
-		Args                     []string                      `json:"args,omitempty"`
-		Resources                *corev1.ResourceRequirements  `json:"resources,omitempty"`
-		Authentication           *dragonflyAuthentication      `json:"authentication,omitempty"`
-		Snapshot                 *dragonflySnapshot            `json:"snapshot,omitempty"`
-		NodeSelector             map[string]string             `json:"nodeSelector,omitempty"`
-		Tolerations              []corev1.Toleration           `json:"tolerations,omitempty"`
-		PodMetadata              *dragonflyMetadata            `json:"podMetadata,omitempty"`
-		OwnedObjectsMetadata     *dragonflyMetadata            `json:"ownedObjectsMetadata,omitempty"`
-		PodSecurityContext       *corev1.PodSecurityContext    `json:"podSecurityContext,omitempty"`
-		ContainerSecurityContext *corev1.SecurityContext       `json:"containerSecurityContext,omitempty"`
-		ServiceSpec              *dragonflyService             `json:"serviceSpec,omitempty"`
-		ServiceAccountName       string                        `json:"serviceAccountName,omitempty"`
-		InitContainers           []corev1.Container            `json:"initContainers,omitempty"`
-		AdditionalVolumes        []corev1.Volume               `json:"additionalVolumes,omitempty"`
-	}
-
-	dragonflyAuthentication struct {
-		PasswordFromSecret *corev1.SecretKeySelector `json:"passwordFromSecret,omitempty"`
-	}
-
-	dragonflySnapshot struct {
-		Cron                      string                            `json:"cron,omitempty"`
-		PersistentVolumeClaimSpec *corev1.PersistentVolumeClaimSpec `json:"persistentVolumeClaimSpec,omitempty"`
-	}
-
-	dragonflyMetadata struct {
-		Labels      map[string]string `json:"labels,omitempty"`
-		Annotations map[string]string `json:"annotations,omitempty"`
-	}
-
-	dragonflyService struct {
-		Type        corev1.ServiceType `json:"type,omitempty"`
-		NodePort    int32              `json:"nodePort,omitempty"`
-		Labels      map[string]string  `json:"labels,omitempty"`
-		Annotations map[string]string  `json:"annotations,omitempty"`
-	}
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
 )
 
 // Dragonfly returns the object of which the Dragonfly Operator makes StatefulSet and Service, of the same
 // names as ours. The error is that of a patch in the configuration that CheckOverrides would have refused.
 func Dragonfly(inst instance.Instance, cfg config.Config) (any, error) {
+	object, err := dragonfly(inst, cfg)
+	for _, patch := range cfg.Overrides.Dragonfly {
+		if err != nil {
+			break
+		}
+		object, err = applyPatch(object, patch.Node)
+	}
+	if err != nil {
+		return nil, err
+	}
+	settleSnapshots(&object.Spec, inst, cfg)
+	return object, nil
+}
+
+func dragonfly(inst instance.Instance, cfg config.Config) (*operator.Dragonfly, error) {
 	service, err := serviceOfOperator(inst, cfg)
 	if err != nil {
 		return nil, err
@@ -76,38 +40,91 @@ func Dragonfly(inst instance.Instance, cfg config.Config) (any, error) {
 	// The operator has Dragonfly write its log to files too, in the temporary folder, and mounts nothing
 	// there.
 	container.SecurityContext.ReadOnlyRootFilesystem = nil
-	volume := dataClaim(inst, cfg).Spec
-	object := &dragonfly{
+	object := &operator.Dragonfly{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "dragonflydb.io/v1alpha1", Kind: "Dragonfly"},
 		ObjectMeta: metadata,
-		Spec: dragonflySpec{
-			Replicas:                 int32(cfg.Replicas), //nolint:gosec // read as an int32
-			Image:                    container.Image,
-			ImagePullPolicy:          container.ImagePullPolicy,
-			ImagePullSecrets:         pod.ImagePullSecrets,
-			Args:                     withoutOperatorFlags(container.Args),
-			Resources:                &container.Resources,
-			Authentication:           &dragonflyAuthentication{PasswordFromSecret: passwordKey(inst)},
-			Snapshot:                 &dragonflySnapshot{Cron: cfg.SnapshotCron, PersistentVolumeClaimSpec: &volume},
-			NodeSelector:             pod.NodeSelector,
-			Tolerations:              pod.Tolerations,
-			PodMetadata:              metadataOf(nil, template.Annotations),
-			OwnedObjectsMetadata:     metadataOf(theirLabels(metadata.Labels), theirAnnotations(metadata.Annotations)),
-			PodSecurityContext:       pod.SecurityContext,
-			ContainerSecurityContext: container.SecurityContext,
-			ServiceSpec:              service,
+		Spec: operator.Spec{
+			Replicas:                  int32(cfg.Replicas), //nolint:gosec // read as an int32
+			Image:                     container.Image,
+			ImagePullPolicy:           container.ImagePullPolicy,
+			ImagePullSecrets:          pod.ImagePullSecrets,
+			Args:                      withoutOperatorFlags(container.Args),
+			Resources:                 &container.Resources,
+			Authentication:            &operator.Authentication{PasswordFromSecret: passwordKey(inst)},
+			Snapshot:                  snapshotOfOperator(inst, cfg),
+			NodeSelector:              pod.NodeSelector,
+			Tolerations:               pod.Tolerations,
+			TopologySpreadConstraints: spread(inst),
+			PodMetadata:               metadataOf(nil, template.Annotations),
+			OwnedObjectsMetadata:      metadataOf(theirLabels(metadata.Labels), theirAnnotations(metadata.Annotations)),
+			PodSecurityContext:        pod.SecurityContext,
+			ContainerSecurityContext:  container.SecurityContext,
+			ServiceSpec:               service,
 		},
 	}
-	if inst.InCluster {
+	if cfg.TLS.IsOn() {
+		object.Spec.TLSSecretRef = &corev1.SecretReference{Name: cfg.TLS.SecretName}
+	}
+	if needsAccount(inst, cfg) {
 		object.Spec.ServiceAccountName = inst.ServiceAccount()
-		object.Spec.InitContainers = []corev1.Container{passwordContainer(inst, cfg, OperatorVolume, false)}
+	}
+	if inst.InCluster {
+		object.Spec.InitContainers = []corev1.Container{passwordContainer(inst, cfg, operatorVolumeOf(cfg), false)}
 		object.Spec.AdditionalVolumes = passwordVolumes(inst, false)
 	}
 	return object, nil
 }
 
+// spread has the scheduler put each pod on a node of its own where there are enough of them. Where there are not, a
+// replica beside the master still takes over from a process that dies.
+func spread(inst instance.Instance) []corev1.TopologySpreadConstraint {
+	return []corev1.TopologySpreadConstraint{{
+		MaxSkew:           1,
+		TopologyKey:       corev1.LabelHostname,
+		WhenUnsatisfiable: corev1.ScheduleAnyway,
+		// Labels that the operator gives its pods.
+		LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": inst.Name.Name, "app.kubernetes.io/name": "dragonfly"}},
+	}}
+}
+
+// settleSnapshots brings what stands elsewhere in line with where the snapshots go, which a patch can change.
+func settleSnapshots(spec *operator.Spec, inst instance.Instance, cfg config.Config) {
+	if spec.Snapshot != nil && isBucket(spec.Snapshot.Dir) && cfg.Replicas > 1 {
+		spec.Snapshot.EnableOnMasterOnly = true // all pods would write to one place, under one name
+	}
+	if spec.Snapshot != nil && spec.Snapshot.PersistentVolumeClaimSpec != nil {
+		return
+	}
+	at := slices.IndexFunc(spec.InitContainers, func(c corev1.Container) bool { return c.Name == instance.PasswordContainer })
+	if inst.InCluster && at >= 0 {
+		spec.InitContainers[at] = passwordContainer(inst, cfg, "", false)
+	}
+}
+
+// isBucket reports whether a folder for snapshots is in an object store.
+func isBucket(dir string) bool { return strings.Contains(dir, "://") }
+
 // OperatorVolume is the name that the operator gives the claim template of the data.
-const OperatorVolume = "df"
+const OperatorVolume = operator.DataVolume
+
+// snapshotOfOperator returns where the operator's Dragonfly keeps its snapshots, nil for nowhere.
+func snapshotOfOperator(inst instance.Instance, cfg config.Config) *operator.Snapshot {
+	switch cfg.Storage.Type {
+	case v1alpha1.NoStorage:
+		return nil
+	case v1alpha1.InBucket:
+		return &operator.Snapshot{Cron: cfg.SnapshotCron, Dir: BucketFolder(inst, cfg)}
+	}
+	volume := dataClaim(inst, cfg).Spec
+	return &operator.Snapshot{Cron: cfg.SnapshotCron, PersistentVolumeClaimSpec: &volume}
+}
+
+func operatorVolumeOf(cfg config.Config) string {
+	if volumeOf(cfg) == "" {
+		return ""
+	}
+	return OperatorVolume
+}
 
 // withoutOperatorFlags leaves out what the operator makes of the snapshot, and the file that it cannot mount into
 // the server's container.
@@ -118,16 +135,16 @@ func withoutOperatorFlags(flags []string) []string {
 }
 
 // serviceOfOperator returns what the configuration's patch says of the Service, nil without one.
-func serviceOfOperator(inst instance.Instance, cfg config.Config) (*dragonflyService, error) {
-	if cfg.Overrides.Service == nil {
+func serviceOfOperator(inst instance.Instance, cfg config.Config) (*operator.Service, error) {
+	if len(cfg.Overrides.Service) == 0 {
 		return nil, nil
 	}
 	service, err := Service(inst, cfg)
 	if err != nil {
 		return nil, err
 	}
-	settings := &dragonflyService{
-		Type: service.Spec.Type, Labels: service.Labels, Annotations: theirAnnotations(service.Annotations),
+	settings := &operator.Service{
+		Type: service.Spec.Type, Labels: theirLabels(service.Labels), Annotations: theirAnnotations(service.Annotations),
 	}
 	for _, port := range service.Spec.Ports {
 		if port.Port == instance.Port {
@@ -137,17 +154,16 @@ func serviceOfOperator(inst instance.Instance, cfg config.Config) (*dragonflySer
 	return settings, nil
 }
 
-func metadataOf(labels, annotations map[string]string) *dragonflyMetadata {
+func metadataOf(labels, annotations map[string]string) *operator.Metadata {
 	if len(labels) == 0 && len(annotations) == 0 {
 		return nil
 	}
-	return &dragonflyMetadata{Labels: labels, Annotations: annotations}
+	return &operator.Metadata{Labels: labels, Annotations: annotations}
 }
 
-// theirLabels are those of the claim and the configuration: the operator sets its own.
+// theirLabels are those of the claim and the configuration, but for what the operator manages.
 func theirLabels(labels map[string]string) map[string]string {
-	own := instance.Name{}.OwnLabels()
-	return only(labels, func(key string) bool { _, found := own[key]; return !found })
+	return only(labels, func(key string) bool { return !operator.ManagesLabel(key) })
 }
 
 // theirAnnotations are those of the claim and the configuration.

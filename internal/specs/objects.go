@@ -4,6 +4,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/plan"
@@ -27,12 +28,11 @@ type Object struct {
 // Objects returns the objects of an instance, in the order in which they are written. A new kind of object is
 // a file beside this one and a line in here.
 func Objects(p plan.Plan) ([]Object, error) {
-	inst, cfg := p.Instance, p.Config
+	inst, cfg := p.Instance, filled(p.Config, p.Name)
 	byOperator := cfg.Backend == v1alpha1.Operator
-	needsAccount := inst.InCluster
 
 	b := builder{failed: p.Failed}
-	b.add(needsAccount, inst.ServiceAccountID(), same, "serviceaccount.yaml", func() (any, error) { return serviceAccount(inst, cfg), nil })
+	b.add(needsAccount(inst, cfg), inst.ServiceAccountID(), same, "serviceaccount.yaml", func() (any, error) { return serviceAccount(inst, cfg), nil })
 	b.add(inst.InCluster, inst.RoleID(), same, "role.yaml", func() (any, error) { return role(inst, cfg), nil })
 	b.add(inst.InCluster, inst.RoleBindingID(), same, "rolebinding.yaml", func() (any, error) { return roleBinding(inst, cfg), nil })
 	b.backend(!byOperator, inst.StatefulSetID(), "statefulset.yaml", func() (any, error) { return StatefulSet(inst, cfg) })
@@ -40,7 +40,17 @@ func Objects(p plan.Plan) ([]Object, error) {
 	b.backend(byOperator, inst.DragonflyID(), "dragonfly.yaml", func() (any, error) { return Dragonfly(inst, cfg) })
 	b.secret(p.PasswordSecret, inst.PasswordSecretID(), instance.PasswordSecretName, "secret-password.yaml", func() (any, error) { return PasswordSecret(inst, cfg), nil }).BringYourOwn = true
 	b.secret(p.ConnectionSecret, inst.ConnectionSecretID(), instance.ConnectionSecretName, "secret-connection.yaml", func() (any, error) { return ConnectionSecret(inst, cfg), nil })
+	hasIssuer := cfg.TLS.Issuer.Name != ""
+	b.add(hasIssuer, inst.CertificateID(), same, "certificate.yaml", func() (any, error) { return Certificate(inst, cfg), nil })
+	for _, template := range cfg.ExtraObjects {
+		b.extra(template, inst, cfg)
+	}
 	return b.objects, b.err
+}
+
+// needsAccount reports whether an instance's pods have a ServiceAccount of their own.
+func needsAccount(inst instance.Instance, cfg config.Config) bool {
+	return inst.InCluster || len(cfg.ServiceAccountAnnotations) > 0
 }
 
 // same is the name of an object that is called as its claim.

@@ -14,6 +14,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/patch"
@@ -26,7 +27,7 @@ import (
 func patchStatefulSet(set *appsv1.StatefulSet, change *yaml.Node) (*appsv1.StatefulSet, error) {
 	templates := yamlnode.Get(change, "spec", "volumeClaimTemplates")
 	if templates == nil || templates.Kind != yaml.SequenceNode {
-		return patch.Apply(set, change)
+		return applyPatch(set, change)
 	}
 	claims := slices.Clone(set.Spec.VolumeClaimTemplates)
 	for _, template := range templates.Content {
@@ -36,18 +37,21 @@ func patchStatefulSet(set *appsv1.StatefulSet, change *yaml.Node) (*appsv1.State
 			at = len(claims)
 			claims = append(claims, corev1.PersistentVolumeClaim{})
 		}
-		claim, err := patch.Apply(&claims[at], template)
+		claim, err := applyPatch(&claims[at], template)
 		if err != nil {
 			return nil, err
 		}
 		claims[at] = *claim
 	}
-	set, err := patch.Apply(set, withoutClaimTemplates(change))
+	set, err := applyPatch(set, withoutClaimTemplates(change))
 	if err == nil {
 		set.Spec.VolumeClaimTemplates = claims
 	}
 	return set, err
 }
+
+// applyPatch returns the object with a patch applied.
+func applyPatch[T any](object *T, change *yaml.Node) (*T, error) { return patch.Apply(object, change) }
 
 func withoutClaimTemplates(change *yaml.Node) *yaml.Node {
 	spec, rest := *yamlnode.Get(change, "spec"), *change
@@ -57,90 +61,172 @@ func withoutClaimTemplates(change *yaml.Node) *yaml.Node {
 	return &rest
 }
 
-// CheckOverrides reports what the patches of the configuration change that has to stay ours: names,
-// selectors and the labels that they need, the mark, the flags, and where the data is. It tries them on two
-// instances that have nothing in common: a patch that sets something can leave one of them as it was, but
-// not both.
-func CheckOverrides(functionConfig *krm.Item, cfg config.Config, results *report.Results) {
-	object := decode.Object{Item: functionConfig, Results: results}
-	for i, name := range []string{"first", "second"} {
-		size := instance.Size{
-			Requests: instance.Resources{CPU: *resource.NewQuantity(int64(1+i), resource.DecimalSI), Memory: *resource.NewQuantity(int64(1+i)<<30, resource.BinarySI)},
-			Limits:   instance.Resources{CPU: *resource.NewQuantity(int64(3+i), resource.DecimalSI), Memory: *resource.NewQuantity(int64(3+i)<<30, resource.BinarySI)},
-		}
-		inst := instance.Instance{
-			Name: instance.Name{Namespace: "the-" + name + "-namespace", Name: "the-" + name + "-instance"}, Size: size, StorageGB: 7 + i, InCluster: i > 0,
-		}
-		if i > 0 {
-			inst.Rotation = "1"
-		}
-		if cfg.Overrides.StatefulSet != nil {
-			checkStatefulSet(&object, statefulSet(inst, cfg), cfg.Overrides.StatefulSet)
-		}
-		if cfg.Overrides.Service != nil {
-			checkService(&object, service(inst, cfg), cfg.Overrides.Service)
+// CheckOverrides reports what the patches of the configuration, of each profile, change that has to stay ours:
+// names, selectors and the labels that they need, the mark, the flags, what makes the password, and where the data
+// is. It tries them on two instances that have nothing in common: a patch that sets something can leave one of
+// them as it was, but not both.
+func CheckOverrides(functionConfig *krm.Item, platform config.Platform, results *report.Results) {
+	c := checker{Object: decode.Object{Item: functionConfig, Results: results}}
+	for profile, cfg := range platform.All() {
+		c.profile = profile
+		for i, name := range []string{"first", "second"} {
+			size := instance.Size{
+				Requests: instance.Resources{CPU: *resource.NewQuantity(int64(1+i), resource.DecimalSI), Memory: *resource.NewQuantity(int64(1+i)<<30, resource.BinarySI)},
+				Limits:   instance.Resources{CPU: *resource.NewQuantity(int64(3+i), resource.DecimalSI), Memory: *resource.NewQuantity(int64(3+i)<<30, resource.BinarySI)},
+			}
+			inst := instance.Instance{
+				Name: instance.Name{Namespace: "the-" + name + "-namespace", Name: "the-" + name + "-instance"}, Size: size, StorageGB: 7 + i, InCluster: i > 0,
+			}
+			if i > 0 {
+				inst.Rotation = "1"
+			}
+			c.instance(inst, filled(cfg, inst.Name))
 		}
 	}
 }
 
-func checkService(object *decode.Object, ours *corev1.Service, change *yaml.Node) {
-	const path = "spec.overrides.service"
-	theirs, err := patch.Apply(ours, change)
-	if err != nil {
-		object.Errorf(report.Field{Path: path}, "%s", err)
-		return
-	}
-	compare(object, path, ours, theirs, keptOfService)
+// checker tries the patches of a profile.
+type checker struct {
+	decode.Object
+	profile string // "" for none
+	cfg     config.Config
 }
 
-func checkStatefulSet(object *decode.Object, ours *appsv1.StatefulSet, change *yaml.Node) {
-	const path = "spec.overrides.statefulSet"
-	theirs, err := patchStatefulSet(ours, change)
-	if err != nil {
-		object.Errorf(report.Field{Path: path}, "%s", err)
-		return
+// instance tries them on an instance.
+func (c *checker) instance(inst instance.Instance, cfg config.Config) {
+	c.cfg = cfg
+	if cfg.Backend == v1alpha1.StatefulSet {
+		set := statefulSet(inst, cfg)
+		for _, patch := range cfg.Overrides.StatefulSet {
+			if set = c.statefulSet(set, patch); set == nil {
+				break
+			}
+		}
+		if set != nil {
+			c.tls(set)
+		}
+	} else {
+		c.dragonfly(inst, cfg)
 	}
-	compare(object, path, ours, theirs, keptOfStatefulSet)
-	const containers = path + ".spec.template.spec.containers"
+	service := service(inst, cfg)
+	for _, patch := range cfg.Overrides.Service {
+		if service = c.service(service, patch); service == nil {
+			break
+		}
+	}
+}
+
+// errorf reports a problem with a patch that is tried, at a path in it. One of spec that is a problem in a profile alone
+// is the profile's.
+func (c *checker) errorf(patch config.Patch, path, format string, args ...any) {
+	at := strings.TrimSuffix(patch.Path+"."+path, ".")
+	if own := config.Path(c.profile); !strings.HasPrefix(at, own+".") {
+		if c.HasProblemIn(at) {
+			return
+		}
+		at = own + strings.TrimPrefix(at, config.Path(""))
+	}
+	c.Errorf(report.Field{Path: at}, format, args...)
+}
+
+func (c *checker) service(ours *corev1.Service, patch config.Patch) *corev1.Service {
+	theirs, err := applyPatch(ours, patch.Node)
+	if err != nil {
+		c.errorf(patch, "", "%s", err)
+		return nil
+	}
+	compare(c, patch, "", ours, theirs, keptOfService)
+	return theirs
+}
+
+func (c *checker) statefulSet(ours *appsv1.StatefulSet, patch config.Patch) *appsv1.StatefulSet {
+	theirs, err := patchStatefulSet(ours, patch.Node)
+	if err != nil {
+		c.errorf(patch, "", "%s", err)
+		return nil
+	}
+	compare(c, patch, "", ours, theirs, keptOfStatefulSet)
+	const containers = "spec.template.spec.containers"
 	container, found := dragonflyOf(theirs)
 	if !found {
-		object.Errorf(report.Field{Path: containers}, "the container %s has to stay; take that out of the patch", ContainerName)
-		return
+		c.errorf(patch, containers, "the container %s has to stay; remove that from the patch", ContainerName)
+		return nil
 	}
-	compare(object, containers+"["+ContainerName+"]", ours.Spec.Template.Spec.Containers[0], container, keptOfContainer)
-	checkMerged(object, path+".spec.template.spec", theirs)
+	before, _ := dragonflyOf(ours)
+	compare(c, patch, containers+"["+ContainerName+"].", before, container, keptOfContainer)
+	c.merged(patch, "spec.template.spec", theirs)
+	return theirs
 }
 
-// checkMerged reports what a merge easily leaves behind: two kinds of a probe or a volume, where a patch
+// merged reports what a merge easily leaves behind: two kinds of a probe or a volume, where a patch
 // added one and did not take the other away, and mounts of volumes that it took away.
-func checkMerged(object *decode.Object, path string, set *appsv1.StatefulSet) {
+func (c *checker) merged(patch config.Patch, path string, set *appsv1.StatefulSet) {
 	pod := set.Spec.Template.Spec
-	volumes := []string{DataVolume}
+	volumes := []string{volumeOf(c.cfg)} // that one without it is refused has been said
 	for _, template := range set.Spec.VolumeClaimTemplates {
 		volumes = append(volumes, template.Name)
 	}
 	for _, volume := range pod.Volumes {
 		volumes = append(volumes, volume.Name)
 		if kinds(volume.VolumeSource) > 1 {
-			object.Errorf(report.Field{Path: path + ".volumes[" + volume.Name + "]"}, "has two kinds of a volume now; set the one that was there to null")
+			c.errorf(patch, path+".volumes["+volume.Name+"]", "has two kinds of a volume now; set the one that was there to null")
 		}
 	}
-	for _, c := range pod.Containers {
-		at := path + ".containers[" + c.Name + "]"
-		for _, probe := range []struct {
-			name string
-			*corev1.Probe
-		}{{"livenessProbe", c.LivenessProbe}, {"readinessProbe", c.ReadinessProbe}, {"startupProbe", c.StartupProbe}} {
-			if probe.Probe != nil && kinds(probe.ProbeHandler) > 1 {
-				object.Errorf(report.Field{Path: at + "." + probe.name}, "has two kinds of a probe now; set the one that was there to null")
+	for _, list := range []struct {
+		name       string
+		containers []corev1.Container
+	}{{"initContainers", pod.InitContainers}, {"containers", pod.Containers}} {
+		for _, container := range list.containers {
+			at := path + "." + list.name + "[" + container.Name + "]"
+			for _, probe := range []struct {
+				name string
+				*corev1.Probe
+			}{{"livenessProbe", container.LivenessProbe}, {"readinessProbe", container.ReadinessProbe}, {"startupProbe", container.StartupProbe}} {
+				if probe.Probe != nil && kinds(probe.ProbeHandler) > 1 {
+					c.errorf(patch, at+"."+probe.name, "has two kinds of a probe now; set the one that was there to null")
+				}
 			}
-		}
-		for _, mount := range c.VolumeMounts {
-			if !slices.Contains(volumes, mount.Name) {
-				object.Errorf(report.Field{Path: at + ".volumeMounts"}, "mounts a volume that is not there; add the volume, or delete the mount too")
+			for _, mount := range container.VolumeMounts {
+				if !slices.Contains(volumes, mount.Name) {
+					c.errorf(patch, at+".volumeMounts", "mounts a volume that is not there; add the volume, or delete the mount too")
+				}
 			}
 		}
 	}
+}
+
+// tls warns of a server that speaks TLS by a flag of args, where nothing brings it a certificate or the probe does
+// not speak TLS.
+func (c *checker) tls(set *appsv1.StatefulSet) {
+	cfg := c.cfg
+	at := slices.IndexFunc(cfg.Args, func(arg string) bool {
+		arg = strings.ToLower(strings.TrimLeft(arg, "-"))
+		return arg == "tls" || arg == "tls=true"
+	})
+	if cfg.TLS.IsOn() || at < 0 {
+		return
+	}
+	server, _ := dragonflyOf(set)
+	probe := server.ReadinessProbe
+	hasProbe := probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Scheme == corev1.URISchemeHTTPS
+	hasCertificate := slices.ContainsFunc(cfg.Args, func(arg string) bool {
+		_, file, found := strings.Cut(arg, "tls_cert_file=")
+		return found && slices.ContainsFunc(server.VolumeMounts, func(mount corev1.VolumeMount) bool {
+			return file == mount.MountPath || strings.HasPrefix(file, strings.TrimSuffix(mount.MountPath, "/")+"/")
+		})
+	})
+	if !hasProbe || !hasCertificate {
+		// Args are replaced whole, so they are the profile's if it has any; else it was reported of spec.
+		if c.profile != "" && !c.hasArgs() {
+			return
+		}
+		c.Warnf(report.Field{Path: decode.Element(config.Path(c.profile)+".args", at)}, "lets the server speak TLS without a mounted certificate or without a readiness probe over HTTPS, so pods never become ready; set spec.tls instead, which brings both")
+	}
+}
+
+// hasArgs reports whether the profile has args of its own.
+func (c *checker) hasArgs() bool {
+	return yamlnode.Get(c.Item.Node, "spec", "profiles", c.profile, "args") != nil
 }
 
 // kinds counts the fields that are set of a struct of which there may be one.
@@ -161,10 +247,10 @@ type kept[T any] struct {
 	of   func(T) any
 }
 
-func compare[T any](object *decode.Object, path string, ours, theirs T, parts []kept[T]) {
+func compare[T any](c *checker, patch config.Patch, path string, ours, theirs T, parts []kept[T]) {
 	for _, part := range parts {
 		if !reflect.DeepEqual(part.of(ours), part.of(theirs)) {
-			object.Errorf(report.Field{Path: path + "." + part.path}, "cannot be changed here: %s; take it out of the patch", part.why)
+			c.errorf(patch, path+part.path, "cannot be changed here: %s; remove it from the patch", part.why)
 		}
 	}
 }
@@ -174,6 +260,7 @@ const (
 	whyIdentity = "names and namespaces follow from the claim"
 	whySelector = "what selects the pods is fixed for a live instance"
 	whyLabels   = "the labels app and app.kubernetes.io/… follow from the claim"
+	whyPassword = "it makes the password, or hands it over"
 	whyMark     = "by the annotations of database.bizmatters.io this function knows its own, and by those of config.kubernetes.io kustomize and kpt know what to do with an object"
 )
 
@@ -194,7 +281,22 @@ var keptOfStatefulSet = []kept[*appsv1.StatefulSet]{
 	{"spec.template.spec.enableServiceLinks", "with service links a Service called dfly-… kills every Dragonfly of its namespace", func(s *appsv1.StatefulSet) any {
 		return s.Spec.Template.Spec.EnableServiceLinks
 	}},
-	{"spec.volumeClaimTemplates", "the volume " + DataVolume + " follows from storageGB and spec.storageClassName", func(s *appsv1.StatefulSet) any { return dataClaims(s) }},
+	{"spec.template.spec.serviceAccountName", "it follows from what makes the password, and from spec.serviceAccount", func(s *appsv1.StatefulSet) any {
+		return s.Spec.Template.Spec.ServiceAccountName
+	}},
+	{"spec.template.spec.serviceAccount", "it follows from what makes the password, and from spec.serviceAccount", func(s *appsv1.StatefulSet) any {
+		return s.Spec.Template.Spec.DeprecatedServiceAccount
+	}},
+	{"spec.template.spec.automountServiceAccountToken", "the server needs no token, and what makes the password has one of its own", func(s *appsv1.StatefulSet) any {
+		return s.Spec.Template.Spec.AutomountServiceAccountToken
+	}},
+	{"spec.template.spec.initContainers[" + instance.PasswordContainer + "]", whyPassword, func(s *appsv1.StatefulSet) any {
+		return slices.DeleteFunc(slices.Clone(s.Spec.Template.Spec.InitContainers), func(c corev1.Container) bool { return c.Name != instance.PasswordContainer })
+	}},
+	{"spec.template.spec.volumes", whyPassword, func(s *appsv1.StatefulSet) any {
+		return slices.DeleteFunc(slices.Clone(s.Spec.Template.Spec.Volumes), func(v corev1.Volume) bool { return !isOwnVolume(v.Name) })
+	}},
+	{"spec.volumeClaimTemplates", "the volume " + DataVolume + " follows from storageGB and spec.storageClassName", func(s *appsv1.StatefulSet) any { return dataClaimsOf(s) }},
 }
 
 var keptOfContainer = []kept[corev1.Container]{
@@ -218,6 +320,17 @@ var keptOfContainer = []kept[corev1.Container]{
 			return m.Name != DataVolume && path.Clean(m.MountPath) != dataPath
 		})
 	}},
+	{"volumeMounts", whyPassword, func(c corev1.Container) any {
+		return slices.DeleteFunc(slices.Clone(c.VolumeMounts), func(m corev1.VolumeMount) bool {
+			return !isOwnVolume(m.Name) && !strings.HasPrefix(path.Clean(m.MountPath)+"/", handover.FlagFolder+"/")
+		})
+	}},
+}
+
+// isOwnVolume reports whether a volume is one of those that the password comes by, or the data of an instance
+// without a claim template.
+func isOwnVolume(name string) bool {
+	return slices.Contains([]string{tokenVolume, passwordSecretVolume, connectionSecretVolume, flagVolume, DataVolume}, name)
 }
 
 var keptOfService = []kept[*corev1.Service]{
@@ -262,9 +375,9 @@ func only(from map[string]string, wanted func(key string) bool) map[string]strin
 	return selected
 }
 
-// dataClaims returns what may not change of the claim templates that are ours: that there is one, how
+// dataClaimsOf returns what may not change of the claim templates that are ours: that there is one, how
 // large it is, and its class. Nor may there be one without a name.
-func dataClaims(set *appsv1.StatefulSet) []string {
+func dataClaimsOf(set *appsv1.StatefulSet) []string {
 	var found []string
 	for _, claim := range set.Spec.VolumeClaimTemplates {
 		if claim.Name == DataVolume || claim.Name == "" {
@@ -297,7 +410,7 @@ func flagVariables(c corev1.Container) []corev1.EnvVar {
 	return found
 }
 
-// opensFlags says whether variables whose names nobody sees here could be flags.
+// opensFlags reports whether variables whose names nobody sees here could be flags.
 func opensFlags(c corev1.Container) bool {
 	return slices.ContainsFunc(c.EnvFrom, func(from corev1.EnvFromSource) bool {
 		return strings.HasPrefix(flagVariable, from.Prefix) || strings.HasPrefix(from.Prefix, flagVariable)

@@ -1,6 +1,8 @@
 package specs
 
 import (
+	"maps"
+
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,9 +13,11 @@ import (
 
 // serviceAccount returns the account of the instance's pods.
 func serviceAccount(inst instance.Instance, cfg config.Config) *corev1.ServiceAccount {
+	metadata := meta(inst, cfg, inst.ServiceAccount())
+	maps.Copy(metadata.Annotations, cfg.ServiceAccountAnnotations)
 	return &corev1.ServiceAccount{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
-		ObjectMeta: meta(inst, cfg, inst.ServiceAccount()),
+		ObjectMeta: metadata,
 		// The init container gets a token of its own, and the server none.
 		AutomountServiceAccountToken: new(false),
 	}

@@ -63,8 +63,16 @@ func keysWithPassword(inst instance.Instance, cfg config.Config) map[string]stri
 func fillConnection(template string, inst instance.Instance, cfg config.Config) string {
 	return strings.NewReplacer(
 		"{endpoint}", inst.Endpoint(cfg.ClusterDomain), "{port}", strconv.Itoa(instance.Port),
-		"{name}", inst.Name.Name, "{namespace}", inst.Namespace,
+		"{name}", inst.Name.Name, "{namespace}", inst.Namespace, "{scheme}", scheme(cfg),
 	).Replace(template)
+}
+
+// scheme returns that of the instance's URI.
+func scheme(cfg config.Config) string {
+	if cfg.TLS.IsOn() {
+		return "rediss"
+	}
+	return "redis"
 }
 
 func needsPassword(template string) bool {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
-	"github.com/bizmatters/dragonfly-generator/internal/patch"
 )
 
 // Service returns the Service behind the endpoint. It has an allocated IP, as on live instances, where
@@ -15,10 +14,13 @@ import (
 // The error is that of a patch in the configuration that CheckOverrides would have refused.
 func Service(inst instance.Instance, cfg config.Config) (*corev1.Service, error) {
 	service := service(inst, cfg)
-	if cfg.Overrides.Service == nil {
-		return service, nil
+	for _, patch := range cfg.Overrides.Service {
+		var err error
+		if service, err = applyPatch(service, patch.Node); err != nil {
+			return nil, err
+		}
 	}
-	return patch.Apply(service, cfg.Overrides.Service)
+	return service, nil
 }
 
 func service(inst instance.Instance, cfg config.Config) *corev1.Service {
@@ -27,7 +29,7 @@ func service(inst instance.Instance, cfg config.Config) *corev1.Service {
 		ObjectMeta: meta(inst, cfg, inst.Service()),
 		Spec: corev1.ServiceSpec{
 			Type:     corev1.ServiceTypeClusterIP,
-			Selector: selector(inst),
+			Selector: serviceSelector(inst),
 			Ports: []corev1.ServicePort{{
 				Name:     portName,
 				Port:     instance.Port,

@@ -12,7 +12,7 @@ func TestService(t *testing.T) {
 	spec := service(t, myCache(t)).Spec
 	assert.Equal(t, corev1.ServiceTypeClusterIP, spec.Type, "A live Service is of this type.")
 	assert.Empty(t, spec.ClusterIP, "The IP is allocated: neither None nor a fixed one can be applied over a live Service.")
-	assert.Equal(t, map[string]string{"app": "my-cache"}, spec.Selector, "The pods of an instance that is taken over have this label alone.")
+	assert.Equal(t, map[string]string{"app": "my-cache", "app.kubernetes.io/name": "dragonfly"}, spec.Selector, "Applications like to be called app: my-cache too, so the label alone would lead to them.")
 
 	require.Len(t, spec.Ports, 1)
 	port := spec.Ports[0]

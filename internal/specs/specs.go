@@ -33,6 +33,15 @@ func meta(inst instance.Instance, cfg config.Config, name string) metav1.ObjectM
 	return metav1.ObjectMeta{Namespace: inst.Namespace, Name: name, Labels: labels, Annotations: annotations}
 }
 
+// serviceSelector is narrower than the pods' selector: applications like to be called `app: my-cache` too.
+func serviceSelector(inst instance.Instance) map[string]string {
+	own := inst.OwnLabels()
+	return map[string]string{"app": own["app"], nameLabel: own[nameLabel]}
+}
+
+// nameLabel says what an object belongs to: Dragonfly.
+const nameLabel = "app.kubernetes.io/name"
+
 // selector is immutable on a live StatefulSet.
 func selector(inst instance.Instance) map[string]string {
 	return map[string]string{"app": inst.Name.Name}

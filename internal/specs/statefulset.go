@@ -30,21 +30,26 @@ const (
 	// The files on the volumes of live instances belong to this user, with mode 0600.
 	userID, groupID, fsGroupID = 1000, 1000, 2000
 
+	// A busy node is no reason to restart a store: a probe waits so long for its answer, and liveness gives up
+	// after as many in a row, ten seconds apart.
+	probeTimeoutSeconds = 5
+	livenessFailures    = 6
+
 	// flagVariable begins the name of every variable that Dragonfly takes for a flag.
 	flagVariable = "DFLY_"
-
-	// terminationGraceSeconds leaves time to write a snapshot, which Dragonfly does on SIGTERM.
-	terminationGraceSeconds = 300
 )
 
 // StatefulSet returns the StatefulSet that runs one Dragonfly with its data on a volume. The error is that
 // of a patch in the configuration that CheckOverrides would have refused.
 func StatefulSet(inst instance.Instance, cfg config.Config) (*appsv1.StatefulSet, error) {
 	set := statefulSet(inst, cfg)
-	if cfg.Overrides.StatefulSet == nil {
-		return set, nil
+	for _, patch := range cfg.Overrides.StatefulSet {
+		var err error
+		if set, err = patchStatefulSet(set, patch.Node); err != nil {
+			return nil, err
+		}
 	}
-	return patchStatefulSet(set, cfg.Overrides.StatefulSet)
+	return set, nil
 }
 
 func statefulSet(inst instance.Instance, cfg config.Config) *appsv1.StatefulSet {
@@ -56,28 +61,10 @@ func statefulSet(inst instance.Instance, cfg config.Config) *appsv1.StatefulSet 
 			ServiceName:          inst.Service(),
 			Selector:             &metav1.LabelSelector{MatchLabels: selector(inst)},
 			Template:             podTemplate(inst, cfg),
-			VolumeClaimTemplates: []corev1.PersistentVolumeClaim{dataClaim(inst, cfg)},
+			VolumeClaimTemplates: dataClaims(inst, cfg),
 			PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
 				WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
-			},
-		},
-	}
-}
-
-func dataClaim(inst instance.Instance, cfg config.Config) corev1.PersistentVolumeClaim {
-	var class *string // the cluster's default
-	if cfg.StorageClassName != "" {
-		class = &cfg.StorageClassName
-	}
-	return corev1.PersistentVolumeClaim{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
-		ObjectMeta: metav1.ObjectMeta{Name: DataVolume},
-		Spec: corev1.PersistentVolumeClaimSpec{
-			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-			StorageClassName: class,
-			Resources: corev1.VolumeResourceRequirements{
-				Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(inst.Storage())},
 			},
 		},
 	}
@@ -102,7 +89,7 @@ func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSp
 			NodeSelector:                  maps.Clone(cfg.NodeSelector),
 			Tolerations:                   slices.Clone(cfg.Tolerations),
 			ImagePullSecrets:              pullSecrets,
-			TerminationGracePeriodSeconds: new(int64(terminationGraceSeconds)),
+			TerminationGracePeriodSeconds: new(inst.Size.TerminationGraceSeconds()),
 			SecurityContext: &corev1.PodSecurityContext{
 				RunAsNonRoot:   new(true),
 				RunAsUser:      new(int64(userID)),
@@ -117,7 +104,12 @@ func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSp
 			}},
 		},
 	}
+	addStorage(&template.Spec, cfg)
 	addPassword(&template.Spec, inst, cfg)
+	addTLS(&template.Spec, cfg)
+	if needsAccount(inst, cfg) {
+		template.Spec.ServiceAccountName = inst.ServiceAccount()
+	}
 	return template
 }
 
@@ -129,8 +121,7 @@ func addPassword(pod *corev1.PodSpec, inst instance.Instance, cfg config.Config)
 		server.Env = append(server.Env, passwordVariable(inst))
 		return
 	}
-	pod.ServiceAccountName = inst.ServiceAccount()
-	pod.InitContainers = append(pod.InitContainers, passwordContainer(inst, cfg, DataVolume, true))
+	pod.InitContainers = append(pod.InitContainers, passwordContainer(inst, cfg, volumeOf(cfg), true))
 	pod.Volumes = append(pod.Volumes, passwordVolumes(inst, true)...)
 	server.Args = append(server.Args, "--flagfile="+handover.FlagFile)
 	server.VolumeMounts = append(server.VolumeMounts, corev1.VolumeMount{
@@ -152,17 +143,17 @@ func container(inst instance.Instance, cfg config.Config) corev1.Container {
 		},
 		// While a snapshot loads, /healthz answers 503 for as long as it takes. So it decides about traffic
 		// only: as a startup or liveness probe it would kill the pod that loads.
-		ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
-			HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: port},
-		}},
-		LivenessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
-			TCPSocket: &corev1.TCPSocketAction{Port: port},
-		}},
-		SecurityContext: restricted(),
-		VolumeMounts: []corev1.VolumeMount{
-			{Name: DataVolume, MountPath: dataPath},
-			{Name: tmpVolume, MountPath: "/tmp"},
+		ReadinessProbe: &corev1.Probe{
+			ProbeHandler:   corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: port}},
+			TimeoutSeconds: probeTimeoutSeconds,
 		},
+		LivenessProbe: &corev1.Probe{
+			ProbeHandler:     corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: port}},
+			TimeoutSeconds:   probeTimeoutSeconds,
+			FailureThreshold: livenessFailures,
+		},
+		SecurityContext: restricted(),
+		VolumeMounts:    []corev1.VolumeMount{{Name: tmpVolume, MountPath: "/tmp"}},
 	}
 }
 
@@ -179,16 +170,7 @@ func restricted() *corev1.SecurityContext {
 
 // flags are Dragonfly's. The password is not among them: arguments show in the process list.
 func flags(inst instance.Instance, cfg config.Config) []string {
-	flags := []string{
-		"--dir=" + dataPath,
-		// The default name has a timestamp in it and keeps every snapshot until the volume is full
-		// (dragonfly issue 1377, operator issues 179 and 566).
-		"--dbfilename=dump",
-	}
-	if cfg.SnapshotCron != "" {
-		flags = append(flags, "--snapshot_cron="+cfg.SnapshotCron)
-	}
-	flags = append(flags,
+	flags := append(snapshotFlags(inst, cfg),
 		fmt.Sprintf("--maxmemory=%d", inst.Size.MaxMemory()),
 		fmt.Sprintf("--proactor_threads=%d", inst.Size.Threads()),
 		"--version_check=false",
@@ -197,5 +179,11 @@ func flags(inst instance.Instance, cfg config.Config) []string {
 }
 
 func resources(r instance.Resources) corev1.ResourceList {
-	return corev1.ResourceList{corev1.ResourceCPU: r.CPU, corev1.ResourceMemory: r.Memory}
+	list := corev1.ResourceList{}
+	for name, amount := range map[corev1.ResourceName]resource.Quantity{corev1.ResourceCPU: r.CPU, corev1.ResourceMemory: r.Memory} {
+		if !amount.IsZero() {
+			list[name] = amount
+		}
+	}
+	return list
 }

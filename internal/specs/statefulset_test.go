@@ -68,7 +68,7 @@ func TestPodSurvives(t *testing.T) {
 		{"A Service named dfly-metrics would become a DFLY_ variable, on which Dragonfly aborts.", pod.EnableServiceLinks, new(false)},
 		{"Dragonfly has no business with the API server.", pod.AutomountServiceAccountToken, new(false)},
 		{"Databases run on the nodes that are made for them.", pod.NodeSelector, map[string]string{"workload-type": "stateful"}},
-		{"A snapshot is written on SIGTERM, and takes its time.", pod.TerminationGracePeriodSeconds, new(int64(300))},
+		{"A snapshot is written on SIGTERM, and takes its time.", pod.TerminationGracePeriodSeconds, new(int64(600))},
 		{"A volume that is deleted with its StatefulSet is data that is lost.", spec.PersistentVolumeClaimRetentionPolicy,
 			&appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
 				WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
@@ -98,6 +98,7 @@ func TestPodSurvives(t *testing.T) {
 			corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: dataPort}}},
 		{"A pod that loads its snapshot is alive although /healthz says 503.", c.LivenessProbe.ProbeHandler,
 			corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: dataPort}}},
+		{"A busy node is no reason to restart a store.", []int32{c.LivenessProbe.TimeoutSeconds, c.LivenessProbe.FailureThreshold, c.ReadinessProbe.TimeoutSeconds}, []int32{5, 6, 5}},
 		{"A startup probe would kill the pod that loads a large snapshot.", c.StartupProbe, (*corev1.Probe)(nil)},
 	} {
 		assert.Equal(t, tc.want, tc.got, tc.reason)
@@ -128,10 +129,10 @@ func TestFlags(t *testing.T) {
 		size               string
 		maxMemory, threads string
 	}{
-		{"micro", "858993459", "1"},
-		{"small", "1717986918", "1"},
-		{"medium", "3435973836", "2"},
-		{"large", "6871947673", "4"},
+		{"micro", "751619276", "1"},
+		{"small", "1503238553", "1"},
+		{"medium", "3006477107", "2"},
+		{"large", "6012954214", "4"},
 	} {
 		inst := myCache(t)
 		inst.Size = instance.DefaultSizes()[tc.size]

@@ -26,7 +26,8 @@ func (api *api) reference(page []byte) ([]byte, error) {
 	var text bytes.Buffer
 	text.Write(before)
 	text.WriteString(begin + "\n| field | type | default | unit | example | meaning |\n| --- | --- | --- | --- | --- | --- |\n")
-	if err := api.rows(&text, "", api.config.Properties["spec"], "DragonflyGeneratorSpec"); err != nil {
+	shown := map[string]bool{}
+	if err := api.rows(&text, "", api.config.Properties["spec"], "DragonflyGeneratorSpec", shown); err != nil {
 		return nil, err
 	}
 	text.WriteString("\n" + end)
@@ -34,14 +35,23 @@ func (api *api) reference(page []byte) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// rows writes the fields of an object, in the order of its Go type, which the schema does not keep.
-func (api *api) rows(out *bytes.Buffer, path string, schema apiextensions.JSONSchemaProps, goType string) error {
+// rows writes the fields of an object, in the order of its Go type, which the schema does not keep. Those of a type
+// that another one embeds are shown there only, and not again for each field of that type.
+func (api *api) rows(out *bytes.Buffer, path string, schema apiextensions.JSONSchemaProps, goType string, embedded map[string]bool) error {
 	info := api.types[goType]
-	if info == nil {
-		return nil // a plain value, or a type of another package
+	if info == nil || embedded[goType] {
+		return nil // a plain value, a type of another package, or shown above
 	}
 	for _, field := range info.Fields {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" {
+			inline, _, _ := innerOf(field.RawField.Type, schema)
+			if err := api.rows(out, path, schema, inline, embedded); err != nil {
+				return err
+			}
+			embedded[inline] = true
+			continue
+		}
 		props, found := schema.Properties[name]
 		if !found {
 			return fmt.Errorf("the schema has no field %s%s", path, name)
@@ -58,7 +68,7 @@ func (api *api) rows(out *bytes.Buffer, path string, schema apiextensions.JSONSc
 			path+name, typeName(props), byDefault, unitOf(props), example, cell(props.Description))
 
 		innerType, suffix, inner := innerOf(field.RawField.Type, props)
-		if err := api.rows(out, path+name+suffix+".", inner, innerType); err != nil {
+		if err := api.rows(out, path+name+suffix+".", inner, innerType, embedded); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,11 @@ func (api *api) jsonSchema(props apiextensions.JSONSchemaProps, kind string) ([]
 	if err != nil {
 		return nil, err
 	}
+	if spec, ok := schema["properties"].(map[string]any)["spec"].(map[string]any); ok {
+		if profiles, ok := spec["properties"].(map[string]any)["profiles"].(map[string]any); ok {
+			lessThan(profiles["additionalProperties"].(map[string]any))
+		}
+	}
 	editors(schema)
 	schema["$schema"] = "http://json-schema.org/draft-07/schema#"
 	schema["title"] = kind
@@ -29,6 +34,20 @@ func (api *api) jsonSchema(props apiextensions.JSONSchemaProps, kind string) ([]
 	encoder.SetIndent("", "  ")
 	err = encoder.Encode(schema)
 	return text.Bytes(), err
+}
+
+// lessThan makes a schema of a whole one of a part, which stands over another part: what a field is without it is
+// said there, and so may be what it needs.
+func lessThan(schema map[string]any) {
+	delete(schema, "default")
+	properties, _ := schema["properties"].(map[string]any)
+	if properties == nil {
+		return
+	}
+	delete(schema, "required")
+	for _, child := range properties {
+		lessThan(child.(map[string]any))
+	}
 }
 
 // plain returns the schema as JSON has it, with descriptions of one line a paragraph.

@@ -27,6 +27,24 @@ type ConfigMetadata struct{}
 
 // DragonflyGeneratorSpec is the configuration.
 type DragonflyGeneratorSpec struct {
+	ProfileSpec `json:",inline"`
+
+	// Names of annotations of a claim that go to its objects, besides `argocd.argoproj.io/sync-wave`.
+	// +kubebuilder:example={example.com/cost-center}
+	// +optional
+	CarryAnnotations []string `json:"carryAnnotations,omitempty"`
+
+	// Kinds of instances that the platform offers, by name: a claim takes one by the annotation
+	// `database.bizmatters.io/profile`. A profile can hold every field above but `carryAnnotations`. What it
+	// says replaces what stands above, field by field, lists and maps whole; a null takes a field back to its
+	// default; only `overrides` and `extraObjects` are added to those above.
+	// +kubebuilder:example={cache: {storage: {type: None}, args: {"--cache_mode=true"}}}
+	// +optional
+	Profiles map[string]ProfileSpec `json:"profiles,omitempty"`
+}
+
+// ProfileSpec is what can be set for all instances, and for those of one profile.
+type ProfileSpec struct {
 	// Container image of Dragonfly. Pin a release: an image that a registry changes restarts into another
 	// version. Older than v1.38 has no `/healthz` and never becomes ready.
 	// +kubebuilder:default="docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1"
@@ -80,13 +98,13 @@ type DragonflyGeneratorSpec struct {
 	DefaultSize *string `json:"defaultSize,omitempty"`
 
 	// Sizes that claims can name: new ones, or other values for `micro`, `small`, `medium` and `large`. One
-	// of these that is given in part keeps the rest. A new one needs both limits, and its requests default
-	// to them.
+	// of these that is given in part keeps the rest. A new one needs a memory limit, and a CPU limit or
+	// `threads`; its requests default to the limits.
 	// +kubebuilder:example={xlarge: {requests: {cpu: "2", memory: 4Gi}, limits: {cpu: "8", memory: 16Gi}}}
 	// +optional
 	Sizes map[string]Size `json:"sizes,omitempty"`
 
-	// What claims may ask for as `storageGB`.
+	// Where the data outlives the pod, and what claims may ask for as `storageGB`.
 	// +optional
 	Storage Storage `json:"storage,omitempty"`
 
@@ -97,6 +115,14 @@ type DragonflyGeneratorSpec struct {
 	// What the connection Secret holds besides `endpoint`, `port` and `password`.
 	// +optional
 	ConnectionSecret ConnectionSecret `json:"connectionSecret,omitempty"`
+
+	// TLS on the data port. Clients then connect with TLS only, and `{scheme}` of the extra keys is `rediss`.
+	// +optional
+	TLS *TLS `json:"tls,omitempty"`
+
+	// ServiceAccount of the instance's pods.
+	// +optional
+	ServiceAccount ServiceAccount `json:"serviceAccount,omitempty"`
 
 	// Labels of the nodes that the pods run on. It replaces the default; `{}` for any node.
 	// +kubebuilder:default={"workload-type": "stateful"}
@@ -109,31 +135,36 @@ type DragonflyGeneratorSpec struct {
 	// +optional
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 
-	// Labels of every object, but not of the pods. A claim's own labels win over these.
+	// Labels of every object, but not of the pods. A claim's own labels win over these. Placeholders:
+	// `{name}`, `{namespace}` and `{endpoint}` of the instance.
 	// +kubebuilder:example={team: platform}
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
 	// Annotations of every object, but not of the pods. What is carried over from a claim wins over these.
+	// Placeholders as in `labels`.
 	// +kubebuilder:example={example.com/owner: platform}
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	// Names of annotations of a claim that go to its objects, besides `argocd.argoproj.io/sync-wave`.
-	// +kubebuilder:example={example.com/cost-center}
-	// +optional
-	CarryAnnotations []string `json:"carryAnnotations,omitempty"`
-
 	// Further flags of Dragonfly, one each, as `--name=value`. What the function sets itself cannot be set
-	// here, nor what would break its promises: `requirepass`, `flagfile`, `fromenv`, `tryfromenv`, `port`,
-	// `bind`, `primary_port_http_enabled`.
+	// here, nor what would break its promises: `requirepass`, `aclfile`, `flagfile`, `fromenv`, `tryfromenv`,
+	// `port`, `memcached_port`, `primary_port_http_enabled`, and `bind` and `admin_bind` but for `0.0.0.0` and
+	// `::`. Placeholders as in `labels`.
 	// +kubebuilder:example={"--cache_mode=true"}
 	// +optional
 	Args []string `json:"args,omitempty"`
 
-	// Whatever else the platform wants of the objects, as strategic merge patches.
+	// Whatever else the platform wants of the objects, as strategic merge patches. Placeholders as in `labels`.
 	// +optional
 	Overrides Overrides `json:"overrides,omitempty"`
+
+	// Further objects, one of each for every instance, in its namespace: NetworkPolicy, PodMonitor, a Service
+	// for something else. Placeholders as in `labels`; the name must contain `{name}`. They get the labels and
+	// annotations of all objects. Secrets are refused.
+	// +kubebuilder:example={{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: "{name}"}, spec: {podSelector: {matchLabels: {app: "{name}"}}}}}
+	// +optional
+	ExtraObjects []ExtraObject `json:"extraObjects,omitempty"`
 
 	// What runs the instances: `StatefulSet`, one pod each, or `Operator`, which leaves that to the Dragonfly
 	// Operator, with replicas and failover.
@@ -177,10 +208,27 @@ type Size struct {
 	// +optional
 	Requests Resources `json:"requests,omitempty"`
 
-	// What the instance gets at most. Dragonfly takes 80% of the memory for data, and a thread for each
-	// started CPU; it needs 256 MiB of data for each thread.
+	// What the instance gets at most. Dragonfly takes `maxMemoryPercent` of the memory for data, and a thread
+	// for each started CPU; it needs 256 MiB of data for each thread.
 	// +optional
 	Limits Resources `json:"limits,omitempty"`
+
+	// Dragonfly's threads. With it a size needs no CPU limit, and has none unless `limits.cpu` says one.
+	// +unit=threads
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1024
+	// +kubebuilder:example=2
+	// +optional
+	Threads *int32 `json:"threads,omitempty"`
+
+	// Part of the memory limit that Dragonfly may fill with data, 70 unless set. The rest is what it needs
+	// while it loads a snapshot: a full instance with more than 70 may not come back.
+	// +unit=percent
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=80
+	// +kubebuilder:example=60
+	// +optional
+	MaxMemoryPercent *int32 `json:"maxMemoryPercent,omitempty"`
 }
 
 // Resources is an amount of CPU and of memory.
@@ -198,8 +246,23 @@ type Resources struct {
 	Memory *resource.Quantity `json:"memory,omitempty"`
 }
 
-// Storage bounds what claims may ask for.
+// Storage is where the data outlives the pod, and bounds what claims may ask for.
 type Storage struct {
+	// `Volume`: snapshots on a volume of the instance's own. `None`: no snapshots at all, for a cache; the data
+	// goes with the process, and `storageGB` means nothing. `Bucket`: snapshots in an object store, without a
+	// volume.
+	// +kubebuilder:default=Volume
+	// +kubebuilder:example=None
+	// +optional
+	Type *StorageType `json:"type,omitempty"`
+
+	// Bucket, and prefix in it, for `type: Bucket`, as `s3://`, `gs://` or `az://`. `/<namespace>/<name>` of the
+	// instance is added.
+	// +kubebuilder:validation:Pattern=`^(s3|gs|az)://[a-z0-9][a-z0-9._-]*(/[A-Za-z0-9_=][A-Za-z0-9._=-]*)*/?$`
+	// +kubebuilder:example="s3://backups/dragonfly"
+	// +optional
+	Bucket *string `json:"bucket,omitempty"`
+
 	// Smallest volume that a claim may ask for.
 	// +unit=GiB
 	// +kubebuilder:default=1
@@ -226,6 +289,64 @@ type Storage struct {
 	// +optional
 	DefaultGB *int32 `json:"defaultGB,omitempty"`
 }
+
+// StorageType is where the data of an instance outlives its pod.
+// +kubebuilder:validation:Enum=Volume;None;Bucket
+type StorageType string
+
+const (
+	// OnVolume is a volume of the instance's own.
+	OnVolume StorageType = "Volume"
+	// NoStorage is a cache that may be lost.
+	NoStorage StorageType = "None"
+	// InBucket is an object store.
+	InBucket StorageType = "Bucket"
+)
+
+// TLS is on if it is there.
+type TLS struct {
+	// Secret in the namespace of the instance with `tls.crt` and `tls.key`. Placeholders as in `labels`.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:example="{name}-tls"
+	SecretName string `json:"secretName"`
+
+	// Issuer of cert-manager. With it each instance gets a Certificate, which makes the Secret.
+	// +optional
+	IssuerRef *IssuerRef `json:"issuerRef,omitempty"`
+}
+
+// IssuerRef names an issuer of cert-manager. Placeholders as in `labels`.
+type IssuerRef struct {
+	// API group of the issuer.
+	// +kubebuilder:default=cert-manager.io
+	// +kubebuilder:example=awspca.cert-manager.io
+	// +optional
+	Group *string `json:"group,omitempty"`
+
+	// Kind of the issuer.
+	// +kubebuilder:default=Issuer
+	// +kubebuilder:example=ClusterIssuer
+	// +optional
+	Kind *string `json:"kind,omitempty"`
+
+	// Name of the issuer.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:example=internal
+	Name string `json:"name"`
+}
+
+// ServiceAccount is that of the instance's pods.
+type ServiceAccount struct {
+	// Annotations of the ServiceAccount, for the workload identity of a cloud. With one, each instance has a
+	// ServiceAccount of its own. Placeholders as in `labels`.
+	// +kubebuilder:example={eks.amazonaws.com/role-arn: "arn:aws:iam::123456789012:role/dragonfly"}
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// ExtraObject is an object of any kind.
+// +kubebuilder:pruning:PreserveUnknownFields
+type ExtraObject struct{}
 
 // Password is where a password comes from that is not there yet.
 type Password struct {
@@ -288,17 +409,17 @@ type SecretKey struct {
 
 // ConnectionSecret is what the connection Secret holds besides its three keys.
 type ConnectionSecret struct {
-	// Further keys, each with a template of its value. It may hold `{endpoint}`, `{port}`, `{password}`,
-	// `{passwordEncoded}` (for a URI: all but the unreserved characters of RFC 3986 escaped), `{name}` and
-	// `{namespace}`.
-	// +kubebuilder:example={uri: "redis://:{passwordEncoded}@{endpoint}:{port}/0"}
+	// Further keys, each with a template of its value. It may hold `{endpoint}`, `{port}`, `{scheme}` (`redis`,
+	// or `rediss` with TLS), `{password}`, `{passwordEncoded}` (for a URI: all but the unreserved characters of
+	// RFC 3986 escaped), `{name}` and `{namespace}`.
+	// +kubebuilder:example={uri: "{scheme}://:{passwordEncoded}@{endpoint}:{port}/0"}
 	// +optional
 	ExtraKeys map[string]string `json:"extraKeys,omitempty"`
 }
 
 // Overrides are strategic merge patches, for everything that has no field of its own: affinity, priority
-// class, other user ids, mounts for TLS. Names, selectors, the labels that they need, the flags, the
-// `DFLY_` variables, the volume with the data and the Secrets stay as they are.
+// class, other user ids. Names, selectors, the labels that they need, the flags, the `DFLY_` variables, the
+// volume with the data, what makes the password and the Secrets stay as they are.
 type Overrides struct {
 	// Patch of the StatefulSet. The container is called `dragonfly`. Not with `backend: Operator`.
 	// +kubebuilder:pruning:PreserveUnknownFields
@@ -311,6 +432,13 @@ type Overrides struct {
 	// +kubebuilder:example={spec: {internalTrafficPolicy: Local}}
 	// +optional
 	Service *Patch `json:"service,omitempty"`
+
+	// Patch of the Dragonfly Operator's `Dragonfly`, only with `backend: Operator`: whatever its CRD, v1.6.1, has.
+	// Replicas, image, flags, password, resources and volume keep the fields of their own.
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:example={spec: {priorityClassName: databases, networkPolicyEnabled: false}}
+	// +optional
+	Dragonfly *Patch `json:"dragonfly,omitempty"`
 }
 
 // Patch is a strategic merge patch.

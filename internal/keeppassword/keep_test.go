@@ -1,0 +1,793 @@
+package keeppassword_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/keeppassword"
+)
+
+const (
+	rotationAnnotation = "database.bizmatters.io/password-rotation"
+	passwordSecret     = "my-cache-password"
+	connectionSecret   = "my-cache-conn"
+	// marker is a password that would be noticed wherever it turns up.
+	marker = "marker-hunter2"
+)
+
+// cluster is an API server that has two Secrets of the namespace my-namespace, as far as keep-password needs one.
+type cluster struct {
+	*httptest.Server
+
+	mu       sync.Mutex
+	secrets  map[string]*object
+	requests []string // method and Secret
+	token    string
+	answer   func(method, name string) int // another status than that of an API server; 0 for none
+	before   func(method, name string)     // comes in between
+	values   map[string]bool               // every value that the Secrets have had
+}
+
+type object struct {
+	version     int
+	annotations map[string]string
+	data        map[string]string
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	c := &cluster{token: "good", secrets: map[string]*object{
+		passwordSecret:   {version: 1},
+		connectionSecret: {version: 1, data: map[string]string{"endpoint": "my-cache.my-namespace.svc.cluster.local", "port": "6379"}},
+	}, values: map[string]bool{marker: true}}
+	c.Server = httptest.NewTLSServer(c)
+	c.Config.ErrorLog = nil
+	t.Cleanup(c.Close)
+	return c
+}
+
+func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name, isSecret := strings.CutPrefix(r.URL.Path, "/api/v1/namespaces/my-namespace/secrets/")
+	if c.before != nil {
+		c.before(r.Method, name)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.requests = append(c.requests, r.Method+" "+name)
+	status := http.StatusOK
+	object := c.secrets[name]
+	switch {
+	case r.Header.Get("Authorization") != "Bearer "+c.token:
+		status = http.StatusUnauthorized
+	case !isSecret || r.Method != http.MethodGet && r.Method != http.MethodPatch:
+		status = http.StatusForbidden
+	case c.answer != nil && c.answer(r.Method, name) != 0:
+		status = c.answer(r.Method, name)
+	case object == nil:
+		status = http.StatusNotFound
+	case r.Method == http.MethodPatch:
+		status = object.patch(r)
+	}
+	if status != http.StatusOK {
+		// API servers quote what they refuse.
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(status)
+		fmt.Fprintf(w, `{"kind":"Status","message":"no: %s"}`, marker)
+		return
+	}
+	data := map[string][]byte{}
+	for key, value := range object.data {
+		data[key] = []byte(value)
+		if strings.HasPrefix(key, "password") || key == "uri" {
+			c.values[value] = true
+		}
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"kind": "Secret", "data": data,
+		"metadata": map[string]any{"name": name, "resourceVersion": strconv.Itoa(object.version), "annotations": object.annotations},
+	})
+}
+
+// patch is a JSON merge patch (RFC 7396) with the precondition of Kubernetes.
+func (o *object) patch(r *http.Request) int {
+	var change struct {
+		Metadata struct {
+			ResourceVersion string             `json:"resourceVersion"`
+			Annotations     map[string]*string `json:"annotations"`
+		} `json:"metadata"`
+		Data map[string]*string `json:"data"`
+	}
+	switch err := json.NewDecoder(r.Body).Decode(&change); {
+	case err != nil || r.Header.Get("Content-Type") != "application/merge-patch+json" || r.URL.RawQuery != "fieldManager=dragonfly-generator-keep-password":
+		return http.StatusBadRequest
+	case change.Metadata.ResourceVersion != strconv.Itoa(o.version):
+		return http.StatusConflict
+	}
+	merge := func(to *map[string]string, changes map[string]*string, read func(string) string) {
+		if *to == nil {
+			*to = map[string]string{}
+		}
+		for key, value := range changes {
+			if delete(*to, key); value != nil {
+				(*to)[key] = read(*value)
+			}
+		}
+	}
+	merge(&o.annotations, change.Metadata.Annotations, func(text string) string { return text })
+	merge(&o.data, change.Data, func(text string) string {
+		value, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			panic(err)
+		}
+		return string(value)
+	})
+	o.version++
+	return http.StatusOK
+}
+
+// set gives a Secret a value, as somebody else would.
+func (c *cluster) set(name, key, value string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := c.secrets[name]
+	if o.data == nil {
+		o.data = map[string]string{}
+	}
+	o.data[key] = value
+	o.version++
+}
+
+// password returns the one that both Secrets have to have.
+func (c *cluster) password(t *testing.T) string {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.secrets[passwordSecret].data["password"]
+	require.NotEmpty(t, p)
+	require.Equal(t, p, c.secrets[connectionSecret].data["password"])
+	return p
+}
+
+// forget empties the list of requests and returns it.
+func (c *cluster) forget() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	requests := c.requests
+	c.requests = nil
+	return requests
+}
+
+// pod is one of the instance, with its volumes.
+type pod struct {
+	root    string
+	env     map[string]string
+	request handover.Request
+	log     bytes.Buffer
+
+	transport func(http.RoundTripper) http.RoundTripper
+	paused    func(pauses int) // what happens in a pause
+	pauses    []time.Duration
+}
+
+func (c *cluster) pod(t *testing.T, name string) *pod {
+	t.Helper()
+	server, err := url.Parse(c.URL)
+	require.NoError(t, err)
+	p := &pod{
+		root: t.TempDir(), request: handover.Request{Data: "/data", FlagFile: true},
+		env: map[string]string{
+			"KUBERNETES_SERVICE_HOST": server.Hostname(), "KUBERNETES_SERVICE_PORT": server.Port(),
+			"POD_NAME": name, "POD_NAMESPACE": "my-namespace",
+		},
+	}
+	for _, folder := range []string{handover.TokenPath, handover.PasswordSecretPath, handover.ConnectionSecretPath, handover.FlagFolder, "/data"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(p.root, folder), 0o755))
+	}
+	p.write(t, handover.TokenPath+"/token", "good\n")
+	p.write(t, handover.TokenPath+"/ca.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate().Raw})))
+	return p
+}
+
+func (p *pod) write(t *testing.T, file, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(p.root, file), []byte(text), 0o600))
+}
+
+func (p *pod) read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(p.root, file))
+	require.NoError(t, err)
+	return string(text)
+}
+
+// mount brings the Secrets' volumes up to date, in the way of the kubelet.
+func (p *pod) mount(t *testing.T, c *cluster) {
+	t.Helper()
+	for name, path := range map[string]string{passwordSecret: handover.PasswordSecretPath, connectionSecret: handover.ConnectionSecretPath} {
+		folder := filepath.Join(p.root, path)
+		require.NoError(t, os.RemoveAll(folder))
+		require.NoError(t, os.MkdirAll(filepath.Join(folder, "..2026"), 0o755))
+		require.NoError(t, os.Symlink("..2026", filepath.Join(folder, "..data")))
+		c.mu.Lock()
+		object := c.secrets[name]
+		c.mu.Unlock()
+		if object == nil {
+			continue
+		}
+		for key, value := range object.data {
+			require.NoError(t, os.WriteFile(filepath.Join(folder, "..2026", key), []byte(value), 0o600))
+			require.NoError(t, os.Symlink(filepath.Join("..data", key), filepath.Join(folder, key)))
+		}
+	}
+}
+
+// start runs the init container. Neither its log nor its error may hold a value.
+func (p *pod) start(t *testing.T, c *cluster) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := p.run(ctx)
+	if c != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for value := range c.values {
+			assert.NotContains(t, p.log.String()+fmt.Sprint(err), value)
+		}
+	}
+	return err
+}
+
+func (p *pod) run(ctx context.Context) error {
+	p.pauses = nil
+	p.log.Reset()
+	return keeppassword.Run(ctx, p.request, keeppassword.Environment{
+		LookupEnv: func(name string) (string, bool) { value, found := p.env[name]; return value, found },
+		Random:    rand.Reader, Log: &p.log, Root: p.root, Transport: p.transport,
+		Sleep: func(ctx context.Context, pause time.Duration) error {
+			p.pauses = append(p.pauses, pause)
+			if p.paused != nil {
+				p.paused(len(p.pauses))
+			}
+			return ctx.Err()
+		},
+	})
+}
+
+// restarted is the next pod of that name: the volume lives on, and the file in memory is gone.
+func (p *pod) restarted(t *testing.T, c *cluster) {
+	t.Helper()
+	require.NoError(t, os.RemoveAll(filepath.Join(p.root, handover.FlagFile)))
+	p.transport, p.paused = nil, nil
+	p.mount(t, c)
+}
+
+const uuid4 = `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`
+
+func TestFirstAndSecondStart(t *testing.T) {
+	c := newCluster(t)
+	p := c.pod(t, "my-cache-0")
+	p.request.Keys = map[string]string{"uri": "redis://:{passwordEncoded}@my-cache:6379/0"}
+	p.mount(t, c)
+	require.NoError(t, p.start(t, c))
+
+	made := c.password(t)
+	assert.Regexp(t, uuid4, made)
+	assert.Equal(t, map[string]string{"password": made}, c.secrets[passwordSecret].data)
+	assert.Equal(t, map[string]string{
+		"password": made, "uri": "redis://:" + made + "@my-cache:6379/0", "port": "6379", "endpoint": "my-cache.my-namespace.svc.cluster.local",
+	}, c.secrets[connectionSecret].data)
+	assert.Empty(t, c.secrets[passwordSecret].annotations)
+	assert.Equal(t, []string{"GET my-cache-conn", "GET my-cache-password", "PATCH my-cache-password", "PATCH my-cache-conn"}, c.forget())
+	assert.Equal(t, "made a first password; wrote it to Secret my-namespace/my-cache-password\nbrought Secret my-namespace/my-cache-conn up to date: password, uri\n", p.log.String())
+	assert.Equal(t, "--requirepass="+made+"\n", p.read(t, handover.FlagFile))
+	info, err := os.Stat(filepath.Join(p.root, handover.FlagFile))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o400), info.Mode().Perm())
+	assert.Equal(t, `{"hadPassword":true}`+"\n", p.read(t, "/data/.dragonfly-generator"))
+	files, err := os.ReadDir(filepath.Join(p.root, "data"))
+	require.NoError(t, err)
+	assert.Len(t, files, 1)
+
+	p.restarted(t, c)
+	c.token = "the API server is out of reach"
+	require.NoError(t, p.start(t, c))
+	assert.Empty(t, c.forget())
+	assert.Equal(t, "--requirepass="+made+"\n", p.read(t, handover.FlagFile))
+	assert.Equal(t, "both Secrets of my-namespace/my-cache have the password already\n", p.log.String())
+
+	require.NoError(t, p.start(t, c), "The container may be started again in the same pod.")
+	assert.Equal(t, "--requirepass="+made+"\n", p.read(t, handover.FlagFile))
+}
+
+func TestNothingIsAskedFor(t *testing.T) {
+	c := newCluster(t)
+	p := c.pod(t, "my-cache-0")
+	p.request = handover.Request{}
+	require.NoError(t, p.start(t, c))
+	assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile))
+	assert.NoFileExists(t, filepath.Join(p.root, "data/.dragonfly-generator"))
+	require.NoError(t, p.start(t, c), "The volumes of the Secrets are old.")
+	assert.Len(t, c.forget(), 6, "Two requests read that nothing is to be done.")
+}
+
+func TestRotation(t *testing.T) {
+	c := newCluster(t)
+	p := c.pod(t, "my-cache-0")
+	require.NoError(t, p.start(t, c))
+	before := c.password(t)
+	last := before
+	for _, rotation := range []string{"1", "2", "1"} {
+		p.restarted(t, c)
+		p.request.Rotation = rotation
+		require.NoError(t, p.start(t, c), rotation)
+		now := c.password(t)
+		assert.NotEqual(t, last, now, rotation)
+		assert.Equal(t, map[string]string{"password": now, handover.RotationKey(rotation): now}, c.secrets[passwordSecret].data, "The key of the rotation before is gone.")
+		for _, object := range c.secrets {
+			assert.Equal(t, map[string]string{rotationAnnotation: rotation}, object.annotations)
+		}
+		assert.Equal(t, "--requirepass="+now+"\n", p.read(t, handover.FlagFile))
+		assert.JSONEq(t, `{"hadPassword":true,"rotation":"`+rotation+`"}`, p.read(t, "/data/.dragonfly-generator"))
+		last = now
+
+		p.restarted(t, c)
+		c.forget()
+		require.NoError(t, p.start(t, c))
+		assert.Empty(t, c.forget(), "The restart after it asks nobody.")
+		assert.Equal(t, now, c.password(t))
+	}
+
+	p.restarted(t, c)
+	p.request.Rotation = ""
+	require.NoError(t, p.start(t, c))
+	assert.Empty(t, c.forget(), "Removing the rotation changes nothing.")
+	assert.Equal(t, last, c.password(t))
+	assert.JSONEq(t, `{"hadPassword":true,"rotation":"1"}`, p.read(t, "/data/.dragonfly-generator"))
+}
+
+// The kubelet's copies may be as old as they like: a password of before the rotation is never handed over.
+func TestRotationWithOldVolumes(t *testing.T) {
+	c := newCluster(t)
+	p := c.pod(t, "my-cache-0")
+	require.NoError(t, p.start(t, c))
+	p.restarted(t, c)
+	old := c.password(t)
+	for range 2 {
+		p.request.Rotation = "2"
+		require.NoError(t, p.start(t, c))
+		assert.NotEqual(t, "--requirepass="+old+"\n", p.read(t, handover.FlagFile))
+		assert.Equal(t, "--requirepass="+c.password(t)+"\n", p.read(t, handover.FlagFile))
+		// Without asking for it any more, and with the volumes of before.
+		p.request.Rotation = ""
+		require.NoError(t, p.start(t, c))
+		assert.Equal(t, "--requirepass="+c.password(t)+"\n", p.read(t, handover.FlagFile))
+	}
+}
+
+// gate lets some requests through and then ends the process, before the last one arrives or after it.
+type gate struct {
+	http.RoundTripper
+	left    *int
+	arrives bool
+	kill    context.CancelFunc
+}
+
+func (g gate) RoundTrip(r *http.Request) (*http.Response, error) {
+	if *g.left > 0 {
+		*g.left--
+		return g.RoundTripper.RoundTrip(r)
+	}
+	if g.arrives {
+		if response, err := g.RoundTripper.RoundTrip(r); err == nil {
+			_, _ = io.Copy(io.Discard, response.Body)
+			response.Body.Close()
+		}
+	}
+	g.kill()
+	return nil, errors.New("killed")
+}
+
+// Killed before and after each request, in the first start and in a rotation.
+func TestKilled(t *testing.T) {
+	for _, rotates := range []bool{false, true} {
+		for requests := range 4 {
+			for _, arrives := range []bool{false, true} {
+				what := fmt.Sprintf("rotates %t, %d requests, the next arrives %t", rotates, requests, arrives)
+				c := newCluster(t)
+				p := c.pod(t, "my-cache-0")
+				before := ""
+				if rotates {
+					require.NoError(t, p.start(t, c), what)
+					before = c.password(t)
+					p.restarted(t, c)
+					p.request.Rotation = "2"
+				}
+				ctx, kill := context.WithCancel(t.Context())
+				left := requests
+				p.transport = func(next http.RoundTripper) http.RoundTripper { return gate{next, &left, arrives, kill} }
+				require.Error(t, p.run(ctx), what)
+				kill()
+				assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile), what)
+				between := c.secrets[passwordSecret].data["password"]
+				if wrote := requests > 2 || requests == 2 && arrives; wrote {
+					assert.NotEqual(t, before, between, what)
+				} else {
+					assert.Equal(t, before, between, what)
+				}
+
+				p.restarted(t, c)
+				require.NoError(t, p.start(t, c), what)
+				now := c.password(t)
+				if between != before {
+					assert.Equal(t, between, now, what)
+				}
+				assert.NotEqual(t, before, now, what)
+				assert.Equal(t, "--requirepass="+now+"\n", p.read(t, handover.FlagFile), what)
+				p.restarted(t, c)
+				require.NoError(t, p.start(t, c), what)
+				assert.Equal(t, now, c.password(t), what)
+			}
+		}
+	}
+}
+
+// Somebody writes each Secret between our read and our write.
+func TestConflict(t *testing.T) {
+	for _, contested := range []string{passwordSecret, connectionSecret} {
+		c := newCluster(t)
+		p := c.pod(t, "my-cache-0")
+		once := sync.Once{}
+		c.before = func(method, name string) {
+			if method == http.MethodPatch && name == contested {
+				once.Do(func() { c.set(contested, "password", marker) })
+			}
+		}
+		require.NoError(t, p.start(t, c), contested)
+		now := c.password(t)
+		assert.Equal(t, contested == passwordSecret, now == marker, "What another has written into the password Secret counts.")
+		assert.Contains(t, p.log.String(), "somebody else has changed Secret my-namespace/"+contested+"; reading again\n")
+		assert.Empty(t, p.pauses)
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	for _, rotates := range []bool{false, true} {
+		c := newCluster(t)
+		before := ""
+		if rotates {
+			require.NoError(t, c.pod(t, "my-cache-0").start(t, c))
+			before = c.password(t)
+		}
+		var wait sync.WaitGroup
+		pods := make([]*pod, 8)
+		for i := range pods {
+			pods[i] = c.pod(t, "my-cache-0")
+			if rotates {
+				pods[i].request.Rotation = "2"
+			}
+			wait.Go(func() { assert.NoError(t, pods[i].run(t.Context())) })
+		}
+		wait.Wait()
+		now := c.password(t)
+		assert.NotEqual(t, before, now)
+		for _, p := range pods {
+			assert.Equal(t, "--requirepass="+now+"\n", p.read(t, handover.FlagFile))
+		}
+	}
+}
+
+// Each of these goes away while the pod waits, and is said once.
+func TestWaits(t *testing.T) {
+	for _, tc := range []struct {
+		reason string
+		begin  func(c *cluster, p *pod)
+		end    func(c *cluster, p *pod)
+		log    string
+	}{
+		{"A Secret is missing.",
+			func(c *cluster, _ *pod) { delete(c.secrets, passwordSecret) },
+			func(c *cluster, _ *pod) { c.secrets[passwordSecret] = &object{version: 7} },
+			"Secret my-namespace/my-cache-password is not there yet"},
+		{"The other one is.",
+			func(c *cluster, p *pod) {
+				delete(c.secrets, connectionSecret)
+			},
+			func(c *cluster, _ *pod) {
+				c.secrets[connectionSecret] = &object{version: 7, data: map[string]string{"endpoint": "my-cache.my-namespace.svc.cluster.local"}}
+			},
+			"Secret my-namespace/my-cache-conn is not there yet"},
+		{"The RoleBinding is not there yet.",
+			func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 403 } },
+			func(c *cluster, _ *pod) { c.answer = nil },
+			"the pod may not get Secret my-namespace/my-cache-conn yet; its Role or RoleBinding is missing"},
+		{"It may read and not write yet.",
+			func(c *cluster, _ *pod) {
+				c.answer = func(method, _ string) int { return map[string]int{"PATCH": 403}[method] }
+			},
+			func(c *cluster, _ *pod) { c.answer = nil },
+			"the pod may not patch Secret my-namespace/my-cache-password yet; its Role or RoleBinding is missing"},
+		{"The token is old.",
+			func(c *cluster, _ *pod) { c.token = "new" },
+			func(_ *cluster, p *pod) {
+				_ = os.WriteFile(filepath.Join(p.root, handover.TokenPath, "token"), []byte("new"), 0o600)
+			},
+			"the API server https://HOST does not accept the pod's token yet"},
+		{"The API server is overloaded.",
+			func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 429 } },
+			func(c *cluster, _ *pod) { c.answer = nil },
+			"the API server https://HOST answers 429 Too Many Requests"},
+		{"etcd is away.",
+			func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 503 } },
+			func(c *cluster, _ *pod) { c.answer = nil },
+			"the API server https://HOST answers 503 Service Unavailable"},
+		{"The API server is away.",
+			func(_ *cluster, p *pod) {
+				p.env["KUBERNETES_SERVICE_PORT"], p.env["PORT"] = "1", p.env["KUBERNETES_SERVICE_PORT"]
+			},
+			nil,
+			"the API server https://127.0.0.1:1 does not answer: connect: connection refused"},
+	} {
+		c := newCluster(t)
+		p := c.pod(t, "my-cache-0")
+		p.mount(t, c)
+		tc.begin(c, p)
+		host := strings.TrimPrefix(c.URL, "https://")
+		stopped := false
+		ctx, stop := context.WithCancel(t.Context())
+		p.paused = func(pauses int) {
+			if pauses != 9 {
+				return
+			}
+			if tc.end == nil {
+				stopped = true
+				stop()
+				return
+			}
+			tc.end(c, p)
+		}
+		err := p.run(ctx)
+		stop()
+		said := "waiting: " + strings.ReplaceAll(tc.log, "HOST", host) + "\n"
+		if stopped {
+			require.EqualError(t, err, "stopped while "+strings.TrimSuffix(said, "\n"), tc.reason)
+			assert.Equal(t, said, p.log.String(), tc.reason)
+		} else {
+			require.NoError(t, err, tc.reason)
+			assert.True(t, strings.HasPrefix(p.log.String(), said+"made a first password"), "%s\n%s", tc.reason, p.log.String())
+			assert.Equal(t, 1, strings.Count(p.log.String(), "waiting"), tc.reason)
+			assert.Equal(t, "--requirepass="+c.password(t)+"\n", p.read(t, handover.FlagFile), tc.reason)
+		}
+		assert.NotContains(t, p.log.String(), marker, tc.reason)
+		require.Len(t, p.pauses, 9, tc.reason)
+		for i, pause := range p.pauses {
+			longest := min(time.Second<<i, 30*time.Second)
+			assert.True(t, longest/2 <= pause && pause <= longest, "%s: pause %d is %s", tc.reason, i, pause)
+		}
+	}
+}
+
+// A replica follows pod 0, and the reason to wait may change.
+func TestReplicaWaitsForPod0(t *testing.T) {
+	c := newCluster(t)
+	object := c.secrets[passwordSecret]
+	delete(c.secrets, passwordSecret)
+	p := c.pod(t, "my-cache-1")
+	p.paused = func(pauses int) {
+		switch pauses {
+		case 2:
+			c.secrets[passwordSecret] = object
+		case 5:
+			require.NoError(t, c.pod(t, "my-cache-0").start(t, c))
+		}
+	}
+	require.NoError(t, p.start(t, c))
+	assert.Equal(t, "waiting: Secret my-namespace/my-cache-password is not there yet\nwaiting: pod my-cache-0 has not made the password yet\nboth Secrets of my-namespace/my-cache have the password already\n", p.log.String())
+	assert.Equal(t, "--requirepass="+c.password(t)+"\n", p.read(t, handover.FlagFile))
+}
+
+func TestLost(t *testing.T) {
+	c := newCluster(t)
+	p := c.pod(t, "my-cache-0")
+	require.NoError(t, p.start(t, c))
+	before := c.password(t)
+	empty := func() {
+		c.secrets[passwordSecret].data = nil
+		delete(c.secrets[connectionSecret].data, "password")
+	}
+	empty()
+	p.restarted(t, c)
+	for range 2 {
+		require.EqualError(t, p.start(t, c), "the password of my-namespace/my-cache is lost: the instance had one, and neither Secret my-cache-password nor Secret my-cache-conn has it; "+
+			"put one of them back as it was, annotations included, or ask for a new password by setting the claim's annotation database.bizmatters.io/password-rotation to another value")
+	}
+	assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile))
+	assert.Empty(t, c.secrets[passwordSecret].data)
+
+	c.set(connectionSecret, "password", before)
+	require.NoError(t, p.start(t, c), "One way out: a Secret is put back.")
+	assert.Equal(t, before, c.password(t))
+	assert.Contains(t, p.log.String(), "took the password of the connection Secret; wrote it to Secret my-namespace/my-cache-password\n")
+
+	empty()
+	p.restarted(t, c)
+	p.request.Rotation = "1"
+	require.NoError(t, p.start(t, c), "The other: a new one is asked for.")
+	assert.NotEqual(t, before, c.password(t))
+	assert.Contains(t, p.log.String(), "made a new password for the rotation")
+}
+
+// A volume of before InCluster has snapshots and no record.
+func TestLostWithASnapshot(t *testing.T) {
+	for _, file := range []string{"dump-summary.dfs", "dump-2026-08-01T00:00:00-0000.dfs", ".dragonfly-generator"} {
+		c := newCluster(t)
+		p := c.pod(t, "my-cache-0")
+		p.request.Rotation = "1"
+		p.write(t, "/data/"+file, "")
+		require.ErrorContains(t, p.start(t, c), "is lost", "It may have been made for that rotation: %s", file)
+		require.ErrorContains(t, p.start(t, c), "is lost", file)
+		p.request.Rotation = "2"
+		require.NoError(t, p.start(t, c), file)
+		assert.NotEmpty(t, c.password(t))
+	}
+	c := newCluster(t)
+	p := c.pod(t, "my-cache-0")
+	p.write(t, "/data/lost+found", "")
+	p.write(t, "/data/notes.dfs", "")
+	require.NoError(t, p.start(t, c))
+}
+
+func TestCrossplanesPasswordIsKept(t *testing.T) {
+	c := newCluster(t)
+	for _, name := range []string{passwordSecret, connectionSecret} {
+		c.set(name, "password", marker)
+	}
+	p := c.pod(t, "my-cache-0")
+	p.write(t, "/data/dump-summary.dfs", "")
+	p.mount(t, c)
+	require.NoError(t, p.start(t, c))
+	assert.Empty(t, c.forget())
+	assert.Equal(t, marker, c.password(t))
+	assert.Equal(t, "--requirepass="+marker+"\n", p.read(t, handover.FlagFile))
+
+	p.restarted(t, c)
+	p.request.Keys = map[string]string{"DRAGONFLY_PASSWORD": "{password}"}
+	require.NoError(t, p.start(t, c))
+	assert.Equal(t, marker, c.secrets[connectionSecret].data["DRAGONFLY_PASSWORD"])
+	assert.Equal(t, []string{"GET my-cache-conn", "GET my-cache-password", "PATCH my-cache-conn"}, c.forget())
+}
+
+// The volume shows the Secret also where the Role names another one.
+func TestRenamed(t *testing.T) {
+	for _, mounted := range []bool{true, false} {
+		c := newCluster(t)
+		c.set(connectionSecret, "endpoint", "cache.my-namespace.svc.cluster.local")
+		p := c.pod(t, "my-cache-0")
+		delete(c.secrets, passwordSecret)
+		if mounted {
+			p.mount(t, c)
+		}
+		require.EqualError(t, p.start(t, c), `the connection Secret has the endpoint "cache.my-namespace.svc.cluster.local", but the pod belongs to my-namespace/my-cache: `+
+			"something renamed the instance after dragonfly-generator ran; run the function in the overlay that is built, after whatever sets names and namespaces")
+		assert.Equal(t, mounted, len(c.forget()) == 0)
+		assert.Empty(t, p.pauses)
+	}
+}
+
+func TestStops(t *testing.T) {
+	in := func(name, key, value string) func(*cluster, *pod) {
+		return func(c *cluster, _ *pod) { c.set(name, key, value) }
+	}
+	for _, tc := range []struct {
+		reason string
+		change func(c *cluster, p *pod)
+		err    string // HOST is the API server
+	}{
+		{"Not a password.", in(passwordSecret, "password", marker+"\n"),
+			"key password of Secret my-namespace/my-cache-password ends in a line break; leave it out, with `echo -n` for example"},
+		{"The Secret is immutable.", func(c *cluster, _ *pod) {
+			c.answer = func(method, _ string) int { return map[string]int{"PATCH": 422}[method] }
+		}, "the API server https://HOST refuses to patch Secret my-namespace/my-cache-password: 422 Unprocessable Entity"},
+		{"It leads elsewhere, and a token goes nowhere else.", func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 307 } },
+			"the API server https://HOST refuses to get Secret my-namespace/my-cache-conn: 307 Temporary Redirect"},
+		{"There is no volume.", func(_ *cluster, p *pod) { p.request.Data = "/nowhere" }, "the volume /nowhere cannot be read: no such file or directory"},
+		{"There is no file in memory.", func(_ *cluster, p *pod) { _ = os.RemoveAll(filepath.Join(p.root, handover.FlagFolder)) },
+			"/run/dragonfly/flags/flagfile cannot be written: no such file or directory"},
+		{"The authority has no certificate.", func(_ *cluster, p *pod) {
+			_ = os.WriteFile(filepath.Join(p.root, handover.TokenPath, "ca.crt"), []byte("none"), 0o600)
+		}, "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt has no certificate"},
+		{"Outside a cluster.", func(_ *cluster, p *pod) { delete(p.env, "KUBERNETES_SERVICE_HOST") }, "and this is no such container"},
+		{"Without a token.", func(_ *cluster, p *pod) { _ = os.Remove(filepath.Join(p.root, handover.TokenPath, "token")) }, "and this is no such container"},
+		{"Not a StatefulSet's pod.", func(_ *cluster, p *pod) { p.env["POD_NAME"] = "my-cache-x7k2p" },
+			`POD_NAME is "my-cache-x7k2p" and POD_NAMESPACE is "my-namespace"; they have to be those of a StatefulSet's pod, set by the downward API`},
+		{"No name.", func(_ *cluster, p *pod) { delete(p.env, "POD_NAME") }, `POD_NAME is ""`},
+		{"No namespace.", func(_ *cluster, p *pod) { delete(p.env, "POD_NAMESPACE") }, `POD_NAMESPACE is ""`},
+	} {
+		c := newCluster(t)
+		p := c.pod(t, "my-cache-0")
+		tc.change(c, p)
+		require.ErrorContains(t, p.start(t, c), strings.ReplaceAll(tc.err, "HOST", strings.TrimPrefix(c.URL, "https://")), tc.reason)
+		assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile), tc.reason)
+		assert.Empty(t, p.pauses, tc.reason)
+	}
+}
+
+// Whoever stands in for the API server does not end the wait, nor is it quoted.
+func TestNonsense(t *testing.T) {
+	for _, body := range []string{"", marker, `{"kind":"Secret"}`, `{"metadata":{"resourceVersion":"1"},"data":{"password":"` + marker + `"}}`} {
+		c := newCluster(t)
+		real := c.Config.Handler
+		served := 0
+		c.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if served++; served == 1 {
+				_, _ = io.WriteString(w, body)
+				return
+			}
+			real.ServeHTTP(w, r)
+		})
+		p := c.pod(t, "my-cache-0")
+		require.NoError(t, p.start(t, c), body)
+		assert.Contains(t, p.log.String(), "waiting: "+c.URL+" answers with something that is not Secret my-namespace/my-cache-conn\n")
+	}
+}
+
+// What it does not own stays.
+func TestOthersKeysStay(t *testing.T) {
+	c := newCluster(t)
+	c.secrets[passwordSecret].annotations = map[string]string{"team": "a"}
+	c.set(passwordSecret, "notes", "mine")
+	c.set(connectionSecret, "notes", "mine")
+	before := maps.Clone(c.secrets[connectionSecret].data)
+	p := c.pod(t, "my-cache-0")
+	p.request.Rotation = "1"
+	require.NoError(t, p.start(t, c))
+	before["password"] = c.password(t)
+	assert.Equal(t, before, c.secrets[connectionSecret].data)
+	assert.Equal(t, "mine", c.secrets[passwordSecret].data["notes"])
+	assert.Equal(t, map[string]string{"team": "a", rotationAnnotation: "1"}, c.secrets[passwordSecret].annotations)
+}
+
+// An API server with an IPv6 address: the host stands in brackets.
+func TestIPv6(t *testing.T) {
+	c := newCluster(t)
+	for _, host := range []string{"fd00::1", "[fd00::1]"} {
+		p := c.pod(t, "my-cache-0")
+		p.env["KUBERNETES_SERVICE_HOST"], p.env["KUBERNETES_SERVICE_PORT"] = host, "443"
+		ctx, stop := context.WithCancel(t.Context())
+		var asked string
+		p.transport = func(http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				asked = r.URL.String()
+				stop()
+				return nil, errors.New("seen")
+			})
+		}
+		require.Error(t, p.run(ctx))
+		assert.Equal(t, "https://[fd00::1]:443/api/v1/namespaces/my-namespace/secrets/my-cache-conn", asked)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

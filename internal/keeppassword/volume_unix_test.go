@@ -1,0 +1,67 @@
+//go:build unix
+
+package keeppassword_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/keeppassword"
+)
+
+// rootVariable makes the test binary an init container with that root.
+const rootVariable = "KEEP_PASSWORD_ROOT"
+
+func TestMain(m *testing.M) {
+	root := os.Getenv(rootVariable)
+	if root == "" {
+		os.Exit(m.Run())
+	}
+	err := keeppassword.Run(context.Background(), handover.Request{Data: "/data", FlagFile: true},
+		keeppassword.Environment{LookupEnv: os.LookupEnv, Log: io.Discard, Root: root})
+	fmt.Print(err)
+}
+
+// A volume that belongs to somebody else, as that of a hostPath does.
+func TestUnwritableVolume(t *testing.T) {
+	c := newCluster(t)
+	p := c.pod(t, "my-cache-0")
+	root, err := os.MkdirTemp("", "keep-password-") // the test's own folder may be out of reach for others
+	require.NoError(t, err)
+	defer os.RemoveAll(root)
+	require.NoError(t, os.CopyFS(root, os.DirFS(p.root)))
+	require.NoError(t, os.Chmod(root, 0o755))
+	require.NoError(t, os.Chmod(root+handover.TokenPath+"/token", 0o644))
+	require.NoError(t, os.Chmod(root+"/data", 0o555))
+
+	self, uid := "/proc/self/exe", os.Getuid() // the same for the uid below, which may not reach the file by its name
+	if runtime.GOOS != "linux" {
+		self, err = os.Executable()
+		require.NoError(t, err)
+	}
+	cmd := exec.Command(self)
+	if uid == 0 { // who may write everywhere
+		uid = 1000
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
+	}
+	cmd.Dir, cmd.Env = "/", []string{rootVariable + "=" + root}
+	for name, value := range p.env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	assert.Equal(t, fmt.Sprintf("the volume /data cannot be written by uid %d: permission denied; "+
+		"give the pod an fsGroup that may write there or, where that has no effect (hostPath), change the folder's owner on the node", uid), strings.TrimSpace(string(out)))
+	assert.Empty(t, c.forget(), "It stops before it asks for anything.")
+}

@@ -1,0 +1,91 @@
+package operator
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// ManagedLabels are the labels that the operator sets itself. For an object with one of them in spec.labels or in the
+// labels of spec.podMetadata, spec.ownedObjectsMetadata or spec.serviceSpec it makes nothing, and says no more than
+// "failed to generate dragonfly resources" (since v1.6.0: its pull request 517; the list is that of its issue 585).
+var ManagedLabels = []string{
+	"app",
+	"app.kubernetes.io/component",
+	"app.kubernetes.io/instance",
+	"app.kubernetes.io/managed-by",
+	"app.kubernetes.io/name",
+	"app.kubernetes.io/part-of",
+	"app.kubernetes.io/version",
+}
+
+// ManagesLabel reports whether a label is the operator's. Pull request 517 reserves whatever it sets below
+// app.kubernetes.io/, so the next release may reserve more of it.
+func ManagesLabel(key string) bool {
+	return key == "app" || strings.HasPrefix(key, "app.kubernetes.io/")
+}
+
+// TellsPodsApart reports whether the operator tells by a label of a pod which one is the master. A new pod that has
+// it already would get the clients before it has the data.
+func TellsPodsApart(key string) bool { return key == "role" || key == "master-ip" }
+
+// newer are the fields of Kubernetes' own types that the CRD lacks, as they came after the Kubernetes that it was
+// generated for. The API server drops them, or refuses them where it validates strictly.
+var newer = map[reflect.Type][]string{
+	reflect.TypeFor[corev1.ClusterTrustBundleProjection]():  {"user"},
+	reflect.TypeFor[corev1.ConfigMapVolumeSource]():         {"defaultUser"},
+	reflect.TypeFor[corev1.Container]():                     {"restartPolicyRules"},
+	reflect.TypeFor[corev1.DownwardAPIVolumeFile]():         {"user"},
+	reflect.TypeFor[corev1.DownwardAPIVolumeSource]():       {"defaultUser"},
+	reflect.TypeFor[corev1.EmptyDirVolumeSource]():          {"mode"},
+	reflect.TypeFor[corev1.EnvVarSource]():                  {"fileKeyRef"},
+	reflect.TypeFor[corev1.GRPCAction]():                    {"mode"},
+	reflect.TypeFor[corev1.HTTPGetAction]():                 {"protocol"},
+	reflect.TypeFor[corev1.KeyToPath]():                     {"user"},
+	reflect.TypeFor[corev1.Lifecycle]():                     {"stopSignal"},
+	reflect.TypeFor[corev1.ProjectedVolumeSource]():         {"defaultUser"},
+	reflect.TypeFor[corev1.SecretVolumeSource]():            {"defaultUser"},
+	reflect.TypeFor[corev1.ServiceAccountTokenProjection](): {"user"},
+	reflect.TypeFor[corev1.VolumeMount]():                   {"bindMountOptions"},
+	reflect.TypeFor[corev1.VolumeProjection]():              {"podCertificate"},
+}
+
+// HasField reports whether the CRD has a field of a type of this package or of k8s.io/api, by its JSON name.
+func HasField(of reflect.Type, name string) bool { return !slices.Contains(newer[of], name) }
+
+// Unknown returns the paths of those fields of a patch, which the type Dragonfly has, that the CRD lacks.
+func Unknown(patch *yaml.Node) []string {
+	return unknown(patch, reflect.TypeFor[Dragonfly](), "")
+}
+
+func unknown(n *yaml.Node, t reflect.Type, path string) []string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	var paths []string
+	switch {
+	case n.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
+		for i, element := range n.Content {
+			paths = append(paths, unknown(element, t.Elem(), decode.Element(path, i))...)
+		}
+	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct:
+		for _, field := range reflect.VisibleFields(t) {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			value := yamlnode.Get(n, name)
+			switch {
+			case name == "" || value == nil:
+			case !HasField(t, name):
+				paths = append(paths, decode.Join(path, name))
+			default:
+				paths = append(paths, unknown(value, field.Type, decode.Join(path, name))...)
+			}
+		}
+	}
+	return paths
+}

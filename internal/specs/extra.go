@@ -1,0 +1,117 @@
+package specs
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/plan"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// extra adds an object that the platform wants of every instance.
+func (b *builder) extra(template config.ExtraObject, inst instance.Instance, cfg config.Config) {
+	nameFor := func(claim string) string {
+		return cfg.ValuesOf(instance.Name{Namespace: inst.Namespace, Name: claim}).Fill(yamlnode.Text(template.Node, "metadata", "name"))
+	}
+	o := Object{ID: extraID(template, inst, cfg), NameFor: nameFor}
+	o.File = b.extraFile(template, o.ID)
+	if !b.failed {
+		o.Node = extraObject(template, inst, cfg)
+	}
+	b.objects = append(b.objects, o)
+}
+
+func extraID(template config.ExtraObject, inst instance.Instance, cfg config.Config) krm.ID {
+	id := krm.NewItem(template.Node).ID
+	id.Namespace, id.Name = inst.Namespace, cfg.ValuesOf(inst.Name).Fill(id.Name)
+	return id
+}
+
+// extraFile returns the name of the object's file: its kind, and what its name has beside the instance's. Where
+// that is taken by another, its group or its whole name tell the two apart.
+func (b *builder) extraFile(template config.ExtraObject, id krm.ID) string {
+	kind := strings.ToLower(id.Kind)
+	rest := yamlnode.Text(template.Node, "metadata", "name")
+	for _, word := range config.Placeholders {
+		rest = strings.ReplaceAll(rest, "{"+word+"}", "")
+	}
+	rest = strings.Trim(rest, "-.")
+	for _, parts := range [][]string{{kind, rest}, {kind + "." + id.Group, rest}, {kind, id.Name}, {kind + "." + id.Group, id.Name}} {
+		file := strings.TrimSuffix(strings.Join(parts, "-"), "-") + ".yaml"
+		if !slices.ContainsFunc(b.objects, func(o Object) bool { return o.File == file }) {
+			return file
+		}
+	}
+	return kind + "." + id.Group + "-" + id.Name + ".yaml" // the same object twice, which is reported
+}
+
+// extraObject makes the object of its template: in the instance's namespace, with the labels and annotations that
+// all objects have. What the template says itself wins over those of the configuration and of the claim, but not
+// over our own.
+func extraObject(template config.ExtraObject, inst instance.Instance, cfg config.Config) *yaml.Node {
+	object := fillNode(template.Node, cfg.ValuesOf(inst.Name))
+	ours := meta(inst, cfg, "")
+	own := meta(instance.Instance{Name: inst.Name}, config.Config{}, "")
+
+	given := yamlnode.Get(object, "metadata")
+	metadata := newObject()
+	yamlnode.Set(metadata, "name", yamlnode.Get(given, "name"))
+	yamlnode.Set(metadata, "namespace", yamlnode.Scalar(inst.Namespace))
+	yamlnode.Set(metadata, "labels", texts(ours.Labels, yamlnode.Get(given, "labels"), own.Labels))
+	yamlnode.Set(metadata, "annotations", texts(ours.Annotations, yamlnode.Get(given, "annotations"), own.Annotations))
+	addRest(metadata, given)
+
+	fresh := newObject()
+	yamlnode.Set(fresh, "apiVersion", yamlnode.Get(object, "apiVersion"))
+	yamlnode.Set(fresh, "kind", yamlnode.Get(object, "kind"))
+	yamlnode.Set(fresh, "metadata", metadata)
+	addRest(fresh, object)
+	return fresh
+}
+
+// addRest adds the fields of another mapping that are not there.
+func addRest(n, from *yaml.Node) {
+	for key, value := range yamlnode.Fields(from) {
+		if yamlnode.Get(n, key.Value) == nil {
+			n.Content = append(n.Content, key, value)
+		}
+	}
+}
+
+// texts returns a mapping of labels or annotations, in the order of their names. The later ones win.
+func texts(below map[string]string, given *yaml.Node, above map[string]string) *yaml.Node {
+	all := maps.Clone(below)
+	for key, value := range yamlnode.Fields(given) {
+		all[key.Value] = yamlnode.Text(value)
+	}
+	maps.Copy(all, above)
+	n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		n.Content = append(n.Content, yamlnode.Scalar(key), yamlnode.Scalar(all[key]))
+	}
+	return n
+}
+
+// RefuseCollisions reports objects of two instances that are one: an instance called as another's extra object.
+func RefuseCollisions(plans []plan.Plan, objectsOf func(i int) []Object, results *report.Results) {
+	if !slices.ContainsFunc(plans, func(p plan.Plan) bool { return len(p.Config.ExtraObjects) > 0 }) {
+		return // without extra objects, names of one kind are as different as the claims
+	}
+	owners := map[krm.ID]int{}
+	for i, p := range plans {
+		for _, o := range objectsOf(i) {
+			if first, found := owners[o.ID]; found {
+				results.Errorf(p.Item, "needs a %s %s, and so does the claim %s by an extra object of the configuration; rename one of the claims, or the extra object", o.Kind, o.Name, plans[first].Name)
+				break
+			}
+			owners[o.ID] = i
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package specs
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+)
+
+const (
+	tlsVolume = "dragonfly-tls"
+	tlsPath   = "/etc/dragonfly/tls"
+)
+
+// addTLS lets the server speak TLS on its port, and the probe too. There is no tls_ca_cert_file: with it
+// Dragonfly asks clients for certificates, and the kubelet has none. Liveness stays a TCP connect.
+func addTLS(pod *corev1.PodSpec, cfg config.Config) {
+	if !cfg.TLS.IsOn() || cfg.Backend == v1alpha1.Operator { // which does it itself
+		return
+	}
+	server := &pod.Containers[0]
+	server.Args = append(server.Args,
+		"--tls=true", "--tls_cert_file="+tlsPath+"/"+corev1.TLSCertKey, "--tls_key_file="+tlsPath+"/"+corev1.TLSPrivateKeyKey)
+	server.ReadinessProbe.HTTPGet.Scheme = corev1.URISchemeHTTPS
+	server.VolumeMounts = append(server.VolumeMounts, corev1.VolumeMount{Name: tlsVolume, MountPath: tlsPath, ReadOnly: true})
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: tlsVolume, VolumeSource: corev1.VolumeSource{
+		// Readable for the group that the pod runs with.
+		Secret: &corev1.SecretVolumeSource{SecretName: cfg.TLS.SecretName, DefaultMode: new(int32(0o440))},
+	}})
+}
+
+// The Certificate of cert-manager, as far as we fill it in. Its module would bring the API of the gateways into
+// the program; the tests hold this against its types.
+type (
+	certificate struct {
+		metav1.TypeMeta   `json:",inline"`
+		metav1.ObjectMeta `json:"metadata,omitempty"`
+		Spec              certificateSpec `json:"spec"`
+	}
+
+	certificateSpec struct {
+		SecretName string            `json:"secretName"`
+		DNSNames   []string          `json:"dnsNames,omitempty"`
+		Usages     []string          `json:"usages,omitempty"`
+		IssuerRef  certificateIssuer `json:"issuerRef"`
+	}
+
+	certificateIssuer struct {
+		Group string `json:"group,omitempty"`
+		Kind  string `json:"kind,omitempty"`
+		Name  string `json:"name"`
+	}
+)
+
+// Certificate returns the one that cert-manager issues for all names that the Service has.
+func Certificate(inst instance.Instance, cfg config.Config) any {
+	service := inst.Service()
+	return &certificate{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "cert-manager.io/v1", Kind: "Certificate"},
+		ObjectMeta: meta(inst, cfg, inst.CertificateID().Name),
+		Spec: certificateSpec{
+			SecretName: cfg.TLS.SecretName,
+			DNSNames: []string{
+				inst.Endpoint(cfg.ClusterDomain),
+				service + "." + inst.Namespace + ".svc",
+				service + "." + inst.Namespace,
+				service,
+			},
+			Usages:    []string{"digital signature", "key encipherment", "server auth"},
+			IssuerRef: certificateIssuer(cfg.TLS.Issuer),
+		},
+	}
+}

@@ -1,0 +1,268 @@
+// Package preview runs the generator over two texts, as somebody types them: claims with what else is to be
+// rendered, and the configuration. What comes back can be shown as it is: manifests one by one, and each
+// message with the line that it is about.
+//
+// The page calls it in the browser, through WebAssembly. It has no side effects, so its tests need neither.
+package preview
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
+	"sigs.k8s.io/kustomize/kyaml/kio"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+)
+
+// ClaimFile and ConfigurationFile are what the two texts are called in messages.
+const (
+	ClaimFile         = "claim.yaml"
+	ConfigurationFile = "dragonfly-generator.yaml"
+)
+
+// Severities, as KRM results have them.
+const (
+	Error   = string(fn.Error)
+	Warning = string(fn.Warning)
+	Info    = string(fn.Info)
+)
+
+const (
+	sizeField         = "spec.size"
+	profileAnnotation = v1alpha1.Group + "/profile"
+)
+
+// Preview is what the texts become.
+type Preview struct {
+	// Manifests are what would be applied, in the generator's order; none after an error.
+	Manifests []Manifest `json:"manifests"`
+	Messages  []Message  `json:"messages"`
+	// Claims are those of the claim text, in its order.
+	Claims []Claim `json:"claims"`
+	// Profiles are those of the configuration, in its order.
+	Profiles []string `json:"profiles"`
+}
+
+// Manifest is one object.
+type Manifest struct {
+	Kind      string `json:"kind"`
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
+	File      string `json:"file"` // a name that no other manifest has
+	YAML      string `json:"yaml"`
+	// HasPassword reports whether it is a Secret with a password in it, made up for the preview or given.
+	HasPassword bool `json:"hasPassword"`
+}
+
+// Message is a result of the generator, or a text that is not YAML.
+type Message struct {
+	Severity string `json:"severity"`
+	File     string `json:"file"` // ClaimFile, ConfigurationFile, or "" for neither
+	Line     int    `json:"line"` // of the field, from 1; 0 if there is none
+	Subject  string `json:"subject"`
+	Field    string `json:"field"`
+	Text     string `json:"text"`
+}
+
+// Claim is where a claim stands, and what it asks for.
+type Claim struct {
+	Line    int    `json:"line"` // where it starts, from 1
+	Name    string `json:"name"`
+	Size    string `json:"size"`    // "" for the default
+	Profile string `json:"profile"` // "" for none
+}
+
+// Of runs the generator. Random is where passwords come from if the configuration asks for random ones.
+func Of(claims, configuration string, random io.Reader) Preview {
+	shown := Preview{Manifests: []Manifest{}, Messages: []Message{}, Claims: []Claim{}, Profiles: []string{}}
+	items, problems := parse(ClaimFile, claims)
+	shown.Messages = append(shown.Messages, problems...)
+	configs, problems := parse(ConfigurationFile, configuration)
+	shown.Messages = append(shown.Messages, problems...)
+	if len(configs) > 1 {
+		shown.Messages = append(shown.Messages, Message{
+			Severity: Error, File: ConfigurationFile, Line: configs[1].root.Line,
+			Text: "there is more than one configuration; the function takes one, so remove this one",
+		})
+	}
+	shown.Claims = append(shown.Claims, claimsOf(items)...)
+	if len(configs) > 0 {
+		shown.Profiles = append(shown.Profiles, keys(get(configs[0].root, "spec", "profiles"))...)
+	}
+	if len(shown.Messages) > 0 {
+		return shown
+	}
+	out, results := run(resourceList(items, configs), random)
+	shown.Messages = append(shown.Messages, messages(results, append(items, configs...))...)
+	for _, m := range shown.Messages {
+		if m.Severity == Error {
+			return shown
+		}
+	}
+	shown.Manifests = append(shown.Manifests, manifests(out)...)
+	return shown
+}
+
+// fileOf is a file name as kpt writes them, which is not taken yet.
+func fileOf(m Manifest, taken map[string]bool) string {
+	name := cmp.Or(strings.ToLower(m.Kind), "object") + "_" + cmp.Or(m.Name, "unnamed")
+	if taken[name] {
+		name += "_" + m.Namespace
+	}
+	file := name
+	for i := 2; taken[file]; i++ {
+		file = fmt.Sprintf("%s_%d", name, i)
+	}
+	taken[file] = true
+	return strings.ReplaceAll(file, "/", "_") + ".yaml"
+}
+
+// run calls the generator, without any environment variable.
+func run(in []byte, random io.Reader) ([]byte, fn.Results) {
+	return generator.Run(in, generator.Environment{
+		LookupEnv: func(string) (string, bool) { return "", false },
+		Random:    random,
+	})
+}
+
+// messages puts each result at the line that it is about. It is the only place that knows the type of results.
+func messages(results fn.Results, sources []source) []Message {
+	var all []Message
+	for _, result := range results {
+		m := Message{Severity: string(result.Severity), Text: result.Message}
+		if ref := result.ResourceRef; ref != nil {
+			m.Subject = strings.TrimSpace(ref.Kind + " " + ref.Name)
+		}
+		if result.Field != nil {
+			m.Field = result.Field.Path
+		}
+		if s, found := about(result, sources); found {
+			m.File, m.Line = s.file, s.root.Line
+			if m.Field != "" {
+				m.Line = lineOf(s.root, m.Field)
+			}
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// about returns the object that the result is about: by its file and place there if it is annotated with
+// them, else by its name.
+func about(result *fn.Result, sources []source) (source, bool) {
+	ref := result.ResourceRef
+	best, most := -1, 0
+	for i, s := range sources {
+		points := 0
+		if file := result.File; file != nil && file.Path == s.file && file.Index == s.index {
+			points += 2
+		}
+		if ref != nil && text(s.root, "kind") == ref.Kind && text(s.root, "metadata", "name") == ref.Name &&
+			text(s.root, "metadata", "namespace") == ref.Namespace {
+			points++
+		}
+		if points > most {
+			best, most = i, points
+		}
+	}
+	if best < 0 {
+		return source{}, false
+	}
+	return sources[best], true
+}
+
+var sizesInMessage = regexp.MustCompile(`the sizes are ([^;]+)$`)
+
+// Sizes returns what a claim can name, the smallest first; none where the generator does not say because of an
+// error in the configuration. It asks the generator, which answers a claim with a size that cannot be with those
+// that can.
+func Sizes(configuration string) []string {
+	configs, problems := parse(ConfigurationFile, configuration)
+	if len(problems) > 0 {
+		return []string{}
+	}
+	probe, problems := parse(ClaimFile, fmt.Sprintf(`{apiVersion: %s/%s, kind: %s, metadata: {name: a, namespace: a}, spec: {size: "?"}}`,
+		v1alpha1.Group, v1alpha1.Version, v1alpha1.ClaimKind))
+	if len(problems) > 0 {
+		return []string{}
+	}
+	_, results := run(resourceList(probe, configs), strings.NewReader(""))
+	for _, m := range messages(results, nil) {
+		if found := sizesInMessage.FindStringSubmatch(m.Text); m.Field == sizeField && found != nil {
+			return strings.Split(found[1], ", ")
+		}
+	}
+	return []string{}
+}
+
+func claimsOf(items []source) []Claim {
+	var claims []Claim
+	for _, item := range items {
+		if isClaim(item.root) {
+			claims = append(claims, Claim{
+				Line: item.root.Line, Name: text(item.root, "metadata", "name"), Size: text(item.root, "spec", "size"),
+				Profile: text(item.root, "metadata", "annotations", profileAnnotation),
+			})
+		}
+	}
+	return claims
+}
+
+func isClaim(n *yaml.Node) bool {
+	group, _, _ := strings.Cut(text(n, "apiVersion"), "/")
+	return group == v1alpha1.Group && text(n, "kind") == v1alpha1.ClaimKind
+}
+
+// resourceList puts the objects together as an orchestrator would. It says where each comes from, so that
+// messages about two of the same name can be told apart.
+func resourceList(items, configs []source) []byte {
+	list := &yaml.Node{Kind: yaml.MappingNode}
+	add := func(key string, value *yaml.Node) { list.Content = append(list.Content, scalar(key), value) }
+	add("apiVersion", scalar(kio.ResourceListAPIVersion))
+	add("kind", scalar(kio.ResourceListKind))
+	if len(configs) > 0 {
+		configs[0].annotate()
+		add("functionConfig", configs[0].root)
+	}
+	sequence := &yaml.Node{Kind: yaml.SequenceNode}
+	for _, item := range items {
+		item.annotate()
+		sequence.Content = append(sequence.Content, item.root)
+	}
+	add("items", sequence)
+	return []byte(encode(list))
+}
+
+// manifests takes the items apart, without the claims and whatever else is not for a cluster.
+func manifests(list []byte) []Manifest {
+	var root yaml.Node
+	if err := yaml.Unmarshal(list, &root); err != nil || len(root.Content) == 0 {
+		return nil
+	}
+	items := get(root.Content[0], "items")
+	if items == nil {
+		return nil
+	}
+	var all []Manifest
+	taken := map[string]bool{}
+	for _, item := range items.Content {
+		if text(item, "metadata", "annotations", fn.KptLocalConfig) == "true" {
+			continue
+		}
+		removeBookkeeping(item)
+		m := Manifest{
+			Kind: text(item, "kind"), Name: text(item, "metadata", "name"),
+			Namespace: text(item, "metadata", "namespace"), YAML: encode(item),
+		}
+		m.HasPassword = m.Kind == "Secret" && (text(item, "data", "password") != "" || text(item, "stringData", "password") != "")
+		m.File = fileOf(m, taken)
+		all = append(all, m)
+	}
+	return all
+}

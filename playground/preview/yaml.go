@@ -1,0 +1,227 @@
+package preview
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+)
+
+// source is one object of a text. Its nodes know their lines.
+type source struct {
+	file  string
+	index int // of the document in the text, from 0
+	root  *yaml.Node
+}
+
+// searchedLines is how long a text may be, in lines, for the line of its mistake to be searched: each line is
+// another attempt.
+const searchedLines = 300
+
+// notYAML is the message about an error of the YAML library. The text stays on the screen that it was typed
+// into, so the message may quote it.
+func notYAML(file, content string, err error) Message {
+	found := lineInError.FindStringSubmatch(err.Error())
+	line, _ := strconv.Atoi(found[1])
+	// The library names the line where the block with the mistake begins. Where the mistake is, the text stops
+	// being YAML: behind the longest part that is.
+	if lines := strings.SplitAfter(content, "\n"); len(lines) <= searchedLines {
+		line = len(lines)
+		for !isYAML(strings.Join(lines[:line-1], "")) {
+			line--
+		}
+	}
+	return Message{
+		Severity: Error, File: file, Line: max(line, 1),
+		Text: "is not valid YAML: " + strings.TrimPrefix(err.Error(), found[0]),
+	}
+}
+
+func isYAML(content string) bool {
+	decoder := yaml.NewDecoder(strings.NewReader(content))
+	for {
+		var document yaml.Node
+		if err := decoder.Decode(&document); err != nil {
+			return errors.Is(err, io.EOF)
+		}
+	}
+}
+
+var lineInError = regexp.MustCompile(`^(?:yaml: )?(?:line ([0-9]+): )?`)
+
+// parse reads the documents of a text, which are objects each. What is empty is passed over.
+func parse(file, content string) ([]source, []Message) {
+	var sources []source
+	decoder := yaml.NewDecoder(strings.NewReader(content))
+	for index := 0; ; {
+		var document yaml.Node
+		err := decoder.Decode(&document)
+		if errors.Is(err, io.EOF) {
+			return sources, nil
+		}
+		if err != nil {
+			return sources, []Message{notYAML(file, content, err)}
+		}
+		root := document.Content[0]
+		if root.Kind == yaml.ScalarNode && root.Tag == yaml.NodeTagNull {
+			continue
+		}
+		if root.Kind != yaml.MappingNode {
+			return sources, []Message{{
+				Severity: Error, File: file, Line: root.Line,
+				Text: "is not an object; write apiVersion, kind, metadata and spec, one to a line",
+			}}
+		}
+		sources = append(sources, source{file: file, index: index, root: root})
+		index++
+	}
+}
+
+// annotate says in the object where it comes from, unless its metadata has another form than it should.
+func (s source) annotate() {
+	metadata := get(s.root, "metadata")
+	if metadata == nil || metadata.Kind != yaml.MappingNode || len(metadata.Content) == 0 {
+		return
+	}
+	annotations := get(metadata, "annotations")
+	if annotations == nil {
+		annotations = &yaml.Node{Kind: yaml.MappingNode, Style: metadata.Style}
+		metadata.Content = append(metadata.Content, scalar("annotations"), annotations)
+	}
+	if annotations.Kind != yaml.MappingNode || get(annotations, kioutil.PathAnnotation) != nil || get(annotations, kioutil.IndexAnnotation) != nil {
+		return
+	}
+	index := scalar(strconv.Itoa(s.index))
+	index.Style = yaml.DoubleQuotedStyle
+	annotations.Content = append(annotations.Content, scalar(kioutil.PathAnnotation), scalar(s.file), scalar(kioutil.IndexAnnotation), index)
+}
+
+// removeBookkeeping removes the annotations of an orchestrator, as one does at the end.
+func removeBookkeeping(item *yaml.Node) {
+	metadata := get(item, "metadata")
+	annotations := get(metadata, "annotations")
+	if annotations == nil || annotations.Kind != yaml.MappingNode {
+		return
+	}
+	var kept []*yaml.Node
+	for i := 0; i+1 < len(annotations.Content); i += 2 {
+		domain, _, _ := strings.Cut(annotations.Content[i].Value, "/")
+		if domain != "config.kubernetes.io" && domain != "internal.config.kubernetes.io" {
+			kept = append(kept, annotations.Content[i], annotations.Content[i+1])
+		}
+	}
+	annotations.Content = kept
+	if len(kept) > 0 {
+		return
+	}
+	for i := 0; i+1 < len(metadata.Content); i += 2 {
+		if metadata.Content[i].Value == "annotations" {
+			metadata.Content = append(metadata.Content[:i], metadata.Content[i+2:]...)
+			return
+		}
+	}
+}
+
+// lineOf returns the line of the field, or of the innermost part of its path that is there. Names in a path
+// may hold dots, so the longest one that fits is taken.
+func lineOf(root *yaml.Node, path string) int {
+	line, n := root.Line, root
+	for path != "" && n != nil {
+		var key, value *yaml.Node
+		rest := ""
+		switch n.Kind {
+		case yaml.MappingNode:
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				if after, found := cutName(path, n.Content[i].Value); found && (key == nil || len(after) < len(rest)) {
+					key, value, rest = n.Content[i], n.Content[i+1], after
+				}
+			}
+		case yaml.SequenceNode:
+			number, after, _ := strings.Cut(strings.TrimPrefix(path, "["), "]")
+			if i, err := strconv.Atoi(number); err == nil && i >= 0 && i < len(n.Content) {
+				key, value, rest = n.Content[i], n.Content[i], after
+			}
+		}
+		if key == nil {
+			return line
+		}
+		line, n, path = key.Line, value, strings.TrimPrefix(rest, ".")
+	}
+	return line
+}
+
+// cutName removes the name from the start of a path, where it stands plain or in brackets.
+func cutName(path, name string) (rest string, found bool) {
+	if rest, found = strings.CutPrefix(path, "["+name+"]"); found {
+		return rest, true
+	}
+	rest, found = strings.CutPrefix(path, name)
+	return rest, found && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// get returns the value at the path of keys, nil if there is none.
+func get(n *yaml.Node, path ...string) *yaml.Node {
+	for _, name := range path {
+		_, value := entry(n, name)
+		if value == nil {
+			return nil
+		}
+		n = value
+	}
+	return n
+}
+
+// entry returns the key and the value of that name, the first if there are two.
+func entry(n *yaml.Node, name string) (key, value *yaml.Node) {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil, nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			return n.Content[i], n.Content[i+1]
+		}
+	}
+	return nil, nil
+}
+
+// text returns the scalar at the path of keys, "" if there is none.
+func text(n *yaml.Node, path ...string) string {
+	if n = get(n, path...); n == nil || n.Kind != yaml.ScalarNode || n.Tag == yaml.NodeTagNull {
+		return ""
+	}
+	return n.Value
+}
+
+// keys returns the names of a mapping, in their order.
+func keys(n *yaml.Node) []string {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	var names []string
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		names = append(names, n.Content[i].Value)
+	}
+	return names
+}
+
+func scalar(value string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: yaml.NodeTagString, Value: value}
+}
+
+// encode writes a node as kustomize does.
+func encode(n *yaml.Node) string {
+	var out bytes.Buffer
+	encoder := yaml.NewEncoder(&out)
+	if err := encoder.Encode(n); err != nil {
+		return "" // nodes that were just decoded can be encoded
+	}
+	if err := encoder.Close(); err != nil {
+		return ""
+	}
+	return out.String()
+}

@@ -1,0 +1,46 @@
+//go:build js && wasm
+
+// Command wasm is the generator in a browser. It puts four functions into the page's `dragonfly`: preview,
+// sizes, withSize and withProfile, which are those of package preview, with JSON for what is not a string or a
+// number.
+package main
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	mathrand "math/rand/v2"
+	"syscall/js"
+
+	"github.com/bizmatters/dragonfly-generator/playground/preview"
+)
+
+func main() {
+	// One seed for the life of the page: a random password that changed with every key would say that
+	// passwords change.
+	var seed [32]byte
+	_, _ = rand.Read(seed[:]) // never fails
+
+	dragonfly := js.Global().Get("Object").New()
+	dragonfly.Set("preview", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		return encode(preview.Of(args[0].String(), args[1].String(), mathrand.NewChaCha8(seed)))
+	}))
+	dragonfly.Set("sizes", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		return encode(preview.Sizes(args[0].String()))
+	}))
+	dragonfly.Set("withSize", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		return preview.WithSize(args[0].String(), args[1].Int(), args[2].String())
+	}))
+	dragonfly.Set("withProfile", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		return preview.WithProfile(args[0].String(), args[1].Int(), args[2].String())
+	}))
+	js.Global().Set("dragonfly", dragonfly)
+	select {} // the functions are called as long as the page lives
+}
+
+func encode(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // strings and numbers can always be written
+	}
+	return string(text)
+}

@@ -1,0 +1,307 @@
+//go:build conformance
+
+package conformance
+
+import (
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/examples"
+	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+)
+
+const seed = "an example seed, not for production"
+
+// render runs the function over the documents, with the seed, and returns what goes to the cluster, and
+// the warnings.
+func render(t *testing.T, documents ...string) (manifests, warnings string) {
+	t.Helper()
+	list := "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n"
+	for _, document := range documents {
+		list += "- " + strings.ReplaceAll(strings.TrimSpace(document), "\n", "\n  ") + "\n"
+	}
+	out, results := generator.Run([]byte(list), generator.Environment{
+		LookupEnv: func(string) (string, bool) { return seed, true },
+	})
+	require.Zero(t, results.ExitCode(), report.Lines(results))
+	var rendered struct {
+		Items []yaml.Node `yaml:"items"`
+	}
+	require.NoError(t, yaml.Unmarshal(out, &rendered))
+	for i := range rendered.Items {
+		item := yaml.NewRNode(&rendered.Items[i])
+		if item.GetAnnotations()["config.kubernetes.io/local-config"] == "true" {
+			continue
+		}
+		require.NoError(t, item.PipeE(yaml.ClearAnnotation("internal.config.kubernetes.io/path")))
+		manifests += item.MustString() + "---\n"
+	}
+	return manifests, report.Lines(results)
+}
+
+func claim(namespace, name, size string, lines ...string) string {
+	return fmt.Sprintf("apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata:\n  name: %s\n  namespace: %s\n%sspec:\n  size: %s\n",
+		name, namespace, strings.Join(lines, ""), size)
+}
+
+// namespace makes one that enforces Pod Security restricted.
+func namespace(t *testing.T, name string) {
+	t.Helper()
+	must(t, fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n  labels:\n    pod-security.kubernetes.io/enforce: restricted\n", name),
+		"apply", "-f", "-")
+}
+
+// apply is a server-side apply with strict field validation, as GitOps tools do it.
+func apply(t *testing.T, manifests string, args ...string) {
+	t.Helper()
+	must(t, manifests, append([]string{"apply", "--server-side", "--validate=strict", "-f", "-"}, args...)...)
+}
+
+// get reads a field of an object.
+func get(t *testing.T, namespace, object, path string) string {
+	t.Helper()
+	return must(t, "", "get", object, "-n", namespace, "-o", "jsonpath={"+path+"}")
+}
+
+// kptExample returns the manifests that kpt leaves in the example's package, which has placeholders where
+// the random passwords stand.
+func kptExample(t *testing.T) string {
+	t.Helper()
+	var manifests strings.Builder
+	for _, pattern := range []string{"claims/my-cache.my-namespace/*.yaml", "sessions/sessions.my-namespace/*.yaml"} {
+		files, err := filepath.Glob("../../examples/kpt/expected/" + pattern)
+		require.NoError(t, err)
+		require.Len(t, files, 4)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			manifests.Write(text)
+			manifests.WriteString("---\n")
+		}
+	}
+	return strings.ReplaceAll(manifests.String(), "<random password 1>", "cmFuZG9t")
+}
+
+// certificates stands in for cert-manager, of which an example has an object.
+const certificates = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: certificates.cert-manager.io}
+spec:
+  group: cert-manager.io
+  scope: Namespaced
+  names: {kind: Certificate, plural: certificates, singular: certificate}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`
+
+// Every size and every example is accepted, and applying it again changes nothing.
+func TestAccepted(t *testing.T) {
+	cases := map[string]string{}
+	for _, size := range []string{"micro", "small", "medium", "large"} {
+		cases[size], _ = render(t, claim("accepted", size+"-cache", size))
+	}
+	for _, folder := range append(examples.Kustomizations("../../examples"), "container") {
+		text, err := os.ReadFile(filepath.Join("../../examples", folder, "expected.yaml"))
+		require.NoError(t, err)
+		cases[folder] = string(text)
+	}
+	cases["kpt"] = kptExample(t)
+	require.Greater(t, len(cases), 12)
+	apply(t, certificates)
+	established(t, "certificates.cert-manager.io")
+	for _, name := range []string{"accepted", "argocd", "intelligence-deepagents", "my-namespace", "shop", "shop-dev", "shop-plain", "shop-openshift", "shop-tls"} {
+		namespace(t, name)
+	}
+
+	for name, manifests := range cases {
+		t.Run(name, func(t *testing.T) {
+			apply(t, manifests)
+			generations := must(t, manifests, "get", "-f", "-", "-o", "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.generation}{\"\\n\"}{end}")
+			apply(t, manifests)
+			diff, stderr, ok := kubectl(t, manifests, "diff", "--server-side", "-f", "-")
+			assert.True(t, ok, stderr)
+			assert.Empty(t, diff)
+			assert.Equal(t, generations, must(t, manifests, "get", "-f", "-", "-o", "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.generation}{\"\\n\"}{end}"),
+				"applying again must not count up a generation")
+		})
+	}
+}
+
+// The controllers make the pod and its volume claim, and the scheduler takes the node for databases. It
+// holds for the longest name too.
+func TestScheduled(t *testing.T) {
+	namespace(t, "scheduled")
+	for _, name := range []string{"my-cache", strings.Repeat("a", 52)} {
+		manifests, _ := render(t, claim("scheduled", name, "micro"))
+		apply(t, manifests)
+		eventually(t, "stateful", "get", "pod", name+"-0", "-n", "scheduled", "-o", "jsonpath={.spec.nodeName}")
+		assert.Equal(t, "Bound", get(t, "scheduled", "pvc/dragonfly-data-"+name+"-0", ".status.phase"))
+	}
+	assert.Empty(t, must(t, "", "get", "pods", "-A", "--field-selector", "spec.nodeName=stateless", "-o", "name"),
+		"no pod may be on a node that is not for databases")
+}
+
+// What Crossplane leaves behind, the keys of its later versions in the connection Secret included.
+const crossplane = `
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: my-cache, namespace: NAMESPACE}
+spec:
+  serviceName: my-cache
+  replicas: 1
+  selector: {matchLabels: {app: my-cache}}
+  template:
+    metadata: {labels: {app: my-cache}}
+    spec:
+      securityContext: {runAsUser: 1000, runAsGroup: 1000, fsGroup: 2000, runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+      containers:
+      - name: dragonfly
+        image: docker.dragonflydb.io/dragonflydb/dragonfly:latest
+        args: [--requirepass=$(DRAGONFLY_PASSWORD), --dir=/data]
+        env:
+        - name: DRAGONFLY_PASSWORD
+          valueFrom: {secretKeyRef: {name: my-cache-password, key: password}}
+        ports: [{containerPort: 6379}]
+        resources: {requests: {cpu: 250m, memory: 512Mi}, limits: {cpu: "1", memory: 2Gi}}
+        securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+        volumeMounts: [{name: dragonfly-data, mountPath: /data}]
+  volumeClaimTemplates:
+  - metadata: {name: dragonfly-data}
+    spec:
+      accessModes: [ReadWriteOnce]
+      storageClassName: local-path
+      resources: {requests: {storage: 10Gi}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: my-cache, namespace: NAMESPACE}
+spec:
+  selector: {app: my-cache}
+  ports: [{name: dragonfly, port: 6379, targetPort: 6379}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: my-cache-password, namespace: NAMESPACE}
+type: Opaque
+stringData: {password: 0b6fb7a5-7e70-4b0a-a0ba-6c6d3ad4b2a6}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: my-cache-conn, namespace: NAMESPACE}
+type: Opaque
+stringData: {endpoint: my-cache.NAMESPACE.svc.cluster.local, port: "6379", password: 0b6fb7a5-7e70-4b0a-a0ba-6c6d3ad4b2a6, DRAGONFLY_HOST: my-cache.NAMESPACE.svc.cluster.local, DRAGONFLY_PORT: "6379", DRAGONFLY_PASSWORD: 0b6fb7a5-7e70-4b0a-a0ba-6c6d3ad4b2a6}
+`
+
+// A live instance that Crossplane made is updated in place by our manifests and keeps its data.
+func TestTakesOverFromCrossplane(t *testing.T) {
+	const ns = "crossplane"
+	namespace(t, ns)
+	must(t, strings.ReplaceAll(crossplane, "NAMESPACE", ns), "apply", "--server-side", "--field-manager=crossplane", "-f", "-")
+	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
+	before := identity(t, ns)
+
+	// The password of the live instance lies beside the claim, as docs/passwords.md says.
+	password := fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata:\n  name: my-cache-password\n  namespace: %s\ndata:\n  password: %s\n",
+		ns, get(t, ns, "secret/my-cache-password", ".data.password"))
+	manifests, _ := render(t, claim(ns, "my-cache", "small"), password)
+	apply(t, manifests, "--force-conflicts")
+
+	assert.True(t, before == identity(t, ns), "the instance must be the same, with the same address, data and password")
+	assert.Contains(t, get(t, ns, "statefulset/my-cache", ".spec.template.spec.containers[0].image"), ":v1.40.1")
+	decoded, err := base64.StdEncoding.DecodeString(get(t, ns, "secret/my-cache-conn", ".data.endpoint"))
+	require.NoError(t, err)
+	assert.Equal(t, "my-cache.crossplane.svc.cluster.local", string(decoded))
+	diff, stderr, ok := kubectl(t, manifests, "diff", "--server-side", "--force-conflicts", "-f", "-")
+	assert.True(t, ok, stderr)
+	assert.Empty(t, diff)
+}
+
+// From every size to every other, with another label and another password: always an update in place.
+func TestUpdatesInPlace(t *testing.T) {
+	const ns = "updated"
+	namespace(t, ns)
+	sizes := []string{"micro", "small", "medium", "large"}
+	manifests, _ := render(t, claim(ns, "my-cache", "small"))
+	apply(t, manifests)
+	uid := get(t, ns, "statefulset/my-cache", ".metadata.uid")
+
+	for _, from := range sizes {
+		for _, to := range sizes {
+			for _, size := range []string{from, to} {
+				manifests, _ := render(t, claim(ns, "my-cache", size))
+				apply(t, manifests)
+			}
+		}
+	}
+	password := get(t, ns, "secret/my-cache-conn", ".data.password")
+	manifests, _ = render(t, claim(ns, "my-cache", "large", "  labels: {team: search}\n", "  annotations: {database.bizmatters.io/password-rotation: \"2\"}\n"))
+	apply(t, manifests)
+	assert.False(t, password == get(t, ns, "secret/my-cache-conn", ".data.password"), "a rotation must change the password")
+	assert.True(t, get(t, ns, "secret/my-cache-conn", ".data.password") == get(t, ns, "secret/my-cache-password", ".data.password"), "both Secrets must change together")
+	assert.Equal(t, "2", get(t, ns, "statefulset/my-cache", `.spec.template.metadata.annotations.database\.bizmatters\.io/password-rotation`))
+	assert.Equal(t, "search", get(t, ns, "service/my-cache", ".metadata.labels.team"))
+	assert.Equal(t, uid, get(t, ns, "statefulset/my-cache", ".metadata.uid"))
+}
+
+// The server refuses another volume size exactly where we warn, and the commands of the warning work.
+func TestAnotherVolumeSize(t *testing.T) {
+	const ns = "resized"
+	namespace(t, ns)
+	first, _ := render(t, claim(ns, "my-cache", "small"))
+	apply(t, first)
+	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
+	uid := get(t, ns, "pvc/dragonfly-data-my-cache-0", ".metadata.uid")
+
+	// Rendered in place, over what was there, as kpt does: only there the old size can be seen.
+	kptfile := "apiVersion: kpt.dev/v1\nkind: Kptfile\nmetadata:\n  name: x\n  annotations: {config.kubernetes.io/local-config: \"true\"}\n"
+	rendered := append([]string{kptfile, claim(ns, "my-cache", "small") + "  storageGB: 20\n"}, strings.Split(strings.TrimSuffix(first, "---\n"), "---\n")...)
+	second, warnings := render(t, rendered...)
+	_, stderr, ok := kubectl(t, second, "apply", "--server-side", "-f", "-")
+	require.False(t, ok, "the server must refuse what we warn of")
+	require.Contains(t, stderr, "Forbidden")
+
+	commands := strings.Split(warnings, "`")
+	require.Len(t, commands, 5, "the warning must give two commands: %s", warnings)
+	for _, command := range []string{commands[1], commands[3]} {
+		args := strings.Fields(strings.ReplaceAll(command, "'", ""))
+		require.Equal(t, "kubectl", args[0])
+		must(t, "", args[1:]...)
+	}
+	apply(t, second)
+	assert.Equal(t, "20Gi", get(t, ns, "statefulset/my-cache", ".spec.volumeClaimTemplates[0].spec.resources.requests.storage"))
+	assert.Equal(t, "20Gi", get(t, ns, "pvc/dragonfly-data-my-cache-0", ".spec.resources.requests.storage"))
+	assert.Equal(t, uid, get(t, ns, "pvc/dragonfly-data-my-cache-0", ".metadata.uid"))
+}
+
+// The commands of docs/troubleshooting.md that need no running pod print what it says.
+func TestTroubleshooting(t *testing.T) {
+	const ns = "troubleshooting"
+	namespace(t, ns)
+	manifests, _ := render(t, claim(ns, "my-cache", "small"))
+	apply(t, manifests)
+	objects := []string{"statefulset.apps/my-cache", "service/my-cache", "pod/my-cache-0", "persistentvolumeclaim/dragonfly-data-my-cache-0"}
+	assert.EventuallyWithT(t, func(c *assert.CollectT) {
+		found, _, _ := kubectl(t, "", "get", "statefulset,pod,pvc,service", "-n", ns, "-l", "app=my-cache", "-o", "name")
+		assert.ElementsMatch(c, objects, strings.Fields(found))
+	}, time.Minute, time.Second, "the controller makes the rest")
+	password := must(t, "", "get", "secret", "my-cache-password", "-n", ns, "-o", "jsonpath={.data.password}")
+	assert.NotEmpty(t, password)
+	assert.True(t, password == must(t, "", "get", "secret", "my-cache-conn", "-n", ns, "-o", "jsonpath={.data.password}"), "the sums of both must agree")
+	decoded, err := base64.StdEncoding.DecodeString(must(t, "", "get", "secret", "my-cache-conn", "-n", ns, "-o", "jsonpath={.data.endpoint}"))
+	require.NoError(t, err)
+	assert.Equal(t, "my-cache.troubleshooting.svc.cluster.local", string(decoded))
+}

@@ -1,0 +1,141 @@
+//go:build conformance
+
+package conformance
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// crd is one of Crossplane's, as far as the page needs it.
+const crd = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: PLURAL.GROUP}
+spec:
+  group: GROUP
+  scope: SCOPE
+  names: {kind: KIND, plural: PLURAL, singular: SINGULAR}
+  versions:
+  - name: VERSION
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`
+
+var (
+	yamlFile = regexp.MustCompile("(?s)```yaml\n# (\\S+)\n(.*?)```")
+	shell    = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+	immutable = regexp.MustCompile(`(?m)^[-+] .*(clusterIP|serviceName|storage:|matchLabels)`)
+)
+
+// standIn does what Crossplane and its provider do when a claim is deleted: the claim takes the composite
+// along, the composite its objects, and an object what it made, unless it says Orphan. What is paused waits.
+const standIn = `
+composite=my-cache-x7k2p
+deleted() { test -n "$(kubectl get "$@" -o jsonpath='{.metadata.deletionTimestamp}' 2>/dev/null)"; }
+paused() { test "$(kubectl get "$@" -o jsonpath='{.metadata.annotations.crossplane\.io/paused}' 2>/dev/null)" = true; }
+release() { kubectl patch "$@" --type=merge -p '{"metadata":{"finalizers":null}}'; }
+while sleep 0.3; do
+  if deleted dragonflyinstance.database.bizmatters.io my-cache -n NAMESPACE; then
+    kubectl delete xdragonflyinstance.database.bizmatters.io $composite --wait=false
+    release dragonflyinstance.database.bizmatters.io my-cache -n NAMESPACE
+  fi
+  if deleted xdragonflyinstance.database.bizmatters.io $composite && ! paused xdragonflyinstance.database.bizmatters.io $composite; then
+    kubectl delete objects.kubernetes.crossplane.io -l crossplane.io/composite=$composite --wait=false
+    release xdragonflyinstance.database.bizmatters.io $composite
+  fi
+  for object in $(kubectl get objects.kubernetes.crossplane.io -o name 2>/dev/null); do
+    if deleted $object && ! paused $object; then
+      test "$(kubectl get $object -o jsonpath='{.spec.deletionPolicy}')" = Orphan || kubectl delete statefulset,service,secret --all -n NAMESPACE
+      release $object
+    fi
+  done
+done >/dev/null 2>&1
+`
+
+// The commands of docs/from-crossplane.md, in their order, move a live instance over.
+func TestFromCrossplanePage(t *testing.T) {
+	const ns = "moved-from-crossplane" // other tests have objects in the page's own
+	for _, names := range [][]string{
+		{"database.bizmatters.io", "v1alpha1", "DragonflyInstance", "dragonflyinstances", "Namespaced"},
+		{"database.bizmatters.io", "v1alpha1", "XDragonflyInstance", "xdragonflyinstances", "Cluster"},
+		{"kubernetes.crossplane.io", "v1alpha2", "Object", "objects", "Cluster"},
+	} {
+		must(t, strings.NewReplacer("GROUP", names[0], "VERSION", names[1], "KIND", names[2], "PLURAL", names[3],
+			"SINGULAR", strings.ToLower(names[2]), "SCOPE", names[4]).Replace(crd), "apply", "-f", "-")
+		established(t, names[3]+"."+names[0])
+	}
+	namespace(t, ns)
+	// The page labels the node of the old pod, which may be any; other tests want the nodes as they were.
+	t.Cleanup(func() { must(t, "", "label", "node", "stateless", "workload-type=stateless", "--overwrite") })
+	must(t, strings.ReplaceAll(crossplane, "NAMESPACE", ns), "apply", "--server-side", "--field-manager=crossplane", "-f", "-")
+	must(t, "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata: {name: my-cache, namespace: "+ns+", finalizers: [finalizer.apiextensions.crossplane.io/claim]}\nspec: {size: small, resourceRef: {name: my-cache-x7k2p}}\n---\n"+
+		"apiVersion: database.bizmatters.io/v1alpha1\nkind: XDragonflyInstance\nmetadata: {name: my-cache-x7k2p, finalizers: [composite.apiextensions.crossplane.io/composite]}\n", "apply", "-f", "-")
+	for _, name := range []string{"statefulset", "service", "password", "connection"} {
+		must(t, "apiVersion: kubernetes.crossplane.io/v1alpha2\nkind: Object\nmetadata: {name: my-cache-x7k2p-"+name+", labels: {crossplane.io/composite: my-cache-x7k2p}, finalizers: [finalizer.managedresource.crossplane.io/object]}\n", "apply", "-f", "-")
+	}
+	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
+	before := identity(t, ns)
+
+	text, err := os.ReadFile("../../docs/from-crossplane.md")
+	require.NoError(t, err)
+	page := strings.ReplaceAll(string(text), "my-namespace", ns)
+	dir := t.TempDir()
+	for _, file := range yamlFile.FindAllStringSubmatch(page, -1) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file[1]), []byte(file[2]), 0o600))
+	}
+	crossplane := exec.Command("bash", "-c", strings.ReplaceAll(standIn, "NAMESPACE", ns))
+	crossplane.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
+	require.NoError(t, crossplane.Start())
+	defer func() {
+		_ = crossplane.Process.Kill()
+		_ = crossplane.Wait()
+	}()
+
+	script := "set -euo pipefail\n"
+	blocks := shell.FindAllStringSubmatch(page, -1)
+	require.Len(t, blocks, 9)
+	for _, block := range blocks {
+		script += block[1]
+	}
+	cmd := exec.Command("bash", "-c", script)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+
+	assert.Contains(t, string(out), "my-cache-x7k2p-password: Orphan")
+	assert.True(t, before == identity(t, ns), "the instance must be the same, with the same address, data, password and keys")
+	assert.Equal(t, "stateful", get(t, ns, "statefulset/my-cache", `.spec.template.spec.nodeSelector.workload-type`))
+	changes, err := os.ReadFile(filepath.Join(dir, "changes.txt"))
+	require.NoError(t, err)
+	assert.True(t, strings.Contains(string(changes), "v1.40.1"))
+	assert.False(t, immutable.Match(changes), "nothing immutable may change")
+	_, stderr, ok := kubectl(t, "", "get", "dragonflyinstance.database.bizmatters.io", "my-cache", "-n", ns)
+	assert.False(t, ok)
+	assert.Contains(t, stderr, "NotFound")
+}
+
+// identity is what must not change when an instance is taken over.
+func identity(t *testing.T, ns string) string {
+	t.Helper()
+	var all []string
+	for _, field := range [][2]string{
+		{"statefulset/my-cache", ".metadata.uid"}, {"service/my-cache", ".metadata.uid"}, {"service/my-cache", ".spec.clusterIP"},
+		{"pvc/dragonfly-data-my-cache-0", ".metadata.uid"}, {"secret/my-cache-password", ".data.password"},
+		{"secret/my-cache-conn", ".data.endpoint"}, {"secret/my-cache-conn", ".data.port"}, {"secret/my-cache-conn", ".data.password"},
+		{"secret/my-cache-conn", ".data.DRAGONFLY_HOST"}, {"secret/my-cache-conn", ".data.DRAGONFLY_PORT"}, {"secret/my-cache-conn", ".data.DRAGONFLY_PASSWORD"},
+	} {
+		all = append(all, get(t, ns, field[0], field[1]))
+	}
+	return strings.Join(all, "\n")
+}

@@ -1,0 +1,75 @@
+//go:build conformance
+
+package conformance
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+)
+
+// The objects of the examples fit the CRDs of Argo CD and Flux, which are in their Go modules.
+func TestGitOpsObjects(t *testing.T) {
+	for crd, file := range map[string]string{
+		"applications.argoproj.io":                   "github.com/argoproj/argo-cd/v3@v3.5.7/manifests/crds/application-crd.yaml",
+		"gitrepositories.source.toolkit.fluxcd.io":   "github.com/fluxcd/source-controller@v1.9.6/config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml",
+		"kustomizations.kustomize.toolkit.fluxcd.io": "github.com/fluxcd/kustomize-controller@v1.9.6/config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
+	} {
+		module, version, _ := strings.Cut(file, "@")
+		version, file, _ = strings.Cut(version, "/")
+		out, err := exec.Command("go", "mod", "download", "-json", module+"@"+version).Output()
+		require.NoError(t, err, "%s", out)
+		var downloaded struct{ Dir string }
+		require.NoError(t, json.Unmarshal(out, &downloaded))
+		text, err := os.ReadFile(filepath.Join(downloaded.Dir, file))
+		require.NoError(t, err)
+		apply(t, string(text))
+		established(t, crd)
+	}
+	for _, name := range []string{"argocd", "flux-system"} {
+		namespace(t, name)
+	}
+	for _, file := range []string{"argocd/plugin/application.yaml", "argocd/exec/application.yaml", "flux/caches.yaml"} {
+		apply(t, readExample(t, file))
+	}
+	_, stderr, ok := kubectl(t, strings.ReplaceAll(readExample(t, "argocd/plugin/application.yaml"), "plugin:", "plugins:"),
+		"apply", "--server-side", "--validate=strict", "-f", "-")
+	assert.False(t, ok, "else nothing was validated")
+	assert.Contains(t, stderr, "plugins")
+}
+
+// The repo-server's pod passes Pod Security restricted with what the examples add to it.
+func TestArgoCDPods(t *testing.T) {
+	namespace(t, "argocd")
+	for _, example := range []string{"plugin", "exec"} {
+		pods := 0
+		for document := range strings.SplitSeq(readExample(t, "argocd/"+example+"/expected.yaml"), "\n---\n") {
+			object, err := yaml.Parse(document)
+			require.NoError(t, err)
+			if object.GetKind() != "Deployment" {
+				continue
+			}
+			spec, err := object.Pipe(yaml.Lookup("spec", "template", "spec"))
+			require.NoError(t, err)
+			pod := yaml.MustParse("apiVersion: v1\nkind: Pod\nmetadata:\n  name: repo-server\n  namespace: argocd\n")
+			require.NoError(t, pod.PipeE(yaml.SetField("spec", spec)))
+			must(t, pod.MustString(), "create", "--dry-run=server", "--validate=strict", "-f", "-")
+			pods++
+		}
+		assert.Equal(t, 1, pods)
+	}
+}
+
+func readExample(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../../examples", file))
+	require.NoError(t, err)
+	return string(text)
+}

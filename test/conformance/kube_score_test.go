@@ -1,0 +1,53 @@
+//go:build conformance
+
+package conformance
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// kube-score finds nothing critical but what kube-score.ignore accepts, and all of that.
+func TestKubeScore(t *testing.T) {
+	text, err := os.ReadFile("kube-score.ignore")
+	require.NoError(t, err)
+	var accepted []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			accepted = append(accepted, line)
+		}
+	}
+	page, err := os.ReadFile("../../docs/kube-score.md")
+	require.NoError(t, err)
+
+	for _, size := range []string{"micro", "small", "medium", "large"} {
+		manifests, _ := render(t, claim("scored", "my-cache", size))
+		critical := func(ignored []string) string {
+			args := []string{"score", "--output-format", "ci", "--kubernetes-version", "v1.36"}
+			for _, test := range ignored {
+				args = append(args, "--ignore-test", test)
+			}
+			cmd := exec.Command("kube-score", append(args, "-")...)
+			cmd.Stdin = strings.NewReader(manifests)
+			out, err := cmd.Output()
+			require.NotEmpty(t, out, "kube-score has to run: %v", err)
+			var found []string
+			for line := range strings.Lines(string(out)) {
+				if strings.HasPrefix(line, "[CRITICAL]") {
+					found = append(found, line)
+				}
+			}
+			return strings.Join(found, "")
+		}
+		require.Empty(t, critical(accepted), "size %s", size)
+		for i, test := range accepted {
+			require.Contains(t, string(page), "`"+test+"`", "what is accepted has its reason in the docs")
+			others := append(append([]string{}, accepted[:i]...), accepted[i+1:]...)
+			require.NotEmpty(t, critical(others), "%s is accepted although nothing is found", test)
+		}
+	}
+}

@@ -1,0 +1,184 @@
+//go:build conformance
+
+package conformance
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/examples"
+	"github.com/bizmatters/dragonfly-generator/internal/golden"
+)
+
+// operatorCRD installs the definition of the Dragonfly Operator, v1.6.1, which is its authors'.
+func operatorCRD(t *testing.T) {
+	t.Helper()
+	file := os.Getenv("DRAGONFLY_OPERATOR_CRD")
+	require.NotEmpty(t, file, "DRAGONFLY_OPERATOR_CRD names no file with the operator's CRD; run `make conformance`, which gets it")
+	must(t, "", "apply", "--server-side", "-f", file)
+	established(t, "dragonflies.dragonflydb.io")
+}
+
+// Every Dragonfly among the golden cases is accepted by the operator's own schema, and applying it again
+// changes nothing.
+func TestOperatorAccepts(t *testing.T) {
+	operatorCRD(t)
+	namespace(t, "by-operator")
+	accepted := 0
+	for _, c := range golden.Cases(t) {
+		if c.Family != "operator" {
+			continue
+		}
+		for _, object := range items(t, c.Output) {
+			if object.GetKind() != "Dragonfly" || object.GetAnnotations()["database.bizmatters.io/generated-from"] == "" {
+				continue
+			}
+			accepted++
+			require.NoError(t, object.SetNamespace("by-operator"))
+			manifest := object.MustString()
+			t.Run(c.Name, func(t *testing.T) {
+				apply(t, manifest)
+				diff, stderr, ok := kubectl(t, manifest, "diff", "--server-side", "-f", "-")
+				assert.True(t, ok, stderr)
+				assert.Empty(t, diff)
+				must(t, manifest, "delete", "-f", "-")
+			})
+		}
+	}
+	assert.Greater(t, accepted, 3)
+}
+
+// items returns the objects of a ResourceList.
+func items(t *testing.T, list string) []*yaml.RNode {
+	t.Helper()
+	parsed, err := yaml.Parse(list)
+	require.NoError(t, err)
+	objects, err := parsed.Field("items").Value.Elements()
+	require.NoError(t, err)
+	return objects
+}
+
+// operatorStandIn makes of the Dragonfly my-cache what the operator v1.6.1 makes of it, as far as names,
+// selectors, ports, volumes and security contexts go (the namespace is restricted), and calls its first pod
+// the master. And as there is no kubelet, it ends the pods that are told to.
+const operatorStandIn = `
+while sleep 0.3; do
+  uid=$(kubectl get dragonfly my-cache -n NAMESPACE -o jsonpath='{.metadata.uid}')
+  deleted=$(kubectl get dragonfly my-cache -n NAMESPACE -o jsonpath='{.metadata.deletionTimestamp}')
+  if [ -n "$uid" ] && [ -z "$deleted" ] && ! kubectl get statefulset my-cache -n NAMESPACE; then
+    spec() { kubectl get dragonfly my-cache -n NAMESPACE -o jsonpath="{.spec.$1}"; }
+    owner="{apiVersion: dragonflydb.io/v1alpha1, kind: Dragonfly, name: my-cache, uid: $uid, blockOwnerDeletion: true}"
+    kubectl create -n NAMESPACE -f - <<EOF
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: my-cache, ownerReferences: [$owner]}
+spec:
+  replicas: $(spec replicas)
+  serviceName: my-cache
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: my-cache, app.kubernetes.io/part-of: dragonfly, app.kubernetes.io/name: dragonfly}}
+  template:
+    metadata: {labels: {app: my-cache, app.kubernetes.io/part-of: dragonfly, app.kubernetes.io/name: dragonfly}}
+    spec:
+      nodeSelector: $(spec nodeSelector)
+      securityContext: $(spec podSecurityContext)
+      containers: [{name: dragonfly, image: dragonfly, securityContext: $(spec containerSecurityContext), volumeMounts: [{name: df, mountPath: /dragonfly/snapshots}]}]
+  volumeClaimTemplates: [{metadata: {name: df}, spec: $(spec snapshot.persistentVolumeClaimSpec)}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: my-cache, ownerReferences: [$owner]}
+spec:
+  selector: {app: my-cache, app.kubernetes.io/name: dragonfly, role: master}
+  ports: [{name: redis, port: 6379}]
+EOF
+  fi
+  if [ -n "$uid" ]; then kubectl label pod my-cache-0 -n NAMESPACE role=master; fi
+  for pod in $(kubectl get pods -n NAMESPACE -o jsonpath='{range .items[?(@.metadata.deletionTimestamp)]}{.metadata.name} {end}'); do
+    kubectl delete pod "$pod" -n NAMESPACE --force --grace-period=0
+  done
+done >/dev/null 2>&1
+`
+
+// The commands of docs/scaling.md, in their order, move a live instance to the operator and back, with its
+// data, its password and its endpoint.
+func TestScalingPage(t *testing.T) {
+	operatorCRD(t)
+	const ns = "moved-to-operator" // other tests have objects in the page's own
+	namespace(t, ns)
+	text, err := os.ReadFile("../../docs/scaling.md")
+	require.NoError(t, err)
+	there, back, found := strings.Cut(strings.ReplaceAll(string(text), "my-namespace", ns), "### And back")
+	require.True(t, found)
+	dir := t.TempDir()
+	files := yamlFile.FindAllStringSubmatch(there, -1)
+	require.Len(t, files, 3)
+	for _, file := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file[1]), []byte(file[2]), 0o600))
+	}
+	config, err := os.ReadFile(filepath.Join(dir, "dragonfly-generator.yaml"))
+	require.NoError(t, err)
+	withBackend := func(backend bool) {
+		text := string(config)
+		if !backend {
+			text, _, found = strings.Cut(text, "spec:\n")
+			require.True(t, found)
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "dragonfly-generator.yaml"), []byte(text), 0o600))
+	}
+	env := append(os.Environ(), "KUBECONFIG="+kubeconfig, "DRAGONFLY_PASSWORD_SEED="+examples.Seed)
+	script := func(page string, blocks int) {
+		t.Helper()
+		found := shell.FindAllStringSubmatch(page, -1)
+		require.Len(t, found, blocks)
+		commands := "set -euo pipefail\n"
+		for _, block := range found {
+			commands += block[1]
+		}
+		cmd := exec.Command("bash", "-c", commands)
+		cmd.Dir, cmd.Env = dir, env
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	const build = "```sh\nkustomize build --enable-alpha-plugins --enable-exec . > manifests.yaml\n```\n"
+	secrets := func() string {
+		return get(t, ns, "secret/my-cache-password", ".data") + get(t, ns, "secret/my-cache-conn", ".data")
+	}
+
+	withBackend(false)
+	script(build+"```sh\nkubectl apply --server-side -f manifests.yaml\n```\n", 2)
+	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
+	volume, before := get(t, ns, "pvc/dragonfly-data-my-cache-0", ".spec.volumeName"), secrets()
+
+	operator := exec.Command("bash", "-c", strings.ReplaceAll(operatorStandIn, "NAMESPACE", ns))
+	operator.Env = env
+	require.NoError(t, operator.Start())
+	defer func() {
+		_ = operator.Process.Kill()
+		_ = operator.Wait()
+	}()
+
+	withBackend(true)
+	script(there, 4)
+	eventually(t, "2", "get", "statefulset/my-cache", "-n", ns, "-o", "jsonpath={.spec.replicas}")
+	eventually(t, "Bound", "get", "pvc/df-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
+	assert.Equal(t, volume, get(t, ns, "pvc/df-my-cache-0", ".spec.volumeName"), "the data must be where it was")
+	assert.True(t, before == secrets(), "the Secrets must be as they were")
+	eventually(t, "my-cache-0", "get", "pods", "-n", ns, "-l", "app=my-cache,app.kubernetes.io/name=dragonfly,role=master", "-o", "jsonpath={.items[*].metadata.name}")
+	assert.Equal(t, "6379", get(t, ns, "service/my-cache", ".spec.ports[0].port"), "the endpoint must lead to the operator's Service")
+
+	withBackend(false)
+	script(build+back, 3)
+	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
+	assert.Equal(t, volume, get(t, ns, "pvc/dragonfly-data-my-cache-0", ".spec.volumeName"), "the data must be where it was")
+	assert.True(t, before == secrets(), "the Secrets must be as they were")
+	assert.Equal(t, "my-cache", get(t, ns, "service/my-cache", ".spec.selector.app"))
+	eventually(t, "stateful", "get", "pod/my-cache-0", "-n", ns, "-o", "jsonpath={.spec.nodeName}")
+}

@@ -1,0 +1,317 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+)
+
+// githubActions runs the jobs of hydrate.yml as a runner does.
+type githubActions struct {
+	withoutSeed bool // the step has been rid of it, as README.md says
+}
+
+func (githubActions) folder() string { return "github-actions" }
+
+type githubWorkflow struct {
+	Name        string
+	On          map[string]any
+	Permissions map[string]string
+	Env         map[string]string
+	Defaults    struct{ Run struct{ Shell string } }
+	Jobs        map[string]githubJob
+}
+
+type githubJob struct {
+	If          string
+	RunsOn      string `yaml:"runs-on"`
+	Permissions map[string]string
+	Environment string
+	Concurrency map[string]string
+	Steps       []githubStep
+}
+
+type githubStep struct {
+	Name             string
+	Uses             string
+	With             map[string]string
+	Env              map[string]string
+	Run              string
+	WorkingDirectory string `yaml:"working-directory"`
+	ContinueOnError  bool   `yaml:"continue-on-error"`
+}
+
+// checkoutAction is the one action that the example uses, and the one kind of step that does not run here
+// as it does there: the tests clone what it would.
+const checkoutAction = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683"
+
+func readWorkflow(t *testing.T) githubWorkflow {
+	t.Helper()
+	text, err := os.ReadFile("../../examples/github-actions/.github/workflows/hydrate.yml")
+	require.NoError(t, err)
+	var workflow githubWorkflow
+	decodeStrictly(t, string(text), &workflow)
+	require.Equal(t, "bash", workflow.Defaults.Run.Shell)
+	return workflow
+}
+
+// decodeStrictly refuses what the tests do not know of, and would pass by.
+func decodeStrictly(t *testing.T, text string, into any) {
+	t.Helper()
+	decoder := yaml.NewDecoder(strings.NewReader(text))
+	decoder.KnownFields(true)
+	require.NoError(t, decoder.Decode(into))
+}
+
+func (s githubActions) preview(r *ciRepository, branch string) []ciOutcome {
+	return s.run(r, "preview", "pull_request", r.git("rev-parse", "origin/"+branch), "")
+}
+
+func (s githubActions) hydrate(r *ciRepository, commit, leftOut string) []ciOutcome {
+	return s.run(r, "hydrate", "push", commit, leftOut)
+}
+
+var githubExpression = regexp.MustCompile(`\$\{\{ *(.*?) *\}\}`)
+
+func (s githubActions) run(r *ciRepository, name, event, commit, leftOut string) []ciOutcome {
+	r.t.Helper()
+	workflow := readWorkflow(r.t)
+	require.Contains(r.t, workflow.On, event)
+	for other, job := range workflow.Jobs {
+		require.Equal(r.t, other == name, job.If == "github.event_name == '"+event+"'", "%s must run on one event", other)
+	}
+	job := workflow.Jobs[name]
+
+	machine := r.t.TempDir()
+	workspace := filepath.Join(machine, "workspace")
+	env := map[string]string{
+		"PATH":              r.path,
+		"HOME":              filepath.Join(machine, "home"),
+		"CI":                "true",
+		"GITHUB_ACTIONS":    "true",
+		"GITHUB_EVENT_NAME": event,
+		"GITHUB_SHA":        commit,
+		"GITHUB_WORKSPACE":  workspace,
+		"GITHUB_PATH":       filepath.Join(machine, "path"),
+		"RUNNER_TEMP":       filepath.Join(machine, "temp"),
+	}
+	for _, dir := range []string{"home", "temp", "workspace"} {
+		require.NoError(r.t, os.Mkdir(filepath.Join(machine, dir), 0o755))
+	}
+	maps.Copy(env, workflow.Env)
+
+	var outcomes []ciOutcome
+	for _, step := range job.Steps {
+		if step.Uses != "" {
+			require.Equal(r.t, checkoutAction, step.Uses)
+			ref := step.With["ref"]
+			if ref == "" {
+				ref = commit
+			}
+			r.checkout(filepath.Join(workspace, step.With["path"]), ref)
+			continue
+		}
+		if leftOut != "" && strings.Contains(step.Run, leftOut) {
+			continue
+		}
+		stepEnv := maps.Clone(env)
+		for name, value := range step.Env {
+			stepEnv[name] = githubExpression.ReplaceAllStringFunc(value, func(expression string) string {
+				require.Equal(r.t, "${{ secrets.DRAGONFLY_PASSWORD_SEED }}", expression)
+				require.Equal(r.t, "rendered", job.Environment, "only the environment has the secret")
+				return r.seed
+			})
+			if s.withoutSeed {
+				delete(stepEnv, name)
+			}
+		}
+		require.NotRegexp(r.t, githubExpression, step.Run, "what comes from outside must not become a part of a script")
+		outcome := r.step(step.Name, filepath.Join(workspace, step.WorkingDirectory), stepEnv, step.Run)
+		outcome.tolerated = step.ContinueOnError
+		outcomes = append(outcomes, outcome)
+		if outcome.failed && !outcome.tolerated {
+			break
+		}
+		if added, err := os.ReadFile(env["GITHUB_PATH"]); err == nil {
+			env["PATH"] = strings.TrimSpace(string(added)) + string(os.PathListSeparator) + r.path
+		}
+	}
+	r.noteSecrets(workspace)
+	return outcomes
+}
+
+// The tests run every step but the checkouts, and what is not a script is as it has to be.
+func TestGitHubWorkflow(t *testing.T) {
+	workflow := readWorkflow(t)
+	assert.Equal(t, map[string]any{"push": map[string]any{"branches": []any{"main"}}, "pull_request": nil}, workflow.On)
+	assert.Equal(t, map[string]string{"contents": "read"}, workflow.Permissions)
+	assert.Equal(t, map[string]string{"contents": "write"}, workflow.Jobs["hydrate"].Permissions)
+
+	var checkouts, scripts []string
+	for _, name := range []string{"preview", "hydrate"} {
+		for _, step := range workflow.Jobs[name].Steps {
+			if step.Uses != "" {
+				checkouts = append(checkouts, strings.Join([]string{name, step.With["ref"], step.With["path"], step.With["persist-credentials"]}, ","))
+				continue
+			}
+			scripts = append(scripts, name+","+step.Name)
+		}
+	}
+	assert.Equal(t, []string{"preview,,,false", "preview,rendered,rendered,false", "hydrate,main,,false", "hydrate,rendered,rendered,"}, checkouts,
+		"only the checkout that is pushed from keeps the token")
+	assert.Equal(t, []string{
+		"preview,Install dragonfly-generator",
+		"preview,Show what a merge would change",
+		"preview,Refuse what cannot be rendered",
+		"hydrate,Install dragonfly-generator and SOPS",
+		"hydrate,Render",
+		"hydrate,Encrypt the Secrets that are new",
+		"hydrate,Commit",
+	}, scripts)
+	quiet(t, "../../examples/github-actions/.github/workflows/hydrate.yml")
+}
+
+// gitlabCI runs the jobs of .gitlab-ci.yml as a runner with Docker does, but for the image.
+type gitlabCI struct{}
+
+func (gitlabCI) folder() string { return "gitlab-ci" }
+
+type gitlabPipeline struct {
+	Workflow struct {
+		Rules []gitlabRule
+	}
+	Variables map[string]string
+	Default   struct {
+		Image        string
+		BeforeScript []string `yaml:"before_script"`
+	}
+	Jobs map[string]gitlabJob `yaml:",inline"`
+}
+
+type gitlabJob struct {
+	Rules         []gitlabRule
+	AllowFailure  bool   `yaml:"allow_failure"`
+	ResourceGroup string `yaml:"resource_group"`
+	Script        []string
+}
+
+type gitlabRule struct{ If string }
+
+// runs tells whether one of the rules lets a pipeline of that source run.
+func runs(t *testing.T, rules []gitlabRule, source string) bool {
+	t.Helper()
+	return slices.ContainsFunc(rules, func(rule gitlabRule) bool {
+		switch rule.If {
+		case `$CI_PIPELINE_SOURCE == "merge_request_event"`:
+			return source == "merge_request_event"
+		case `$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH`: // a merge request's pipeline has no CI_COMMIT_BRANCH
+			return source == "push"
+		}
+		require.Fail(t, "unknown rule", rule.If)
+		return false
+	})
+}
+
+func readPipeline(t *testing.T) gitlabPipeline {
+	t.Helper()
+	text, err := os.ReadFile("../../examples/gitlab-ci/.gitlab-ci.yml")
+	require.NoError(t, err)
+	var pipeline gitlabPipeline
+	decodeStrictly(t, string(text), &pipeline)
+	return pipeline
+}
+
+func (s gitlabCI) preview(r *ciRepository, branch string) []ciOutcome {
+	return s.run(r, "merge_request_event", r.git("rev-parse", "origin/"+branch), "")
+}
+
+func (s gitlabCI) hydrate(r *ciRepository, commit, leftOut string) []ciOutcome {
+	return s.run(r, "push", commit, leftOut)
+}
+
+func (gitlabCI) run(r *ciRepository, source, commit, leftOut string) []ciOutcome {
+	r.t.Helper()
+	pipeline := readPipeline(r.t)
+	require.True(r.t, runs(r.t, pipeline.Workflow.Rules, source))
+	var outcomes []ciOutcome
+	for name, job := range pipeline.Jobs {
+		if !runs(r.t, job.Rules, source) {
+			continue
+		}
+		machine := r.t.TempDir()
+		project := filepath.Join(machine, "builds", "caches")
+		r.checkout(project, commit)
+		env := map[string]string{
+			"PATH":               r.path,
+			"HOME":               filepath.Join(machine, "home"),
+			"CI":                 "true",
+			"GITLAB_CI":          "true",
+			"CI_COMMIT_SHA":      commit,
+			"CI_DEFAULT_BRANCH":  "main",
+			"CI_PIPELINE_SOURCE": source,
+			"CI_PROJECT_DIR":     project,
+			"CI_REPOSITORY_URL":  r.origin,
+			"GITLAB_USER_EMAIL":  "developer@example.com",
+			"GITLAB_USER_NAME":   "A developer",
+		}
+		if source == "push" {
+			env["CI_COMMIT_BRANCH"] = "main"
+			if r.seed != "" {
+				env["DRAGONFLY_PASSWORD_SEED"] = r.seed // a protected variable
+			}
+		}
+		maps.Copy(env, pipeline.Variables)
+
+		script := slices.Clone(pipeline.Default.BeforeScript)
+		for _, command := range job.Script {
+			if leftOut == "" || !strings.Contains(command, leftOut) {
+				script = append(script, command)
+			}
+		}
+		outcome := r.step(name, project, env, strings.Join(script, "\n"))
+		outcome.tolerated = job.AllowFailure
+		outcomes = append(outcomes, outcome)
+		r.noteSecrets(project)
+	}
+	return outcomes
+}
+
+// The tests run every command, and what is none is as it has to be.
+func TestGitLabPipeline(t *testing.T) {
+	pipeline := readPipeline(t)
+	require.Len(t, pipeline.Jobs, 3)
+	for source, want := range map[string][]string{
+		"merge_request_event": {"what a merge would change", "refuse what cannot be rendered"},
+		"push":                {"hydrate"},
+	} {
+		var got []string
+		for name, job := range pipeline.Jobs {
+			if runs(t, job.Rules, source) {
+				got = append(got, name)
+			}
+		}
+		assert.ElementsMatch(t, want, got)
+	}
+	assert.Equal(t, "rendered", pipeline.Jobs["hydrate"].ResourceGroup)
+	quiet(t, "../../examples/gitlab-ci/.gitlab-ci.yml")
+}
+
+// quiet refuses what would show the content of files or the environment, wherever it stands.
+func quiet(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.NotRegexp(t, `set -\w*x|xtrace|\bprintenv\b|\bcat\b|--debug|CI_DEBUG_TRACE`, string(text))
+	assert.Regexp(t, `git show --stat `, string(text))
+	assert.NotRegexp(t, `git (diff|log|show)( [^-]|$)`, string(text))
+}

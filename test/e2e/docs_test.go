@@ -1,0 +1,40 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var pythonBlock = regexp.MustCompile("(?s)```python\n(.*?)```")
+
+// The Python of docs/passwords.md gives the passwords that kustomize build gives.
+func TestDocumentedDerivation(t *testing.T) {
+	text, err := os.ReadFile("../../docs/passwords.md")
+	require.NoError(t, err)
+	block := pythonBlock.FindSubmatch(text)
+	require.NotNil(t, block)
+	dir := write(t, map[string]string{"derive.py": string(block[1])})
+
+	prod := parse(t, build(t, "../../examples/overlays/prod", seed))
+	for _, rotation := range []string{"", "2"} {
+		want := strings.TrimSpace(succeeds(t, dir, []string{seed}, "python3", "derive.py", "shop", "prod-sessions", rotation))
+		if rotation != "" {
+			folder := write(t, tree(t, "../../examples/overlays"))
+			claim := filepath.Join(folder, "base", "claim.yaml")
+			text, err := os.ReadFile(claim)
+			require.NoError(t, err)
+			rotated := strings.Replace(string(text), "metadata:\n", "metadata:\n  annotations: {database.bizmatters.io/password-rotation: \""+rotation+"\"}\n", 1)
+			require.NoError(t, os.WriteFile(claim, []byte(rotated), 0o600))
+			prod = parse(t, build(t, filepath.Join(folder, "prod"), seed))
+		}
+		assert.True(t, want == prod.secret(t, "prod-sessions-conn")["password"], "the documented derivation must give the password of rotation %q", rotation)
+	}
+}

@@ -1,0 +1,174 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/examples"
+	"github.com/bizmatters/dragonfly-generator/internal/sametext"
+)
+
+// build is kustomize build with functions by exec.
+func build(t *testing.T, dir string, env ...string) string {
+	t.Helper()
+	return succeeds(t, dir, env, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
+}
+
+// Each example gives what its expected.yaml says, as it lies there with functions by exec, and with
+// functions in a container, without --enable-exec and with the seed by -e.
+func TestKustomizeExamples(t *testing.T) {
+	buildImage(t)
+	inContainer := map[string]string{}
+	for name, text := range tree(t, "../../examples") {
+		inContainer[name] = byExec.ReplaceAllString(text, "${1}container:\n${1}  image: "+image+"\n")
+	}
+	containers := write(t, inContainer)
+
+	folders := examples.Kustomizations("../../examples")
+	require.NotEmpty(t, folders)
+	for _, dir := range folders {
+		t.Run(dir, func(t *testing.T) {
+			folder := filepath.Join("../..", "examples", dir)
+			want, err := os.ReadFile(filepath.Join(folder, "expected.yaml"))
+			require.NoError(t, err)
+			sametext.Assert(t, string(want), build(t, folder, seed), "by exec")
+			sametext.Assert(t, string(want), buildContainer(t, filepath.Join(containers, dir)), "in a container")
+		})
+	}
+}
+
+var byExec = regexp.MustCompile(`(?m)^( *)exec:\n +path: dragonfly-generator\n`)
+
+// buildContainer is kustomize build with functions in containers.
+func buildContainer(t *testing.T, dir string) string {
+	t.Helper()
+	return succeeds(t, dir, []string{seed}, "kustomize", "build", "--enable-alpha-plugins", "-e", "DRAGONFLY_PASSWORD_SEED", ".")
+}
+
+func TestKustomizeOverlays(t *testing.T) {
+	text := build(t, "../../examples/overlays/prod", seed)
+	dev := parse(t, build(t, "../../examples/overlays/dev", seed))
+	prod := parse(t, text)
+
+	assert.Equal(t, "dev-sessions.shop-dev.svc.cluster.local", dev.secret(t, "dev-sessions-conn")["endpoint"])
+	assert.Equal(t, "prod-sessions.shop.svc.cluster.local", prod.secret(t, "prod-sessions-conn")["endpoint"])
+	assert.True(t, dev.secret(t, "dev-sessions-password")["password"] != prod.secret(t, "prod-sessions-password")["password"],
+		"each overlay must have its own password")
+	assert.True(t, dev.secret(t, "dev-sessions-password")["password"] == dev.secret(t, "dev-sessions-conn")["password"],
+		"both Secrets must hold the same password")
+	assert.True(t, strings.Contains(text, "- secretRef:\n            name: prod-sessions-conn\n"), "the application's reference must follow the prefix")
+}
+
+const claim = `apiVersion: database.bizmatters.io/v1alpha1
+kind: DragonflyInstance
+metadata:
+  name: my-cache
+  namespace: my-namespace
+spec:
+  size: small
+`
+
+const function = `apiVersion: database.bizmatters.io/v1alpha1
+kind: DragonflyGenerator
+metadata:
+  name: dragonfly-generator
+  annotations:
+    config.kubernetes.io/function: |
+      exec:
+        path: dragonfly-generator
+`
+
+// cat is another function that runs before ours: after it every item carries a made-up path.
+const cat = `apiVersion: example.com/v1
+kind: Cat
+metadata:
+  name: cat
+  annotations:
+    config.kubernetes.io/function: |
+      exec:
+        path: cat
+`
+
+func TestKustomizeNeverMakesUpAPassword(t *testing.T) {
+	for name, transformers := range map[string]string{
+		"alone":                  "[function.yaml]",
+		"after another function": "[cat.yaml, function.yaml]",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := write(t, map[string]string{
+				"kustomization.yaml": "resources: [claim.yaml]\ntransformers: " + transformers + "\n",
+				"claim.yaml":         claim,
+				"function.yaml":      function,
+				"cat.yaml":           cat,
+			})
+			r := command(t, dir, nil, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
+			assert.True(t, r.failed)
+			assert.Empty(t, r.stdout)
+			assert.Contains(t, r.stderr, "DRAGONFLY_PASSWORD_SEED")
+
+			first := build(t, dir, seed)
+			assert.True(t, first == build(t, dir, seed), "two builds must give the same bytes")
+		})
+	}
+}
+
+func TestKustomizeBringYourOwnPassword(t *testing.T) {
+	dir := write(t, map[string]string{
+		"kustomization.yaml": `
+namespace: shop
+namePrefix: eu-
+resources: [claim.yaml]
+secretGenerator:
+- name: my-cache-password
+  literals: [password=brought along]
+  options: {disableNameSuffixHash: true}
+transformers: [function.yaml]
+`,
+		"claim.yaml":    claim,
+		"function.yaml": function,
+	})
+	objects := parse(t, build(t, dir))
+	assert.Equal(t, "brought along", objects.secret(t, "eu-my-cache-conn")["password"])
+	assert.Equal(t, "eu-my-cache.shop.svc.cluster.local", objects.secret(t, "eu-my-cache-conn")["endpoint"])
+	assert.NotContains(t, objects, "DragonflyInstance eu-my-cache", "the claim must stay away from the cluster")
+}
+
+// Kustomize shows stderr, which must name the claim and the field.
+func TestKustomizeShowsWhatIsWrong(t *testing.T) {
+	dir := write(t, map[string]string{
+		"kustomization.yaml": "resources: [claim.yaml]\ntransformers: [function.yaml]\n",
+		"claim.yaml":         claim + "  sise: small\n",
+		"function.yaml":      function,
+	})
+	r := command(t, dir, []string{seed}, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
+	assert.True(t, r.failed)
+	assert.Contains(t, r.stderr, `error: DragonflyInstance my-namespace/my-cache: spec.sise: unknown field; did you mean "size"?`)
+}
+
+// The seed can lie among the resources, decrypted by KSOPS for example. It never reaches the cluster.
+func TestKustomizeSeedInASecret(t *testing.T) {
+	const text = "a seed that lies among the resources"
+	configured := strings.Replace(function, "metadata:", "spec:\n  password:\n    seedSecretRef: {namespace: platform, name: dragonfly-seed, key: seed}\nmetadata:", 1)
+	dir := write(t, map[string]string{
+		"kustomization.yaml": "namespace: shop\nnamePrefix: eu-\nresources: [claim.yaml, seed.yaml]\ntransformers: [function.yaml]\n",
+		"claim.yaml":         claim,
+		"function.yaml":      configured,
+		"seed.yaml":          "apiVersion: v1\nkind: Secret\nmetadata:\n  name: dragonfly-seed\n  namespace: platform\nstringData:\n  seed: " + text + "\n",
+	})
+	objects := parse(t, build(t, dir))
+	assert.NotContains(t, objects, "Secret eu-dragonfly-seed")
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "function.yaml"), []byte(function), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte("namespace: shop\nnamePrefix: eu-\nresources: [claim.yaml]\ntransformers: [function.yaml]\n"), 0o600))
+	fromEnvironment := parse(t, build(t, dir, "DRAGONFLY_PASSWORD_SEED="+text))
+	assert.True(t, objects.secret(t, "eu-my-cache-conn")["password"] == fromEnvironment.secret(t, "eu-my-cache-conn")["password"],
+		"the same seed must give the same password, wherever it lies")
+}

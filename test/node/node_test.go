@@ -1,0 +1,343 @@
+//go:build node
+
+// Package node runs the pods of password source InCluster on a real node: kubelet, containerd and runc, which
+// cluster.sh starts. The init container is this program. Dragonfly's image cannot be pulled where this runs;
+// in its place is the stand-in of the folder standin. `make node-test` builds what it needs and runs it.
+//
+// Tests that hold up traffic of the whole node, or restart it, run one after the other; the others run at the
+// same time after them, each in a namespace of its own that enforces Pod Security `restricted`.
+package node
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+)
+
+func TestMain(m *testing.M) {
+	if err := furnish(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// furnish gives the cluster the two images, of the programs in the folder bin, and the storage class local-path.
+func furnish() error {
+	if os.Getenv("KUBECONFIG") == "" {
+		return errors.New("KUBECONFIG names no cluster; run `make node-test`")
+	}
+	for _, image := range []struct{ name, program, user string }{
+		{"localhost/dragonfly-generator:test", "dragonfly-generator", "65534:65534"}, // as the Dockerfile has it
+		{"localhost/dragonfly-standin:test", "dragonfly-standin", "0"},
+	} {
+		if err := loadImage(image.name, image.program, image.user); err != nil {
+			return err
+		}
+	}
+	_, err := kubectl("apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: local-path}\nprovisioner: kubernetes.io/no-provisioner\nvolumeBindingMode: WaitForFirstConsumer\n",
+		"apply", "-f", "-")
+	return err
+}
+
+// loadImage makes an image of a program and nothing else, and gives it to the node.
+func loadImage(name, program, user string) error {
+	root, err := os.MkdirTemp("", "dragonfly-generator-image-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(root)
+	text, err := os.ReadFile(filepath.Join("..", "..", "bin", program))
+	if err != nil {
+		return fmt.Errorf("%w; run `make node-test`", err)
+	}
+	// A layer has the permissions of its folder.
+	if err := errors.Join(os.Chmod(root, 0o755), os.WriteFile(filepath.Join(root, program), text, 0o755)); err != nil {
+		return err
+	}
+	out, err := exec.Command("./cluster.sh", "image", name, root, fmt.Sprintf(`{"User": %q, "Entrypoint": ["/%s"]}`, user, program)).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("image %s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
+// kubectl runs kubectl with stdin and returns its stdout.
+func kubectl(stdin string, args ...string) (string, error) {
+	cmd := exec.Command("kubectl", args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	return stdout.String(), nil
+}
+
+// inside runs a command in the node's namespaces, and returns what it prints.
+func inside(t *testing.T, command ...string) string {
+	t.Helper()
+	out, err := exec.Command("./cluster.sh", append([]string{"inside"}, command...)...).CombinedOutput()
+	require.NoError(t, err, "%s\n%s", strings.Join(command, " "), out)
+	return string(out)
+}
+
+// drop makes the node drop packets that match an iptables rule of the chain INPUT, until the returned function is
+// called or the test ends.
+func drop(t *testing.T, rule string) (restore func()) {
+	t.Helper()
+	arguments := append(append([]string{"INPUT"}, strings.Fields(rule)...), "-j", "DROP")
+	inside(t, append([]string{"iptables", "--wait", "--insert"}, arguments...)...)
+	dropping := true
+	restore = func() {
+		if dropping {
+			dropping = false
+			inside(t, append([]string{"iptables", "--wait", "--delete"}, arguments...)...)
+		}
+	}
+	t.Cleanup(restore)
+	return restore
+}
+
+// eventually waits for up to two minutes until check returns no error.
+func eventually(t *testing.T, check func() error) {
+	t.Helper()
+	var err error
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if err = check(); err == nil {
+			return
+		}
+	}
+	require.NoError(t, err, "after two minutes")
+}
+
+// An instance is my-cache in a namespace of its own.
+type instance struct {
+	t         *testing.T
+	namespace string
+}
+
+// newInstance makes a namespace that enforces Pod Security `restricted`, with a volume for my-cache: a folder of
+// the node, to which the kubelet applies fsGroup.
+func newInstance(t *testing.T, namespace string) instance {
+	t.Helper()
+	i := instance{t, namespace}
+	i.createNamespace()
+	i.createVolume("local: {path: " + i.folder() + "}")
+	return i
+}
+
+func (i instance) createNamespace() {
+	i.t.Helper()
+	i.apply("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: " + i.namespace + "\n  labels: {pod-security.kubernetes.io/enforce: restricted}\n")
+	i.t.Cleanup(func() {
+		if i.t.Failed() {
+			i.t.Log(i.evidence())
+		}
+	})
+}
+
+// folder is the folder of the volume, on the node.
+func (i instance) folder() string { return "/var/lib/volumes/" + i.namespace }
+
+func (i instance) createVolume(source string) {
+	i.t.Helper()
+	inside(i.t, "mkdir", "-p", i.folder())
+	i.apply(`
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: ` + i.namespace + `}
+spec:
+  storageClassName: local-path
+  capacity: {storage: 10Gi}
+  accessModes: [ReadWriteOnce]
+  claimRef: {namespace: ` + i.namespace + `, name: dragonfly-data-my-cache-0}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [node]}]}]}}
+  ` + source + "\n")
+}
+
+func (i instance) apply(manifests string) {
+	i.t.Helper()
+	_, err := kubectl(manifests, "apply", "-f", "-")
+	require.NoError(i.t, err)
+}
+
+func (i instance) kubectl(args ...string) string {
+	i.t.Helper()
+	out, err := kubectl("", append([]string{"-n", i.namespace}, args...)...)
+	require.NoError(i.t, err)
+	return out
+}
+
+// start applies the manifests and waits until the pod is Ready.
+func (i instance) start() corev1.Pod {
+	i.t.Helper()
+	i.apply(manifests(i.t, claim(i.namespace, ""), config))
+	return i.ready("")
+}
+
+// pod returns the pod of the instance.
+func (i instance) pod() (corev1.Pod, error) {
+	var pod corev1.Pod
+	out, err := kubectl("", "-n", i.namespace, "get", "pod", "my-cache-0", "-o", "json")
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &pod)
+	}
+	return pod, err
+}
+
+// ready waits until a pod that is not the one with that UID is Ready.
+func (i instance) ready(before string) corev1.Pod {
+	i.t.Helper()
+	var ready corev1.Pod
+	eventually(i.t, func() error {
+		pod, err := i.pod()
+		if err != nil {
+			return err
+		}
+		for _, condition := range pod.Status.Conditions {
+			if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue && string(pod.UID) != before && pod.DeletionTimestamp == nil {
+				ready = pod
+				return nil
+			}
+		}
+		return fmt.Errorf("pod %s/%s is not Ready", i.namespace, pod.Name)
+	})
+	return ready
+}
+
+// restart deletes the pod and waits until the next one is Ready.
+func (i instance) restart() corev1.Pod {
+	i.t.Helper()
+	before, err := i.pod()
+	require.NoError(i.t, err)
+	i.kubectl("delete", "pod", "my-cache-0", "--wait=false")
+	return i.ready(string(before.UID))
+}
+
+// log returns what the init container of the present pod has printed.
+func (i instance) log() (string, error) {
+	return kubectl("", "-n", i.namespace, "logs", "my-cache-0", "-c", "password")
+}
+
+// logs waits until the init container has printed a text, and returns all that it has.
+func (i instance) logs(text string) string {
+	i.t.Helper()
+	var log string
+	eventually(i.t, func() (err error) {
+		if log, err = i.log(); err == nil && !strings.Contains(log, text) {
+			err = fmt.Errorf("the init container has not said %q, but:\n%s", text, log)
+		}
+		return err
+	})
+	return log
+}
+
+// secret returns a key of a Secret, "" if it is not there.
+func (i instance) secret(name, key string) string {
+	i.t.Helper()
+	value, err := base64.StdEncoding.DecodeString(i.kubectl("get", "secret", name, "-o", "jsonpath={.data."+key+"}"))
+	require.NoError(i.t, err)
+	return string(value)
+}
+
+// password returns the password of the connection Secret, which is what applications get. Both Secrets have the
+// same.
+func (i instance) password() string {
+	i.t.Helper()
+	password := i.secret("my-cache-conn", "password")
+	require.NotEmpty(i.t, password)
+	require.Equal(i.t, i.secret("my-cache-password", "password"), password)
+	return password
+}
+
+// ask does what an application does: it looks the endpoint of the connection Secret up in the cluster's DNS,
+// connects to the port, authenticates with the password, and sends commands. It returns the last reply, or the first that
+// is an error.
+func (i instance) ask(password string, commands ...string) string {
+	i.t.Helper()
+	endpoint, port := i.secret("my-cache-conn", "endpoint"), i.secret("my-cache-conn", "port")
+	ctx, cancel := context.WithTimeout(i.t.Context(), 10*time.Second)
+	defer cancel()
+	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(nodeIP(), "53"))
+	}}
+	addresses, err := resolver.LookupHost(ctx, endpoint+".")
+	require.NoError(i.t, err)
+	return ask(i.t, net.JoinHostPort(addresses[0], port), password, commands...)
+}
+
+// nodeIP returns the address of the node, where the cluster's DNS is, too.
+func nodeIP() string { return os.Getenv("NODE_NET") + ".0.2" }
+
+// podNetwork returns the addresses of pods.
+func podNetwork() string { return os.Getenv("NODE_NET") + ".1.0/24" }
+
+// listens returns no error if a server accepts connections.
+func listens(address, port string) error {
+	connection, err := net.DialTimeout("tcp", net.JoinHostPort(address, port), time.Second)
+	if err == nil {
+		connection.Close()
+	}
+	return err
+}
+
+// ask is instance.ask for an address.
+func ask(t *testing.T, address, password string, commands ...string) string {
+	t.Helper()
+	connection, err := net.DialTimeout("tcp", address, 10*time.Second)
+	require.NoError(t, err)
+	defer connection.Close()
+	require.NoError(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
+	replies := bufio.NewReader(connection)
+	var reply string
+	for _, command := range append([]string{"AUTH " + password}, commands...) {
+		_, err := fmt.Fprintf(connection, "%s\r\n", command)
+		require.NoError(t, err)
+		if command == "SHUTDOWN" {
+			return "" // closes the connection
+		}
+		if reply, err = replies.ReadString('\n'); err == nil && strings.HasPrefix(reply, "$") && reply != "$-1\r\n" {
+			reply, err = replies.ReadString('\n')
+		}
+		require.NoError(t, err)
+		reply = strings.TrimSpace(reply)
+		if strings.HasPrefix(reply, "-") {
+			return reply
+		}
+	}
+	return reply
+}
+
+// evidence is what a failed test leaves to read.
+func (i instance) evidence() string {
+	var text strings.Builder
+	for _, args := range [][]string{
+		{"get", "all,pvc", "-o", "wide"}, {"describe", "pod"}, {"get", "events", "--sort-by=.lastTimestamp"},
+		{"logs", "my-cache-0", "--all-containers", "--prefix"},
+	} {
+		out, err := kubectl("", append([]string{"-n", i.namespace}, args...)...)
+		fmt.Fprintf(&text, "kubectl %s: %v\n%s\n", strings.Join(args, " "), err, out)
+	}
+	return text.String()
+}
+
+func reboot(t *testing.T) {
+	t.Helper()
+	out, err := exec.Command("./cluster.sh", "reboot").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}

@@ -1,0 +1,16 @@
+// Command pause holds the namespaces of a pod: the sandbox image of the cluster that cluster.sh starts.
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	// Ignored, the kernel reaps orphans by itself in a pod that shares its PID namespace.
+	signal.Ignore(syscall.SIGCHLD)
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGINT, syscall.SIGTERM)
+	<-end
+}

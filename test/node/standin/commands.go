@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A client is one connection that speaks RESP.
+type client struct {
+	server        *server
+	authenticated bool
+	gone          bool // QUIT, SHUTDOWN
+}
+
+// answer runs a command, whose name is in upper case, and returns the reply in RESP 2.
+func (c *client) answer(name string, args []string) []byte {
+	s := c.server
+	if name == "AUTH" {
+		return c.auth(args)
+	}
+	if s.settings.value("requirepass") != "" && !c.authenticated && name != "QUIT" {
+		return []byte("-NOAUTH Authentication required.\r\n")
+	}
+	switch {
+	case name == "PING" && len(args) == 0:
+		return []byte("+PONG\r\n")
+	case name == "PING" && len(args) == 1:
+		return bulk(args[0])
+	case name == "QUIT":
+		c.gone = true
+		return []byte("+OK\r\n")
+	case name == "SET" && len(args) == 2:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.keys[args[0]] = args[1]
+		return []byte("+OK\r\n")
+	case name == "GET" && len(args) == 1:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if value, ok := s.keys[args[0]]; ok {
+			return bulk(value)
+		}
+		return []byte("$-1\r\n")
+	case name == "DBSIZE" && len(args) == 0:
+		return fmt.Appendf(nil, ":%d\r\n", s.size())
+	case name == "INFO" && len(args) <= 1:
+		return c.info(args)
+	case name == "CONFIG" && len(args) > 0:
+		return c.config(strings.ToUpper(args[0]), args[1:])
+	case name == "SAVE" && len(args) == 0:
+		if err := s.save(); err != nil {
+			return failure("ERR " + err.Error())
+		}
+		return []byte("+OK\r\n")
+	case name == "SHUTDOWN" && len(args) <= 1:
+		s.discard.Store(len(args) == 1 && strings.EqualFold(args[0], "NOSAVE"))
+		c.gone = true
+		s.shutdown()
+		return nil
+	}
+	return failure(fmt.Sprintf("ERR unknown command `%s` or wrong number of arguments; this is a stand-in for Dragonfly", name))
+}
+
+func (c *client) auth(args []string) []byte {
+	if len(args) == 0 || len(args) > 2 {
+		return failure("ERR wrong number of arguments for 'auth' command")
+	}
+	password := c.server.settings.value("requirepass")
+	if password == "" && len(args) == 1 {
+		return failure("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?")
+	}
+	if user := args[0]; len(args) == 2 && user != "default" || password != "" && args[len(args)-1] != password {
+		return failure("WRONGPASS invalid username-password pair or user is disabled.")
+	}
+	c.authenticated = true
+	return []byte("+OK\r\n")
+}
+
+func (c *client) info(sections []string) []byte {
+	s := c.server
+	s.mu.Lock()
+	used := 0
+	for key, value := range s.keys {
+		used += len(key) + len(value)
+	}
+	s.mu.Unlock()
+	info := map[string]string{
+		"server":      "# Server\r\nserver:stand-in for Dragonfly\r\n",
+		"memory":      fmt.Sprintf("# Memory\r\nused_memory:%d\r\nmaxmemory:%s\r\n", used, s.settings.value("maxmemory")),
+		"replication": "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n",
+		"keyspace":    fmt.Sprintf("# Keyspace\r\ndb0:keys=%d,expires=0,avg_ttl=-1\r\n", s.size()),
+	}
+	if len(sections) == 0 {
+		return bulk(info["server"] + "\r\n" + info["memory"] + "\r\n" + info["replication"] + "\r\n" + info["keyspace"])
+	}
+	return bulk(info[strings.ToLower(sections[0])])
+}
+
+func (c *client) config(subcommand string, args []string) []byte {
+	settings := c.server.settings
+	switch {
+	case subcommand == "GET" && len(args) == 1:
+		var found []string
+		for name := range flags {
+			if matches, err := path.Match(args[0], name); err == nil && matches {
+				found = append(found, name)
+			}
+		}
+		slices.Sort(found)
+		reply := fmt.Appendf(nil, "*%d\r\n", 2*len(found))
+		for _, name := range found {
+			reply = append(append(reply, bulk(name)...), bulk(settings.value(name))...)
+		}
+		return reply
+	case subcommand == "SET" && len(args) == 2:
+		if err := settings.set(args[0], args[1]); err != nil {
+			return failure(err.Error())
+		}
+		return []byte("+OK\r\n")
+	}
+	return failure("ERR unknown subcommand or wrong number of arguments for CONFIG")
+}
+
+func bulk(value string) []byte { return fmt.Appendf(nil, "$%d\r\n%s\r\n", len(value), value) }
+
+// failure makes an error reply. A reply is one line.
+func failure(message string) []byte {
+	return []byte("-" + strings.NewReplacer("\r", " ", "\n", " ").Replace(message) + "\r\n")
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/robfig/cron/v3"
+)
+
+// A kind is what values a flag takes.
+type kind int
+
+const (
+	text kind = iota
+	boolean
+	number
+)
+
+// flags are those of Dragonfly's that the stand-in knows, with their default. Only maxmemory and
+// requirepass can be set while it runs.
+var flags = map[string]struct {
+	kind  kind
+	value string
+}{
+	"bind":             {text, ""},
+	"cache_mode":       {boolean, "false"},
+	"dbfilename":       {text, "dump"},
+	"dir":              {text, ""},
+	"logtostderr":      {boolean, "false"},
+	"maxmemory":        {number, "0"}, // bytes
+	"port":             {number, "6379"},
+	"proactor_threads": {number, "0"},
+	"requirepass":      {text, ""},
+	"snapshot_cron":    {text, ""},
+	"version_check":    {boolean, "true"},
+}
+
+// minimumPerThread is the maxmemory in bytes below which Dragonfly does not start, for each thread.
+const minimumPerThread = 256 << 20
+
+var errUnknownVariable = errors.New("unknown DFLY_ variable")
+
+// settings are the values of the flags.
+type settings struct {
+	mu     sync.Mutex
+	values map[string]string
+}
+
+// parse reads the command line and the DFLY_ variables. The command line, with the files that it names,
+// wins over the variables.
+func parse(args, environ []string) (*settings, error) {
+	given, err := commandLine(args)
+	if err != nil {
+		return nil, err
+	}
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		name, ours := strings.CutPrefix(name, "DFLY_")
+		if !ours {
+			continue
+		}
+		if _, known := flags[name]; !known {
+			return nil, fmt.Errorf("%w DFLY_%s", errUnknownVariable, name)
+		}
+		if err := valid(name, value); err != nil {
+			return nil, err
+		}
+		if _, twice := given[name]; !twice {
+			given[name] = value
+		}
+	}
+	s := &settings{values: map[string]string{}}
+	for name, flag := range flags {
+		s.values[name] = flag.value
+		if value, ok := given[name]; ok {
+			s.values[name] = value
+		}
+	}
+	memory, _ := strconv.ParseInt(s.values["maxmemory"], 10, 64)
+	threads, _ := strconv.ParseInt(s.values["proactor_threads"], 10, 64)
+	if memory != 0 && memory < threads*minimumPerThread {
+		return nil, fmt.Errorf("%d threads need a maxmemory of %d bytes, but it is %d", threads, threads*minimumPerThread, memory)
+	}
+	return s, nil
+}
+
+// commandLine reads arguments in the ways that absl knows: --name=value, --name value, for a boolean --name
+// and --noname, and --flagfile=path, whose lines stand in its place. The last one wins.
+func commandLine(args []string) (map[string]string, error) {
+	given := map[string]string{}
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		name, dashed := strings.CutPrefix(arg, "-")
+		if !dashed {
+			return nil, fmt.Errorf("unexpected argument %d characters long", len(arg))
+		}
+		name, value, assigned := strings.Cut(strings.TrimPrefix(name, "-"), "=")
+		if negated, isNo := strings.CutPrefix(name, "no"); isNo && !assigned && flags[negated].kind == boolean {
+			name, value, assigned = negated, "false", true
+		}
+		flag, known := flags[name]
+		if !known && name != "flagfile" {
+			return nil, fmt.Errorf("ERROR: Unknown command line flag '%s'", name)
+		}
+		switch {
+		case assigned:
+		case flag.kind == boolean:
+			value = "true"
+		case len(args) == 0:
+			return nil, fmt.Errorf("ERROR: Missing the value for the flag '%s'", name)
+		default:
+			value, args = args[0], args[1:]
+		}
+		if name == "flagfile" {
+			lines, err := flagfile(value)
+			if err != nil {
+				return nil, err
+			}
+			args = append(lines, args...)
+			continue
+		}
+		if err := valid(name, value); err != nil {
+			return nil, err
+		}
+		given[name] = value
+	}
+	return given, nil
+}
+
+// flagfile reads arguments from a file, one a line. Empty lines and those that begin with # are comments.
+func flagfile(path string) ([]string, error) {
+	data, err := os.ReadFile(path) //nolint:gosec // that is what the flag is for
+	if err != nil {
+		return nil, fmt.Errorf("ERROR: Can't open flagfile %s", path)
+	}
+	var args []string
+	for i, line := range strings.Split(string(data), "\n") {
+		line = strings.TrimLeft(line, " \t")
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if !strings.HasPrefix(line, "-") {
+			return nil, fmt.Errorf("ERROR: Unexpected line %d in the flagfile %s", i+1, path)
+		}
+		args = append(args, line)
+	}
+	return args, nil
+}
+
+// valid checks a value without ever repeating it, as it may be a password.
+func valid(name, value string) error {
+	var err error
+	switch flags[name].kind {
+	case boolean:
+		_, err = strconv.ParseBool(value)
+	case number:
+		_, err = strconv.ParseUint(value, 10, 63)
+	}
+	if name == "snapshot_cron" && value != "" {
+		_, err = cron.ParseStandard(value)
+	}
+	if err != nil {
+		return fmt.Errorf("ERROR: Illegal value specified for flag '%s'", name)
+	}
+	return nil
+}
+
+func (s *settings) value(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.values[name]
+}
+
+func (s *settings) set(name, value string) error {
+	if name != "maxmemory" && name != "requirepass" {
+		return errors.New("ERR Unknown option or number of arguments for CONFIG SET")
+	}
+	if valid(name, value) != nil {
+		return errors.New("ERR Invalid argument for CONFIG SET")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values[name] = value
+	return nil
+}
+
+// snapshot returns the path of the snapshot's files without their endings, or "" if none is kept.
+func (s *settings) snapshot() string {
+	name := s.value("dbfilename")
+	if name == "" {
+		return ""
+	}
+	return filepath.Join(s.value("dir"), name)
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// A server holds the keys and answers clients.
+type server struct {
+	settings *settings
+	shutdown context.CancelFunc
+	discard  atomic.Bool // SHUTDOWN NOSAVE
+
+	mu   sync.Mutex
+	keys map[string]string
+}
+
+func (s *server) serve(listener net.Listener) {
+	for {
+		connection, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer connection.Close()
+			input := bufio.NewReader(connection)
+			if isHTTP(input) {
+				s.serveHTTP(input, connection)
+				return
+			}
+			s.serveRESP(input, connection)
+		}()
+	}
+}
+
+// isHTTP reports whether the first line is that of an HTTP request. GET alone does not tell: it is a
+// command, too, and commands may come as plain lines.
+func isHTTP(input *bufio.Reader) bool {
+	for n := 1; n <= 4096; n++ {
+		start, err := input.Peek(n)
+		if err != nil || start[0] == '*' {
+			return false
+		}
+		if start[n-1] == '\n' {
+			return bytes.Contains(start, []byte(" HTTP/1."))
+		}
+	}
+	return false
+}
+
+// serveHTTP answers one request, without a password.
+func (s *server) serveHTTP(input *bufio.Reader, output io.Writer) {
+	request, err := http.ReadRequest(input)
+	if err != nil {
+		return
+	}
+	response := http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Request: request, Header: http.Header{}, Close: true}
+	response.Header.Set("Content-Type", "text/plain")
+	body := "OK\n"
+	switch request.URL.Path {
+	case "/healthz":
+	case "/metrics":
+		body = fmt.Sprintf("# TYPE dragonfly_db_keys gauge\ndragonfly_db_keys{db=\"db0\"} %d\n"+
+			"# TYPE dragonfly_memory_max_bytes gauge\ndragonfly_memory_max_bytes %s\n", s.size(), s.settings.value("maxmemory"))
+	default:
+		response.StatusCode, body = http.StatusNotFound, ""
+	}
+	response.ContentLength = int64(len(body))
+	response.Body = io.NopCloser(strings.NewReader(body))
+	_ = response.Write(output)
+}
+
+// serveRESP answers commands until the client leaves.
+func (s *server) serveRESP(input *bufio.Reader, output io.Writer) {
+	client := client{server: s}
+	for {
+		command, err := readCommand(input)
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				fmt.Fprintf(output, "-ERR Protocol error\r\n")
+			}
+			return
+		}
+		if len(command) == 0 {
+			continue
+		}
+		reply := client.answer(strings.ToUpper(command[0]), command[1:])
+		if _, err := output.Write(reply); err != nil || client.gone {
+			return
+		}
+	}
+}
+
+// limit is how long a string, in bytes, or a command, in strings, may be.
+const limit = 1 << 20
+
+// readCommand reads an array of bulk strings, or a plain line.
+func readCommand(input *bufio.Reader) ([]string, error) {
+	line, err := readLine(input)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(line, "*") {
+		return strings.Fields(line), nil
+	}
+	count, err := length(line, '*')
+	if err != nil {
+		return nil, err
+	}
+	var command []string
+	for range count {
+		line, err := readLine(input)
+		if err != nil {
+			return nil, err
+		}
+		size, err := length(line, '$')
+		if err != nil {
+			return nil, err
+		}
+		data := make([]byte, size+len("\r\n"))
+		if _, err := io.ReadFull(input, data); err != nil {
+			return nil, err
+		}
+		command = append(command, string(data[:size]))
+	}
+	return command, nil
+}
+
+func readLine(input *bufio.Reader) (string, error) {
+	line, err := input.ReadSlice('\n')
+	return strings.TrimRight(string(line), "\r\n"), err
+}
+
+func length(line string, sigil byte) (int, error) {
+	if line == "" || line[0] != sigil {
+		return 0, fmt.Errorf("wanted %q", sigil)
+	}
+	n, err := strconv.Atoi(line[1:])
+	if err == nil && (n < 0 || n > limit) {
+		err = errors.New("too long")
+	}
+	return n, err
+}
+
+func (s *server) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.keys)
+}
+
+func (s *server) save() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return store(s.settings.snapshot(), s.keys)
+}

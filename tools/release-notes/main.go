@@ -1,0 +1,69 @@
+// Command release-notes prints what CHANGELOG.md says of a version, for the page of its release. It fails if that is
+// nothing, or if the version is not one that can be released.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/mod/semver"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "error: %s\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) != 1 {
+		return errors.New("one argument is needed: the version, such as v1.2.3")
+	}
+	changelog, err := os.ReadFile("CHANGELOG.md")
+	if err != nil {
+		return err
+	}
+	text, err := notes(string(changelog), args[0])
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Print(text)
+	return err
+}
+
+// notes returns the section of a version, without its heading.
+func notes(changelog, version string) (string, error) {
+	// A tag may be anything, and becomes part of commands and file names. No image's tag has a plus sign.
+	if semver.Canonical(version) != version || !semver.IsValid(version) {
+		return "", fmt.Errorf("%q is not a version; tag one such as v1.2.3 or v1.2.3-rc.1", version)
+	}
+	var text strings.Builder
+	found, inside := false, false
+	for line := range strings.Lines(changelog) {
+		heading, is := strings.CutPrefix(line, "## ")
+		if !is {
+			if inside {
+				text.WriteString(line)
+			}
+			continue
+		}
+		// The version may be followed by more, such as a date.
+		fields := strings.Fields(heading)
+		inside = len(fields) > 0 && fields[0] == version
+		if inside && found {
+			return "", fmt.Errorf("CHANGELOG.md has two sections %s; make them one", version)
+		}
+		found = found || inside
+	}
+	if !found {
+		return "", fmt.Errorf("CHANGELOG.md has no section %s; add one", version)
+	}
+	trimmed := strings.TrimSpace(text.String())
+	if trimmed == "" {
+		return "", fmt.Errorf("the section %s of CHANGELOG.md is empty; say what has changed", version)
+	}
+	return trimmed + "\n", nil
+}
