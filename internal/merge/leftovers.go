@@ -136,8 +136,9 @@ func hasNameOf(item *krm.Item, name instance.Name) bool {
 	return mayBeExtra(item) && item.Namespace == name.Namespace && strings.Contains(item.Name, name.Name)
 }
 
-// mayBeExtra reports whether an object can be an extra one of a configuration. What runs an instance and its Secrets
-// cannot: with another name they were renamed.
+// mayBeExtra reports whether an object can be an extra one of a configuration: it has our labels. What runs an
+// instance and its Secrets cannot: with another name they were renamed.
 func mayBeExtra(item *krm.Item) bool {
-	return !slices.Contains([]string{"StatefulSet", "Dragonfly", "Secret"}, item.Kind) || !isOurKind(item)
+	return item.Label(instance.ManagedByLabel) == instance.ManagedBy &&
+		(!slices.Contains([]string{"StatefulSet", "Dragonfly", "Secret"}, item.Kind) || !isOurKind(item))
 }
