@@ -101,7 +101,7 @@ conformance: build bin/kustomize bin/kube-score $(if $(filter $(PROGRAMS),$(ASSE
 .PHONY: node-test
 node-test: build $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/dragonfly-standin ./test/node/standin
-	NODE_PROGRAMS="$(PROGRAMS)" test/node/cluster.sh run go test -tags node -count=1 -timeout 30m -v $(if $(RUN),-run '$(RUN)') ./test/node
+	NODE_PROGRAMS="$(PROGRAMS)" test/node/cluster.sh run go test -tags node -count=1 -timeout 30m -parallel 8 -v $(if $(RUN),-run '$(RUN)') ./test/node
 
 .PHONY: generate
 generate: ## Write the schemas, the Krmfile and the reference from the Go types of the API (needs Go)
