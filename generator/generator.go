@@ -26,6 +26,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/kpt"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
+	"github.com/bizmatters/dragonfly-generator/internal/others"
 	"github.com/bizmatters/dragonfly-generator/internal/plan"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
@@ -121,10 +122,12 @@ func Expand(list *krm.List, o Options, env Environment, results *report.Results)
 		instances[i] = merge.Instance{Plan: p, Objects: objects}
 	}
 	specs.RefuseCollisions(plans.All, func(i int) []specs.Object { return instances[i].Objects }, results)
+	changes := merge.Decide(merge.Input{
+		List: list, Kept: o.Kept, Prune: o.Prune, Instances: instances, Owners: owners,
+	}, results)
+	others.Warn(list, plans.All, results)
 	return Expansion{
-		Changes: merge.Decide(merge.Input{
-			List: list, Kept: o.Kept, Prune: o.Prune, Instances: instances, Owners: owners,
-		}, results),
+		Changes:         changes,
 		Local:           localItems(list, platform),
 		RandomPasswords: plans.Random,
 	}

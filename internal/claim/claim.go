@@ -107,7 +107,7 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 	var items []*krm.Item
 	for _, item := range list.Items {
 		switch {
-		case isClaim(item):
+		case instance.IsClaim(item):
 			items = append(items, item)
 		case slices.ContainsFunc(item.Listed(), holdsClaim):
 			results.FieldErrorf(item, report.Field{Path: "items"}, "holds a claim, and claims in a List are not seen; write it as an object of its own")
@@ -116,7 +116,7 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 		}
 	}
 	own := list.FunctionConfig
-	if own == nil || !isClaim(own) {
+	if own == nil || !instance.IsClaim(own) {
 		return items
 	}
 	for _, item := range items {
@@ -132,7 +132,7 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 }
 
 // holdsClaim reports whether an item of a List is a claim, or nearly one.
-func holdsClaim(item *krm.Item) bool { return isClaim(item) || LikenessOf(item) == NearMiss }
+func holdsClaim(item *krm.Item) bool { return instance.IsClaim(item) || LikenessOf(item) == NearMiss }
 
 // sameClaim reports whether two claims ask for the same. It assumes so of those that cannot be read: they are
 // reported when they are validated.
@@ -146,11 +146,6 @@ func sameClaim(a, b *krm.Item) bool {
 	}
 	right, err := yamlnode.Plain(b.Node)
 	return err != nil || yamlnode.Equal(yamlnode.Get(left, "spec"), yamlnode.Get(right, "spec"))
-}
-
-// isClaim also takes one whose apiVersion lacks the version, so that it gets its error.
-func isClaim(item *krm.Item) bool {
-	return item.Kind == v1alpha1.ClaimKind && (item.Group == v1alpha1.Group || item.APIVersion == v1alpha1.Group)
 }
 
 // validate turns an item into a claim. It reports all its problems; ok says that there were none. The

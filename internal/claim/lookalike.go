@@ -6,6 +6,7 @@ import (
 	"github.com/agext/levenshtein"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
@@ -16,8 +17,8 @@ type Likeness int
 const (
 	// Unlike is anything else.
 	Unlike Likeness = iota
-	// NearMiss is a claim with a mistake in its apiVersion or kind. Passed by silently, its instance would be
-	// taken for one that nobody wants any more.
+	// NearMiss is a claim, or a configuration, with a mistake in its apiVersion or kind. Passed by silently, its
+	// instance would be taken for one that nobody wants any more.
 	NearMiss
 	// Lookalike is the claim of another group, or the composite resource behind a claim of Crossplane's.
 	Lookalike
@@ -31,7 +32,7 @@ func LikenessOf(item *krm.Item) Likeness {
 	group, _, hasVersion := strings.Cut(item.APIVersion, "/")
 	isGroupLost := !hasVersion && !strings.Contains(group, ".") // as in `v1alpha1`, or no apiVersion at all
 	switch {
-	case isClaim(item):
+	case instance.IsClaim(item), item.Kind == v1alpha1.ConfigKind && group == v1alpha1.Group:
 		return Unlike
 	case item.Kind == compositeKind && group == v1alpha1.Group:
 		return Lookalike
@@ -39,12 +40,22 @@ func LikenessOf(item *krm.Item) Likeness {
 		return Unlike
 	case item.Kind == "" && group == v1alpha1.Group:
 		return NearMiss
-	case isNear(item.Kind, v1alpha1.ClaimKind) && (isGroupLost || isNear(group, v1alpha1.Group)):
+	case kindMeant(item) != "" && (isGroupLost || isNear(group, v1alpha1.Group)):
 		return NearMiss
 	case strings.EqualFold(item.Kind, v1alpha1.ClaimKind):
 		return Lookalike
 	}
 	return Unlike
+}
+
+// kindMeant returns the kind of ours that an item's is near to, "" for none.
+func kindMeant(item *krm.Item) string {
+	for _, kind := range []string{v1alpha1.ClaimKind, v1alpha1.ConfigKind} {
+		if isNear(item.Kind, kind) {
+			return kind
+		}
+	}
+	return ""
 }
 
 // isNear reports whether a text is the name, give or take two letters and their case.
@@ -56,18 +67,28 @@ func isNear(text, name string) bool {
 	return levenshtein.Distance(strings.ToLower(text), strings.ToLower(name), nil) <= letters
 }
 
-// reportLikeness reports an item that comes close to a claim.
+// reportLikeness reports an item that comes close to a claim, or to a configuration.
 func reportLikeness(item *krm.Item, results *report.Results) {
 	switch LikenessOf(item) {
 	case NearMiss:
-		field := report.Field{Path: "kind", Current: item.Kind, Proposed: v1alpha1.ClaimKind}
-		if item.Kind == v1alpha1.ClaimKind {
-			field = report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion}
+		what, kind := "claim", kindMeant(item)
+		switch kind {
+		case v1alpha1.ConfigKind:
+			what = "configuration"
+		case "":
+			kind = v1alpha1.ClaimKind
 		}
-		if field.Current == "" {
-			field.Current = nil
+		field := report.Field{Path: "kind", Proposed: kind}
+		if item.Kind != "" {
+			field.Current = item.Kind
 		}
-		results.FieldErrorf(item, field, "looks like a claim; write kind %s of %s", v1alpha1.ClaimKind, v1alpha1.APIVersion)
+		if item.Kind == kind {
+			field = report.Field{Path: "apiVersion", Proposed: v1alpha1.APIVersion}
+			if item.APIVersion != "" {
+				field.Current = item.APIVersion
+			}
+		}
+		results.FieldErrorf(item, field, "looks like a %s; write kind %s of %s", what, kind, v1alpha1.APIVersion)
 	case Lookalike:
 		field := report.Field{Path: "apiVersion", Current: item.APIVersion}
 		if item.Kind == compositeKind {

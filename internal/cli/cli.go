@@ -33,7 +33,9 @@ type Streams struct {
 func System() Streams {
 	return Streams{
 		In: os.Stdin, Terminal: term.IsTerminal(int(os.Stdin.Fd())),
-		Out: stdout(), Err: os.Stderr,
+		// A stdout that is closed cannot be told from /dev/null: Go opens that in its place, for reading and writing,
+		// as Python and Node do for a caller who does not want the output.
+		Out: os.Stdout, Err: os.Stderr,
 		Env: generator.Environment{LookupEnv: os.LookupEnv, Random: rand.Reader},
 	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -203,7 +204,11 @@ func unknownCommand(root *cobra.Command, word string) error {
 		}
 		names = append(names, cmd.Name())
 	}
-	return fmt.Errorf("unknown command %q; %s", word, suggest(word, names, "see `dragonfly-generator help`"))
+	otherwise := "see `dragonfly-generator help`"
+	if _, err := os.Stat(word); err == nil {
+		otherwise = "to render what is there, write `dragonfly-generator render " + word + "`"
+	}
+	return fmt.Errorf("unknown command %q; %s", word, suggest(word, names, otherwise))
 }
 
 // flagError says in our words what is wrong with a flag.

@@ -188,7 +188,7 @@ func Default() Config {
 // wrong with it, also in profiles that nobody uses. A claim as functionConfig, or none at all, is the default
 // configuration.
 func Read(functionConfig *krm.Item, results *report.Results) Platform {
-	if functionConfig == nil || functionConfig.Group == v1alpha1.Group && functionConfig.Kind == v1alpha1.ClaimKind {
+	if functionConfig == nil || instance.IsClaim(functionConfig) {
 		return Platform{Config: Default()}
 	}
 	r := reader{Object: decode.Object{Item: functionConfig, Results: results}, path: "spec", Config: Default()}

@@ -31,6 +31,9 @@ func (o *Object) Decode(n *yaml.Node, path string, into any) {
 // DecodePatch does the same with a strategic merge patch for such a value: in it, $patch is a directive, and
 // a null takes something away.
 func (o *Object) DecodePatch(n *yaml.Node, path string, into any) {
+	homes := o.Homes
+	o.Homes = nil // a patch has fields of its own
+	defer func() { o.Homes = homes }()
 	decoder{Object: o, isPatch: true}.value(n, path, reflect.ValueOf(into).Elem())
 }
 

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -142,10 +141,11 @@ func RotationKey(rotation string) string {
 	return passwordKey + "-" + hex.EncodeToString(hash[:8])
 }
 
-var ofRotation = regexp.MustCompile(`^` + passwordKey + `-[0-9a-f]{16}$`)
-
 // IsRotationKey reports whether a key of the password Secret is the RotationKey of some rotation.
-func IsRotationKey(key string) bool { return ofRotation.MatchString(key) }
+func IsRotationKey(key string) bool {
+	hash, found := strings.CutPrefix(key, passwordKey+"-")
+	return found && len(hash) == 16 && strings.Trim(hash, "0123456789abcdef") == ""
+}
 
 // Fill fills {password} and {passwordEncoded} into the template of a key of the connection Secret. What it
 // returns is a secret.

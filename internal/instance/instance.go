@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/password"
 )
@@ -38,6 +39,11 @@ func ParseMark(mark string) Name {
 
 // String returns "namespace/name", which is also the mark on the objects made for it.
 func (n Name) String() string { return n.Namespace + "/" + n.Name }
+
+// IsClaim reports whether an item is a claim, of whatever version, or of none.
+func IsClaim(item *krm.Item) bool {
+	return item.Kind == v1alpha1.ClaimKind && (item.Group == v1alpha1.Group || item.APIVersion == v1alpha1.Group)
+}
 
 // Folder returns the name of the folder in which the instance's objects are kept, one a file.
 func (n Name) Folder() string { return n.Name + "." + n.Namespace }

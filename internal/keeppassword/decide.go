@@ -1,6 +1,7 @@
 package keeppassword
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -55,9 +56,9 @@ func (f facts) settled() (password.Password, bool) {
 	if err != nil {
 		return password.Password{}, false
 	}
-	rotation := f.request.Rotation
-	if rotation == "" {
-		rotation = f.record.Rotation
+	rotation := cmp.Or(f.request.Rotation, f.record.Rotation)
+	if f.request.Data != "" && rotation != f.record.Rotation {
+		return password.Password{}, false // it may have been asked for once before, and the copies may be of then
 	}
 	ok := string(f.password.data[handover.RotationKey(rotation)]) == p.Reveal() &&
 		f.endpoint() != "" && !f.renamed() && len(connectionData(f, p)) == 0

@@ -302,6 +302,14 @@ func TestSettled(t *testing.T) {
 		assert.False(t, ok, reason)
 	}
 	f := right()
+	f.request.Rotation, f.record.Rotation = "2", "3"
+	_, ok = f.settled()
+	assert.True(t, ok, "Without a volume, there is no record to compare with.")
+	f.request.Data = "/data"
+	_, ok = f.settled()
+	assert.False(t, ok, "The claim goes back to a rotation of before, and the copies may be of then.")
+
+	f = right()
 	f.request.Rotation = ""
 	_, ok = f.settled()
 	assert.True(t, ok, "The rotation was removed from the claim, and nothing changes.")

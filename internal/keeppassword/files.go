@@ -46,10 +46,11 @@ func (v volume) read(asked string) (record, error) {
 		case name == recordFile:
 			var r record
 			text, err := os.ReadFile(filepath.Join(v.folder, recordFile))
-			if err == nil && json.Unmarshal(text, &r) == nil {
+			if err != nil || json.Unmarshal(text, &r) != nil {
+				lived = true
+			} else if r.HadPassword {
 				return r, nil
 			}
-			lived = true
 		case strings.HasPrefix(name, "dump") && strings.HasSuffix(name, ".dfs"):
 			lived = true
 		}

@@ -8,6 +8,7 @@
 package keeppassword
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,11 +74,7 @@ func Run(ctx context.Context, request handover.Request, env Environment) error {
 	k.connection = readSecret(filepath.Join(k.Root, handover.ConnectionSecretPath))
 	if p, ok := k.settled(); ok {
 		fmt.Fprintf(k.Log, "both Secrets of %s have the password already\n", k.instance)
-		rotation := request.Rotation
-		if rotation == "" {
-			rotation = k.record.Rotation
-		}
-		return k.handOver(p, rotation)
+		return k.handOver(p, cmp.Or(request.Rotation, k.record.Rotation))
 	}
 	if k.isEmpty() && k.renamed() { // before it waits for Secrets that may have other names
 		return k.renamedError()

@@ -290,6 +290,7 @@ func TestFirstAndSecondStart(t *testing.T) {
 	p := c.pod(t, "my-cache-0")
 	p.request.Keys = map[string]string{"uri": "redis://:{passwordEncoded}@my-cache:6379/0"}
 	p.mount(t, c)
+	p.write(t, "/data/.dragonfly-generator-killed.tmp", "what a killed run has left")
 	require.NoError(t, p.start(t, c))
 
 	made := c.password(t)
@@ -653,6 +654,12 @@ func TestLostWithASnapshot(t *testing.T) {
 	}
 	c := newCluster(t)
 	p := c.pod(t, "my-cache-0")
+	p.write(t, "/data/.dragonfly-generator", `{"hadPassword":false}`)
+	p.write(t, "/data/dump-summary.dfs", "")
+	require.ErrorContains(t, p.start(t, c), "is lost", "Somebody has restored a snapshot meanwhile.")
+
+	c = newCluster(t)
+	p = c.pod(t, "my-cache-0")
 	p.write(t, "/data/lost+found", "")
 	p.write(t, "/data/notes.dfs", "")
 	require.NoError(t, p.start(t, c))

@@ -5,9 +5,14 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // leftovers decides on the objects with our mark that no claim asks for any more. They are removed where
@@ -44,6 +49,9 @@ func (m *merger) leftovers() {
 	if len(stayed) > 0 {
 		m.results.Warnf(nil, "there is no claim any more, which may be a mistake, so what was made from claims stays: %s; remove the files of these objects if they are to go", strings.Join(stayed, ", "))
 	}
+	if m.results.HasErrors() {
+		return // nothing is done, and a claim that cannot be read is not gone
+	}
 	for _, item := range m.List.Items { // in their order
 		if mark := item.Annotation(v1alpha1.GeneratedFrom); len(gone[mark]) > 0 && gone[mark][0] == item {
 			m.leftover(mark, gone[mark])
@@ -60,12 +68,48 @@ func (m *merger) leftover(mark string, items []*krm.Item) {
 		}
 		what = append(what, item.Kind+" "+item.Name)
 	}
+	hint := m.renamedTo(mark, items)
 	if !m.Prune {
-		m.results.Warnf(items[0], "its claim %s is gone, but it stays, with all that was made from it (%s); restore the claim, or remove the instance with --prune", mark, strings.Join(what, ", "))
+		m.results.Warnf(items[0], "its claim %s is gone, but it stays, with all that was made from it (%s); restore the claim, or remove the instance with --prune%s", mark, strings.Join(what, ", "), hint)
 		return
 	}
 	m.changes.Remove = append(m.changes.Remove, items...)
-	m.results.Warnf(items[0], "its claim %s is gone, so the instance is removed (%s); restore the claim if that is a mistake, before this is applied", mark, strings.Join(what, ", "))
+	m.results.Warnf(items[0], "its claim %s is gone, so the instance is removed (%s); restore the claim if that is a mistake, before this is applied%s", mark, strings.Join(what, ", "), hint)
+}
+
+// renamedTo returns, for a message, what follows if the claim was renamed or moved: if one that asks for the same
+// is new, and has its name or its namespace.
+func (m *merger) renamedTo(mark string, items []*krm.Item) string {
+	gone := instance.ParseMark(mark)
+	for _, item := range items {
+		var limits, volume *yaml.Node
+		template := ""
+		switch item.ID {
+		case gone.StatefulSetID():
+			template = specs.DataVolume
+			limits = yamlnode.Get(yamlnode.Named(yamlnode.Get(item.Node, "spec", "template", "spec", "containers"), specs.ContainerName), "resources", "limits")
+			volume = yamlnode.Get(yamlnode.Named(yamlnode.Get(item.Node, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec", "resources", "requests")
+		case gone.DragonflyID():
+			template = specs.OperatorVolume
+			limits = yamlnode.Get(item.Node, "spec", "resources", "limits")
+			volume = yamlnode.Get(item.Node, "spec", "snapshot", "persistentVolumeClaimSpec", "resources", "requests")
+		default:
+			continue
+		}
+		for _, p := range m.fresh {
+			isNear := p.Namespace == gone.Namespace || p.Name.Name == gone.Name
+			if isNear && is(yamlnode.Text(limits, "memory"), p.Size.Limits.Memory) && (volume == nil || is(yamlnode.Text(volume, "storage"), resource.MustParse(p.Instance.Storage()))) {
+				return fmt.Sprintf("; if it was renamed to %s: that is a new and empty instance, and the data stays on the volume %s-%s-0 of the namespace %s (see docs/scaling.md)", p.Name, template, gone.Name, gone.Namespace)
+			}
+		}
+	}
+	return ""
+}
+
+// is reports whether a text is that quantity.
+func is(text string, quantity resource.Quantity) bool {
+	parsed, err := resource.ParseQuantity(text)
+	return err == nil && parsed.Cmp(quantity) == 0
 }
 
 // refuseRenamed reports an object that was renamed in the same build after we had made it.
@@ -92,8 +136,9 @@ func hasNameOf(item *krm.Item, name instance.Name) bool {
 	return mayBeExtra(item) && item.Namespace == name.Namespace && strings.Contains(item.Name, name.Name)
 }
 
-// mayBeExtra reports whether an object can be an extra one of a configuration. What runs an instance and its Secrets
-// cannot: with another name they were renamed.
+// mayBeExtra reports whether an object can be an extra one of a configuration: it has our labels. What runs an
+// instance and its Secrets cannot: with another name they were renamed.
 func mayBeExtra(item *krm.Item) bool {
-	return !slices.Contains([]string{"StatefulSet", "Dragonfly", "Secret"}, item.Kind) || !isOurKind(item)
+	return item.Label(instance.ManagedByLabel) == instance.ManagedBy &&
+		(!slices.Contains([]string{"StatefulSet", "Dragonfly", "Secret"}, item.Kind) || !isOurKind(item))
 }

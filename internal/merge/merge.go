@@ -97,6 +97,7 @@ type merger struct {
 	changes  Changes
 	seen     map[*krm.Item]bool // objects that belong to a claim that is there
 	anchored map[*krm.Item]bool // reported already
+	fresh    []plan.Plan        // of instances of which there was nothing
 }
 
 // done is what happens to the objects of an instance, for people.
@@ -109,12 +110,14 @@ type done struct {
 func (m *merger) instance(inst Instance) {
 	m.checkPath(inst.Item)
 	var done done
+	isNew := true // aside from Secrets, which people bring along
 	for _, o := range inst.Objects {
 		what := o.Kind + " " + o.Name
 		items := m.List.Find(o.ID)
 		for _, item := range items {
 			m.seen[item] = true
 		}
+		isNew = isNew && (len(items) == 0 || o.Kind == "Secret")
 		if o.Kind != "Secret" { // those are looked at where the password is looked for
 			if found := m.List.Find(krm.ID{Group: o.Group, Kind: o.Kind, Name: o.Name}); len(found) > 0 {
 				plan.NoNamespace(found[0], inst.Name, m.results)
@@ -140,6 +143,9 @@ func (m *merger) instance(inst Instance) {
 				m.warn(items[0].Node, changed, inst.Plan, o)
 			}
 		}
+	}
+	if isNew && !inst.Failed {
+		m.fresh = append(m.fresh, inst.Plan)
 	}
 	m.tell(inst.Plan, done)
 }
@@ -251,11 +257,14 @@ func (m *merger) tell(p plan.Plan, d done) {
 	m.results.Infof(p.Item, "%s", strings.Join(all, "; "))
 	m.tellVolume(p)
 	m.tellPassword(p)
-	for _, field := range p.OwnSecrets {
+	for _, field := range p.OwnSecrets { // warned of where somebody reads it
 		m.results.FieldInfof(p.Item, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; applications read %s", p.Instance.ConnectionSecret())
 	}
 }
 
+// tellVolume warns of a volume that is too small for what may be in memory. A snapshot is written beside the one
+// before, and a tenth more leaves room for what the file system needs. A full volume is silent: the server goes on
+// answering and saves nothing any more.
 func (m *merger) tellVolume(p plan.Plan) {
 	if p.Config.Storage.Type != v1alpha1.OnVolume {
 		if p.HasStorageGB {
@@ -264,9 +273,14 @@ func (m *merger) tellVolume(p plan.Plan) {
 		}
 		return
 	}
-	if volume, two := p.Instance.StorageBytes(), 2*p.Size.MaxMemory(); volume < two {
-		m.results.FieldInfof(p.Item, report.Field{Path: "spec.storageGB", Current: p.StorageGB, Proposed: (two + 1<<30 - 1) >> 30},
-			"the volume is smaller than two full snapshots, and a snapshot is written beside the one before; a larger one is safer if the memory fills up")
+	volume, once := p.Instance.StorageBytes(), p.Size.MaxMemory()
+	enough := 2*once + once/5
+	field := report.Field{Path: "spec.storageGB", Current: p.StorageGB, Proposed: (enough + 1<<30 - 1) >> 30}
+	switch {
+	case volume < once:
+		m.results.FieldWarnf(p.Item, field, "not even one snapshot of a full memory fits on the volume, and what cannot be saved is lost at the next restart; use a larger volume")
+	case volume < enough:
+		m.results.FieldWarnf(p.Item, field, "the volume is too small for two snapshots of a full memory, and each is written beside the one before; use a larger volume, or keep the memory from filling up")
 	}
 }
 

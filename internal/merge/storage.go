@@ -29,6 +29,9 @@ func (m *merger) warnOfStorage(old *yaml.Node, p plan.Plan) bool {
 	if hadVolume == hasVolume && was == is {
 		return false
 	}
+	if hadNothing && yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "volumes"), specs.DataVolume) == nil {
+		return false // not what we make of a cache, so nobody knows where its data was
+	}
 	from, to := "a cache without storage", "a cache without storage"
 	switch {
 	case hadVolume:

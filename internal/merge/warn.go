@@ -2,7 +2,9 @@ package merge
 
 import (
 	"fmt"
+	"strings"
 
+	"golang.org/x/mod/semver"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
@@ -19,7 +21,7 @@ import (
 func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 	inst := p.Instance
 	var volume *yaml.Node
-	var grow string
+	var grow, image string
 	if o.Kind == "StatefulSet" || o.Kind == "Dragonfly" {
 		m.warnOfMemory(old, p)
 	}
@@ -29,6 +31,7 @@ func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 			return
 		}
 		volume = yamlnode.Get(yamlnode.Named(yamlnode.Get(old, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec")
+		image = yamlnode.Text(yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "containers"), specs.ContainerName), "image")
 		grow = fmt.Sprintf("grow the volume with `%s` where its storage class allows that, then `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again",
 			patchVolume(specs.DataVolume, inst), inst.StatefulSet(), inst.Namespace)
 		if changesImmutable(old, fresh) {
@@ -37,22 +40,55 @@ func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 		}
 	case "Dragonfly":
 		volume = yamlnode.Get(old, "spec", "snapshot", "persistentVolumeClaimSpec")
+		image = yamlnode.Text(old, "spec", "image")
 		grow = fmt.Sprintf("grow the volume of each pod with `%s` where its storage class allows that, apply, and then `kubectl delete statefulset %s -n %s --cascade=orphan`, which the operator makes again",
 			patchVolume(specs.OperatorVolume, inst), inst.StatefulSet(), inst.Namespace)
 	default:
 		return
 	}
+	m.warnOfImage(p, image)
 	if p.Config.Storage.Type != v1alpha1.OnVolume {
 		return
 	}
-	if was := yamlnode.Text(volume, "resources", "requests", "storage"); differ(was, inst.Storage()) {
-		m.results.FieldWarnf(p.Item, report.Field{Path: "spec.storageGB", Current: inst.StorageGB},
-			"Kubernetes refuses another volume size (%s before) on a live StatefulSet; %s; a volume cannot shrink", was, grow)
-	}
+	m.warnOfVolumeSize(p, yamlnode.Text(volume, "resources", "requests", "storage"), grow)
 	if was := yamlnode.Text(volume, "storageClassName"); volume != nil && was != p.Config.StorageClassName {
 		m.results.Warnf(p.Item, "Kubernetes refuses another storage class (%s before, %s now) on a live StatefulSet, and a volume cannot change its class; keep the class, or move the data to a new instance",
 			className(was), className(p.Config.StorageClassName))
 	}
+}
+
+// warnOfImage warns of an older Dragonfly than before.
+func (m *merger) warnOfImage(p plan.Plan, image string) {
+	if was, is := releaseOf(image), releaseOf(p.Config.Image); was != "" && is != "" && semver.Compare(was, is) > 0 {
+		m.results.Warnf(p.Item, "the image goes from %s back to %s, and an older Dragonfly exits on the snapshot of a newer one; if the newer one has run, keep it with spec.image of the configuration", was, is)
+	}
+}
+
+// warnOfVolumeSize warns of a claim template with another size than before.
+func (m *merger) warnOfVolumeSize(p plan.Plan, was, grow string) {
+	before, err := resource.ParseQuantity(was)
+	if err != nil {
+		return // there was no volume, or nobody knows how large it was
+	}
+	field := report.Field{Path: "spec.storageGB", Current: p.StorageGB}
+	switch before.Cmp(resource.MustParse(p.Instance.Storage())) {
+	case -1:
+		m.results.FieldWarnf(p.Item, field, "Kubernetes refuses another volume size (%s before) on a live StatefulSet; %s", was, grow)
+	case 1:
+		field.Proposed = (before.Value() + 1<<30 - 1) >> 30
+		m.results.FieldWarnf(p.Item, field, "Kubernetes refuses another volume size (%s before) on a live StatefulSet, and a volume cannot shrink; keep the size of before, or move the data to a new instance", was)
+	}
+}
+
+// releaseOf returns the release that an image's tag names, in the form v1.2.3, "" where it names none.
+func releaseOf(image string) string {
+	name, _, _ := strings.Cut(image, "@")                                // and a digest
+	_, tag, _ := strings.Cut(name[strings.LastIndex(name, "/")+1:], ":") // not the port of a registry
+	release := "v" + strings.TrimPrefix(tag, "v")
+	if !semver.IsValid(release) {
+		return ""
+	}
+	return strings.TrimSuffix(semver.Canonical(release), semver.Prerelease(release)) // which names a distribution
 }
 
 // patchVolume is the command that asks for a larger volume.
@@ -94,14 +130,4 @@ func className(name string) string {
 		return "the cluster's default"
 	}
 	return name
-}
-
-// differ says whether two quantities are not the same amount. What is no quantity differs from nothing.
-func differ(a, b string) bool {
-	left, err := resource.ParseQuantity(a)
-	if err != nil {
-		return false
-	}
-	right, err := resource.ParseQuantity(b)
-	return err == nil && left.Cmp(right) != 0
 }

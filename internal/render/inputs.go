@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
@@ -61,7 +63,7 @@ func (s *source) resources() []*krm.Item {
 }
 
 func (in *inputs) haveClaims() bool {
-	return slices.ContainsFunc(in.items(), isClaim)
+	return slices.ContainsFunc(in.items(), instance.IsClaim)
 }
 
 // reader finds and reads the inputs. It reports every problem and goes on.
@@ -82,7 +84,11 @@ func readInputs(o Options, stdin io.Reader, results *report.Results) *inputs {
 		r.byPath[realPath(o.Config)] = nil // is no input, wherever it lies
 		r.config = r.readConfig(o.Config)
 	}
-	for _, path := range o.Paths {
+	for i, path := range o.Paths {
+		if i > 0 && i == len(o.Paths)-1 && o.Folder == "" && isMissing(path) {
+			results.Errorf(nil, "%s is not there; to write the manifests into it, write -o %s", path, path)
+			continue
+		}
 		r.path(path, stdin)
 	}
 	if r.folder != nil {
@@ -98,6 +104,11 @@ func readInputs(o Options, stdin io.Reader, results *report.Results) *inputs {
 		r.chooseConfig()
 	}
 	return &r.inputs
+}
+
+func isMissing(path string) bool {
+	_, err := os.Stat(path)
+	return path != "-" && errors.Is(err, fs.ErrNotExist)
 }
 
 // path finds the files that a path on the command line means.

@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator"
-	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
@@ -121,17 +121,13 @@ func refuseClaimIn(item *krm.Item, n *yaml.Node, seen map[*yaml.Node]bool, resul
 		return
 	}
 	seen[n] = true
-	if n.Kind == yaml.MappingNode && yamlnode.Get(n, "metadata") != nil && isClaim(krm.NewItem(n)) {
+	if n.Kind == yaml.MappingNode && yamlnode.Get(n, "metadata") != nil && instance.IsClaim(krm.NewItem(n)) {
 		results.Errorf(item, "holds the claim %s, and nothing is made of it in there; write it as an object of its own", yamlnode.Text(n, "metadata", "name"))
 		return
 	}
 	for _, child := range n.Content {
 		refuseClaimIn(item, child, seen, results)
 	}
-}
-
-func isClaim(item *krm.Item) bool {
-	return item.Kind == v1alpha1.ClaimKind && item.Group == v1alpha1.Group
 }
 
 // isLocal reports whether a resource is for tools and not for the cluster.

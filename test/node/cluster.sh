@@ -2,7 +2,7 @@
 # A Kubernetes cluster with one real node on this machine, so that pods really start.
 #
 #   cluster.sh run COMMAND…                 start it, run the command with KUBECONFIG set, and stop it
-#   cluster.sh up                           start it and wait until the node is Ready
+#   cluster.sh up                           start it, instead of one that is up, and wait until the node is Ready
 #   cluster.sh down                         stop it and remove everything it made
 #   cluster.sh reboot                       kill everything on the node, empty its memory, start it again
 #   cluster.sh image NAME FOLDER [CONFIG]   load an image whose root is the folder; CONFIG is the OCI image
@@ -48,6 +48,7 @@ up() {
   [ "$(id -u)" = 0 ] || die "starting a node needs root"
   requirements
   down
+  ! ip link show "$link" >/dev/null 2>&1 || die "$NODE_NET belongs to another cluster; set NODE_NET to another network"
   mkdir -p "$NODE_DIR"/{certs,log,run,lib,etc/cni,pause}
   cd "$NODE_DIR"
   credentials
@@ -197,8 +198,8 @@ boot() {
   ip link add "$link" type veth peer name eth0 netns "$pid"
   ip address add "$machine/30" dev "$link"
   ip link set "$link" up
-  ip route replace "$pods" via "$node"
-  ip route replace "$services" via "$node"
+  ip route add "$pods" via "$node"
+  ip route add "$services" via "$node"
   wait_for 120 "kube-apiserver" kubectl get --raw /readyz
   wait_for 60 "the kubelet" inside curl -sf http://127.0.0.1:10248/healthz
 }
@@ -208,8 +209,8 @@ shutdown() {
   if pid=$(init_pid); then
     kill -KILL "$pid"
     for _ in $(seq 100); do [ -e "/proc/$pid" ] || break; sleep 0.1; done
+    ip link delete "$link" 2>/dev/null || true # or the kernel has, with the network namespace
   fi
-  ip link delete "$link" 2>/dev/null || true
 }
 
 # init_pid prints the PID of the node's init, as the machine sees it, if it is running.

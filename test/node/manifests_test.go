@@ -54,65 +54,65 @@ func manifests(t *testing.T, claim, config string) string {
 		args += `, "--rotation=` + rotation + `"`
 	}
 	return strings.NewReplacer(
-		"NAMESPACE", instance.Metadata.Namespace, "NAME", instance.Metadata.Name, "NOTE", note, "ARGS", args,
-		"KEEP-IMAGE", platform.Spec.Password.Image, "SERVER-IMAGE", platform.Spec.Image,
+		"{namespace}", instance.Metadata.Namespace, "{name}", instance.Metadata.Name, "{annotations}", note, "{args}", args,
+		"{keep-image}", platform.Spec.Password.Image, "{server-image}", platform.Spec.Image,
 	).Replace(asTheContractDescribes)
 }
 
 const asTheContractDescribes = `
 apiVersion: v1
 kind: Secret
-metadata: {name: NAME-password, namespace: NAMESPACE}
+metadata: {name: {name}-password, namespace: {namespace}}
 type: Opaque
 ---
 apiVersion: v1
 kind: Secret
-metadata: {name: NAME-conn, namespace: NAMESPACE}
+metadata: {name: {name}-conn, namespace: {namespace}}
 type: Opaque
-stringData: {endpoint: NAME.NAMESPACE.svc.cluster.local, port: "6379"}
+stringData: {endpoint: {name}.{namespace}.svc.cluster.local, port: "6379"}
 ---
 apiVersion: v1
 kind: ServiceAccount
-metadata: {name: NAME, namespace: NAMESPACE}
+metadata: {name: {name}, namespace: {namespace}}
 automountServiceAccountToken: false
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
-metadata: {name: NAME, namespace: NAMESPACE}
+metadata: {name: {name}, namespace: {namespace}}
 rules:
 - apiGroups: [""]
   resources: [secrets]
-  resourceNames: [NAME-password, NAME-conn]
+  resourceNames: [{name}-password, {name}-conn]
   verbs: [get, patch]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
-metadata: {name: NAME, namespace: NAMESPACE}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: NAME}
+metadata: {name: {name}, namespace: {namespace}}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {name}}
 subjects:
-- {kind: ServiceAccount, name: NAME, namespace: NAMESPACE}
+- {kind: ServiceAccount, name: {name}, namespace: {namespace}}
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: NAME, namespace: NAMESPACE}
+metadata: {name: {name}, namespace: {namespace}}
 spec:
-  selector: {app: NAME, app.kubernetes.io/name: dragonfly}
+  selector: {app: {name}, app.kubernetes.io/name: dragonfly}
   ports:
   - {name: dragonfly, port: 6379, targetPort: 6379}
 ---
 apiVersion: apps/v1
 kind: StatefulSet
-metadata: {name: NAME, namespace: NAMESPACE}
+metadata: {name: {name}, namespace: {namespace}}
 spec:
-  serviceName: NAME
+  serviceName: {name}
   replicas: 1
-  selector: {matchLabels: {app: NAME}}
+  selector: {matchLabels: {app: {name}}}
   template:
     metadata:
-      labels: {app: NAME, app.kubernetes.io/name: dragonfly}
-      annotations: NOTE
+      labels: {app: {name}, app.kubernetes.io/name: dragonfly}
+      annotations: {annotations}
     spec:
-      serviceAccountName: NAME
+      serviceAccountName: {name}
       automountServiceAccountToken: false
       enableServiceLinks: false
       nodeSelector: {workload-type: stateful}
@@ -125,9 +125,9 @@ spec:
         seccompProfile: {type: RuntimeDefault}
       initContainers:
       - name: password
-        image: KEEP-IMAGE
+        image: {keep-image}
         imagePullPolicy: Never
-        args: [ARGS]
+        args: [{args}]
         env:
         - {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
         - {name: POD_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
@@ -145,7 +145,7 @@ spec:
         - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
       containers:
       - name: dragonfly
-        image: SERVER-IMAGE
+        image: {server-image}
         imagePullPolicy: Never
         args: ["--dir=/data", "--dbfilename=dump", "--snapshot_cron=*/30 * * * *", "--maxmemory=751619276",
           "--proactor_threads=1", "--version_check=false", "--flagfile=/run/dragonfly/flags/flagfile"]
@@ -167,9 +167,9 @@ spec:
       - name: flags
         emptyDir: {medium: Memory}
       - name: password
-        secret: {secretName: NAME-password, optional: true}
+        secret: {secretName: {name}-password, optional: true}
       - name: connection
-        secret: {secretName: NAME-conn, optional: true}
+        secret: {secretName: {name}-conn, optional: true}
       - name: token
         projected:
           sources:

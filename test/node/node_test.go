@@ -14,6 +14,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -35,34 +36,44 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// furnish gives the cluster the two images and the storage class local-path.
+// furnish gives the cluster the two images, of the programs in the folder bin, and the storage class local-path.
 func furnish() error {
 	if os.Getenv("KUBECONFIG") == "" {
-		return fmt.Errorf("KUBECONFIG names no cluster; run `make node-test`")
+		return errors.New("KUBECONFIG names no cluster; run `make node-test`")
 	}
-	dir, err := os.MkdirTemp("", "dragonfly-generator-images-")
+	for _, image := range []struct{ name, program, user string }{
+		{"localhost/dragonfly-generator:test", "dragonfly-generator", "65534:65534"}, // as the Dockerfile has it
+		{"localhost/dragonfly-standin:test", "dragonfly-standin", "0"},
+	} {
+		if err := loadImage(image.name, image.program, image.user); err != nil {
+			return err
+		}
+	}
+	_, err := kubectl("apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: local-path}\nprovisioner: kubernetes.io/no-provisioner\nvolumeBindingMode: WaitForFirstConsumer\n",
+		"apply", "-f", "-")
+	return err
+}
+
+// loadImage makes an image of a program and nothing else, and gives it to the node.
+func loadImage(name, program, user string) error {
+	root, err := os.MkdirTemp("", "dragonfly-generator-image-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	for _, image := range []struct{ name, source, program, config string }{
-		// As the Dockerfile has it.
-		{"localhost/dragonfly-generator:test", "../..", "usr/local/bin/dragonfly-generator",
-			`{"User": "65534:65534", "Entrypoint": ["/usr/local/bin/dragonfly-generator"]}`},
-		{"localhost/dragonfly-standin:test", "./standin", "usr/local/bin/dragonfly", `{"Entrypoint": ["/usr/local/bin/dragonfly"]}`},
-	} {
-		root := filepath.Join(dir, filepath.Base(image.program))
-		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(root, image.program), image.source)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		for _, cmd := range []*exec.Cmd{build, exec.Command("./cluster.sh", "image", image.name, root, image.config)} {
-			if out, err := cmd.CombinedOutput(); err != nil {
-				return fmt.Errorf("%s: %w\n%s", cmd, err, out)
-			}
-		}
+	defer os.RemoveAll(root)
+	text, err := os.ReadFile(filepath.Join("..", "..", "bin", program))
+	if err != nil {
+		return fmt.Errorf("%w; run `make node-test`", err)
 	}
-	_, err = kubectl("apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: local-path}\nprovisioner: kubernetes.io/no-provisioner\nvolumeBindingMode: WaitForFirstConsumer\n",
-		"apply", "-f", "-")
-	return err
+	// A layer has the permissions of its folder.
+	if err := errors.Join(os.Chmod(root, 0o755), os.WriteFile(filepath.Join(root, program), text, 0o755)); err != nil {
+		return err
+	}
+	out, err := exec.Command("./cluster.sh", "image", name, root, fmt.Sprintf(`{"User": %q, "Entrypoint": ["/%s"]}`, user, program)).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("image %s: %w\n%s", name, err, out)
+	}
+	return nil
 }
 
 // kubectl runs kubectl with stdin and returns its stdout.
