@@ -1,4 +1,4 @@
-//go:build conformance
+//go:build conformance && linux
 
 package conformance
 
@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/examples"
 	"github.com/bizmatters/dragonfly-generator/internal/golden"
 )
 
@@ -133,7 +132,7 @@ func TestScalingPage(t *testing.T) {
 		}
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "dragonfly-generator.yaml"), []byte(text), 0o600))
 	}
-	env := append(os.Environ(), "KUBECONFIG="+kubeconfig, "DRAGONFLY_PASSWORD_SEED="+examples.Seed)
+	env := append(os.Environ(), "KUBECONFIG="+kubeconfig)
 	script := func(page string, blocks int) {
 		t.Helper()
 		found := shell.FindAllStringSubmatch(page, -1)
@@ -155,6 +154,7 @@ func TestScalingPage(t *testing.T) {
 	withBackend(false)
 	script(build+"```sh\nkubectl apply --server-side -f manifests.yaml\n```\n", 2)
 	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
+	podOf(t, ns, "my-cache").restart(t)
 	volume, before := get(t, ns, "pvc/dragonfly-data-my-cache-0", ".spec.volumeName"), secrets()
 
 	operator := exec.Command("bash", "-c", strings.ReplaceAll(operatorStandIn, "NAMESPACE", ns))
