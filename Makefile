@@ -124,8 +124,8 @@ e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to 
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m -v ./test/e2e
 
 .PHONY: conformance
-conformance: build bin/kustomize bin/kube-score $(if $(filter $(PROGRAMS),$(ASSETS)),$(CONTROL_PLANE)) $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Go; builds Kubernetes at first, some minutes; downloads a CRD)
-	PATH="$(CURDIR)/bin:$(ASSETS):$$PATH" KUBEBUILDER_ASSETS="$(ASSETS)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
+conformance: build bin/kustomize bin/kube-score bin/sops bin/argocd-diff $(if $(filter $(PROGRAMS),$(ASSETS)),$(CONTROL_PLANE)) $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Linux and Go; builds Kubernetes at first, some minutes; downloads a CRD)
+	PATH="$(CURDIR)/bin:$(ASSETS):$$PATH" KUBEBUILDER_ASSETS="$(ASSETS)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -timeout 30m -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
 
 .PHONY: node-test
 node-test: build $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
@@ -204,6 +204,10 @@ bin/kustomize: tools/kustomize/go.mod
 
 bin/kube-score: tools/kube-score/go.mod
 	@go build -C tools/kube-score -o $(CURDIR)/bin/kube-score github.com/zegl/kube-score/cmd/kube-score
+
+# Argo CD's module has most of Kubernetes in it.
+bin/argocd-diff: tools/argocd-diff/main.go tools/argocd-diff/go.mod
+	@CGO_ENABLED=0 go build -C tools/argocd-diff -o "$(CURDIR)/bin/argocd-diff" -ldflags '-s -w' .
 
 bin/sdk-noop: test/bench/sdk-noop/main.go go.mod
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sdk-noop ./test/bench/sdk-noop
