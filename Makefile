@@ -32,10 +32,15 @@ LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/internal/cli.versi
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Only manifests go to stdout. go build -v names each package that it compiles on stderr, so nobody looks at a silent
+# terminal.
 .PHONY: demo
-demo: build bin/kustomize ## Print the manifests of the example (needs Go)
-	@PATH="$(CURDIR)/bin:$$PATH" DRAGONFLY_PASSWORD_SEED="an example seed, not for production" \
-		bin/kustomize build --enable-alpha-plugins --enable-exec examples/agent-executor-cache
+demo: ## Print the manifests of the example (needs Go; compiles for some minutes at first)
+	@echo "compiling the function and a small program on kustomize's library; this takes some minutes the first time" >&2
+	@CGO_ENABLED=0 go build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/dragonfly-generator .
+	@CGO_ENABLED=0 go build -v -trimpath -ldflags '-s -w' -o bin/kustomize-build ./tools/kustomize-build
+	@echo "kustomize build --enable-alpha-plugins --enable-exec examples/agent-executor-cache" >&2
+	@PATH="$(CURDIR)/bin:$$PATH" bin/kustomize-build examples/agent-executor-cache
 
 # Without what takes long on purpose. vet is in lint.
 QUICK = $$(go list ./... | grep -Ev '/test/(bench|faults|hostile)$$')
