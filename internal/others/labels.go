@@ -49,7 +49,8 @@ func (w *warner) meet(name instance.Name) *meets {
 }
 
 func (w *warner) tellNeighbours() {
-	for _, p := range w.plans {
+	for i := range w.plans {
+		p := &w.plans[i]
 		m := w.meets[p.Instance.Name]
 		if m == nil {
 			continue

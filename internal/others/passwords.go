@@ -16,7 +16,7 @@ import (
 const upstream = "internal.kpt.dev/upstream-identifier"
 
 // password warns of a password that is not the instance's own yet, or not its own alone.
-func (w *warner) password(p plan.Plan) {
+func (w *warner) password(p *plan.Plan) {
 	if p.Failed {
 		return
 	}
