@@ -26,7 +26,9 @@ type Streams struct {
 	In       io.Reader
 	Terminal bool // In is a terminal, not a pipe
 	Out, Err io.Writer
-	Env      generator.Environment
+	// ErrTerminal reports that Err is a terminal.
+	ErrTerminal bool
+	Env         generator.Environment
 }
 
 // System returns the process's own streams.
@@ -35,7 +37,7 @@ func System() Streams {
 		In: os.Stdin, Terminal: term.IsTerminal(int(os.Stdin.Fd())),
 		// A stdout that is closed cannot be told from /dev/null: Go opens that in its place, for reading and writing,
 		// as Python and Node do for a caller who does not want the output.
-		Out: os.Stdout, Err: os.Stderr,
+		Out: os.Stdout, Err: os.Stderr, ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Env: generator.Environment{LookupEnv: os.LookupEnv, Random: rand.Reader},
 	}
 }

@@ -63,7 +63,7 @@ https://github.com/bizmatters/dragonfly-generator`},
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	version := root.Flags().Bool("version", false, "print the version")
+	version := root.Flags().BoolP("version", "v", false, "print the version")
 	root.RunE = func(*cobra.Command, []string) error {
 		if !*version {
 			return errors.New("the command is missing; see `dragonfly-generator help`")
@@ -74,7 +74,10 @@ https://github.com/bizmatters/dragonfly-generator`},
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { *code = write(s, []byte(help(cmd))) })
 	root.SetHelpCommand(newHelp(root, s, code))
-	root.AddCommand(newRender(s, code), newInstall(s, code), newKeepPassword(s, code), newVersion(s, code))
+	root.SetOut(s.Out) // for what cobra itself prints: completions
+	root.SetErr(s.Err)
+	root.AddCommand(newInit(s, code), newExplain(s, code), newRender(s, code), newInstall(s, code),
+		newKeepPassword(s, code), newCompletion(root, s, code), newVersion(s, code))
 	root.InitDefaultHelpCmd()
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.Flags().SortFlags = false
@@ -122,7 +125,7 @@ files that change are written, each as a whole. An instance whose claim is gone 
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.Paths = args
 			*code = exitError
-			if render.Run(o, render.Streams{In: s.In, Out: s.Out, Err: s.Err, Env: s.Env}) {
+			if render.Run(o, s.forRender()) {
 				*code = exitOK
 			}
 			return nil
@@ -132,14 +135,16 @@ files that change are written, each as a whole. An instance whose claim is gone 
 	flags.StringVarP(&o.Folder, "output", "o", "", "write into `DIR`, and keep the passwords that are there")
 	flags.BoolVar(&o.Check, "check", false, "write nothing; print what would change in DIR, and exit with 1 if anything would")
 	flags.BoolVar(&o.Prune, "prune", false, "remove from DIR the instances whose claims are gone")
+	_ = cmd.MarkFlagDirname("output") // fails for a flag that is not there
 	flags.StringVar(&o.Config, "config", "", "read the configuration, a DragonflyGenerator, from `FILE`, whatever is in PATH")
 	return cmd
 }
 
 func newInstall(s Streams, code *int) *cobra.Command {
 	return &cobra.Command{
-		Use:   "install DIR",
-		Short: "copy this program into a folder",
+		Use:               "install DIR",
+		Short:             "copy this program into a folder",
+		ValidArgsFunction: onlyFolders,
 		Long: `Copies this program to DIR/dragonfly-generator, for an init container whose image has no shell, and prints
 where it is.`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -157,9 +162,10 @@ where it is.`,
 
 func newVersion(s Streams, code *int) *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "print the version",
-		Long:  "Prints the version.",
+		Use:               "version",
+		ValidArgsFunction: cobra.NoFileCompletions,
+		Short:             "print the version",
+		Long:              "Prints the version.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return fmt.Errorf("version takes no arguments; remove %q", args[0])
@@ -175,7 +181,16 @@ func newVersion(s Streams, code *int) *cobra.Command {
 
 func newHelp(root *cobra.Command, s Streams, code *int) *cobra.Command {
 	return &cobra.Command{
-		Use:   "help [COMMAND]",
+		Use: "help [COMMAND]",
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, cmd := range root.Commands() {
+				if len(args) == 0 {
+					names = append(names, cmd.Name()+"\t"+cmd.Short)
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
 		Short: "print this help, or that of a command",
 		Long:  "Prints the help, or that of a command.",
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -194,7 +209,7 @@ func newHelp(root *cobra.Command, s Streams, code *int) *cobra.Command {
 
 // unknownCommand returns an error where the first argument is a word and no command.
 func unknownCommand(root *cobra.Command, word string) error {
-	if strings.HasPrefix(word, "-") {
+	if strings.HasPrefix(word, "-") || isCompletion(word) {
 		return nil
 	}
 	var names []string

@@ -11,9 +11,9 @@ import (
 )
 
 // check shows what would change, and says how to change it. The values of Secrets are not shown.
-func check(o Options, s Streams, changes []change, passwords int, results *report.Results) bool {
+func check(o Options, s Streams, in *inputs, changes []change, passwords int, results *report.Results) bool {
 	if results.HasErrors() {
-		fmt.Fprint(s.Err, report.Lines(results.All()))
+		fmt.Fprint(s.Err, s.lines(in, results.All()))
 		return false
 	}
 	slices.SortFunc(changes, func(a, b change) int { return strings.Compare(a.file, b.file) }) // as people look for them
@@ -26,7 +26,7 @@ func check(o Options, s Streams, changes []change, passwords int, results *repor
 		}
 		diff.WriteString(text)
 	}
-	fmt.Fprint(s.Err, report.Lines(results.All()))
+	fmt.Fprint(s.Err, s.lines(in, results.All()))
 	if results.HasErrors() || !report.Stdout(s.Out, s.Err, []byte(diff.String())) {
 		return false
 	}

@@ -37,6 +37,8 @@ type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Env      generator.Environment
+	// Terminal reports that a person reads Err, and Color that it shows colours.
+	Terminal, Color bool
 }
 
 // Run renders. It reports on stderr, and returns whether there was no error and, with Check, nothing that
@@ -52,7 +54,7 @@ func Run(o Options, s Streams) bool {
 	if err != nil {
 		reportBug(err, &results)
 	}
-	fmt.Fprint(s.Err, report.Lines(results.All()))
+	fmt.Fprint(s.Err, s.lines(in, results.All()))
 	return !results.HasErrors() && report.Stdout(s.Out, s.Err, text)
 }
 
@@ -63,7 +65,7 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 	})
 	if err != nil {
 		results.Errorf(nil, "%s", err)
-		fmt.Fprint(s.Err, report.Lines(results.All()))
+		fmt.Fprint(s.Err, s.lines(nil, results.All()))
 		return false
 	}
 	defer f.close()
@@ -74,12 +76,12 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 	changes := fileChanges(in, expansion, results)
 	f.refuseLinks(changes, results)
 	if o.Check {
-		return check(o, s, changes, expansion.RandomPasswords, results)
+		return check(o, s, in, changes, expansion.RandomPasswords, results)
 	}
 	if !results.HasErrors() {
 		f.apply(in, changes, results)
 	}
-	fmt.Fprint(s.Err, report.LinesWithInfos(results.All()))
+	fmt.Fprint(s.Err, s.linesWithInfos(in, results.All()))
 	return !results.HasErrors()
 }
 

@@ -111,6 +111,7 @@ func isConfig(item *krm.Item) bool {
 // readConfig reads the file of the configuration.
 func (r *reader) readConfig(name string) *krm.Item {
 	s := &source{name: name}
+	r.configSource = s
 	problems := len(r.results.All())
 	r.readFile(s)
 	if len(r.results.All()) > problems {

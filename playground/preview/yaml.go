@@ -10,6 +10,8 @@ import (
 
 	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // source is one object of a text. Its nodes know their lines.
@@ -132,41 +134,12 @@ func removeBookkeeping(item *yaml.Node) {
 	}
 }
 
-// lineOf returns the line of the field, or of the innermost part of its path that is there. Names in a path
-// may hold dots, so the longest one that fits is taken.
+// lineOf returns the line of the field, or of the innermost part of its path that is there.
 func lineOf(root *yaml.Node, path string) int {
-	line, n := root.Line, root
-	for path != "" && n != nil {
-		var key, value *yaml.Node
-		rest := ""
-		switch n.Kind {
-		case yaml.MappingNode:
-			for i := 0; i+1 < len(n.Content); i += 2 {
-				if after, found := cutName(path, n.Content[i].Value); found && (key == nil || len(after) < len(rest)) {
-					key, value, rest = n.Content[i], n.Content[i+1], after
-				}
-			}
-		case yaml.SequenceNode:
-			number, after, _ := strings.Cut(strings.TrimPrefix(path, "["), "]")
-			if i, err := strconv.Atoi(number); err == nil && i >= 0 && i < len(n.Content) {
-				key, value, rest = n.Content[i], n.Content[i], after
-			}
-		}
-		if key == nil {
-			return line
-		}
-		line, n, path = key.Line, value, strings.TrimPrefix(rest, ".")
+	if key, _ := yamlnode.Place(root, path); key != nil {
+		return key.Line
 	}
-	return line
-}
-
-// cutName removes the name from the start of a path, where it stands plain or in brackets.
-func cutName(path, name string) (rest string, found bool) {
-	if rest, found = strings.CutPrefix(path, "["+name+"]"); found {
-		return rest, true
-	}
-	rest, found = strings.CutPrefix(path, name)
-	return rest, found && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	return root.Line
 }
 
 // get returns the value at the path of keys, nil if there is none.

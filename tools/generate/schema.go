@@ -83,7 +83,12 @@ func tidy(schema map[string]any) {
 // editors changes a schema of a CustomResourceDefinition into one for editors. In the former, unknown
 // fields are dropped in silence; here they are errors. And a null stands for the default.
 func editors(schema map[string]any) {
-	delete(schema, "format") // the unit, or the size of an integer
+	if unit, found := schema["format"]; found {
+		delete(schema, "format")
+		if unit != "int32" && unit != "int64" { // how many bits a number has
+			schema["x-unit"] = unit
+		}
+	}
 	if example, found := schema["example"]; found {
 		delete(schema, "example")
 		schema["examples"] = []any{example}

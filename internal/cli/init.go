@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+)
+
+// starter holds the files that init writes, with words in capitals where something is filled in.
+//
+//go:embed starter/*.yaml
+var starter embed.FS
+
+// starterFiles are those files, in the order in which somebody reads them.
+var starterFiles = []string{"claim.yaml", "dragonfly-generator.yaml", "kustomization.yaml"}
+
+type initOptions struct {
+	folder, name, namespace string
+	container               bool
+}
+
+func newInit(s Streams, code *int) *cobra.Command {
+	var o initOptions
+	cmd := &cobra.Command{
+		Use:   "init [DIR]",
+		Short: "write a claim and what builds it, to start from",
+		Long: `Writes claim.yaml, dragonfly-generator.yaml and kustomization.yaml into DIR, the current folder unless one is
+named, and says how they are built. A file that is there already is never overwritten: nothing is written then.`,
+		Example: `  dragonfly-generator init my-app --name sessions --namespace my-app`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 || len(args) == 1 && args[0] == "" {
+				return errors.New("init takes one DIR; name the folder that the files are written into")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.folder = "."
+			if len(args) == 1 {
+				o.folder = args[0]
+			}
+			*code = initialize(s, o)
+			return nil
+		},
+		ValidArgsFunction: onlyFolders,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.name, "name", "my-cache", "the `NAME` of the instance")
+	flags.StringVar(&o.namespace, "namespace", "my-namespace", "its `NAMESPACE`")
+	flags.BoolVar(&o.container, "container", false, "run the function as a container, not as this program")
+	return cmd
+}
+
+// initialize writes the files to start from.
+func initialize(s Streams, o initOptions) int {
+	texts, results := o.texts(s)
+	if results.HasErrors() {
+		fmt.Fprint(s.Err, report.Lines(results.All()))
+		return exitError
+	}
+	if err := writeNew(o.folder, texts); err != nil {
+		fmt.Fprintf(s.Err, "error: %s\n", err)
+		return exitError
+	}
+	var out strings.Builder
+	for _, file := range starterFiles {
+		fmt.Fprintf(&out, "%s\n", filepath.Join(o.folder, file))
+	}
+	flags := "--enable-alpha-plugins --enable-exec"
+	if o.container {
+		flags = "--enable-alpha-plugins"
+	}
+	fmt.Fprintf(s.Err, "info: see what becomes of it: kustomize build %s %s\n", flags, o.folder)
+	return write(s, []byte(out.String()))
+}
+
+// texts fills in what was asked for. What the function says of the claim, the user hears before anything is written.
+func (o initOptions) texts(s Streams) (map[string]string, *report.Results) {
+	function := "exec:\n        path: " + program
+	if o.container {
+		function = "container:\n        image: " + config.Default().Password.Image
+	}
+	fill := strings.NewReplacer("NAMESPACE", o.namespace, "NAME", o.name, "FUNCTION", function)
+	texts, results := map[string]string{}, &report.Results{}
+	for _, file := range starterFiles {
+		text, err := fs.ReadFile(starter, "starter/"+file)
+		if err != nil {
+			results.Errorf(nil, "%s cannot be read: %s", file, report.Reason(err))
+			continue
+		}
+		texts[file] = fill.Replace(string(text))
+	}
+	documents, err := krm.Documents("claim.yaml", []byte(texts["claim.yaml"]))
+	if err != nil || len(documents) != 1 || documents[0].Node == nil {
+		results.Errorf(nil, "the name or the namespace is not plain text; use lower case letters, digits and dashes")
+		return texts, results
+	}
+	claim := krm.NewItem(documents[0].Node.Content[0])
+	env := s.Env
+	env.LookupEnv = func(string) (string, bool) { return "", false } // a seed is nothing that the claim is wrong about
+	generator.Expand(krm.NewList([]*krm.Item{claim}, nil), generator.Options{}, env, results)
+	return texts, results
+}
+
+// writeNew writes files that are not there yet, all of them or none.
+func writeNew(folder string, texts map[string]string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // for manifests
+		return fmt.Errorf("%s cannot be written to: %w", folder, report.Reason(err))
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return fmt.Errorf("%s cannot be written to: %w", folder, report.Reason(err))
+	}
+	defer root.Close()
+	for _, file := range starterFiles {
+		if _, err := root.Lstat(file); err == nil {
+			return fmt.Errorf("%s is there already, so nothing is written; name another DIR", filepath.Join(folder, file))
+		}
+	}
+	for i, file := range starterFiles {
+		if err := createFile(root, file, texts[file]); err != nil {
+			for _, written := range starterFiles[:i] {
+				_ = root.Remove(written) // ours, from just now
+			}
+			return fmt.Errorf("%s cannot be written: %w", filepath.Join(folder, file), report.Reason(err))
+		}
+	}
+	return nil
+}
+
+// createFile writes a file that must not be there. One that is written in part does not stay.
+func createFile(root *os.Root, name, text string) error {
+	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	if closing := file.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		_ = root.Remove(name)
+	}
+	return err
+}
