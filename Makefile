@@ -34,7 +34,7 @@ help: ## List the targets
 
 .PHONY: demo
 demo: build bin/kustomize ## Print the manifests of the example (needs Go)
-	@PATH="$(CURDIR)/bin:$$PATH" DRAGONFLY_PASSWORD_SEED="an example seed, not for production" \
+	@PATH="$(CURDIR)/bin:$$PATH" \
 		bin/kustomize build --enable-alpha-plugins --enable-exec examples/agent-executor-cache
 
 # Without what takes long on purpose. vet is in lint.

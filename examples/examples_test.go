@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -32,6 +33,10 @@ func TestExamples(t *testing.T) {
 	require.Greater(t, len(folders), 7)
 	for _, dir := range folders {
 		t.Run(dir, func(t *testing.T) {
+			for _, variable := range examples.Env(dir) {
+				name, value, _ := strings.Cut(variable, "=")
+				t.Setenv(name, value)
+			}
 			first := kustomizeBuild(t, dir)
 			assert.True(t, first == kustomizeBuild(t, dir), "two builds must give the same bytes")
 

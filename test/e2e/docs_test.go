@@ -23,18 +23,18 @@ func TestDocumentedDerivation(t *testing.T) {
 	require.NotNil(t, block)
 	dir := write(t, map[string]string{"derive.py": string(block[1])})
 
-	prod := parse(t, build(t, "../../examples/overlays/prod", seed))
+	objects := parse(t, build(t, "../../examples/seed", seed))
 	for _, rotation := range []string{"", "2"} {
-		want := strings.TrimSpace(succeeds(t, dir, []string{seed}, "python3", "derive.py", "shop", "prod-sessions", rotation))
+		want := strings.TrimSpace(succeeds(t, dir, []string{seed}, "python3", "derive.py", "my-namespace", "orders-cache", rotation))
 		if rotation != "" {
-			folder := write(t, tree(t, "../../examples/overlays"))
-			claim := filepath.Join(folder, "base", "claim.yaml")
+			folder := write(t, tree(t, "../../examples/seed"))
+			claim := filepath.Join(folder, "claim.yaml")
 			text, err := os.ReadFile(claim)
 			require.NoError(t, err)
 			rotated := strings.Replace(string(text), "metadata:\n", "metadata:\n  annotations: {database.bizmatters.io/password-rotation: \""+rotation+"\"}\n", 1)
 			require.NoError(t, os.WriteFile(claim, []byte(rotated), 0o600))
-			prod = parse(t, build(t, filepath.Join(folder, "prod"), seed))
+			objects = parse(t, build(t, folder, seed))
 		}
-		assert.True(t, want == prod.secret(t, "prod-sessions-conn")["password"], "the documented derivation must give the password of rotation %q", rotation)
+		assert.True(t, want == objects.secret(t, "orders-cache-conn")["password"], "the documented derivation must give the password of rotation %q", rotation)
 	}
 }
