@@ -2,6 +2,7 @@ package examples_test
 
 import (
 	"flag"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,14 +22,26 @@ import (
 
 var update = flag.Bool("update", false, "rewrite expected.yaml from what kustomize prints, for review with git diff")
 
-func TestExamples(t *testing.T) {
-	// The examples call the function by its name, so it has to be in PATH.
-	bin := t.TempDir()
-	build := exec.Command("go", "build", "-o", filepath.Join(bin, "dragonfly-generator"), "..")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
+// runTests puts the function into PATH, where the examples call it by its name.
+func runTests(m *testing.M) int {
+	bin, err := os.MkdirTemp("", "dragonfly-generator")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(bin) }()
+	out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "dragonfly-generator"), "..").CombinedOutput()
+	if err != nil {
+		log.Printf("%v: %s", err, out)
+		return 1
+	}
+	_ = os.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	_ = os.Unsetenv("DRAGONFLY_PASSWORD_SEED")
+	return m.Run()
+}
+
+func TestExamples(t *testing.T) {
 	folders := examples.Kustomizations(".")
 	require.Greater(t, len(folders), 7)
 	for _, dir := range folders {
@@ -54,13 +67,20 @@ func TestExamples(t *testing.T) {
 // kustomizeBuild is `kustomize build --enable-alpha-plugins --enable-exec dir`.
 func kustomizeBuild(t *testing.T, dir string) string {
 	t.Helper()
+	text, err := tryKustomizeBuild(dir)
+	require.NoError(t, err)
+	return text
+}
+
+func tryKustomizeBuild(dir string) (string, error) {
 	options := krusty.MakeDefaultOptions()
 	options.Reorder = krusty.ReorderOptionUnspecified
 	options.PluginConfig = types.EnabledPluginConfig(types.BploUseStaticallyLinked)
 	options.PluginConfig.FnpLoadingOptions.EnableExec = true
 	resources, err := krusty.MakeKustomizer(options).Run(filesys.MakeFsOnDisk(), dir)
-	require.NoError(t, err)
+	if err != nil {
+		return "", err
+	}
 	text, err := resources.AsYaml()
-	require.NoError(t, err)
-	return string(text)
+	return string(text), err
 }
