@@ -130,7 +130,7 @@ conformance: build bin/kustomize bin/kube-score $(if $(filter $(PROGRAMS),$(ASSE
 .PHONY: node-test
 node-test: build $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/dragonfly-standin ./test/node/standin
-	NODE_PROGRAMS="$(PROGRAMS)" test/node/cluster.sh run go test -tags node -count=1 -timeout 30m -v $(if $(RUN),-run '$(RUN)') ./test/node
+	NODE_PROGRAMS="$(PROGRAMS)" test/node/cluster.sh run go test -tags node -count=1 -timeout 30m -parallel 8 -v $(if $(RUN),-run '$(RUN)') ./test/node
 
 .PHONY: observability-test
 observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; builds promtool at first, some minutes)

@@ -25,16 +25,17 @@ func (o *Object) Decode(n *yaml.Node, path string, into any) {
 	if t := reflect.TypeOf(into).Elem(); path == "" && o.Homes == nil && t.Kind() == reflect.Struct {
 		o.Homes = sync.OnceValue(func() map[string]string { return Homes(t) })
 	}
-	decoder{Object: o}.value(n, path, reflect.ValueOf(into).Elem())
+	decoder{Object: o}.value(n, path, reflect.ValueOf(into).Elem(), "")
 }
 
 // DecodePatch does the same with a strategic merge patch for such a value: in it, $patch is a directive, and
-// a null takes something away.
+// a null takes something away. It also reports what keeps a patch from being merged: an element without the key
+// of its list, and a directive where the whole list is replaced.
 func (o *Object) DecodePatch(n *yaml.Node, path string, into any) {
 	homes := o.Homes
 	o.Homes = nil // a patch has fields of its own
 	defer func() { o.Homes = homes }()
-	decoder{Object: o, isPatch: true}.value(n, path, reflect.ValueOf(into).Elem())
+	decoder{Object: o, isPatch: true}.value(n, path, reflect.ValueOf(into).Elem(), "")
 }
 
 // Fields returns the names of the fields of a struct type with JSON tags, in their order.
@@ -90,8 +91,8 @@ type decoder struct {
 
 var quantityType = reflect.TypeFor[resource.Quantity]()
 
-// value says whether something fit.
-func (d decoder) value(n *yaml.Node, path string, into reflect.Value) bool {
+// value reports whether something fit. The tag is that of the field, if it is one.
+func (d decoder) value(n *yaml.Node, path string, into reflect.Value, tag reflect.StructTag) bool {
 	if yamlnode.IsNull(n) {
 		return false
 	}
@@ -99,7 +100,7 @@ func (d decoder) value(n *yaml.Node, path string, into reflect.Value) bool {
 	switch {
 	case t.Kind() == reflect.Pointer:
 		fresh := reflect.New(t.Elem())
-		fit := d.value(n, path, fresh.Elem())
+		fit := d.value(n, path, fresh.Elem(), tag)
 		if fit {
 			into.Set(fresh)
 		}
@@ -113,7 +114,7 @@ func (d decoder) value(n *yaml.Node, path string, into reflect.Value) bool {
 	case t.Kind() == reflect.Map:
 		return d.mapping(n, path, into)
 	case t.Kind() == reflect.Slice:
-		return d.list(n, path, into)
+		return d.list(n, path, into, tag)
 	default:
 		return d.scalar(n, path, into)
 	}
@@ -159,7 +160,8 @@ func (d decoder) object(n *yaml.Node, path string, into reflect.Value) bool {
 			continue
 		}
 		if d.isKnown(key, path, names) {
-			d.value(value, Join(path, key.Value), fieldOf(into, key.Value))
+			field, tag := fieldOf(into, key.Value)
+			d.value(value, Join(path, key.Value), field, tag)
 		}
 	}
 	return true
@@ -177,18 +179,18 @@ func (d decoder) isDirective(key, value *yaml.Node, path string) bool {
 	return true
 }
 
-func fieldOf(into reflect.Value, name string) reflect.Value {
+func fieldOf(into reflect.Value, name string) (reflect.Value, reflect.StructTag) {
 	for i := range into.NumField() {
 		known, inline := jsonName(into.Type().Field(i))
 		if inline {
-			if found := fieldOf(into.Field(i), name); found.IsValid() {
-				return found
+			if found, tag := fieldOf(into.Field(i), name); found.IsValid() {
+				return found, tag
 			}
 		} else if known == name {
-			return into.Field(i)
+			return into.Field(i), into.Type().Field(i).Tag
 		}
 	}
-	return reflect.Value{}
+	return reflect.Value{}, ""
 }
 
 func (d decoder) mapping(n *yaml.Node, path string, into reflect.Value) bool {
@@ -213,13 +215,13 @@ func (d decoder) mapping(n *yaml.Node, path string, into reflect.Value) bool {
 			continue
 		}
 		element := reflect.New(into.Type().Elem()).Elem()
-		d.value(value, at, element)
+		d.value(value, at, element, "")
 		into.SetMapIndex(reflect.ValueOf(key.Value).Convert(into.Type().Key()), element)
 	}
 	return true
 }
 
-func (d decoder) list(n *yaml.Node, path string, into reflect.Value) bool {
+func (d decoder) list(n *yaml.Node, path string, into reflect.Value, tag reflect.StructTag) bool {
 	if n.Kind != yaml.SequenceNode {
 		d.Errorf(report.Field{Path: path}, "must be a list, but is %s; write each element behind a dash", yamlnode.KindName(n))
 		return false
@@ -231,9 +233,33 @@ func (d decoder) list(n *yaml.Node, path string, into reflect.Value) bool {
 			d.Errorf(report.Field{Path: at}, "is empty; write a value, or take it out")
 			continue
 		}
-		d.value(element, at, into.Index(i))
+		if d.isPatch && d.canMerge(element, at, tag) {
+			continue
+		}
+		d.value(element, at, into.Index(i), "")
 	}
 	return true
+}
+
+// canMerge judges how an element of a list is merged, which the tag of the list's field says. It reports whether the
+// element is nothing but a directive.
+func (d decoder) canMerge(element *yaml.Node, path string, tag reflect.StructTag) (isDirective bool) {
+	directive := yamlnode.Get(element, "$patch")
+	key := tag.Get("patchMergeKey")
+	merges := strings.Contains(tag.Get("patchStrategy"), "merge")
+	switch {
+	case element.Kind != yaml.MappingNode:
+	case !merges && directive != nil:
+		d.Errorf(report.Field{Path: Join(path, "$patch")}, "has no meaning in a list that is replaced as a whole; write the whole list, without it")
+	case merges && yamlnode.Text(directive) == "replace":
+		if len(element.Content) > 2 {
+			d.Errorf(report.Field{Path: Join(path, "$patch")}, "would replace the whole list and drop what stands beside it; write `$patch: replace` as an element of its own, or delete the old element first")
+		}
+		return true
+	case merges && key != "" && yamlnode.IsNull(yamlnode.Get(element, key)):
+		d.Errorf(report.Field{Path: Join(path, key)}, "is missing, and the elements of this list are merged by it; write it")
+	}
+	return false
 }
 
 func (d decoder) quantity(n *yaml.Node, path string, into reflect.Value) bool {

@@ -136,7 +136,31 @@ spec:
 	assert.Len(t, decoded(t, "{metadata: {creationTimestamp: [x]}, spec: {updateStrategy: {rollingUpdate: {maxUnavailable: [x]}}}}", new(appsv1.StatefulSet), true), 2,
 		"What decodes itself is asked.")
 	assert.Equal(t, []string{`at.spec.template.spec.containers[0].imag: unknown field; did you mean "image"?`},
-		decoded(t, "spec: {template: {spec: {containers: [{imag: x}]}}}", new(appsv1.StatefulSet), true))
+		decoded(t, "spec: {template: {spec: {containers: [{name: a, imag: x}]}}}", new(appsv1.StatefulSet), true))
+}
+
+// What keeps a patch from being merged is found before it is: each problem, in its place.
+func TestDecodePatchThatCannotBeMerged(t *testing.T) {
+	const pod = "at.spec.template.spec"
+	for _, tc := range []struct {
+		reason, pod string
+		want        []string
+	}{
+		{"Ports are merged by their numbers.", "containers: [{name: a, ports: [{name: metrics}]}]",
+			[]string{pod + ".containers[0].ports[0].containerPort: is missing, and the elements of this list are merged by it; write it"}},
+		{"Both are reported.", "volumes: [{name: a}, {emptyDir: {}}], containers: [{image: a, env: [{value: b}]}]", []string{
+			pod + ".volumes[1].name: is missing, and the elements of this list are merged by it; write it",
+			pod + ".containers[0].name: is missing, and the elements of this list are merged by it; write it",
+			pod + ".containers[0].env[0].name: is missing, and the elements of this list are merged by it; write it"}},
+		{"Tolerations are replaced.", "tolerations: [{key: a, $patch: delete}]",
+			[]string{pod + ".tolerations[0][$patch]: has no meaning in a list that is replaced as a whole; write the whole list, without it"}},
+		{"This would drop the element.", "containers: [{name: a, $patch: replace, image: b}]",
+			[]string{pod + ".containers[0][$patch]: would replace the whole list and drop what stands beside it; write `$patch: replace` as an element of its own, or delete the old element first"}},
+		{"This is how a list is replaced.", "containers: [{$patch: replace}, {name: a}]", []string{}},
+		{"A key is enough.", "containers: [{name: a, ports: [{containerPort: 1}], volumeMounts: [{mountPath: /a, $patch: delete}]}]", []string{}},
+	} {
+		assert.Equal(t, tc.want, decoded(t, "{spec: {template: {spec: {"+tc.pod+"}}}}", new(appsv1.StatefulSet), true), tc.reason)
+	}
 }
 
 // One cause has one error.

@@ -123,7 +123,7 @@ func (f facts) mayMakeFirst() error {
 	case f.renamed():
 		return f.renamedError()
 	case f.record.HadPassword && !isNew:
-		return fmt.Errorf("the password of %s is lost: the instance had one, and neither Secret %s nor Secret %s has it; put one of them back as it was, annotations included, or ask for a new password by setting the claim's annotation %s to another value",
+		return fmt.Errorf("the password of %s is lost: the instance had one, and neither Secret %s nor Secret %s has it; put one of them back as it was, annotations included, or ask for a new password: set the claim's annotation %s to another value, apply, and delete this pod, which a StatefulSet does not replace before it was ready",
 			f.instance, f.instance.PasswordSecret(), f.instance.ConnectionSecret(), v1alpha1.PasswordRotation)
 	case f.endpoint() == "":
 		return &waiting{reason: fmt.Sprintf("Secret %s/%s has no key %s yet", f.instance.Namespace, f.instance.ConnectionSecret(), instance.EndpointKey)}

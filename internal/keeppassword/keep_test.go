@@ -621,7 +621,7 @@ func TestLost(t *testing.T) {
 	p.restarted(t, c)
 	for range 2 {
 		require.EqualError(t, p.start(t, c), "the password of my-namespace/my-cache is lost: the instance had one, and neither Secret my-cache-password nor Secret my-cache-conn has it; "+
-			"put one of them back as it was, annotations included, or ask for a new password by setting the claim's annotation database.bizmatters.io/password-rotation to another value")
+			"put one of them back as it was, annotations included, or ask for a new password: set the claim's annotation database.bizmatters.io/password-rotation to another value, apply, and delete this pod, which a StatefulSet does not replace before it was ready")
 	}
 	assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile))
 	assert.Empty(t, c.secrets[passwordSecret].data)

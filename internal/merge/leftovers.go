@@ -49,6 +49,9 @@ func (m *merger) leftovers() {
 	if len(stayed) > 0 {
 		m.results.Warnf(nil, "there is no claim any more, which may be a mistake, so what was made from claims stays: %s; remove the files of these objects if they are to go", strings.Join(stayed, ", "))
 	}
+	if m.results.HasErrors() {
+		return // nothing is done, and a claim that cannot be read is not gone
+	}
 	for _, item := range m.List.Items { // in their order
 		if mark := item.Annotation(v1alpha1.GeneratedFrom); len(gone[mark]) > 0 && gone[mark][0] == item {
 			m.leftover(mark, gone[mark])

@@ -75,10 +75,12 @@ func unknown(n *yaml.Node, t reflect.Type, path string) []string {
 			paths = append(paths, unknown(element, t.Elem(), decode.Element(path, i))...)
 		}
 	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct:
-		for _, field := range reflect.VisibleFields(t) {
+		for field := range t.Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			value := yamlnode.Get(n, name)
 			switch {
+			case name == "" && field.Anonymous:
+				paths = append(paths, unknown(n, field.Type, path)...)
 			case name == "" || value == nil:
 			case !HasField(t, name):
 				paths = append(paths, decode.Join(path, name))

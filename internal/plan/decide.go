@@ -160,7 +160,7 @@ func (d decision) fresh(f facts, rotates bool) decision {
 		d.passwordSecret, d.connectionSecret = Leave, Leave
 	case v1alpha1.InCluster:
 		d.from = thePod
-		d.notes.EntersCluster = f.rendered.there && !f.rendered.inCluster && !rotates
+		d.notes.EntersCluster = !f.rendered.inCluster && (f.rendered.there || rotates)
 	case v1alpha1.FromSeed:
 		d.from = theSeed
 		d.notes.LeavesCluster = f.rendered.inCluster

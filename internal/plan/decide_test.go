@@ -117,7 +117,7 @@ func TestDecide(t *testing.T) {
 		{"An instance whose manifests held the password moves into the cluster with a warning.", facts{source: v1alpha1.InCluster, rendered: rendered{there: true}}, thePod, none, Notes{EntersCluster: true}},
 		{"Once it is there, nothing is said.", facts{source: v1alpha1.InCluster, rendered: rendered{there: true, inCluster: true}}, thePod, none, Notes{}},
 		{"A plain password stays, and may move.", facts{source: v1alpha1.InCluster, password: ours, connection: ours}, thePasswordSecret, none, Notes{CouldMove: true}},
-		{"A rotation over a plain password moves it into the cluster, where the pod makes the new one.", facts{source: v1alpha1.InCluster, asked: "2", password: ours, connection: ours}, thePod, none, Notes{}},
+		{"A rotation over a plain password moves it into the cluster, where the pod makes the new one.", facts{source: v1alpha1.InCluster, asked: "2", password: ours, connection: ours}, thePod, none, Notes{EntersCluster: true}},
 		{"A password of somebody else's stays theirs.", facts{source: v1alpha1.InCluster, password: theirs}, thePasswordSecret, none, Notes{}},
 		{"A rotation over it restarts the pod.", facts{source: v1alpha1.InCluster, asked: "2", password: theirs}, thePasswordSecret, none, Notes{RestartOnly: true}},
 		{"A seed derives the password.", facts{source: v1alpha1.FromSeed, rendered: rendered{there: true}}, theSeed, none, Notes{}},

@@ -214,17 +214,6 @@ func volumes(_, theirs *operator.Dragonfly) []finding {
 	return found
 }
 
-// those returns the wanted elements of a list, nil for none.
-func those[T any](list []T, wanted func(T) bool) []T {
-	var found []T
-	for _, element := range list {
-		if wanted(element) {
-			found = append(found, element)
-		}
-	}
-	return found
-}
-
 // orZero returns what a pointer points to, or the zero value.
 func orZero[T any](pointer *T) T {
 	if pointer == nil {

@@ -9,7 +9,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
@@ -17,49 +16,9 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
-	"github.com/bizmatters/dragonfly-generator/internal/patch"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
-
-// patchStatefulSet also merges the claim templates by their names. The API has no merge key for them, so
-// that a patch of one of their fields would replace the volume.
-func patchStatefulSet(set *appsv1.StatefulSet, change *yaml.Node) (*appsv1.StatefulSet, error) {
-	templates := yamlnode.Get(change, "spec", "volumeClaimTemplates")
-	if templates == nil || templates.Kind != yaml.SequenceNode {
-		return applyPatch(set, change)
-	}
-	claims := slices.Clone(set.Spec.VolumeClaimTemplates)
-	for _, template := range templates.Content {
-		name := yamlnode.Text(template, "metadata", "name")
-		at := slices.IndexFunc(claims, func(claim corev1.PersistentVolumeClaim) bool { return claim.Name == name })
-		if at < 0 {
-			at = len(claims)
-			claims = append(claims, corev1.PersistentVolumeClaim{})
-		}
-		claim, err := applyPatch(&claims[at], template)
-		if err != nil {
-			return nil, err
-		}
-		claims[at] = *claim
-	}
-	set, err := applyPatch(set, withoutClaimTemplates(change))
-	if err == nil {
-		set.Spec.VolumeClaimTemplates = claims
-	}
-	return set, err
-}
-
-// applyPatch returns the object with a patch applied.
-func applyPatch[T any](object *T, change *yaml.Node) (*T, error) { return patch.Apply(object, change) }
-
-func withoutClaimTemplates(change *yaml.Node) *yaml.Node {
-	spec, rest := *yamlnode.Get(change, "spec"), *change
-	spec.Content, rest.Content = slices.Clone(spec.Content), slices.Clone(rest.Content)
-	yamlnode.Set(&spec, "volumeClaimTemplates", nil)
-	yamlnode.Set(&rest, "spec", &spec)
-	return &rest
-}
 
 // CheckOverrides reports what the patches of the configuration, of each profile, change that has to stay ours:
 // names, selectors and the labels that they need, the mark, the flags, what makes the password, and where the data
@@ -177,6 +136,9 @@ func (c *checker) merged(patch config.Patch, path string, set *appsv1.StatefulSe
 		containers []corev1.Container
 	}{{"initContainers", pod.InitContainers}, {"containers", pod.Containers}} {
 		for _, container := range list.containers {
+			if container.Name == instance.PasswordContainer { // of which nothing may change
+				continue
+			}
 			at := path + "." + list.name + "[" + container.Name + "]"
 			for _, probe := range []struct {
 				name string
@@ -291,10 +253,10 @@ var keptOfStatefulSet = []kept[*appsv1.StatefulSet]{
 		return s.Spec.Template.Spec.AutomountServiceAccountToken
 	}},
 	{"spec.template.spec.initContainers[" + instance.PasswordContainer + "]", whyPassword, func(s *appsv1.StatefulSet) any {
-		return slices.DeleteFunc(slices.Clone(s.Spec.Template.Spec.InitContainers), func(c corev1.Container) bool { return c.Name != instance.PasswordContainer })
+		return those(s.Spec.Template.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == instance.PasswordContainer })
 	}},
 	{"spec.template.spec.volumes", whyPassword, func(s *appsv1.StatefulSet) any {
-		return slices.DeleteFunc(slices.Clone(s.Spec.Template.Spec.Volumes), func(v corev1.Volume) bool { return !isOwnVolume(v.Name) })
+		return those(s.Spec.Template.Spec.Volumes, func(v corev1.Volume) bool { return isOwnVolume(v.Name) })
 	}},
 	{"spec.volumeClaimTemplates", "the volume " + DataVolume + " follows from storageGB and spec.storageClassName", func(s *appsv1.StatefulSet) any { return dataClaimsOf(s) }},
 }
@@ -311,18 +273,18 @@ var keptOfContainer = []kept[corev1.Container]{
 		}
 	}},
 	{"ports", "the Service and the probes need the port " + portName, func(c corev1.Container) any {
-		return slices.DeleteFunc(slices.Clone(c.Ports), func(p corev1.ContainerPort) bool {
-			return p.Name != portName && p.ContainerPort != instance.Port
+		return those(c.Ports, func(p corev1.ContainerPort) bool {
+			return p.Name == portName || p.ContainerPort == instance.Port
 		})
 	}},
 	{"volumeMounts", "without its volume at " + dataPath + " the data would go with the pod", func(c corev1.Container) any {
-		return slices.DeleteFunc(slices.Clone(c.VolumeMounts), func(m corev1.VolumeMount) bool {
-			return m.Name != DataVolume && path.Clean(m.MountPath) != dataPath
+		return those(c.VolumeMounts, func(m corev1.VolumeMount) bool {
+			return m.Name == DataVolume || path.Clean(m.MountPath) == dataPath
 		})
 	}},
 	{"volumeMounts", whyPassword, func(c corev1.Container) any {
-		return slices.DeleteFunc(slices.Clone(c.VolumeMounts), func(m corev1.VolumeMount) bool {
-			return !isOwnVolume(m.Name) && !strings.HasPrefix(path.Clean(m.MountPath)+"/", handover.FlagFolder+"/")
+		return those(c.VolumeMounts, func(m corev1.VolumeMount) bool {
+			return isOwnVolume(m.Name) || strings.HasPrefix(path.Clean(m.MountPath)+"/", handover.FlagFolder+"/")
 		})
 	}},
 }
@@ -351,6 +313,17 @@ var keptOfService = []kept[*corev1.Service]{
 	{"spec.clusterIP", "the Service has an address of its own, which is fixed for a live instance", func(s *corev1.Service) any {
 		return append(s.Spec.ClusterIPs, s.Spec.ClusterIP)
 	}},
+}
+
+// those returns the elements of a list that are wanted, nil for none.
+func those[T any](list []T, wanted func(T) bool) []T {
+	var found []T
+	for _, element := range list {
+		if wanted(element) {
+			found = append(found, element)
+		}
+	}
+	return found
 }
 
 // ownLabels returns those labels that follow from the claim.
@@ -401,13 +374,7 @@ func dragonflyOf(set *appsv1.StatefulSet) (corev1.Container, bool) {
 }
 
 func flagVariables(c corev1.Container) []corev1.EnvVar {
-	var found []corev1.EnvVar
-	for _, variable := range c.Env {
-		if strings.HasPrefix(variable.Name, flagVariable) {
-			found = append(found, variable)
-		}
-	}
-	return found
+	return those(c.Env, func(variable corev1.EnvVar) bool { return strings.HasPrefix(variable.Name, flagVariable) })
 }
 
 // opensFlags reports whether variables whose names nobody sees here could be flags.

@@ -83,6 +83,17 @@ func TestOverridesThatAreRefused(t *testing.T) {
 		{"A headless Service has no address.", "{service: {spec: {clusterIP: None}}}", service + ".spec.clusterIP"},
 		{"The endpoint is the Service's own.", "{service: {spec: {type: ExternalName}}}", service + ".spec.type"},
 
+		{"What makes the password has to stay.", inPod("initContainers: [{name: password, $patch: delete}]"), pod + ".initContainers[password]"},
+		{"Another image would see the token.", inPod("initContainers: [{name: password, image: a}]"), pod + ".initContainers[password]"},
+		{"The token is for nobody else.", inPod("volumes: [{name: password-token, $patch: delete}]"), pod + ".volumes"},
+		{"The Secrets are not hidden from it.", inPod("volumes: [{name: password-secret, secret: {secretName: a}}]"), pod + ".volumes"},
+		{"The password is not hidden from the server.", inContainer("volumeMounts: [{mountPath: /run/dragonfly/flags, $patch: delete}]"), container + ".volumeMounts"},
+		{"Nor is another one put in its place.", "{statefulSet: {spec: {template: {spec: {volumes: [{name: x, emptyDir: {}}], containers: [{name: dragonfly, volumeMounts: [{name: x, mountPath: /run/dragonfly/flags}]}]}}}}}", container + ".volumeMounts"},
+		{"The account follows from what makes the password.", inPod("serviceAccountName: a"), pod + ".serviceAccountName"},
+		{"The server needs no token.", inPod("automountServiceAccountToken: true"), pod + ".automountServiceAccountToken"},
+		{"An init container's mount needs its volume.", inPod("initContainers: [{name: a, image: b, volumeMounts: [{name: x, mountPath: /x}]}]"), pod + ".initContainers[a].volumeMounts"},
+		{"An entry needs its key.", inContainer("ports: [{name: metrics}]"), pod + ".containers[0].ports[0].containerPort"},
+
 		{"One directive is known.", "{service: {$retainKeys: [{}]}}", service + "[$retainKeys]"},
 	} {
 		assert.Equal(t, []string{tc.field}, problemsOf(t, tc.overrides), tc.reason)
@@ -96,6 +107,7 @@ func TestOverridesThatAreTaken(t *testing.T) {
 		{"Labels and annotations of the platform's own.", "{statefulSet: {metadata: {labels: {app.kubernetes.io/version: a}, annotations: {example.com/a: b}}, spec: {template: {metadata: {labels: {tier: data}, annotations: {a: b}}}}}}"},
 		{"A prefix with which no flag begins.", inContainer("envFrom: [{prefix: MY_, secretRef: {name: a}}]")},
 		{"Variables that are no flags.", inContainer("env: [{name: TZ, value: UTC}]")},
+		{"An init container of the platform's own.", inPod("initContainers: [{name: a, image: b, volumeMounts: [{name: tmp, mountPath: /x}]}]")},
 		{"A sidecar with what it likes.", inPod("containers: [{name: exporter, image: a, command: [a], args: [b], env: [{name: DFLY_a, value: b}]}]")},
 		{"Another probe, with ours taken away.", inContainer("readinessProbe: {httpGet: null, tcpSocket: {port: 6379}}")},
 		{"Another kind of volume, with ours taken away.", inPod("volumes: [{name: tmp, emptyDir: null, hostPath: {path: /tmp}}]")},

@@ -3,18 +3,23 @@
 package conformance
 
 import (
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/examples"
 	"github.com/bizmatters/dragonfly-generator/internal/golden"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
 )
 
 // operatorCRD installs the definition of the Dragonfly Operator, v1.6.1, which is its authors'.
@@ -53,6 +58,86 @@ func TestOperatorAccepts(t *testing.T) {
 		}
 	}
 	assert.Greater(t, accepted, 3)
+}
+
+// The Go types of the operator's object are its CRD: neither lacks a field of the other but for those that HasField
+// says are newer than the CRD, and those are missing there.
+func TestOperatorTypes(t *testing.T) {
+	text, err := os.ReadFile(os.Getenv("DRAGONFLY_OPERATOR_CRD"))
+	require.NoError(t, err)
+	crd, err := yaml.Parse(string(text))
+	require.NoError(t, err)
+	name, err := crd.GetString("metadata.name")
+	require.NoError(t, err)
+	require.Equal(t, "dragonflies.dragonflydb.io", name)
+	schema, err := crd.Pipe(yaml.Lookup("spec", "versions", "0", "schema", "openAPIV3Schema", "properties", "spec"))
+	require.NoError(t, err)
+	require.NotNil(t, schema)
+	compared := map[reflect.Type]bool{}
+	compareWithSchema(t, "spec", reflect.TypeFor[operator.Spec](), schema, compared)
+	for _, deep := range []reflect.Type{reflect.TypeFor[operator.DisruptionBudget](), reflect.TypeFor[corev1.Container](), reflect.TypeFor[corev1.PersistentVolumeClaimSpec]()} {
+		assert.True(t, compared[deep], deep)
+	}
+}
+
+// compareWithSchema compares a type with its schema, and what it refers to.
+func compareWithSchema(t *testing.T, path string, of reflect.Type, schema *yaml.RNode, compared map[reflect.Type]bool) {
+	t.Helper()
+	for of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	field := func(name string) *yaml.RNode {
+		found, err := schema.Pipe(yaml.Lookup(name))
+		require.NoError(t, err)
+		return found
+	}
+	switch of.Kind() {
+	case reflect.Slice:
+		if items := field("items"); assert.NotNil(t, items, path) {
+			compareWithSchema(t, path+"[]", of.Elem(), items, compared)
+		}
+	case reflect.Map:
+		if values := field("additionalProperties"); assert.NotNil(t, values, path) {
+			compareWithSchema(t, path+"{}", of.Elem(), values, compared)
+		}
+	case reflect.Struct:
+		if _, decodesItself := reflect.PointerTo(of).MethodByName("UnmarshalJSON"); decodesItself || of == reflect.TypeFor[metav1.ObjectMeta]() {
+			return // a quantity, a number or text; or metadata, which a CRD does not describe
+		}
+		properties := field("properties")
+		if !assert.NotNil(t, properties, path) {
+			return
+		}
+		compared[of] = true
+		names, err := properties.Fields()
+		require.NoError(t, err)
+		for declaring, member := range fieldsOf(of) {
+			name, _, _ := strings.Cut(member.Tag.Get("json"), ",")
+			assert.Equal(t, operator.HasField(declaring, name), slices.Contains(names, name), "the CRD has %s.%s", path, name)
+			if at := slices.Index(names, name); at >= 0 {
+				names = slices.Delete(names, at, at+1)
+				compareWithSchema(t, path+"."+name, member.Type, properties.Field(name).Value, compared)
+			}
+		}
+		assert.Empty(t, names, "%s has to have these fields of the CRD", path)
+	}
+}
+
+// fieldsOf iterates over the fields of a struct as JSON has them, each with the struct that declares it.
+func fieldsOf(of reflect.Type) iter.Seq2[reflect.Type, reflect.StructField] {
+	return func(yield func(reflect.Type, reflect.StructField) bool) {
+		for field := range of.Fields() {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name == "" && field.Anonymous {
+				for declaring, inner := range fieldsOf(field.Type) {
+					if !yield(declaring, inner) {
+						return
+					}
+				}
+			} else if !yield(of, field) {
+				return
+			}
+		}
+	}
 }
 
 // items returns the objects of a ResourceList.
@@ -133,7 +218,7 @@ func TestScalingPage(t *testing.T) {
 		}
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "dragonfly-generator.yaml"), []byte(text), 0o600))
 	}
-	env := append(os.Environ(), "KUBECONFIG="+kubeconfig, "DRAGONFLY_PASSWORD_SEED="+examples.Seed)
+	env := append(os.Environ(), "KUBECONFIG="+kubeconfig)
 	script := func(page string, blocks int) {
 		t.Helper()
 		found := shell.FindAllStringSubmatch(page, -1)
@@ -155,6 +240,9 @@ func TestScalingPage(t *testing.T) {
 	withBackend(false)
 	script(build+"```sh\nkubectl apply --server-side -f manifests.yaml\n```\n", 2)
 	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
+	for _, secret := range []string{"my-cache-password", "my-cache-conn"} { // as the pod does, which never runs here
+		must(t, "", "patch", "secret", secret, "-n", ns, "--type=merge", "-p", `{"stringData": {"password": "made in the cluster"}}`)
+	}
 	volume, before := get(t, ns, "pvc/dragonfly-data-my-cache-0", ".spec.volumeName"), secrets()
 
 	operator := exec.Command("bash", "-c", strings.ReplaceAll(operatorStandIn, "NAMESPACE", ns))

@@ -198,5 +198,5 @@ func TestNodeRebooted(t *testing.T) {
 	assert.Equal(t, before.UID, after.UID)
 	assert.Equal(t, "42", i.ask(password, "GET answer"))
 	assert.Equal(t, password, i.password())
-	t.Log("the node starts again, and so does the same pod, with its data and its password; the flag file's memory was empty")
+	t.Log("the node starts again, and so does the same pod, with its data and its password")
 }

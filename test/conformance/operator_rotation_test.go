@@ -1,0 +1,64 @@
+//go:build conformance && linux
+
+package conformance
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/bizmatters/dragonfly-generator/internal/handover"
+)
+
+// A rotation with backend Operator, as the operator v1.6.1 goes about it: the replicas first, then the master. The
+// first pod that starts makes the new password, the others take it over, whichever they are, and no server of before
+// the rotation can start with the new one. That replication goes on meanwhile is the operator's: it replicates by the
+// port 9999, which asks for no password (read in its source, not run here).
+func TestOperatorRotation(t *testing.T) {
+	const (
+		secret     = "my-cache-password"
+		connection = "my-cache-conn"
+	)
+	pods := make([]*keptInstance, 3)
+	pods[0] = inCluster(t, "operator-rotation", "my-cache")
+	for i := range pods {
+		if i > 0 {
+			pods[i] = &keptInstance{namespace: pods[0].namespace, name: pods[0].name}
+			pods[i].makeRoot(t)
+			pods[i].authority(t, pods[0].server, nil)
+		}
+		pods[i].pod = "my-cache-" + string(rune('0'+i))
+		pods[i].request = handover.Request{Data: "/data", Rotation: "1"} // no file: the operator mounts none
+	}
+	start := func(i int, rotation string) (log string) {
+		pods[i].request.Rotation = rotation
+		pods[i].mount(t)
+		log, err := pods[i].end(t, pods[i].begin(t))
+		assert.NoError(t, err, log)
+		return log
+	}
+	keys := func() map[string]string { return pods[0].data(t, secret) }
+
+	for i := range pods {
+		start(i, "1")
+	}
+	before := keys()[handover.RotationKey("1")]
+	assert.NotEmpty(t, before)
+
+	log := start(2, "2")
+	assert.Contains(t, log, "made a new password for the rotation")
+	now := keys()[handover.RotationKey("2")]
+	assert.NotEqual(t, before, now)
+	assert.Equal(t, map[string]string{"password": now, handover.RotationKey("2"): now}, keys(),
+		"a server of before, the master among them, must not find its key any more, whatever restarts it")
+	assert.Equal(t, now, pods[0].data(t, connection)["password"], "applications that start now read what the next master takes")
+
+	for _, i := range []int{1, 0, 2} {
+		pods[i].request.Rotation = "2"
+		pods[i].mount(t)
+		g := pods[i].gateway(t)
+		assert.NotContains(t, start(i, "2"), "made")
+		assert.Empty(t, g.forget(), "my-cache-%d has nothing to ask the API server for", i)
+		assert.Equal(t, map[string]string{"password": now, handover.RotationKey("2"): now}, keys())
+	}
+}
