@@ -32,10 +32,15 @@ LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/internal/cli.versi
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Only manifests go to stdout. go build -v names each package that it compiles on stderr, so nobody looks at a silent
+# terminal.
 .PHONY: demo
-demo: build bin/kustomize ## Print the manifests of the example (needs Go)
-	@PATH="$(CURDIR)/bin:$$PATH" \
-		bin/kustomize build --enable-alpha-plugins --enable-exec examples/agent-executor-cache
+demo: ## Print the manifests of the example (needs Go; compiles for some minutes at first)
+	@echo "compiling the function and a small program on kustomize's library; this takes some minutes the first time" >&2
+	@CGO_ENABLED=0 go build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/dragonfly-generator .
+	@CGO_ENABLED=0 go build -v -trimpath -ldflags '-s -w' -o bin/kustomize-build ./tools/kustomize-build
+	@echo "kustomize build --enable-alpha-plugins --enable-exec examples/agent-executor-cache" >&2
+	@PATH="$(CURDIR)/bin:$$PATH" bin/kustomize-build examples/agent-executor-cache
 
 # Without what takes long on purpose. vet is in lint.
 QUICK = $$(go list ./... | grep -Ev '/test/(bench|faults|hostile)$$')
@@ -124,8 +129,8 @@ e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to 
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m -v ./test/e2e
 
 .PHONY: conformance
-conformance: build bin/kustomize bin/kube-score $(if $(filter $(PROGRAMS),$(ASSETS)),$(CONTROL_PLANE)) $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Go; builds Kubernetes at first, some minutes; downloads a CRD)
-	PATH="$(CURDIR)/bin:$(ASSETS):$$PATH" KUBEBUILDER_ASSETS="$(ASSETS)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
+conformance: build bin/kustomize bin/kube-score bin/sops bin/argocd-diff $(if $(filter $(PROGRAMS),$(ASSETS)),$(CONTROL_PLANE)) $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Linux and Go; builds Kubernetes at first, some minutes; downloads a CRD)
+	PATH="$(CURDIR)/bin:$(ASSETS):$$PATH" KUBEBUILDER_ASSETS="$(ASSETS)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -timeout 30m -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
 
 .PHONY: node-test
 node-test: build $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
@@ -204,6 +209,10 @@ bin/kustomize: tools/kustomize/go.mod
 
 bin/kube-score: tools/kube-score/go.mod
 	@go build -C tools/kube-score -o $(CURDIR)/bin/kube-score github.com/zegl/kube-score/cmd/kube-score
+
+# Argo CD's module has most of Kubernetes in it.
+bin/argocd-diff: tools/argocd-diff/main.go tools/argocd-diff/go.mod
+	@CGO_ENABLED=0 go build -C tools/argocd-diff -o "$(CURDIR)/bin/argocd-diff" -ldflags '-s -w' .
 
 bin/sdk-noop: test/bench/sdk-noop/main.go go.mod
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sdk-noop ./test/bench/sdk-noop

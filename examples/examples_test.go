@@ -11,12 +11,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"sigs.k8s.io/kustomize/api/krusty"
-	"sigs.k8s.io/kustomize/api/types"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
 
 	"github.com/bizmatters/dragonfly-generator/examples"
 	_ "github.com/bizmatters/dragonfly-generator/internal/cli" // what is built below, so that go test takes no older result for this one
+	"github.com/bizmatters/dragonfly-generator/internal/kustomize"
 	"github.com/bizmatters/dragonfly-generator/internal/sametext"
 )
 
@@ -67,20 +65,7 @@ func TestExamples(t *testing.T) {
 // kustomizeBuild is `kustomize build --enable-alpha-plugins --enable-exec dir`.
 func kustomizeBuild(t *testing.T, dir string) string {
 	t.Helper()
-	text, err := tryKustomizeBuild(dir)
+	text, err := kustomize.Build(dir)
 	require.NoError(t, err)
-	return text
-}
-
-func tryKustomizeBuild(dir string) (string, error) {
-	options := krusty.MakeDefaultOptions()
-	options.Reorder = krusty.ReorderOptionUnspecified
-	options.PluginConfig = types.EnabledPluginConfig(types.BploUseStaticallyLinked)
-	options.PluginConfig.FnpLoadingOptions.EnableExec = true
-	resources, err := krusty.MakeKustomizer(options).Run(filesys.MakeFsOnDisk(), dir)
-	if err != nil {
-		return "", err
-	}
-	text, err := resources.AsYaml()
-	return string(text), err
+	return string(text)
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/kustomize"
 )
 
 // shop is a kustomization with a claim, an application that reads its Secret, and the function.
@@ -138,7 +140,7 @@ func TestFieldsBesideTheFunction(t *testing.T) {
 				for name, text := range files {
 					require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 				}
-				built, err := tryKustomizeBuild(dir)
+				output, err := kustomize.Build(dir)
 				if b.wrong != "" {
 					require.ErrorContains(t, err, b.wrong)
 					assert.Contains(t, row[0], "`"+b.wrong+"`", "the page must have the words of the error")
@@ -146,7 +148,7 @@ func TestFieldsBesideTheFunction(t *testing.T) {
 				}
 				require.NoError(t, err)
 				found := objects{}
-				for document := range strings.SplitSeq(built, "\n---\n") {
+				for document := range strings.SplitSeq(string(output), "\n---\n") {
 					object, err := yaml.Parse(document)
 					require.NoError(t, err)
 					found[object.GetKind()+" "+object.GetName()] = object

@@ -45,6 +45,7 @@ type decision struct {
 	origin   origin
 	password password.Password
 	rotation string // which the password belongs to
+	remember string // the rotation that the volume remembers from now on
 
 	passwordPatch, connectionPatch patch
 }
@@ -72,8 +73,11 @@ func (f facts) decide(random io.Reader) (d decision, err error) {
 	inPassword, inConnection := f.password.data[instance.PasswordKey], f.connection.data[instance.PasswordKey]
 	recorded := f.recorded()
 	switch {
-	case len(inPassword) > 0 && (asked == "" || asked == recorded):
+	case len(inPassword) > 0 && (asked == "" || asked == recorded || f.isBehind()):
 		d.origin, d.rotation = kept, recorded
+		if recorded == "" && f.isBehind() {
+			d.rotation = asked // somebody has put the Secret back without its annotation
+		}
 		if d.password, err = password.Parse(string(inPassword)); err != nil {
 			return d, f.invalid(f.instance.PasswordSecret(), err)
 		}
@@ -96,9 +100,18 @@ func (f facts) decide(random io.Reader) (d decision, err error) {
 			return d, err
 		}
 	}
+	if d.remember = d.rotation; f.isBehind() {
+		d.remember = asked
+	}
 	d.passwordPatch = f.patchPassword(d)
 	d.connectionPatch = patch{data: connectionData(f, d.password), annotations: annotate(f.connection, d.rotation)}
 	return d, nil
+}
+
+// isBehind reports whether this pod has had a password of the rotation that it asks for. If the Secret records
+// another one, a pod of a newer template has rotated since, and this one follows instead of rotating back.
+func (f facts) isBehind() bool {
+	return f.request.Rotation != "" && f.record.HadPassword && f.request.Rotation == f.record.Rotation
 }
 
 // recorded returns the rotation that the password Secret records: in its annotation or, where something has

@@ -84,7 +84,7 @@ func Run(ctx context.Context, request handover.Request, env Environment) error {
 		var wait *waiting
 		switch {
 		case err == nil:
-			return k.handOver(d.password, d.rotation)
+			return k.handOver(d.password, d.remember)
 		case ctx.Err() != nil:
 			return fmt.Errorf("stopped before the Secrets of %s had the password", k.instance)
 		case !errors.As(err, &wait):

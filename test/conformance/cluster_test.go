@@ -1,4 +1,4 @@
-//go:build conformance
+//go:build conformance && linux
 
 // Package conformance applies the manifests to a real Kubernetes control plane: kube-apiserver, etcd,
 // controller-manager and scheduler as plain processes on loopback. There is no kubelet, so pods are made

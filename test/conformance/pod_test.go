@@ -31,7 +31,8 @@ func (k *keptInstance) hasLived(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(k.root, "data", "dump-summary.dfs"), nil, 0o666))
 }
 
-// prepare takes over what the live StatefulSet asks of the init container, and mounts the Secrets as they are.
+// prepare takes over what the live StatefulSet asks of the init container, and mounts a fresh token and the Secrets as
+// they are.
 func (k *keptInstance) prepare(t *testing.T) {
 	t.Helper()
 	text := get(t, k.namespace, "statefulset/"+k.name, `.spec.template.spec.initContainers[?(@.name=="`+instance.PasswordContainer+`")].args`)
@@ -43,6 +44,7 @@ func (k *keptInstance) prepare(t *testing.T) {
 	var err error
 	k.request, err = handover.Parse(args)
 	require.NoError(t, err)
+	k.token(t, k.freshToken(t))
 	k.mount(t)
 }
 
