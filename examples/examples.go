@@ -9,8 +9,16 @@ import (
 	"slices"
 )
 
-// Seed is the one that the READMEs of the examples name.
+// Seed is the one that seed/README.md names.
 const Seed = "an example seed, not for production"
+
+// Env returns the environment that an example is built with: none, but for the one that shows a seed.
+func Env(folder string) []string {
+	if folder == "seed" {
+		return []string{"DRAGONFLY_PASSWORD_SEED=" + Seed}
+	}
+	return nil
+}
 
 // Kustomizations returns the folders in root, which is this package's, with a kustomization and what it
 // prints. But for container, they need no Docker.

@@ -2,9 +2,11 @@ package examples_test
 
 import (
 	"flag"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,18 +20,34 @@ import (
 
 var update = flag.Bool("update", false, "rewrite expected.yaml from what kustomize prints, for review with git diff")
 
-func TestExamples(t *testing.T) {
-	// The examples call the function by its name, so it has to be in PATH.
-	bin := t.TempDir()
-	build := exec.Command("go", "build", "-o", filepath.Join(bin, "dragonfly-generator"), "..")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
+// runTests puts the function into PATH, where the examples call it by its name.
+func runTests(m *testing.M) int {
+	bin, err := os.MkdirTemp("", "dragonfly-generator")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(bin) }()
+	out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "dragonfly-generator"), "..").CombinedOutput()
+	if err != nil {
+		log.Printf("%v: %s", err, out)
+		return 1
+	}
+	_ = os.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	_ = os.Unsetenv("DRAGONFLY_PASSWORD_SEED")
+	return m.Run()
+}
+
+func TestExamples(t *testing.T) {
 	folders := examples.Kustomizations(".")
 	require.Greater(t, len(folders), 7)
 	for _, dir := range folders {
 		t.Run(dir, func(t *testing.T) {
+			for _, variable := range examples.Env(dir) {
+				name, value, _ := strings.Cut(variable, "=")
+				t.Setenv(name, value)
+			}
 			first := kustomizeBuild(t, dir)
 			assert.True(t, first == kustomizeBuild(t, dir), "two builds must give the same bytes")
 

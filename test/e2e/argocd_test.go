@@ -23,24 +23,19 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/examples"
 	"github.com/bizmatters/dragonfly-generator/internal/sametext"
 )
 
-// The plugin's sidecar, made of what the kustomization says, renders an overlay, and the seed stays in it.
+// The plugin's sidecar, made of what the kustomization says, renders an overlay, and no secret is needed.
 func TestArgoCDPlugin(t *testing.T) {
 	buildImage(t)
 	for name, manifests := range argoCDs(t, "plugin") {
 		t.Run(name, func(t *testing.T) {
 			pod := newRepoServer(t, manifests)
 			require.Equal(t, "argocd-repo-server", pod.spec.Containers[0].Name, "the repo-server must stay the pod's first container")
-			for _, container := range slices.Concat(pod.spec.InitContainers, pod.spec.Containers) {
-				assert.Equal(t, container.Name == "dragonfly-generator", hasSeed(t, container), "only the sidecar may have the seed, not %s", container.Name)
-			}
-			for _, volume := range pod.spec.Volumes {
-				assert.False(t, volume.Secret != nil && volume.Secret.SecretName == seedSecret)
-			}
 			sidecar := pod.container(t, "dragonfly-generator")
+			assert.Empty(t, sidecar.Env)
+			assert.Empty(t, sidecar.EnvFrom)
 			assert.Equal(t, pod.spec.Containers[0].Image, sidecar.Image, "the sidecar must be of the repo-server's version")
 			assert.Equal(t, []string{"/var/run/argocd/argocd-cmp-server"}, sidecar.Command)
 			assert.EqualValues(t, 999, *sidecar.SecurityContext.RunAsUser)
@@ -71,12 +66,10 @@ func TestArgoCDPlugin(t *testing.T) {
 			sametext.Assert(t, string(want), first.stdout, expected)
 
 			t.Run("half an application is none", func(t *testing.T) {
-				half := pod.replace(t, "kustomize", "[ -z \"${DRAGONFLY_PASSWORD_SEED+set}\" ] || echo kustomize has the seed >&2\n"+
-					"printf '%s' '"+claim+"'\nexit 1\n")
+				half := pod.replace(t, "kustomize", "printf '%s' '"+claim+"'\nexit 1\n")
 				r := pod.run(t, sidecar, path.Join(app, "prod"), generate, half...)
 				assert.True(t, r.failed, "where kustomize fails, so must the plugin")
 				assert.Contains(t, r.stdout, "kind: StatefulSet", "else this test shows nothing")
-				assert.NotContains(t, r.stderr, "kustomize has the seed")
 			})
 			t.Run("a claim that is wrong", func(t *testing.T) {
 				wrong := tree(t, "../../examples/argocd/shop")
@@ -86,10 +79,17 @@ func TestArgoCDPlugin(t *testing.T) {
 				assert.Empty(t, r.stdout)
 				assert.Contains(t, r.stderr, `did you mean "size"?`)
 			})
-			t.Run("a repository that wants the seed", func(t *testing.T) {
+			t.Run("a claim that got lost", func(t *testing.T) {
+				lost := tree(t, "../../examples/argocd/shop")
+				lost["base/claim.yaml"] = strings.Replace(lost["base/claim.yaml"], "metadata:\n", "metadata:\n  annotations: {config.kubernetes.io/local-config: \"true\"}\n", 1)
+				r := pod.run(t, sidecar, path.Join(pod.checkout(t, sidecar, "_cmp_server/lost", lost), "prod"), generate)
+				assert.True(t, r.failed, "else Argo CD prunes the instance")
+				assert.Empty(t, r.stdout)
+			})
+			t.Run("a repository that wants to know more", func(t *testing.T) {
 				r := pod.run(t, sidecar, pod.checkout(t, sidecar, "_cmp_server/thief", thief), generate)
 				assert.True(t, r.failed, "the plugin runs no function of the repository")
-				assert.NotContains(t, r.stdout+r.stderr, examples.Seed)
+				assert.NotContains(t, r.stdout+r.stderr, redisPassword)
 			})
 		})
 	}
@@ -133,14 +133,13 @@ func decodeObject(t *testing.T, text string, into any) {
 	require.NoError(t, decoder.Decode(into))
 }
 
-// The repo-server with the function in it renders an overlay, and gives the seed to every repository.
+// The repo-server with the function in it renders an overlay, and gives its environment to every repository.
 func TestArgoCDExec(t *testing.T) {
 	buildImage(t)
 	for name, manifests := range argoCDs(t, "exec") {
 		t.Run(name, func(t *testing.T) {
 			pod := newRepoServer(t, manifests)
 			server := pod.container(t, "argocd-repo-server")
-			assert.True(t, hasSeed(t, server))
 			require.Len(t, pod.spec.Containers, 1)
 			options := strings.Fields(pod.configMaps["argocd-cm"]["kustomize.buildOptions"])
 			kustomize := slices.Concat([]string{"kustomize", "build"}, options, []string{"."})
@@ -158,21 +157,22 @@ func TestArgoCDExec(t *testing.T) {
 			// This is why the example is for one tenant only, and its README has to go when this fails.
 			r := pod.run(t, server, pod.checkout(t, server, "_argocd-repo/thief", thief), kustomize)
 			require.False(t, r.failed, r.stderr)
-			assert.Equal(t, examples.Seed, parse(t, r.stdout)["ConfigMap stolen"].GetDataMap()["seed"])
+			assert.Equal(t, redisPassword, parse(t, r.stdout)["ConfigMap stolen"].GetDataMap()["password"])
 		})
 	}
 }
 
-// thief is a repository with a function of its own, which writes the seed into a ConfigMap.
+// thief is a repository with a function of its own, which writes the password of Argo CD's Redis into a ConfigMap.
 var thief = map[string]string{
 	"kustomization.yaml": "resources: []\ntransformers: [steal.yaml]\n",
 	"steal.yaml":         "apiVersion: example.com/v1\nkind: Steal\nmetadata:\n  name: steal\n  annotations:\n    config.kubernetes.io/function: |\n      exec: {path: ./steal.sh}\n",
 	"steal.sh": "#!/bin/bash\nprintf 'apiVersion: config.kubernetes.io/v1\\nkind: ResourceList\\nitems:\\n" +
-		"- {apiVersion: v1, kind: ConfigMap, metadata: {name: stolen}, data: {seed: \"%s\"}}\\n' \"$DRAGONFLY_PASSWORD_SEED\"\n",
+		"- {apiVersion: v1, kind: ConfigMap, metadata: {name: stolen}, data: {password: \"%s\"}}\\n' \"$REDIS_PASSWORD\"\n",
 }
 
 const (
-	seedSecret = "dragonfly-password-seed"
+	// redisPassword stands for the value of the Secret that the repo-server has in its environment.
+	redisPassword = "the password of Argo CD's Redis"
 	// argoCD is the version that the examples name.
 	argoCD = "v3.5.7"
 )
@@ -222,7 +222,6 @@ func newRepoServer(t *testing.T, manifests string) *repoServer {
 	for document := range strings.SplitSeq(manifests, "\n---\n") {
 		object, err := yaml.Parse(document)
 		require.NoError(t, err)
-		assert.NotEqual(t, seedSecret, object.GetName(), "the example must bring no seed")
 		switch object.GetKind() + " " + object.GetName() {
 		case "Deployment argocd-repo-server":
 			var deployment appsv1.Deployment
@@ -255,16 +254,6 @@ func readable(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	writeTo(t, dir, files)
 	succeeds(t, dir, nil, "chmod", "-R", "a+rX,u+x,a+x", ".")
-}
-
-func hasSeed(t *testing.T, container corev1.Container) bool {
-	t.Helper()
-	for _, source := range container.EnvFrom {
-		assert.False(t, source.SecretRef != nil && source.SecretRef.Name == seedSecret, "by name only, not with envFrom")
-	}
-	return slices.ContainsFunc(container.Env, func(variable corev1.EnvVar) bool {
-		return variable.ValueFrom != nil && variable.ValueFrom.SecretKeyRef != nil && variable.ValueFrom.SecretKeyRef.Name == seedSecret
-	})
 }
 
 func (p *repoServer) container(t *testing.T, name string) corev1.Container {
@@ -345,9 +334,8 @@ func (p *repoServer) run(t *testing.T, container corev1.Container, dir string, i
 		switch {
 		case variable.ValueFrom == nil:
 			args = append(args, "-e", variable.Name+"="+variable.Value)
-		case variable.ValueFrom.SecretKeyRef != nil && variable.ValueFrom.SecretKeyRef.Name == seedSecret:
-			require.Equal(t, "seed", variable.ValueFrom.SecretKeyRef.Key)
-			args = append(args, "-e", variable.Name+"="+examples.Seed)
+		case variable.ValueFrom.SecretKeyRef != nil && variable.Name == "REDIS_PASSWORD":
+			args = append(args, "-e", variable.Name+"="+redisPassword)
 		}
 	}
 	for _, mount := range container.VolumeMounts {

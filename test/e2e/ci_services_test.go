@@ -17,9 +17,7 @@ import (
 )
 
 // githubActions runs the jobs of hydrate.yml as a runner does.
-type githubActions struct {
-	withoutSeed bool // the step has been rid of it, as README.md says
-}
+type githubActions struct{}
 
 func (githubActions) folder() string { return "github-actions" }
 
@@ -36,7 +34,6 @@ type githubJob struct {
 	If          string
 	RunsOn      string `yaml:"runs-on"`
 	Permissions map[string]string
-	Environment string
 	Concurrency map[string]string
 	Steps       []githubStep
 }
@@ -45,7 +42,6 @@ type githubStep struct {
 	Name             string
 	Uses             string
 	With             map[string]string
-	Env              map[string]string
 	Run              string
 	WorkingDirectory string `yaml:"working-directory"`
 	ContinueOnError  bool   `yaml:"continue-on-error"`
@@ -74,16 +70,16 @@ func decodeStrictly(t *testing.T, text string, into any) {
 }
 
 func (s githubActions) preview(r *ciRepository, branch string) []ciOutcome {
-	return s.run(r, "preview", "pull_request", r.git("rev-parse", "origin/"+branch), "")
+	return s.run(r, "preview", "pull_request", r.git("rev-parse", "origin/"+branch))
 }
 
-func (s githubActions) hydrate(r *ciRepository, commit, leftOut string) []ciOutcome {
-	return s.run(r, "hydrate", "push", commit, leftOut)
+func (s githubActions) hydrate(r *ciRepository, commit string) []ciOutcome {
+	return s.run(r, "hydrate", "push", commit)
 }
 
 var githubExpression = regexp.MustCompile(`\$\{\{ *(.*?) *\}\}`)
 
-func (s githubActions) run(r *ciRepository, name, event, commit, leftOut string) []ciOutcome {
+func (githubActions) run(r *ciRepository, name, event, commit string) []ciOutcome {
 	r.t.Helper()
 	workflow := readWorkflow(r.t)
 	require.Contains(r.t, workflow.On, event)
@@ -121,22 +117,8 @@ func (s githubActions) run(r *ciRepository, name, event, commit, leftOut string)
 			r.checkout(filepath.Join(workspace, step.With["path"]), ref)
 			continue
 		}
-		if leftOut != "" && strings.Contains(step.Run, leftOut) {
-			continue
-		}
-		stepEnv := maps.Clone(env)
-		for name, value := range step.Env {
-			stepEnv[name] = githubExpression.ReplaceAllStringFunc(value, func(expression string) string {
-				require.Equal(r.t, "${{ secrets.DRAGONFLY_PASSWORD_SEED }}", expression)
-				require.Equal(r.t, "rendered", job.Environment, "only the environment has the secret")
-				return r.seed
-			})
-			if s.withoutSeed {
-				delete(stepEnv, name)
-			}
-		}
-		require.NotRegexp(r.t, githubExpression, step.Run, "what comes from outside must not become a part of a script")
-		outcome := r.step(step.Name, filepath.Join(workspace, step.WorkingDirectory), stepEnv, step.Run)
+		require.NotRegexp(r.t, githubExpression, step.Run, "no secret is needed, and what comes from outside must not become a part of a script")
+		outcome := r.step(step.Name, filepath.Join(workspace, step.WorkingDirectory), env, step.Run)
 		outcome.tolerated = step.ContinueOnError
 		outcomes = append(outcomes, outcome)
 		if outcome.failed && !outcome.tolerated {
@@ -146,7 +128,6 @@ func (s githubActions) run(r *ciRepository, name, event, commit, leftOut string)
 			env["PATH"] = strings.TrimSpace(string(added)) + string(os.PathListSeparator) + r.path
 		}
 	}
-	r.noteSecrets(workspace)
 	return outcomes
 }
 
@@ -173,9 +154,8 @@ func TestGitHubWorkflow(t *testing.T) {
 		"preview,Install dragonfly-generator",
 		"preview,Show what a merge would change",
 		"preview,Refuse what cannot be rendered",
-		"hydrate,Install dragonfly-generator and SOPS",
+		"hydrate,Install dragonfly-generator",
 		"hydrate,Render",
-		"hydrate,Encrypt the Secrets that are new",
 		"hydrate,Commit",
 	}, scripts)
 	quiet(t, "../../examples/github-actions/.github/workflows/hydrate.yml")
@@ -232,14 +212,14 @@ func readPipeline(t *testing.T) gitlabPipeline {
 }
 
 func (s gitlabCI) preview(r *ciRepository, branch string) []ciOutcome {
-	return s.run(r, "merge_request_event", r.git("rev-parse", "origin/"+branch), "")
+	return s.run(r, "merge_request_event", r.git("rev-parse", "origin/"+branch))
 }
 
-func (s gitlabCI) hydrate(r *ciRepository, commit, leftOut string) []ciOutcome {
-	return s.run(r, "push", commit, leftOut)
+func (s gitlabCI) hydrate(r *ciRepository, commit string) []ciOutcome {
+	return s.run(r, "push", commit)
 }
 
-func (gitlabCI) run(r *ciRepository, source, commit, leftOut string) []ciOutcome {
+func (gitlabCI) run(r *ciRepository, source, commit string) []ciOutcome {
 	r.t.Helper()
 	pipeline := readPipeline(r.t)
 	require.True(r.t, runs(r.t, pipeline.Workflow.Rules, source))
@@ -266,22 +246,13 @@ func (gitlabCI) run(r *ciRepository, source, commit, leftOut string) []ciOutcome
 		}
 		if source == "push" {
 			env["CI_COMMIT_BRANCH"] = "main"
-			if r.seed != "" {
-				env["DRAGONFLY_PASSWORD_SEED"] = r.seed // a protected variable
-			}
 		}
 		maps.Copy(env, pipeline.Variables)
 
-		script := slices.Clone(pipeline.Default.BeforeScript)
-		for _, command := range job.Script {
-			if leftOut == "" || !strings.Contains(command, leftOut) {
-				script = append(script, command)
-			}
-		}
+		script := slices.Concat(pipeline.Default.BeforeScript, job.Script)
 		outcome := r.step(name, project, env, strings.Join(script, "\n"))
 		outcome.tolerated = job.AllowFailure
 		outcomes = append(outcomes, outcome)
-		r.noteSecrets(project)
 	}
 	return outcomes
 }

@@ -15,6 +15,98 @@ import (
 
 var pythonBlock = regexp.MustCompile("(?s)```python\n(.*?)```")
 
+// The blocks that are files, and those that are commands for a test to run.
+var (
+	fileBlock  = regexp.MustCompile("(?s)```yaml\n# (\\S+)\n(.*?)```")
+	shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
+)
+
+// section returns what stands below a heading of a page, up to the next of its kind.
+func section(t *testing.T, page, heading string) string {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	_, found, ok := strings.Cut(string(text), "\n## "+heading+"\n")
+	require.True(t, ok, "%s has no heading %q", page, heading)
+	found, _, _ = strings.Cut(found, "\n## ")
+	return found
+}
+
+// writeBlocks writes the files of a section.
+func writeBlocks(t *testing.T, dir, section string) {
+	t.Helper()
+	found := fileBlock.FindAllStringSubmatch(section, -1)
+	require.NotEmpty(t, found)
+	for _, file := range found {
+		writeTo(t, dir, map[string]string{file[1]: file[2]})
+	}
+}
+
+// What the README shows can be pasted: each way gives the instance, and needs no file that is not shown.
+func TestReadme(t *testing.T) {
+	const page = "../../README.md"
+	dir := t.TempDir()
+	run := func(heading string) string {
+		return succeeds(t, dir, nil, "bash", "-euo", "pipefail", "-c", consoleBlock(t, page, heading))
+	}
+	kustomize := section(t, page, "In kustomize")
+	writeBlocks(t, dir, kustomize)
+	built := run("In kustomize")
+	assert.Contains(t, built, "kind: StatefulSet\n")
+	assert.NotContains(t, built, "kind: DragonflyInstance\n")
+
+	// The configuration of the platform takes the place of the function's file.
+	writeBlocks(t, dir, section(t, page, "What a platform team sets once"))
+	assert.Contains(t, run("In kustomize"), "storageClassName: standard\n")
+
+	writeTo(t, dir, map[string]string{"kustomization.yaml": "resources: [claim.yaml]\n"})
+	require.NoError(t, os.Remove(filepath.Join(dir, "dragonfly-generator.yaml")))
+	assert.Equal(t, 2, strings.Count(run("With neither"), "kind: StatefulSet\n"), "one to stdout, and one behind the pipe")
+	assert.FileExists(t, filepath.Join(dir, "manifests/my-cache.my-namespace/statefulset.yaml"))
+
+	dir = t.TempDir()
+	writeBlocks(t, dir, kustomize)
+	for _, name := range []string{"kustomization.yaml", "dragonfly-generator.yaml"} {
+		require.NoError(t, os.Remove(filepath.Join(dir, name)))
+	}
+	writeBlocks(t, dir, section(t, page, "In kpt"))
+	run("In kpt")
+	assert.FileExists(t, filepath.Join(dir, "my-cache.my-namespace/statefulset.yaml"))
+}
+
+// The commands of docs/quickstart.md that need no cluster, in their order and in an empty folder.
+func TestQuickstart(t *testing.T) {
+	dir := t.TempDir()
+	for heading, files := range map[string][]string{
+		"With kustomize": {"my-cache.yaml"},
+		"With kpt":       {"package/my-cache.my-namespace/statefulset.yaml", "package/my-cache.my-namespace/rolebinding.yaml"},
+		"With render":    {"manifests/my-cache.my-namespace/statefulset.yaml", "manifests/my-cache.my-namespace/secret-connection.yaml"},
+	} {
+		dir := filepath.Join(dir, strings.Fields(heading)[1])
+		writeBlocks(t, dir, section(t, "../../docs/quickstart.md", "With kustomize"))
+		text := section(t, "../../docs/quickstart.md", heading)
+		for _, file := range fileBlock.FindAllStringSubmatch(text, -1) {
+			writeTo(t, dir, map[string]string{file[1]: file[2]})
+		}
+		var script strings.Builder
+		for _, block := range shellBlock.FindAllStringSubmatch(text, -1) {
+			for line := range strings.Lines(block[1]) {
+				if !strings.HasPrefix(line, "kubectl ") {
+					script.WriteString(line)
+				}
+			}
+		}
+		require.NotEmpty(t, script.String())
+		printed := succeeds(t, dir, nil, "bash", "-euo", "pipefail", "-c", script.String())
+		for _, file := range files {
+			assert.FileExists(t, filepath.Join(dir, file))
+		}
+		if heading == "With kustomize" {
+			assert.Contains(t, text, "```text\n"+printed+"```", "the page shows what is printed")
+		}
+	}
+}
+
 // The Python of docs/passwords.md gives the passwords that kustomize build gives.
 func TestDocumentedDerivation(t *testing.T) {
 	text, err := os.ReadFile("../../docs/passwords.md")
@@ -23,18 +115,18 @@ func TestDocumentedDerivation(t *testing.T) {
 	require.NotNil(t, block)
 	dir := write(t, map[string]string{"derive.py": string(block[1])})
 
-	prod := parse(t, build(t, "../../examples/overlays/prod", seed))
+	objects := parse(t, build(t, "../../examples/seed", seed))
 	for _, rotation := range []string{"", "2"} {
-		want := strings.TrimSpace(succeeds(t, dir, []string{seed}, "python3", "derive.py", "shop", "prod-sessions", rotation))
+		want := strings.TrimSpace(succeeds(t, dir, []string{seed}, "python3", "derive.py", "my-namespace", "orders-cache", rotation))
 		if rotation != "" {
-			folder := write(t, tree(t, "../../examples/overlays"))
-			claim := filepath.Join(folder, "base", "claim.yaml")
+			folder := write(t, tree(t, "../../examples/seed"))
+			claim := filepath.Join(folder, "claim.yaml")
 			text, err := os.ReadFile(claim)
 			require.NoError(t, err)
 			rotated := strings.Replace(string(text), "metadata:\n", "metadata:\n  annotations: {database.bizmatters.io/password-rotation: \""+rotation+"\"}\n", 1)
 			require.NoError(t, os.WriteFile(claim, []byte(rotated), 0o600))
-			prod = parse(t, build(t, filepath.Join(folder, "prod"), seed))
+			objects = parse(t, build(t, folder, seed))
 		}
-		assert.True(t, want == prod.secret(t, "prod-sessions-conn")["password"], "the documented derivation must give the password of rotation %q", rotation)
+		assert.True(t, want == objects.secret(t, "orders-cache-conn")["password"], "the documented derivation must give the password of rotation %q", rotation)
 	}
 }

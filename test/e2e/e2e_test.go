@@ -22,6 +22,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/examples"
 )
 
+// seed is for the cases that derive passwords from one.
 const seed = "DRAGONFLY_PASSWORD_SEED=" + examples.Seed
 
 var update = flag.Bool("update", false, "rewrite the expected files of the examples, for review with git diff")

@@ -23,7 +23,7 @@ func build(t *testing.T, dir string, env ...string) string {
 }
 
 // Each example gives what its expected.yaml says, as it lies there with functions by exec, and with
-// functions in a container, without --enable-exec and with the seed by -e.
+// functions in a container, without --enable-exec.
 func TestKustomizeExamples(t *testing.T) {
 	buildImage(t)
 	inContainer := map[string]string{}
@@ -39,32 +39,70 @@ func TestKustomizeExamples(t *testing.T) {
 			folder := filepath.Join("../..", "examples", dir)
 			want, err := os.ReadFile(filepath.Join(folder, "expected.yaml"))
 			require.NoError(t, err)
-			sametext.Assert(t, string(want), build(t, folder, seed), "by exec")
-			sametext.Assert(t, string(want), buildContainer(t, filepath.Join(containers, dir)), "in a container")
+			sametext.Assert(t, string(want), build(t, folder, examples.Env(dir)...), "by exec")
+			sametext.Assert(t, string(want), buildContainer(t, filepath.Join(containers, dir), examples.Env(dir)...), "in a container")
 		})
 	}
 }
 
 var byExec = regexp.MustCompile(`(?m)^( *)exec:\n +path: dragonfly-generator\n`)
 
-// buildContainer is kustomize build with functions in containers.
-func buildContainer(t *testing.T, dir string) string {
+// buildContainer is kustomize build with functions in containers, which get the variables of the environment
+// that are named.
+func buildContainer(t *testing.T, dir string, env ...string) string {
 	t.Helper()
-	return succeeds(t, dir, []string{seed}, "kustomize", "build", "--enable-alpha-plugins", "-e", "DRAGONFLY_PASSWORD_SEED", ".")
+	args := []string{"build", "--enable-alpha-plugins", "."}
+	for _, variable := range env {
+		name, _, _ := strings.Cut(variable, "=")
+		args = append(args, "-e", name)
+	}
+	return succeeds(t, dir, env, "kustomize", args...)
 }
 
 func TestKustomizeOverlays(t *testing.T) {
-	text := build(t, "../../examples/overlays/prod", seed)
-	dev := parse(t, build(t, "../../examples/overlays/dev", seed))
+	text := build(t, "../../examples/overlays/prod")
+	dev := parse(t, build(t, "../../examples/overlays/dev"))
 	prod := parse(t, text)
 
 	assert.Equal(t, "dev-sessions.shop-dev.svc.cluster.local", dev.secret(t, "dev-sessions-conn")["endpoint"])
 	assert.Equal(t, "prod-sessions.shop.svc.cluster.local", prod.secret(t, "prod-sessions-conn")["endpoint"])
-	assert.True(t, dev.secret(t, "dev-sessions-password")["password"] != prod.secret(t, "prod-sessions-password")["password"],
-		"each overlay must have its own password")
-	assert.True(t, dev.secret(t, "dev-sessions-password")["password"] == dev.secret(t, "dev-sessions-conn")["password"],
-		"both Secrets must hold the same password")
+	for _, name := range []string{"prod-sessions-password", "prod-sessions-conn"} {
+		assert.NotContains(t, prod.secret(t, name), "password", "the instance makes its password in the cluster")
+		assert.Contains(t, text, "\n  - "+name+"\n", "the Role must follow the prefix")
+	}
 	assert.True(t, strings.Contains(text, "- secretRef:\n            name: prod-sessions-conn\n"), "the application's reference must follow the prefix")
+}
+
+// What kustomize and kpt cannot run leaves the claim, which is how docs/gitops.md notices it.
+func TestKustomizeSkipsTheFunction(t *testing.T) {
+	text, err := os.ReadFile("../../docs/gitops.md")
+	require.NoError(t, err)
+	_, check, found := strings.Cut(string(text), "## Check that the function ran\n")
+	require.True(t, found)
+	_, check, found = strings.Cut(check, "```sh\n")
+	require.True(t, found)
+	check, _, found = strings.Cut(check, "```")
+	require.True(t, found)
+	require.Contains(t, check, " --enable-exec ")
+	dir := write(t, map[string]string{
+		"overlays/prod/kustomization.yaml": "resources: [claim.yaml]\ntransformers: [function.yaml]\n",
+		"overlays/prod/claim.yaml":         claim,
+		"overlays/prod/function.yaml":      function,
+	})
+	run := func(script string) result { return command(t, dir, nil, "bash", "-euo", "pipefail", "-c", script) }
+
+	ran := run(check)
+	assert.False(t, ran.failed, ran.stderr)
+
+	skipped := run(strings.Replace(check, " --enable-exec ", " ", 1))
+	assert.True(t, skipped.failed, "a function that was skipped must not pass")
+	assert.Contains(t, skipped.stderr, "a claim is left")
+
+	// A claim that is kept away from the cluster leaves nothing at all.
+	writeTo(t, dir, map[string]string{"overlays/prod/claim.yaml": strings.Replace(claim, "  name:", "  annotations: {config.kubernetes.io/local-config: \"true\"}\n  name:", 1)})
+	gone := run(strings.Replace(check, " --enable-exec ", " ", 1))
+	assert.True(t, gone.failed, "an instance that is lost must not pass")
+	assert.Contains(t, gone.stderr, "no instance")
 }
 
 const claim = `apiVersion: database.bizmatters.io/v1alpha1
@@ -97,6 +135,9 @@ metadata:
         path: cat
 `
 
+// withSeed is the function with a seed as the source of passwords.
+const withSeed = function + "spec:\n  password:\n    source: Seed\n"
+
 func TestKustomizeNeverMakesUpAPassword(t *testing.T) {
 	for name, transformers := range map[string]string{
 		"alone":                  "[function.yaml]",
@@ -106,7 +147,7 @@ func TestKustomizeNeverMakesUpAPassword(t *testing.T) {
 			dir := write(t, map[string]string{
 				"kustomization.yaml": "resources: [claim.yaml]\ntransformers: " + transformers + "\n",
 				"claim.yaml":         claim,
-				"function.yaml":      function,
+				"function.yaml":      withSeed,
 				"cat.yaml":           cat,
 			})
 			r := command(t, dir, nil, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
@@ -148,7 +189,7 @@ func TestKustomizeShowsWhatIsWrong(t *testing.T) {
 		"claim.yaml":         claim + "  sise: small\n",
 		"function.yaml":      function,
 	})
-	r := command(t, dir, []string{seed}, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
+	r := command(t, dir, nil, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
 	assert.True(t, r.failed)
 	assert.Contains(t, r.stderr, `error: DragonflyInstance my-namespace/my-cache: spec.sise: unknown field; did you mean "size"?`)
 }
@@ -166,7 +207,7 @@ func TestKustomizeSeedInASecret(t *testing.T) {
 	objects := parse(t, build(t, dir))
 	assert.NotContains(t, objects, "Secret eu-dragonfly-seed")
 
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "function.yaml"), []byte(function), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "function.yaml"), []byte(withSeed), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte("namespace: shop\nnamePrefix: eu-\nresources: [claim.yaml]\ntransformers: [function.yaml]\n"), 0o600))
 	fromEnvironment := parse(t, build(t, dir, "DRAGONFLY_PASSWORD_SEED="+text))
 	assert.True(t, objects.secret(t, "eu-my-cache-conn")["password"] == fromEnvironment.secret(t, "eu-my-cache-conn")["password"],

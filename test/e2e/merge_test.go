@@ -30,7 +30,7 @@ func TestKustomizeBaseAndOverlayBothRunTheFunction(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := write(t, twice(tc.overlay)) + "/overlay"
-			r := command(t, dir, []string{seed}, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
+			r := command(t, dir, nil, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
 			assert.Equal(t, tc.wrong != "", r.failed, r.stderr)
 			assert.Contains(t, r.stderr, tc.wrong)
 			assert.Equal(t, tc.wrong != "", strings.Contains(r.stderr, "outermost kustomization"), "the error must say what to do")
@@ -49,7 +49,7 @@ metadata: {name: patch}
 target: {kind: StatefulSet}
 patch: '[{"op":"add","path":"/spec/template/spec/priorityClassName","value":"databases"}]'
 `,
-	}), seed)
+	}))
 	assert.True(t, strings.Contains(objects, "priorityClassName: databases"))
 }
 
@@ -62,12 +62,12 @@ func TestKustomizeFunctionInAComponent(t *testing.T) {
 		"component/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ntransformers: [function.yaml]\n",
 		"component/function.yaml":      function,
 	}
-	r := command(t, write(t, files), []string{seed}, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
+	r := command(t, write(t, files), nil, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
 	assert.True(t, r.failed)
 	assert.Contains(t, r.stderr, "metadata.namespace: is missing")
 
 	files["claim.yaml"] = strings.Replace(claim, "my-namespace", "shop", 1)
-	objects := parse(t, build(t, write(t, files), seed))
+	objects := parse(t, build(t, write(t, files)))
 	assert.Equal(t, "my-cache.shop.svc.cluster.local", objects.secret(t, "my-cache-conn")["endpoint"])
 }
 
@@ -78,7 +78,7 @@ func TestKustomizeSuffixAndAPasswordBroughtAlong(t *testing.T) {
 		"claim.yaml":         claim,
 		"function.yaml":      function,
 		"password.yaml":      "apiVersion: v1\nkind: Secret\nmetadata: {name: my-cache-password, namespace: my-namespace}\nstringData: {password: brought along}\n",
-	}), []string{seed}, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
+	}), nil, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
 	assert.True(t, r.failed)
 	assert.Contains(t, r.stderr, "use namePrefix instead of nameSuffix")
 	assert.NotContains(t, r.stderr, "brought along")

@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A kpt package whose Secrets are encrypted with SOPS renders like one with readable ones: nothing
+// A kpt package whose Secrets hold passwords, encrypted with SOPS, renders like one with readable ones: nothing
 // changes in a second render, and a changed claim changes its StatefulSet only.
 func TestSops(t *testing.T) {
-	dir := kptPackage(t, "exec: dragonfly-generator")
+	dir := kptPackage(t, "exec: dragonfly-generator\n    configMap:\n      password.source: Random")
 	render(t, dir)
 	plain := secretsIn(t, dir)
 	require.Len(t, plain, 4, "two instances with two Secrets each")
