@@ -6,47 +6,48 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// DragonflyGenerator is what a platform team sets once for all instances: the functionConfig. Every
-// field has a default.
+// DragonflyGenerator is the configuration that a platform team writes once for all instances: the
+// functionConfig. Every field has a default.
 type DragonflyGenerator struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// Kustomize wants a name, and the annotation that says how the function is called. Nothing else in here
-	// means anything.
+	// Kustomize needs a name, and the annotation that specifies how to call the function. Everything else is
+	// ignored.
 	// +optional
 	Metadata ConfigMetadata `json:"metadata,omitempty"`
 
-	// What is set. Everything else keeps its default.
+	// The settings. A field that is not set keeps its default.
 	// +optional
 	Spec DragonflyGeneratorSpec `json:"spec,omitempty"`
 }
 
-// ConfigMetadata is any metadata.
+// ConfigMetadata accepts any metadata.
 // +kubebuilder:pruning:PreserveUnknownFields
 type ConfigMetadata struct{}
 
-// DragonflyGeneratorSpec is the configuration.
+// DragonflyGeneratorSpec holds the settings.
 type DragonflyGeneratorSpec struct {
 	ProfileSpec `json:",inline"`
 
-	// Names of annotations of a claim that go to its objects, besides `argocd.argoproj.io/sync-wave`.
+	// Names of annotations that are copied from a claim to its objects, in addition to
+	// `argocd.argoproj.io/sync-wave` and those that protect from deletion.
 	// +kubebuilder:example={example.com/cost-center}
 	// +optional
 	CarryAnnotations []string `json:"carryAnnotations,omitempty"`
 
-	// Kinds of instances that the platform offers, by name: a claim takes one by the annotation
-	// `database.bizmatters.io/profile`. A profile can hold every field above but `carryAnnotations`. What it
-	// says replaces what stands above, field by field, lists and maps whole; a null takes a field back to its
-	// default; only `overrides` and `extraObjects` are added to those above.
+	// Kinds of instances that the platform offers, by name. A claim selects one with the annotation
+	// `database.bizmatters.io/profile`. A profile can set every field above except `carryAnnotations`. Its
+	// fields replace those above one by one, and lists and maps as a whole; a null resets a field to its
+	// default. Only `overrides` and `extraObjects` are added to those above.
 	// +kubebuilder:example={cache: {storage: {type: None}, args: {"--cache_mode=true"}}}
 	// +optional
 	Profiles map[string]ProfileSpec `json:"profiles,omitempty"`
 }
 
-// ProfileSpec is what can be set for all instances, and for those of one profile.
+// ProfileSpec holds the settings that apply to all instances or to those of one profile.
 type ProfileSpec struct {
-	// Container image of Dragonfly. Pin a release: an image that a registry changes restarts into another
-	// version. Older than v1.38 has no `/healthz` and never becomes ready.
+	// Container image of Dragonfly. Pin a release: with a tag that moves, a restart can change the version.
+	// Images older than v1.38 have no `/healthz` and never become ready.
 	// +kubebuilder:default="docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:example="registry.example.com/dragonfly:v1.40.1"
@@ -60,12 +61,12 @@ type ProfileSpec struct {
 	// +optional
 	ImagePullPolicy *corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
 
-	// Secrets, in the namespace of each instance, with which the image is pulled.
+	// Secrets for pulling the image, in the namespace of each instance.
 	// +kubebuilder:example={{name: registry}}
 	// +optional
 	ImagePullSecrets []ObjectName `json:"imagePullSecrets,omitempty"`
 
-	// Domain of the cluster, the end of every endpoint.
+	// DNS domain of the cluster. Every endpoint ends with it.
 	// +kubebuilder:default=cluster.local
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	// +kubebuilder:validation:MaxLength=253
@@ -73,7 +74,7 @@ type ProfileSpec struct {
 	// +optional
 	ClusterDomain *string `json:"clusterDomain,omitempty"`
 
-	// Storage class of the volumes; `""` for the cluster's default class. It cannot change for a live
+	// Storage class of the volumes; `""` for the cluster's default class. It cannot be changed for a live
 	// instance.
 	// +kubebuilder:default=local-path
 	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$`
@@ -82,41 +83,42 @@ type ProfileSpec struct {
 	// +optional
 	StorageClassName *string `json:"storageClassName,omitempty"`
 
-	// When Dragonfly writes a snapshot, besides at its end: minute, hour, day of the month, month and day of
-	// the week, in plain numbers with `*`, `,`, `-` and `/`; `""` for none.
+	// When Dragonfly writes a snapshot, in addition to the one at shutdown: minute, hour, day of the month,
+	// month and day of the week, as plain numbers with `*`, `,`, `-` and `/`; `""` for never.
 	// +unit=UTC
 	// +kubebuilder:default="*/30 * * * *"
 	// +kubebuilder:example="0 3 * * *"
 	// +optional
 	SnapshotCron *string `json:"snapshotCron,omitempty"`
 
-	// Size of a claim that names none.
+	// Size of a claim that does not set one.
 	// +kubebuilder:default=small
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:example=micro
 	// +optional
 	DefaultSize *string `json:"defaultSize,omitempty"`
 
-	// Sizes that claims can name: new ones, or other values for `micro`, `small`, `medium` and `large`. One
-	// of these that is given in part keeps the rest. A new one needs a memory limit, and a CPU limit or
-	// `threads`; its requests default to the limits.
+	// Sizes that claims can use: new ones, or other values for `micro`, `small`, `medium` and `large`. Values
+	// of these four that are not set keep their defaults. A new size needs a memory limit, and a CPU limit or
+	// `threads`; its requests default to its limits.
 	// +kubebuilder:example={xlarge: {requests: {cpu: "2", memory: 4Gi}, limits: {cpu: "8", memory: 16Gi}}}
 	// +optional
 	Sizes map[string]Size `json:"sizes,omitempty"`
 
-	// Where the data outlives the pod, and what claims may ask for as `storageGB`.
+	// Where the data is stored, and the bounds for `storageGB` in claims.
 	// +optional
 	Storage Storage `json:"storage,omitempty"`
 
-	// How a password comes about that is not there yet.
+	// Where the password of a new instance comes from.
 	// +optional
 	Password Password `json:"password,omitempty"`
 
-	// What the connection Secret holds besides `endpoint`, `port` and `password`.
+	// Keys of the connection Secret in addition to `endpoint`, `port` and `password`.
 	// +optional
 	ConnectionSecret ConnectionSecret `json:"connectionSecret,omitempty"`
 
-	// TLS on the data port. Clients then connect with TLS only, and `{scheme}` of the extra keys is `rediss`.
+	// TLS on the data port. Clients can then connect with TLS only, and `{scheme}` in the extra keys is
+	// `rediss`.
 	// +optional
 	TLS *TLS `json:"tls,omitempty"`
 
@@ -124,7 +126,7 @@ type ProfileSpec struct {
 	// +optional
 	ServiceAccount ServiceAccount `json:"serviceAccount,omitempty"`
 
-	// Labels of the nodes that the pods run on. It replaces the default; `{}` for any node.
+	// Labels of the nodes that the pods run on. A value replaces the default; `{}` for any node.
 	// +kubebuilder:default={"workload-type": "stateful"}
 	// +kubebuilder:example={disk: ssd}
 	// +optional
@@ -141,33 +143,35 @@ type ProfileSpec struct {
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// Annotations of every object, but not of the pods. What is carried over from a claim wins over these.
+	// Annotations of every object, but not of the pods. Annotations copied from a claim win over these.
 	// Placeholders as in `labels`.
 	// +kubebuilder:example={example.com/owner: platform}
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	// Further flags of Dragonfly, one each, as `--name=value`. What the function sets itself cannot be set
-	// here, nor what would break its promises: `requirepass`, `aclfile`, `flagfile`, `fromenv`, `tryfromenv`,
-	// `port`, `memcached_port`, `primary_port_http_enabled`, and `bind` and `admin_bind` but for `0.0.0.0` and
-	// `::`. Placeholders as in `labels`.
+	// Additional Dragonfly flags, one per element, as `--name=value`. Flags that the function sets itself are
+	// refused, and so are those that would expose or bypass the password, or make the Service or the probes
+	// fail: `requirepass`, `aclfile`, `flagfile`, `fromenv`, `tryfromenv`, `port`, `memcached_port`,
+	// `primary_port_http_enabled`, and `bind` and `admin_bind` with any value but `0.0.0.0` and `::`.
+	// Placeholders as in `labels`.
 	// +kubebuilder:example={"--cache_mode=true"}
 	// +optional
 	Args []string `json:"args,omitempty"`
 
-	// Whatever else the platform wants of the objects, as strategic merge patches. Placeholders as in `labels`.
+	// Strategic merge patches of the objects, for anything that has no field of its own. Placeholders as in
+	// `labels`.
 	// +optional
 	Overrides Overrides `json:"overrides,omitempty"`
 
-	// Further objects, one of each for every instance, in its namespace: NetworkPolicy, PodMonitor, a Service
-	// for something else. Placeholders as in `labels`; the name must contain `{name}`. They get the labels and
-	// annotations of all objects. Secrets are refused.
+	// Additional objects, created for every instance in its namespace, such as a NetworkPolicy, a PodMonitor
+	// or a second Service. Placeholders as in `labels`; the name must contain `{name}`. They get the labels
+	// and annotations that all objects get. Secrets are refused.
 	// +kubebuilder:example={{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: "{name}"}, spec: {podSelector: {matchLabels: {app: "{name}"}}}}}
 	// +optional
 	ExtraObjects []ExtraObject `json:"extraObjects,omitempty"`
 
-	// What runs the instances: `StatefulSet`, one pod each, or `Operator`, which leaves that to the Dragonfly
-	// Operator, with replicas and failover.
+	// What runs the instances: `StatefulSet`, with one pod per instance, or `Operator`, which leaves them to
+	// the Dragonfly Operator, with replicas and failover.
 	// +kubebuilder:default=StatefulSet
 	// +kubebuilder:example=Operator
 	// +optional
@@ -188,13 +192,13 @@ type ProfileSpec struct {
 type Backend string
 
 const (
-	// StatefulSet is one pod, which we make ourselves.
+	// StatefulSet runs one pod in a StatefulSet of ours.
 	StatefulSet Backend = "StatefulSet"
-	// Operator is a Dragonfly object, of which the Dragonfly Operator makes the rest.
+	// Operator writes a Dragonfly object, from which the Dragonfly Operator creates the rest.
 	Operator Backend = "Operator"
 )
 
-// ObjectName names an object of the namespace at hand.
+// ObjectName names an object in the instance's namespace.
 type ObjectName struct {
 	// Name of the Secret.
 	// +kubebuilder:validation:MinLength=1
@@ -202,18 +206,19 @@ type ObjectName struct {
 	Name string `json:"name"`
 }
 
-// Size is what an instance of that size may use.
+// Size holds the resources of an instance.
 type Size struct {
-	// What the scheduler sets aside. Not above the limits.
+	// Resources that the scheduler reserves. They must not exceed the limits.
 	// +optional
 	Requests Resources `json:"requests,omitempty"`
 
-	// What the instance gets at most. Dragonfly takes `maxMemoryPercent` of the memory for data, and a thread
-	// for each started CPU; it needs 256 MiB of data for each thread.
+	// Resources that the instance can use at most. Dragonfly uses `maxMemoryPercent` of the memory for data,
+	// and one thread per CPU, rounded up. It needs 256 MiB of memory for data per thread.
 	// +optional
 	Limits Resources `json:"limits,omitempty"`
 
-	// Dragonfly's threads. With it a size needs no CPU limit, and has none unless `limits.cpu` says one.
+	// Number of Dragonfly's threads. A size with `threads` needs no CPU limit, and has none unless
+	// `limits.cpu` is set.
 	// +unit=threads
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1024
@@ -221,8 +226,8 @@ type Size struct {
 	// +optional
 	Threads *int32 `json:"threads,omitempty"`
 
-	// Part of the memory limit that Dragonfly may fill with data, 70 unless set. The rest is what it needs
-	// while it loads a snapshot: a full instance with more than 70 may not come back.
+	// Share of the memory limit that Dragonfly may fill with data, 70 by default. Dragonfly needs the rest to
+	// load a snapshot: with more than 70, a full instance may be killed at every start.
 	// +unit=percent
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=80
@@ -233,7 +238,7 @@ type Size struct {
 
 // Resources is an amount of CPU and of memory.
 type Resources struct {
-	// CPU, in whole or in thousandths.
+	// Number of CPUs, such as `2` or `500m`.
 	// +unit=CPUs
 	// +kubebuilder:example="2"
 	// +optional
@@ -246,18 +251,18 @@ type Resources struct {
 	Memory *resource.Quantity `json:"memory,omitempty"`
 }
 
-// Storage is where the data outlives the pod, and bounds what claims may ask for.
+// Storage configures where the data is stored, and the size of the volumes.
 type Storage struct {
-	// `Volume`: snapshots on a volume of the instance's own. `None`: no snapshots at all, for a cache; the data
-	// goes with the process, and `storageGB` means nothing. `Bucket`: snapshots in an object store, without a
-	// volume.
+	// `Volume`: snapshots are stored on a volume per instance. `None`: no snapshots, for a cache; the data is
+	// lost when the process ends, and `storageGB` has no effect. `Bucket`: snapshots are stored in an object
+	// store, and there is no volume.
 	// +kubebuilder:default=Volume
 	// +kubebuilder:example=None
 	// +optional
 	Type *StorageType `json:"type,omitempty"`
 
-	// Bucket, and prefix in it, for `type: Bucket`, as `s3://`, `gs://` or `az://`. `/<namespace>/<name>` of the
-	// instance is added.
+	// Bucket for `type: Bucket`, with an optional prefix, as an `s3://`, `gs://` or `az://` URL.
+	// `/<namespace>/<name>` of the instance is appended.
 	// +kubebuilder:validation:Pattern=`^(s3|gs|az)://[a-z0-9][a-z0-9._-]*(/[A-Za-z0-9_=][A-Za-z0-9._=-]*)*/?$`
 	// +kubebuilder:example="s3://backups/dragonfly"
 	// +optional
@@ -272,7 +277,7 @@ type Storage struct {
 	// +optional
 	MinGB *int32 `json:"minGB,omitempty"`
 
-	// Largest volume that a claim may ask for; no bound unless set.
+	// Largest volume that a claim may ask for; unlimited by default.
 	// +unit=GiB
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
@@ -280,7 +285,7 @@ type Storage struct {
 	// +optional
 	MaxGB *int32 `json:"maxGB,omitempty"`
 
-	// Volume of a claim that names none. It has to be within the bounds.
+	// Volume size of a claim that does not set one. It must be within the bounds.
 	// +unit=GiB
 	// +kubebuilder:default=10
 	// +kubebuilder:validation:Minimum=1
@@ -290,32 +295,33 @@ type Storage struct {
 	DefaultGB *int32 `json:"defaultGB,omitempty"`
 }
 
-// StorageType is where the data of an instance outlives its pod.
+// StorageType selects where snapshots are stored.
 // +kubebuilder:validation:Enum=Volume;None;Bucket
 type StorageType string
 
 const (
-	// OnVolume is a volume of the instance's own.
+	// OnVolume stores snapshots on a volume per instance.
 	OnVolume StorageType = "Volume"
-	// NoStorage is a cache that may be lost.
+	// NoStorage stores nothing; for a cache.
 	NoStorage StorageType = "None"
-	// InBucket is an object store.
+	// InBucket stores snapshots in an object store.
 	InBucket StorageType = "Bucket"
 )
 
-// TLS is on if it is there.
+// TLS configures the certificate of the data port. TLS is on if this is set.
 type TLS struct {
-	// Secret in the namespace of the instance with `tls.crt` and `tls.key`. Placeholders as in `labels`.
+	// Secret with `tls.crt` and `tls.key`, in the namespace of the instance. Placeholders as in `labels`.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:example="{name}-tls"
 	SecretName string `json:"secretName"`
 
-	// Issuer of cert-manager. With it each instance gets a Certificate, which makes the Secret.
+	// cert-manager issuer. If set, each instance gets a Certificate, from which cert-manager creates the
+	// Secret.
 	// +optional
 	IssuerRef *IssuerRef `json:"issuerRef,omitempty"`
 }
 
-// IssuerRef names an issuer of cert-manager. Placeholders as in `labels`.
+// IssuerRef names a cert-manager issuer. Placeholders as in `labels`.
 type IssuerRef struct {
 	// API group of the issuer.
 	// +kubebuilder:default=cert-manager.io
@@ -335,10 +341,10 @@ type IssuerRef struct {
 	Name string `json:"name"`
 }
 
-// ServiceAccount is that of the instance's pods.
+// ServiceAccount configures the ServiceAccount of the instance's pods.
 type ServiceAccount struct {
-	// Annotations of the ServiceAccount, for the workload identity of a cloud. With one, each instance has a
-	// ServiceAccount of its own. Placeholders as in `labels`.
+	// Annotations of the ServiceAccount, for a cloud's workload identity. If there is one, each instance gets
+	// its own ServiceAccount. Placeholders as in `labels`.
 	// +kubebuilder:example={eks.amazonaws.com/role-arn: "arn:aws:iam::123456789012:role/dragonfly"}
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
@@ -348,50 +354,50 @@ type ServiceAccount struct {
 // +kubebuilder:pruning:PreserveUnknownFields
 type ExtraObject struct{}
 
-// Password is where a password comes from that is not there yet.
+// Password configures where the password of a new instance comes from.
 type Password struct {
-	// `InCluster`: the instance's own pod makes it at its first start, and the manifests hold none. `Seed`
-	// derives it from the seed. `Random` makes one up, which is kept with the files. `Existing`: it has to be
-	// among the resources. `External`: something else in the cluster makes both Secrets. A claim's annotation
-	// `database.bizmatters.io/password-source` wins over this.
+	// `InCluster`: the instance's pod creates the password at its first start, and the manifests contain
+	// none. `Seed`: it is derived from the seed. `Random`: it is random, and kept with the manifests.
+	// `Existing`: its Secret must be among the resources. `External`: something else in the cluster creates
+	// both Secrets. The annotation `database.bizmatters.io/password-source` on a claim wins over this.
 	// +kubebuilder:default=InCluster
 	// +kubebuilder:example=Seed
 	// +optional
 	Source *PasswordSource `json:"source,omitempty"`
 
-	// Image of the init container that makes the password with `InCluster`: this program.
+	// Image of the init container that creates the password with `InCluster`. It must contain this program.
 	// +kubebuilder:default="ghcr.io/bizmatters/dragonfly-generator:v0.1.0"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:example="registry.example.com/dragonfly-generator:v0.1.0"
 	// +optional
 	Image *string `json:"image,omitempty"`
 
-	// Secret among the resources that holds the seed. It states `source: Seed`. Without it, the seed comes
-	// from the environment variable `DRAGONFLY_PASSWORD_SEED`.
+	// Secret among the resources that contains the seed. It implies `source: Seed`. Without it, the seed is
+	// read from the environment variable `DRAGONFLY_PASSWORD_SEED`.
 	// +optional
 	SeedSecretRef *SecretKey `json:"seedSecretRef,omitempty"`
 }
 
-// PasswordSource is one way to get a password.
+// PasswordSource selects where a password comes from.
 // +kubebuilder:validation:Enum=InCluster;Seed;Random;Existing;External
 type PasswordSource string
 
 const (
-	// InCluster lets the instance's own pod make it.
+	// InCluster lets the instance's pod create it.
 	InCluster PasswordSource = "InCluster"
 	// FromSeed derives it from the seed.
 	FromSeed PasswordSource = "Seed"
-	// FromRandom makes a random one.
+	// FromRandom generates a random one.
 	FromRandom PasswordSource = "Random"
-	// Existing never makes one.
+	// Existing requires a Secret among the resources.
 	Existing PasswordSource = "Existing"
 	// External leaves both Secrets to something else in the cluster.
 	External PasswordSource = "External"
 )
 
-// SecretKey is a key of a Secret.
+// SecretKey names a key of a Secret.
 type SecretKey struct {
-	// Namespace of the Secret; any unless set.
+	// Namespace of the Secret; any namespace by default.
 	// +kubebuilder:example=platform
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
@@ -401,40 +407,42 @@ type SecretKey struct {
 	// +kubebuilder:example=dragonfly-seed
 	Name string `json:"name"`
 
-	// Key whose value is the seed.
+	// Key of the Secret that contains the seed.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:example=seed
 	Key string `json:"key"`
 }
 
-// ConnectionSecret is what the connection Secret holds besides its three keys.
+// ConnectionSecret configures the additional keys of the connection Secret.
 type ConnectionSecret struct {
-	// Further keys, each with a template of its value. It may hold `{endpoint}`, `{port}`, `{scheme}` (`redis`,
-	// or `rediss` with TLS), `{password}`, `{passwordEncoded}` (for a URI: all but the unreserved characters of
-	// RFC 3986 escaped), `{name}` and `{namespace}`.
+	// Additional keys, each with a template for its value. Placeholders: `{endpoint}`, `{port}`, `{scheme}`
+	// (`redis`, or `rediss` with TLS), `{password}`, `{passwordEncoded}` (for URIs: all but the unreserved
+	// characters of RFC 3986 are percent-encoded), `{name}` and `{namespace}`.
 	// +kubebuilder:example={uri: "{scheme}://:{passwordEncoded}@{endpoint}:{port}/0"}
 	// +optional
 	ExtraKeys map[string]string `json:"extraKeys,omitempty"`
 }
 
 // Overrides are strategic merge patches, for everything that has no field of its own: affinity, priority
-// class, other user ids. Names, selectors, the labels that they need, the flags, the `DFLY_` variables, the
-// volume with the data, what makes the password and the Secrets stay as they are.
+// class, other user IDs. They cannot change names, selectors and the labels those need, the flags, the
+// `DFLY_` variables, the data volume, the init container that creates the password, or the Secrets.
 type Overrides struct {
-	// Patch of the StatefulSet. The container is called `dragonfly`. Not with `backend: Operator`.
+	// Patch of the StatefulSet. Its container is named `dragonfly`. Refused with `backend: Operator`.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:example={spec: {template: {spec: {priorityClassName: databases}}}}
 	// +optional
 	StatefulSet *Patch `json:"statefulSet,omitempty"`
 
-	// Patch of the Service. With `backend: Operator` it may set labels, annotations, `type` and `nodePort`.
+	// Patch of the Service. With `backend: Operator`, it can set labels, annotations, `type` and `nodePort`
+	// only.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:example={spec: {internalTrafficPolicy: Local}}
 	// +optional
 	Service *Patch `json:"service,omitempty"`
 
-	// Patch of the Dragonfly Operator's `Dragonfly`, only with `backend: Operator`: whatever its CRD, v1.6.1, has.
-	// Replicas, image, flags, password, resources and volume keep the fields of their own.
+	// Patch of the `Dragonfly` object, only with `backend: Operator`. It can set any field of the Dragonfly
+	// Operator's CRD (v1.6.1) except replicas, image, flags, password, resources and volume, which have their
+	// own fields here.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:example={spec: {priorityClassName: databases, networkPolicyEnabled: false}}
 	// +optional

@@ -5,7 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// DragonflyInstance is a developer's claim for one Dragonfly, a Redis-compatible store, with a password
+// DragonflyInstance is a developer's claim for one Dragonfly, a Redis-compatible data store, with a password
 // and a volume.
 type DragonflyInstance struct {
 	metav1.TypeMeta `json:",inline"`
@@ -13,26 +13,27 @@ type DragonflyInstance struct {
 	// Name, namespace, labels and annotations.
 	Metadata Metadata `json:"metadata"`
 
-	// What the instance may use. Without it the defaults hold.
+	// Size of the instance and its volume. Fields that are not set have their defaults.
 	// +optional
 	Spec DragonflyInstanceSpec `json:"spec,omitempty"`
 
-	// What a cluster once wrote here; ignored.
+	// Ignored. Crossplane wrote it.
 	// +optional
 	Status Ignored `json:"status,omitempty"`
 }
 
-// DragonflyInstanceSpec is what a developer asks for, and what Crossplane added to every claim.
+// DragonflyInstanceSpec holds what a developer asks for, and the fields that Crossplane added to every claim.
 type DragonflyInstanceSpec struct {
-	// How much memory and CPU the instance gets: `micro`, `small`, `medium`, `large`, or a size that the
-	// platform's configuration adds.
+	// Memory and CPU of the instance: `micro`, `small`, `medium`, `large`, or a size from the platform's
+	// configuration.
 	// +kubebuilder:default=small
 	// +kubebuilder:example=medium
 	// +optional
 	Size string `json:"size,omitempty"`
 
-	// Size of the volume. The platform's configuration may set other bounds and another default. Kubernetes
-	// refuses another size for a live instance; the warning says how it is done.
+	// Size of the volume. The platform's configuration can set other bounds and another default. Kubernetes
+	// refuses to change the size of a live instance's volume template; the function's warning explains how to
+	// grow it.
 	// +unit=GiB
 	// +kubebuilder:default=10
 	// +kubebuilder:validation:Minimum=1
@@ -44,52 +45,52 @@ type DragonflyInstanceSpec struct {
 	CrossplaneFields `json:",inline"`
 }
 
-// CrossplaneFields are those that Crossplane added to the schema of every claim. They mean nothing here,
-// and are accepted so that a claim moves over unchanged.
+// CrossplaneFields are those that Crossplane added to the schema of every claim. They are accepted and
+// ignored, so that claims can move here unchanged.
 type CrossplaneFields struct {
-	// Of Crossplane; ignored.
+	// Crossplane field; ignored.
 	// +optional
 	CompositionRef Ignored `json:"compositionRef,omitempty"`
 
-	// Of Crossplane; ignored.
+	// Crossplane field; ignored.
 	// +optional
 	CompositionSelector Ignored `json:"compositionSelector,omitempty"`
 
-	// Of Crossplane; ignored.
+	// Crossplane field; ignored.
 	// +optional
 	CompositionRevisionRef Ignored `json:"compositionRevisionRef,omitempty"`
 
-	// Of Crossplane; ignored.
+	// Crossplane field; ignored.
 	// +optional
 	CompositionRevisionSelector Ignored `json:"compositionRevisionSelector,omitempty"`
 
-	// Of Crossplane; ignored.
+	// Crossplane field; ignored.
 	// +optional
 	CompositionUpdatePolicy Ignored `json:"compositionUpdatePolicy,omitempty"`
 
-	// Of Crossplane; ignored.
+	// Crossplane field; ignored.
 	// +optional
 	CompositeDeletePolicy Ignored `json:"compositeDeletePolicy,omitempty"`
 
-	// Of Crossplane; ignored, so the Secret that it names will not exist: applications read `<name>-conn`.
+	// Crossplane field; ignored. The Secret that it names is not created: applications read `<name>-conn`.
 	// +optional
 	PublishConnectionDetailsTo Ignored `json:"publishConnectionDetailsTo,omitempty"`
 
-	// Of Crossplane; ignored.
+	// Crossplane field; ignored.
 	// +optional
 	ResourceRef Ignored `json:"resourceRef,omitempty"`
 
-	// Of Crossplane; ignored, so the Secret that it names will not exist: applications read `<name>-conn`.
+	// Crossplane field; ignored. The Secret that it names is not created: applications read `<name>-conn`.
 	// +optional
 	WriteConnectionSecretToRef Ignored `json:"writeConnectionSecretToRef,omitempty"`
 
-	// Where Crossplane v2 keeps the same things; ignored.
+	// Where Crossplane v2 keeps the same fields; ignored.
 	// +optional
 	Crossplane Ignored `json:"crossplane,omitempty"`
 }
 
-// Metadata is that of every Kubernetes object. It is a type of its own because kustomize passes a label
-// `tier: 1` as the number that it is, and because the name has to fit a Service and a StatefulSet.
+// Metadata is Kubernetes object metadata. It has its own type because kustomize passes a label `tier: 1` as a
+// number, and because the name must be valid for a Service and a StatefulSet.
 type Metadata struct {
 	// Name of the instance, of its StatefulSet and of its Service.
 	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
@@ -97,27 +98,28 @@ type Metadata struct {
 	// +kubebuilder:example=my-cache
 	Name string `json:"name"`
 
-	// Namespace of everything that is made for the instance. It has to be there when the function runs;
-	// kustomize or kpt may set it before.
+	// Namespace of the instance's objects. It must be set when the function runs; kustomize or kpt can set it
+	// before.
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:example=my-namespace
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 
-	// Labels go to the metadata of what is made for the claim, but not to the pods.
+	// Labels are copied to the instance's objects, but not to its pods.
 	// +optional
 	Labels map[string]intstr.IntOrString `json:"labels,omitempty"`
 
-	// Annotations stay on the claim, but for `argocd.argoproj.io/sync-wave` and those that the configuration
-	// carries over. `database.bizmatters.io/password-rotation` asks for a new password when it changes.
+	// Annotations stay on the claim, except `argocd.argoproj.io/sync-wave`, those that protect from deletion,
+	// and those in the configuration's `carryAnnotations`. A change of
+	// `database.bizmatters.io/password-rotation` asks for a new password.
 	// +optional
 	Annotations map[string]intstr.IntOrString `json:"annotations,omitempty"`
 
 	ClusterFields `json:",inline"`
 }
 
-// ClusterFields are those of the metadata that a cluster writes. They mean nothing here.
+// ClusterFields are the metadata that a cluster writes. They are ignored.
 type ClusterFields struct {
 	Finalizers                 *Ignored `json:"finalizers,omitempty"`
 	OwnerReferences            *Ignored `json:"ownerReferences,omitempty"`
@@ -132,7 +134,7 @@ type ClusterFields struct {
 	SelfLink                   *Ignored `json:"selfLink,omitempty"`
 }
 
-// Ignored means nothing here, whatever it holds.
+// Ignored accepts any value and ignores it.
 // +kubebuilder:validation:Type=""
 // +kubebuilder:pruning:PreserveUnknownFields
 type Ignored struct{}

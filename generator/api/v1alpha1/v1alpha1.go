@@ -1,9 +1,9 @@
-// Package v1alpha1 spells the API of the group database.bizmatters.io: the names of its kinds and
-// the annotations by which a claim says what its schema has no field for.
+// Package v1alpha1 defines the API group database.bizmatters.io: its kinds, and the annotations of a claim
+// for which its schema has no field.
 //
-// The claim, DragonflyInstance, is the one that Crossplane served before. It stays valid under both
-// systems, so it gets no new spec field: what concerns one instance and is not in the original schema
-// is an annotation.
+// The claim, DragonflyInstance, is the one that Crossplane used to serve. It stays valid under both systems,
+// so its spec gets no new fields: settings of one instance that are not in the original schema are
+// annotations.
 package v1alpha1
 
 const (
@@ -21,17 +21,16 @@ const (
 )
 
 const (
-	// GeneratedFrom is the mark by which we know the objects that we made. Its value is the claim's
-	// "namespace/name".
+	// GeneratedFrom marks the objects that we made. Its value is the claim's "namespace/name".
 	GeneratedFrom = Group + "/generated-from"
 
-	// Profile names, on a claim, the profile of the platform's configuration that the instance takes.
+	// Profile, on a claim, names the profile of the platform's configuration to use.
 	Profile = Group + "/profile"
 
-	// PasswordSourceAnnotation is, on a claim, where its own password comes from: a PasswordSource.
+	// PasswordSourceAnnotation, on a claim, sets the PasswordSource of the instance.
 	PasswordSourceAnnotation = Group + "/password-source"
 
-	// PasswordRotation asks, on a claim, for a new password whenever its value differs from the one
-	// recorded on our Secrets. It has 1 to 63 printable ASCII characters.
+	// PasswordRotation, on a claim, asks for a new password whenever its value differs from the one recorded
+	// on our Secrets. The value has 1 to 63 printable ASCII characters.
 	PasswordRotation = Group + "/password-rotation"
 )
