@@ -32,7 +32,7 @@ func addTLS(pod *corev1.PodSpec, cfg config.Config) {
 }
 
 // The Certificate of cert-manager, as far as we fill it in. Its module would bring the API of the gateways into
-// the program; the tests hold this against its types.
+// the program.
 type (
 	certificate struct {
 		metav1.TypeMeta   `json:",inline"`
