@@ -46,9 +46,9 @@ func (w *warner) tellReaders() {
 		}
 		if i := slices.IndexFunc(w.ignored[r.name], r.mayReach); i >= 0 {
 			p := w.ignored[r.name][i]
-			w.results.Warnf(r.by, "reads the Secret %s, which the claim %s names in a field of Crossplane that is ignored, so nobody makes it; read %s instead", r.name, p.Name, p.Instance.ConnectionSecret())
+			w.results.Warnf(r.by, "reads the Secret %s, which the claim %s names in an ignored Crossplane field, so nothing makes it; read %s instead", r.name, p.Name, p.Instance.ConnectionSecret())
 		} else if p, found := w.meant(r); found {
-			w.results.Warnf(r.by, "reads the Secret %s, but there is no claim of that name in its namespace; if the claim %s is meant, read its %s, from the same namespace", r.name, p.Name, p.Instance.ConnectionSecret())
+			w.results.Warnf(r.by, "reads the Secret %s, but there is no claim of that name in its namespace; for the claim %s, read %s from the same namespace", r.name, p.Name, p.Instance.ConnectionSecret())
 		}
 	}
 }
