@@ -135,8 +135,8 @@ func TestClaimIsRefused(t *testing.T) {
 		{"An empty text is no size.", withSpec(`{size: ""}`), []problem{{"spec.size", nil, "the sizes are " + names}}},
 
 		// The storage.
-		{"There is no volume of nothing.", withSpec("{storageGB: 0}"), []problem{{"spec.storageGB", 1, "write 1 (GiB) or more"}}},
-		{"There is no volume of less than nothing.", withSpec("{storageGB: -1}"), []problem{{"spec.storageGB", 1, "write 1 (GiB) or more"}}},
+		{"There is no volume of nothing.", withSpec("{storageGB: 0}"), []problem{{"spec.storageGB", 1, "use 1 (GiB) or more"}}},
+		{"There is no volume of less than nothing.", withSpec("{storageGB: -1}"), []problem{{"spec.storageGB", 1, "use 1 (GiB) or more"}}},
 		{"A string is no number, although it is clear which is meant.", withSpec(`{storageGB: "20"}`), []problem{{"spec.storageGB", int64(20), "not a string"}}},
 		{"A quantity is no number.", withSpec("{storageGB: 10Gi}"), []problem{{"spec.storageGB", nil, "whole number of GiB"}}},
 		{"A half is not a whole number.", withSpec("{storageGB: 1.5}"), []problem{{"spec.storageGB", nil, "whole number of GiB"}}},
@@ -147,7 +147,7 @@ func TestClaimIsRefused(t *testing.T) {
 		{"A sign is not a digit.", withSpec("{storageGB: +5}"), []problem{{"spec.storageGB", nil, "plain digits"}}},
 		{"A number has an end.", withSpec("{storageGB: 99999999999999999999}"), []problem{{"spec.storageGB", nil, ""}}},
 		{"A bool is no number.", withSpec("{storageGB: true}"), []problem{{"spec.storageGB", nil, "whole number of GiB"}}},
-		{"An object is no number.", withSpec("{storageGB: {value: 10}}"), []problem{{"spec.storageGB", nil, "is an object"}}},
+		{"An object is no number.", withSpec("{storageGB: {value: 10}}"), []problem{{"spec.storageGB", nil, "not an object"}}},
 
 		// Fields that there are not.
 		{"A field that is not known is an error, and its value is not shown.", withSpec("{password: hunter2}"), []problem{{"spec.password", nil, "unknown field"}}},
@@ -165,13 +165,13 @@ func TestClaimIsRefused(t *testing.T) {
 		{"Annotations are an object.", annotated("[hunter2]"), []problem{{"metadata.annotations", nil, "must be an object"}}},
 
 		// Labels.
-		{"A label is a text.", labelled("{a: {b: hunter2}}"), []problem{{"metadata.labels[a]", nil, "must be a string, but is an object"}}},
-		{"Kubernetes refuses such a label name.", labelled("{a b: c}"), []problem{{"metadata.labels[a b]", nil, "no valid label name"}}},
-		{"Kubernetes refuses such a label value.", labelled("{a: b c}"), []problem{{"metadata.labels[a]", nil, "no valid label value"}}},
-		{"Kubernetes refuses so long a label value.", labelled("{a: " + strings.Repeat("b", 64) + "}"), []problem{{"metadata.labels[a]", nil, "no valid label value"}}},
+		{"A label is a text.", labelled("{a: {b: hunter2}}"), []problem{{"metadata.labels[a]", nil, "must be a string, not an object"}}},
+		{"Kubernetes refuses such a label name.", labelled("{a b: c}"), []problem{{"metadata.labels[a b]", nil, "not a valid label name"}}},
+		{"Kubernetes refuses such a label value.", labelled("{a: b c}"), []problem{{"metadata.labels[a]", nil, "not a valid label value"}}},
+		{"Kubernetes refuses so long a label value.", labelled("{a: " + strings.Repeat("b", 64) + "}"), []problem{{"metadata.labels[a]", nil, "not a valid label value"}}},
 
 		// Annotations.
-		{"An annotation is a text.", annotated("{a: [hunter2]}"), []problem{{"metadata.annotations[a]", nil, "must be a string, but is a list"}}},
+		{"An annotation is a text.", annotated("{a: [hunter2]}"), []problem{{"metadata.annotations[a]", nil, "must be a string, not a list"}}},
 		{"An empty rotation would be none.", annotated(`{database.bizmatters.io/password-rotation: ""}`), []problem{{"metadata.annotations[database.bizmatters.io/password-rotation]", nil, "1 to 63 printable ASCII"}}},
 		{"A null rotation would be none.", annotated("{database.bizmatters.io/password-rotation: }"), []problem{{"metadata.annotations[database.bizmatters.io/password-rotation]", nil, "1 to 63 printable ASCII"}}},
 		{"A rotation has an end.", annotated("{database.bizmatters.io/password-rotation: " + strings.Repeat("a", 64) + "}"), []problem{{"metadata.annotations[database.bizmatters.io/password-rotation]", nil, "1 to 63 printable ASCII"}}},
@@ -193,10 +193,10 @@ func TestClaimIsRefused(t *testing.T) {
 				{"metadata.extra", nil, "unknown field"},
 				{"metadata.name", nil, "lower case letters"},
 				{"metadata.namespace", nil, "is missing"},
-				{"metadata.labels[a]", nil, "no valid label value"},
+				{"metadata.labels[a]", nil, "not a valid label value"},
 				{"spec.other", nil, "unknown field"},
 				{"spec.size", "small", "unknown size"},
-				{"spec.storageGB", 1, "write 1 (GiB) or more"},
+				{"spec.storageGB", 1, "use 1 (GiB) or more"},
 			}},
 	} {
 		var results report.Results
@@ -318,7 +318,7 @@ func TestConfiguredDefaults(t *testing.T) {
 
 	var results report.Results
 	claims, _ := claim.Find(l, false, config.Platform{Config: cfg}, &results)
-	assertProblems(t, []problem{{"spec.storageGB", 5, "write 5 (GiB) or more"}}, results.All(), "The configuration's minimum holds.")
+	assertProblems(t, []problem{{"spec.storageGB", 5, "use 5 (GiB) or more"}}, results.All(), "The configuration's minimum holds.")
 	require.Len(t, claims, 2)
 	assert.Equal(t, "large", claims[0].Size.Name, "The configuration's default size holds.")
 	assert.Equal(t, 50, claims[0].StorageGB, "The configuration's default storage holds.")
@@ -346,11 +346,11 @@ func TestClaimsAreOneOrMany(t *testing.T) {
 		{"A functionConfig of another kind is no claim.", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: ns}}",
 			[]string{claimNamed("ns", "a")}, 1, nil},
 		{"A claim that says two things in its two places is an error.", withSpec("{size: large}"),
-			[]string{withSpec("{size: small}")}, 1, []problem{{"", nil, "ask for different things"}}},
+			[]string{withSpec("{size: small}")}, 1, []problem{{"", nil, "but the two differ"}}},
 		{"A claim that stands in two files is an error that names both.", "",
-			[]string{in("a.yaml", "1"), in("b.yaml", "2")}, 1, []problem{{"", nil, "stands in a.yaml[1] and b.yaml[2]"}}},
+			[]string{in("a.yaml", "1"), in("b.yaml", "2")}, 1, []problem{{"", nil, "is in a.yaml[1] and b.yaml[2]"}}},
 		{"A claim that stands twice without a file is found by its place.", "",
-			[]string{claimNamed("ns", "b"), claimNamed("ns", "a"), claimNamed("ns", "a")}, 2, []problem{{"", nil, "stands in items[1] and items[2]"}}},
+			[]string{claimNamed("ns", "b"), claimNamed("ns", "a"), claimNamed("ns", "a")}, 2, []problem{{"", nil, "is in items[1] and items[2]"}}},
 		{"A claim that stands twice is so when one of them is wrong.", "",
 			[]string{withSpec("{size: 1}"), claimNamed("ns", "a")}, 0, []problem{{"spec.size", nil, "use one of"}, {"", nil, "the same claim"}}},
 		{"Two claims without a name are not the same one.", "",

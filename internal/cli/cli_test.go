@@ -28,7 +28,7 @@ func TestRun(t *testing.T) {
 		stdout, stderr string // a part of it; nothing where empty
 	}{
 		{reason: "A pipe on stdin is the function.", stdin: empty, stdout: "kind: ResourceList"},
-		{reason: "What is wrong with the list goes to stderr.", stdin: "a: b\n", exitCode: 1, stderr: "error: stdin holds no ResourceList"},
+		{reason: "What is wrong with the list goes to stderr.", stdin: "a: b\n", exitCode: 1, stderr: "error: stdin is not a ResourceList"},
 		{reason: "Nobody types a ResourceList, so a terminal gets the help.", terminal: true, exitCode: 2, stderr: "It is a KRM function"},
 		{reason: "Who asks for help gets it on stdout.", args: []string{"help"}, stdout: "DRAGONFLY_PASSWORD_SEED"},
 		{reason: "Who asks for help as an option gets it too.", args: []string{"--help"}, stdout: "DRAGONFLY_PASSWORD_SEED"},

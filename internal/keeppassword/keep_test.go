@@ -621,7 +621,7 @@ func TestLost(t *testing.T) {
 	p.restarted(t, c)
 	for range 2 {
 		require.EqualError(t, p.start(t, c), "the password of my-namespace/my-cache is lost: the instance had one, and neither Secret my-cache-password nor Secret my-cache-conn has it; "+
-			"put one of them back as it was, annotations included, or ask for a new password: set the claim's annotation database.bizmatters.io/password-rotation to another value, apply, and delete this pod, which a StatefulSet does not replace before it was ready")
+			"put one of them back as it was, annotations included, or ask for a new password: set the claim's annotation database.bizmatters.io/password-rotation to another value, apply, and delete this pod, because a StatefulSet does not replace one that was never ready")
 	}
 	assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile))
 	assert.Empty(t, c.secrets[passwordSecret].data)
@@ -724,8 +724,8 @@ func TestStops(t *testing.T) {
 		{"The authority has no certificate.", func(_ *cluster, p *pod) {
 			_ = os.WriteFile(filepath.Join(p.root, handover.TokenPath, "ca.crt"), []byte("none"), 0o600)
 		}, "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt has no certificate"},
-		{"Outside a cluster.", func(_ *cluster, p *pod) { delete(p.env, "KUBERNETES_SERVICE_HOST") }, "and this is no such container"},
-		{"Without a token.", func(_ *cluster, p *pod) { _ = os.Remove(filepath.Join(p.root, handover.TokenPath, "token")) }, "and this is no such container"},
+		{"Outside a cluster.", func(_ *cluster, p *pod) { delete(p.env, "KUBERNETES_SERVICE_HOST") }, "and this is not one"},
+		{"Without a token.", func(_ *cluster, p *pod) { _ = os.Remove(filepath.Join(p.root, handover.TokenPath, "token")) }, "and this is not one"},
 		{"Not a StatefulSet's pod.", func(_ *cluster, p *pod) { p.env["POD_NAME"] = "my-cache-x7k2p" },
 			`POD_NAME is "my-cache-x7k2p" and POD_NAMESPACE is "my-namespace"; they have to be those of a StatefulSet's pod, set by the downward API`},
 		{"No name.", func(_ *cluster, p *pod) { delete(p.env, "POD_NAME") }, `POD_NAME is ""`},

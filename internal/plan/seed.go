@@ -73,7 +73,7 @@ func (p *passwords) findSeed(policy config.PasswordPolicy) seed {
 	case !found:
 		return fromSecret
 	case text == "" && fromSecret.IsZero() && !fromSecret.failed: // a secret of a CI that is not there, most likely
-		return seed{missing: fmt.Sprintf("the environment variable %s is set but empty; set its value, or unset it", SeedVariable)}
+		return seed{missing: fmt.Sprintf("the environment variable %s is empty; set its value, or unset it", SeedVariable)}
 	case text == "":
 		return fromSecret
 	}
