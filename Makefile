@@ -105,7 +105,7 @@ lint: bin/golangci-lint bin/actionlint ## Check format, vet and lint (needs Go; 
 
 # The SBOMs name the hash of the program that wrote them, so they are the same wherever that is: on one platform.
 .PHONY: dist
-dist: bin/cyclonedx-gomod ## Build a release, VERSION of it, into dist: programs, SBOMs, checksums (needs Go)
+dist: bin/cyclonedx-gomod ## Build a release, VERSION of it, into dist: programs, SBOMs, completions, checksums (needs Go)
 	@rm -rf "$(DIST)" && mkdir -p "$(DIST)"
 	@for platform in $(PLATFORMS); do \
 		os=$${platform%/*} arch=$${platform#*/}; \
@@ -114,6 +114,10 @@ dist: bin/cyclonedx-gomod ## Build a release, VERSION of it, into dist: programs
 		GOOS=$$os GOARCH=$$arch $(REPRODUCIBLY) go build -ldflags '$(LDFLAGS)' -o "$$program" . || exit 1; \
 		bin/cyclonedx-gomod bin -json -std -noserial -notimestamp -version '$(VERSION)' -output "$$program.cdx.json" "$$program" || exit 1; \
 	done
+	@$(REPRODUCIBLY) go build -ldflags '$(LDFLAGS)' -o "$(DIST)/host" . && \
+	for shell in bash:bash zsh:zsh fish:fish powershell:ps1; do \
+		"$(DIST)/host" completion "$${shell%:*}" >"$(DIST)/dragonfly-generator_$(VERSION).$${shell#*:}" || exit 1; \
+	done; rm "$(DIST)/host"
 	@cd "$(DIST)" && LC_ALL=C && sha256sum dragonfly-generator_* >SHA256SUMS && cat SHA256SUMS
 
 .PHONY: dist-test
