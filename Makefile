@@ -86,6 +86,7 @@ fuzz: ## Fuzz lists, claims, configurations and Secrets for FUZZTIME each, 20 se
 # Once round the benchmarks is not enough on a machine that does other things too, so it is BENCHCOUNT times.
 .PHONY: bench
 bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Measure the program beside others, BENCH of it, BENCHCOUNT times (needs Go; 15 minutes)
+	@docker info >/dev/null 2>&1 || echo "without a Docker Engine, functions in containers are not measured; start one: dockerd --bridge=none --iptables=false"
 	@rm -f bin/bench.txt
 	@for _ in $$(seq $(or $(BENCHCOUNT),3)); do \
 		PATH="$(CURDIR)/bin:$$PATH" go test ./test/bench -run "^$$" -bench "$(or $(BENCH),.)" -benchtime $(or $(BENCHTIME),2s) -timeout 60m >>bin/bench.txt || { cat bin/bench.txt; exit 1; }; \

@@ -285,3 +285,22 @@ func TestRenovate(t *testing.T) {
 	digest := found[0].FindStringSubmatch("image: ghcr.io/bizmatters/dragonfly-generator:v0.1.0@sha256:" + strings.Repeat("a", 64))
 	assert.Equal(t, "sha256:"+strings.Repeat("a", 64), digest[found[0].SubexpIndex("currentDigest")])
 }
+
+// TestSchemaStore: the entries of the catalog name schemas that there are, for files that the docs name so.
+func TestSchemaStore(t *testing.T) {
+	text, err := os.ReadFile("../../docs/schemastore.json")
+	require.NoError(t, err)
+	var entries []struct {
+		Name, Description, URL string
+		FileMatch              []string
+	}
+	require.NoError(t, json.Unmarshal(text, &entries))
+	require.Len(t, entries, 2)
+	for _, entry := range entries {
+		assert.NotEmpty(t, entry.Name+entry.Description)
+		assert.NotEmpty(t, entry.FileMatch)
+		path, found := strings.CutPrefix(entry.URL, "https://raw.githubusercontent.com/bizmatters/dragonfly-generator/main/")
+		require.True(t, found, entry.URL)
+		assert.FileExists(t, filepath.Join("../..", filepath.FromSlash(path)))
+	}
+}
