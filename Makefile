@@ -86,6 +86,7 @@ fuzz: ## Fuzz lists, claims, configurations and Secrets for FUZZTIME each, 20 se
 # Once round the benchmarks is not enough on a machine that does other things too, so it is BENCHCOUNT times.
 .PHONY: bench
 bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Measure the program beside others, BENCH of it, BENCHCOUNT times (needs Go; 15 minutes)
+	@docker info >/dev/null 2>&1 || echo "without a Docker Engine, functions in containers are not measured; start one: dockerd --bridge=none --iptables=false"
 	@rm -f bin/bench.txt
 	@for _ in $$(seq $(or $(BENCHCOUNT),3)); do \
 		PATH="$(CURDIR)/bin:$$PATH" go test ./test/bench -run "^$$" -bench "$(or $(BENCH),.)" -benchtime $(or $(BENCHTIME),2s) -timeout 60m >>bin/bench.txt || { cat bin/bench.txt; exit 1; }; \
@@ -105,7 +106,7 @@ lint: bin/golangci-lint bin/actionlint ## Check format, vet and lint (needs Go; 
 
 # The SBOMs name the hash of the program that wrote them, so they are the same wherever that is: on one platform.
 .PHONY: dist
-dist: bin/cyclonedx-gomod ## Build a release, VERSION of it, into dist: programs, SBOMs, checksums (needs Go)
+dist: bin/cyclonedx-gomod ## Build a release, VERSION of it, into dist: programs, SBOMs, completions, checksums (needs Go)
 	@rm -rf "$(DIST)" && mkdir -p "$(DIST)"
 	@for platform in $(PLATFORMS); do \
 		os=$${platform%/*} arch=$${platform#*/}; \
@@ -114,6 +115,10 @@ dist: bin/cyclonedx-gomod ## Build a release, VERSION of it, into dist: programs
 		GOOS=$$os GOARCH=$$arch $(REPRODUCIBLY) go build -ldflags '$(LDFLAGS)' -o "$$program" . || exit 1; \
 		bin/cyclonedx-gomod bin -json -std -noserial -notimestamp -version '$(VERSION)' -output "$$program.cdx.json" "$$program" || exit 1; \
 	done
+	@$(REPRODUCIBLY) go build -ldflags '$(LDFLAGS)' -o "$(DIST)/host" . && \
+	for shell in bash:bash zsh:zsh fish:fish powershell:ps1; do \
+		"$(DIST)/host" completion "$${shell%:*}" >"$(DIST)/dragonfly-generator_$(VERSION).$${shell#*:}" || exit 1; \
+	done; rm "$(DIST)/host"
 	@cd "$(DIST)" && LC_ALL=C && sha256sum dragonfly-generator_* >SHA256SUMS && cat SHA256SUMS
 
 .PHONY: dist-test

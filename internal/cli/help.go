@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bizmatters/dragonfly-generator/internal/explain"
 )
 
 // footer is the annotation of a command with what its help ends with.
@@ -19,12 +21,15 @@ func help(cmd *cobra.Command) string {
 	} else {
 		fmt.Fprintf(&out, "  %s COMMAND\n  %s < RESOURCELIST\n\nCommands:\n", program, program)
 		for _, sub := range cmd.Commands() {
-			fmt.Fprintf(&out, "  %-13s %s\n", sub.Name(), sub.Short)
+			fmt.Fprintf(&out, "  %-20s %s\n", sub.Name(), sub.Short)
 		}
 	}
 	fmt.Fprintf(&out, "\nFlags:\n%s", cmd.LocalFlags().FlagUsages())
 	if cmd.Example != "" {
 		fmt.Fprintf(&out, "\nExamples:\n%s\n", cmd.Example)
+	}
+	if !cmd.HasParent() { // `kpt fn doc` shows this help: it is the only place where it can show the configuration
+		fmt.Fprintf(&out, "\nThe configuration, a DragonflyGenerator as functionConfig, has these fields in its spec:\n%s", explain.ConfigurationFields())
 	}
 	if text := cmd.Annotations[footer]; text != "" {
 		fmt.Fprintf(&out, "\n%s\n", text)

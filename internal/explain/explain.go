@@ -86,11 +86,7 @@ func overview(out *strings.Builder, all []field) {
 		root := find(all, kind)[0]
 		paragraph(out, "", root.schema.Description)
 		fmt.Fprintf(out, "\n")
-		for _, f := range all {
-			if name, isTop := strings.CutPrefix(f.path, "spec."); f.kind == kind && isTop && !strings.ContainsAny(name, ".[*") && !f.schema.isIgnored() {
-				fmt.Fprintf(out, "  %-18s %s\n", name, summary(f.schema))
-			}
-		}
+		topFields(out, all, kind)
 		fmt.Fprintf(out, "\n")
 	}
 	for _, line := range []struct{ command, meaning string }{
@@ -100,6 +96,25 @@ func overview(out *strings.Builder, all []field) {
 	} {
 		fmt.Fprintf(out, "  dragonfly-generator %-31s %s\n", line.command, line.meaning)
 	}
+}
+
+// topFields writes the fields of a kind's spec, a line each.
+func topFields(out *strings.Builder, all []field, kind string) {
+	for _, f := range all {
+		if name, isTop := strings.CutPrefix(f.path, "spec."); f.kind == kind && isTop && !strings.ContainsAny(name, ".[*") && !f.schema.isIgnored() {
+			fmt.Fprintf(out, "  %-18s %s\n", name, summary(f.schema))
+		}
+	}
+}
+
+// ConfigurationFields returns the fields of a configuration's spec, a line each: for the help, which is also what
+// `kpt fn doc` shows.
+func ConfigurationFields() string {
+	var out strings.Builder
+	if all, err := fields(); err == nil {
+		topFields(&out, all, v1alpha1.ConfigKind)
+	}
+	return out.String()
 }
 
 // summary returns the start of a description, on one line.

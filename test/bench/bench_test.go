@@ -58,17 +58,34 @@ func BenchmarkSecondRender(b *testing.B) {
 	}
 }
 
-// BenchmarkKustomize is a whole build with the function as transformer. Kustomize takes a time that grows
-// with the square of the resources, with or without us, so there are not many.
+// BenchmarkKustomize is a whole build, as people wait for it: with the function as a program and as a container, beside
+// the same build with a function that does nothing, and beside Helm with a release for each claim. Kustomize itself takes
+// a time that grows with the square of the resources, so a function that gives what ours gives and does nothing else is
+// measured too, as by=sdk.
 func BenchmarkKustomize(b *testing.B) {
-	for _, n := range []int{1, 100} {
+	const plugins, exec = "--enable-alpha-plugins", "--enable-exec"
+	for _, n := range []int{1, 10, 100} {
 		b.Run("n="+strconv.Itoa(n), func(b *testing.B) {
 			input := newInput(b, claims(n))
-			output := kustomization(b, "sdk-noop", expanded(b, input))
-			claims := kustomization(b, "dragonfly-generator", input)
-			build := []string{"build", "--enable-alpha-plugins", "--enable-exec"}
-			b.Run("by=sdk", func(b *testing.B) { run(b, "kustomize", noInput, append(build, output)...) })
-			b.Run("by=generator", func(b *testing.B) { run(b, "kustomize", noInput, append(build, claims)...) })
+			output := expanded(b, input)
+			build := func(by, flags, call string, resources file) {
+				folder := kustomization(b, call, resources)
+				b.Run("by="+by, func(b *testing.B) {
+					run(b, "bash", noInput, "-euc", "kustomize build "+flags+" "+folder)
+				})
+			}
+			build("nothing", plugins+" "+exec, program(b, "sdk-noop"), input)
+			build("sdk", plugins+" "+exec, program(b, "sdk-noop"), output)
+			build("generator", plugins+" "+exec, program(b, "dragonfly-generator"), input)
+			b.Run("by=helm", func(b *testing.B) {
+				run(b, "bash", noInput, "-euc", "for i in $(seq "+strconv.Itoa(n)+"); do helm template cache-$i testdata/chart --namespace my-namespace; done")
+			})
+			if !hasDocker() {
+				b.Log("without a Docker Engine, by=container and by=container-nothing are not measured; start one: dockerd --bridge=none --iptables=false")
+				return
+			}
+			build("container-nothing", plugins, container(b, "sdk-noop"), input)
+			build("container", plugins, container(b, "dragonfly-generator"), input)
 		})
 	}
 }
@@ -80,9 +97,9 @@ func BenchmarkManyClaims(b *testing.B) {
 	all, part := newInput(b, claims(n)), newInput(b, claims(n/packages))
 	const build = "kustomize build --enable-alpha-plugins --enable-exec "
 	for _, way := range []struct{ by, command string }{
-		{"transformer", build + kustomization(b, "dragonfly-generator", all)},
+		{"transformer", build + kustomization(b, program(b, "dragonfly-generator"), all)},
 		{"generators", build + generators(b, all)},
-		{"three-packages", strings.Repeat(build+kustomization(b, "dragonfly-generator", part)+"; ", packages)},
+		{"three-packages", strings.Repeat(build+kustomization(b, program(b, "dragonfly-generator"), part)+"; ", packages)},
 		{"filter", "kustomize build " + plain(b, all) + " | dragonfly-generator render -"},
 		{"render", "dragonfly-generator render " + filepath.Join(plain(b, all), "resources.yaml")},
 		{"kustomize-alone", "kustomize build " + plain(b, all)},

@@ -102,14 +102,25 @@ func kptfile(w io.Writer) {
 `)
 }
 
+// program is how kustomize calls a function that is a program, and container one in a container.
+func program(b *testing.B, name string) (call string) {
+	b.Helper()
+	return "exec: {path: " + find(b, name) + "}"
+}
+
+func container(b *testing.B, name string) (call string) {
+	b.Helper()
+	return "container: {image: " + buildImage(b, name) + "}"
+}
+
 // kustomization makes a folder with the items of a list as resources, and a function as transformer.
-func kustomization(b *testing.B, function string, list file) (folder string) {
+func kustomization(b *testing.B, call string, list file) (folder string) {
 	b.Helper()
 	return folderOf(b, map[string]string{
 		"kustomization.yaml": "resources: [resources.yaml]\ntransformers: [function.yaml]\n",
 		"resources.yaml":     documents(b, list),
 		"function.yaml": fmt.Sprintf("apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\n"+
-			"metadata:\n  name: function\n  annotations:\n    config.kubernetes.io/function: |\n      exec: {path: %s}\n", find(b, function)),
+			"metadata:\n  name: function\n  annotations:\n    config.kubernetes.io/function: |\n      %s\n", call),
 	})
 }
 

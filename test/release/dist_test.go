@@ -57,6 +57,10 @@ func TestDist(t *testing.T) {
 	for _, platform := range platforms {
 		want = append(want, program(platform), program(platform)+".cdx.json")
 	}
+	for _, shell := range []string{"bash", "zsh", "fish", "ps1"} {
+		want = append(want, "dragonfly-generator_"+version+"."+shell)
+		assert.Contains(t, read(t, filepath.Join(dist, "dragonfly-generator_"+version+"."+shell)), "__complete", shell)
+	}
 	slices.Sort(want)
 	assert.Equal(t, want, filesIn(t, dist))
 	assert.Equal(t, want, filesIn(t, filepath.Join(second, "dist")))

@@ -1,0 +1,306 @@
+package release
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+)
+
+// released is the version of a release that is served here, and its program one that prints its arguments.
+const (
+	released       = "v9.8.7"
+	releasedScript = "#!/bin/sh\nprintf '<%s>' \"$@\"\n"
+)
+
+// serveRelease serves a release with a program for this platform, and returns where. Change may change its files.
+func serveRelease(t *testing.T, change func(files map[string]string)) string {
+	t.Helper()
+	name := fmt.Sprintf("dragonfly-generator_%s_%s_%s", released, runtime.GOOS, runtime.GOARCH)
+	files := map[string]string{
+		name:         releasedScript,
+		"SHA256SUMS": fmt.Sprintf("%x  another\n%x  %s\n", sha256.Sum256(nil), sha256.Sum256([]byte(releasedScript)), name),
+	}
+	if change != nil {
+		change(files)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, found := files[strings.TrimPrefix(r.URL.Path, "/"+released+"/")]
+		if !found {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write([]byte(text))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// shell runs a program of the repository's root, and returns stdout, stderr and whether it succeeded.
+func shell(t *testing.T, env []string, name string, args ...string) (stdout, stderr string, ok bool) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir()}, env...)
+	var out, err bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &err
+	failed := cmd.Run()
+	return out.String(), err.String(), failed == nil
+}
+
+func TestInstallScript(t *testing.T) {
+	for _, tc := range []struct {
+		reason, version string
+		change          func(files map[string]string)
+		stderr          string // of a failure, "" for none
+	}{
+		{reason: "A program whose checksum is right is installed.", version: released},
+		{reason: "One with another checksum is not.", version: released, change: func(files map[string]string) {
+			for name := range files {
+				if name != "SHA256SUMS" {
+					files[name] += "# changed on the way\n"
+				}
+			}
+		}, stderr: "nothing is installed"},
+		{reason: "One without a checksum is not.", version: released, change: func(files map[string]string) { files["SHA256SUMS"] = "" }, stderr: "has no checksum of"},
+		{reason: "A version that does not exist is named.", version: "v0.0.9", stderr: "the checksums of v0.0.9 cannot be downloaded"},
+		{reason: "What is not a version is no part of an address.", version: "../../evil", stderr: `"../../evil" is not a version`},
+	} {
+		releases, bin := serveRelease(t, tc.change), filepath.Join(t.TempDir(), "bin")
+		stdout, stderr, ok := shell(t, []string{"DRAGONFLY_GENERATOR_RELEASES=" + releases}, "sh", "../../install.sh", "-b", bin, tc.version)
+		assert.Equal(t, tc.stderr == "", ok, "%s\n%s", tc.reason, stderr)
+		assert.Contains(t, stderr, tc.stderr, tc.reason)
+		installed := filepath.Join(bin, "dragonfly-generator")
+		if tc.stderr != "" {
+			assert.NoFileExists(t, installed, tc.reason)
+			assert.Empty(t, stdout, tc.reason)
+			continue
+		}
+		assert.Equal(t, installed+"\n", stdout, tc.reason)
+		got, err := exec.Command(installed, "version").Output()
+		require.NoError(t, err, tc.reason)
+		assert.Equal(t, "<version>", string(got), tc.reason)
+		entries, err := os.ReadDir(bin)
+		require.NoError(t, err)
+		assert.Len(t, entries, 1, "nothing else stays there")
+	}
+}
+
+// TestInstallScriptIsWhole: of a download that breaks off, nothing runs.
+func TestInstallScriptIsWhole(t *testing.T) {
+	text, err := os.ReadFile("../../install.sh")
+	require.NoError(t, err)
+	require.True(t, bytes.HasSuffix(text, []byte("\nmain \"$@\"\n")))
+	cut := filepath.Join(t.TempDir(), "install.sh")
+	require.NoError(t, os.WriteFile(cut, bytes.TrimSuffix(text, []byte("main \"$@\"\n")), 0o600))
+	stdout, stderr, ok := shell(t, nil, "sh", cut, released)
+	assert.Equal(t, []any{"", "", true}, []any{stdout, stderr, ok})
+}
+
+// action is that of action.yml.
+type action struct {
+	Inputs map[string]struct{ Default, Description string }
+	Runs   struct {
+		Using string
+		Steps []struct {
+			Name, ID, If, Shell, Run string
+			Env                      map[string]string
+		}
+	}
+}
+
+// TestAction runs the steps of the action as a runner does, but for the attestation, which GitHub has.
+func TestAction(t *testing.T) {
+	text, err := os.ReadFile("../../action.yml")
+	require.NoError(t, err)
+	var a action
+	require.NoError(t, yaml.Unmarshal(text, &a))
+	require.Equal(t, "composite", a.Runs.Using)
+	for name, input := range a.Inputs {
+		assert.NotEmpty(t, input.Description, name)
+	}
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	for _, tc := range []struct {
+		reason string
+		inputs map[string]string
+		want   string
+	}{
+		{"Claims and manifests are checked.", map[string]string{"claims": "claims 'more claims'", "manifests": "out"}, "<render><claims><more claims><-o><out><--check>"},
+		{"Anything else can run.", map[string]string{"args": "explain sizes"}, "<explain><sizes>"},
+		{"Without either it is installed.", nil, ""},
+	} {
+		inputs := map[string]string{"version": released, "releases": serveRelease(t, nil)}
+		for name, input := range a.Inputs {
+			if _, given := inputs[name]; !given {
+				inputs[name] = input.Default
+			}
+		}
+		for name, value := range tc.inputs {
+			require.Contains(t, a.Inputs, name)
+			inputs[name] = value
+		}
+		temporary := t.TempDir()
+		outputs, stdout := "", ""
+		for _, step := range a.Runs.Steps {
+			require.Equal(t, "bash", step.Shell, step.Name)
+			assert.NotContains(t, step.Run, "${{", "an expression in a script runs what somebody writes into an input")
+			if step.If == "inputs.releases == ''" || step.Name == "Run" && tc.inputs == nil {
+				continue
+			}
+			env := []string{"RUNNER_TEMP=" + temporary, "GITHUB_OUTPUT=" + filepath.Join(temporary, "output"), "GITHUB_PATH=" + filepath.Join(temporary, "path")}
+			for name, value := range step.Env {
+				for input, given := range inputs {
+					value = strings.ReplaceAll(value, "${{ inputs."+input+" }}", given)
+				}
+				value = strings.ReplaceAll(value, "${{ github.action_path }}", root)
+				value = strings.ReplaceAll(value, "${{ steps.install.outputs.path }}", outputs)
+				require.NotContains(t, value, "${{", step.Name)
+				env = append(env, name+"="+value)
+			}
+			out, stderr, ok := shell(t, env, "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step.Run)
+			require.True(t, ok, "%s: %s: %s", tc.reason, step.Name, stderr)
+			if step.ID == "install" {
+				written, err := os.ReadFile(filepath.Join(temporary, "output"))
+				require.NoError(t, err)
+				outputs = strings.TrimSuffix(strings.TrimPrefix(string(written), "path="), "\n")
+			}
+			stdout += out
+		}
+		assert.FileExists(t, outputs, tc.reason)
+		assert.Equal(t, tc.want, stdout, tc.reason)
+	}
+}
+
+// TestGitLabComponent runs the script of the component.
+func TestGitLabComponent(t *testing.T) {
+	text, err := os.ReadFile("../../templates/dragonfly-generator.yml")
+	require.NoError(t, err)
+	head, body, found := strings.Cut(string(text), "\n---\n")
+	require.True(t, found)
+	var spec struct {
+		Spec struct {
+			Inputs map[string]struct{ Default, Regex, Description string }
+		}
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(head), &spec))
+	assert.Regexp(t, spec.Spec.Inputs["version"].Regex, released)
+	for name, input := range spec.Spec.Inputs {
+		value := input.Default
+		switch name {
+		case "version":
+			value = released
+		case "releases":
+			value = serveRelease(t, nil)
+		}
+		assert.NotEmpty(t, input.Description, name)
+		assert.Contains(t, body, "$[[ inputs."+name+" ]]")
+		body = strings.ReplaceAll(body, "$[[ inputs."+name+" ]]", value)
+	}
+	assert.NotContains(t, body, "$[[", "every input is declared")
+	var jobs map[string]struct {
+		Script    []string
+		Variables map[string]string
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(body), &jobs))
+	job := jobs["dragonfly-generator"]
+	var env []string
+	for name, value := range job.Variables {
+		env = append(env, name+"="+value)
+	}
+	stdout, stderr, ok := shell(t, env, "sh", "-ec", strings.Join(job.Script, "\n"))
+	require.True(t, ok, stderr)
+	assert.Contains(t, stdout, "<render><claims><-o><manifests><--check>")
+}
+
+// TestPreCommitHooks: each hook is a command that there is.
+func TestPreCommitHooks(t *testing.T) {
+	text, err := os.ReadFile("../../.pre-commit-hooks.yaml")
+	require.NoError(t, err)
+	var hooks []struct{ ID, Name, Description, Language, Entry, Files string }
+	require.NoError(t, yaml.Unmarshal(text, &hooks))
+	require.Len(t, hooks, 2)
+	help, err := os.ReadFile("../script/testdata/help.txtar")
+	require.NoError(t, err)
+	for _, hook := range hooks {
+		words := strings.Fields(hook.Entry)
+		require.Equal(t, []string{"golang", "dragonfly-generator"}, []string{hook.Language, words[0]}, hook.ID)
+		assert.Contains(t, string(help), "\n  "+words[1]+" ", "a command of the program")
+		assert.Regexp(t, hook.Files, "out/a/secret-password.yaml")
+	}
+}
+
+// TestRenovate: the preset finds every pinned image in our examples, and nothing else in them.
+func TestRenovate(t *testing.T) {
+	text, err := os.ReadFile("../../renovate/images.json")
+	require.NoError(t, err)
+	var preset struct {
+		CustomManagers []struct{ ManagerFilePatterns, MatchStrings []string }
+	}
+	require.NoError(t, json.Unmarshal(text, &preset))
+	var files, found []*regexp.Regexp
+	for _, manager := range preset.CustomManagers {
+		for _, pattern := range manager.ManagerFilePatterns {
+			files = append(files, regexp.MustCompile(strings.Trim(pattern, "/")))
+		}
+		for _, match := range manager.MatchStrings {
+			found = append(found, regexp.MustCompile(match))
+		}
+	}
+	images := regexp.MustCompile(`image: *["']?(\S+/dragonfly(?:-generator)?:v[0-9]\S*)`)
+	pinned := 0
+	require.NoError(t, filepath.WalkDir("../../examples", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !slices.ContainsFunc(files, func(f *regexp.Regexp) bool { return f.MatchString(path) }) {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, image := range images.FindAllStringSubmatch(string(text), -1) {
+			pinned++
+			name, version, _ := strings.Cut(image[1], ":")
+			assert.True(t, slices.ContainsFunc(found, func(f *regexp.Regexp) bool {
+				m := f.FindStringSubmatch(image[0])
+				return m != nil && m[f.SubexpIndex("depName")] == name && m[f.SubexpIndex("currentValue")] == version
+			}), "%s: %s", path, image[1])
+		}
+		return err
+	}))
+	assert.Greater(t, pinned, 10)
+	for _, other := range []string{"image: registry.example.com/app:v1.0.0", "image: docker.dragonflydb.io/dragonflydb/dragonfly:latest", "image: example.com/dragonfly-operator:v1.6.1"} {
+		assert.False(t, slices.ContainsFunc(found, func(f *regexp.Regexp) bool { return f.MatchString(other) }), other)
+	}
+	digest := found[0].FindStringSubmatch("image: ghcr.io/bizmatters/dragonfly-generator:v0.1.0@sha256:" + strings.Repeat("a", 64))
+	assert.Equal(t, "sha256:"+strings.Repeat("a", 64), digest[found[0].SubexpIndex("currentDigest")])
+}
+
+// TestSchemaStore: the entries of the catalog name schemas that there are, for files that the docs name so.
+func TestSchemaStore(t *testing.T) {
+	text, err := os.ReadFile("../../docs/schemastore.json")
+	require.NoError(t, err)
+	var entries []struct {
+		Name, Description, URL string
+		FileMatch              []string
+	}
+	require.NoError(t, json.Unmarshal(text, &entries))
+	require.Len(t, entries, 2)
+	for _, entry := range entries {
+		assert.NotEmpty(t, entry.Name+entry.Description)
+		assert.NotEmpty(t, entry.FileMatch)
+		path, found := strings.CutPrefix(entry.URL, "https://raw.githubusercontent.com/bizmatters/dragonfly-generator/main/")
+		require.True(t, found, entry.URL)
+		assert.FileExists(t, filepath.Join("../..", filepath.FromSlash(path)))
+	}
+}
