@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bizmatters/dragonfly-generator/examples"
-	_ "github.com/bizmatters/dragonfly-generator/internal/cli" // what is built below, so that go test takes no older result for this one
+	_ "github.com/bizmatters/dragonfly-generator/internal/cli" // imported so that go test does not reuse a result from before a change of the program
 	"github.com/bizmatters/dragonfly-generator/internal/kustomize"
 	"github.com/bizmatters/dragonfly-generator/internal/sametext"
 )
@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "rewrite expected.yaml from what kustomize prints, for review with git diff")
 
 func TestExamples(t *testing.T) {
-	// The examples call the function by its name, so it has to be in PATH.
+	// The examples call the function by name, so it must be in PATH.
 	bin := t.TempDir()
 	build := exec.Command("go", "build", "-o", filepath.Join(bin, "dragonfly-generator"), "..")
 	out, err := build.CombinedOutput()

@@ -101,7 +101,7 @@ type Config struct {
 	// Replicas are the pods of an instance. With the StatefulSet it is 1.
 	Replicas int
 
-	// SizesUnclear says that a problem with Sizes was reported, so that a claim may be right that names one
+	// SizesUnclear reports that a problem with Sizes was reported, so that a claim may be right that names one
 	// which is not there.
 	SizesUnclear bool
 }

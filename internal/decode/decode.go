@@ -77,7 +77,7 @@ func Join(path, name string) string {
 // Element returns the path of an element of a list, by its index from 0.
 func Element(path string, index int) string { return path + "[" + strconv.Itoa(index) + "]" }
 
-// IsPlainName says whether a name is made of letters, digits, dashes and underscores.
+// IsPlainName reports whether a name is made of letters, digits, dashes and underscores.
 func IsPlainName(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
@@ -120,7 +120,7 @@ func (d decoder) value(n *yaml.Node, path string, into reflect.Value, tag reflec
 	}
 }
 
-// isOpaque says whether a type decodes itself, as a time or a number-or-text does, or holds anything.
+// isOpaque reports whether a type decodes itself, as a time or a number-or-text does, or holds anything.
 func isOpaque(t reflect.Type) bool {
 	_, decodesItself := reflect.PointerTo(t).MethodByName("UnmarshalJSON")
 	return decodesItself || t.Kind() == reflect.Interface ||

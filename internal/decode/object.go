@@ -22,7 +22,7 @@ import (
 type Object struct {
 	Item    *krm.Item
 	Results *report.Results
-	// Failed says that a problem was found.
+	// Failed reports that a problem was found.
 	Failed bool
 	// Homes, if it is set, tells for an unknown field where one of that name belongs; see the function Homes.
 	Homes func() map[string]string
@@ -80,7 +80,7 @@ func (o *Object) Overlaid(from, to string, isReplaced func(path string) bool) Ob
 	}
 }
 
-// HasProblemIn says whether a problem was reported for a field, or for one in it.
+// HasProblemIn reports whether a problem was reported for a field, or for one in it.
 func (o *Object) HasProblemIn(path string) bool {
 	for reported := range o.reported {
 		if rest, found := strings.CutPrefix(reported, path); found && (rest == "" || rest[0] == '.' || rest[0] == '[') {
@@ -90,10 +90,10 @@ func (o *Object) HasProblemIn(path string) bool {
 	return false
 }
 
-// Misspelt says whether an unknown field was reported that was probably meant to have this name.
+// Misspelt reports whether an unknown field was reported that was probably meant to have this name.
 func (o *Object) Misspelt(name string) bool { return o.misspelt[name] }
 
-// Passes says whether a judgement reports nothing.
+// Passes reports whether a judgement reports nothing.
 func (o *Object) Passes(judge func()) bool {
 	before := o.Failed
 	o.Failed = false

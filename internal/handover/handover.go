@@ -46,7 +46,7 @@ const (
 
 // Request is what a pod's manifest asks of keep-password.
 type Request struct {
-	// Rotation is the rotation that is asked for, "" for none.
+	// Rotation is the rotation that is asked for, or "" if there is none.
 	Rotation string
 	// Data is the folder of the volume, where keep-password keeps its record; "" for a pod without a volume.
 	Data string

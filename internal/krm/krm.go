@@ -33,7 +33,7 @@ const InternalPrefix = "internal.config.kubernetes.io/"
 // it selects with what it hides.
 const SelectedID = "internal.config.k8s.io/kpt-resource-id"
 
-// IsOrchestrators says whether an annotation is one by which kustomize or kpt tell themselves what to do with an
+// IsOrchestrators reports whether an annotation is one by which kustomize or kpt tell themselves what to do with an
 // object: nobody else may set it on ours.
 func IsOrchestrators(annotation string) bool {
 	domain, _, _ := strings.Cut(annotation, "/")
@@ -102,7 +102,7 @@ func (i *Item) Label(key string) string {
 	return yamlnode.Text(i.Node, "metadata", "labels", key)
 }
 
-// IsEncrypted says whether SOPS has encrypted the object.
+// IsEncrypted reports whether SOPS has encrypted the object.
 func (i *Item) IsEncrypted() bool {
 	return !yamlnode.IsNull(yamlnode.Get(i.Node, "sops"))
 }

@@ -40,7 +40,7 @@ func obstacle(item *krm.Item) string {
 	return "is no object"
 }
 
-// hasAnnotations says whether the item's metadata and annotations are mappings or not there at all.
+// hasAnnotations reports whether the item's metadata and annotations are mappings or not there at all.
 func hasAnnotations(item *krm.Item) bool {
 	for _, path := range [][]string{{"metadata"}, {"metadata", "annotations"}} {
 		if n := yamlnode.Get(item.Node, path...); !yamlnode.IsNull(n) && n.Kind != yaml.MappingNode {

@@ -14,7 +14,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// isBookkeeping says whether an annotation belongs to the orchestrator and not to the object.
+// isBookkeeping reports whether an annotation belongs to the orchestrator and not to the object.
 func isBookkeeping(annotation string) bool {
 	switch annotation {
 	case krm.SelectedID, kioutil.LegacyPathAnnotation, kioutil.LegacyIndexAnnotation, kioutil.LegacyIdAnnotation,

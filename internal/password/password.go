@@ -42,7 +42,7 @@ func (s secret) text() string {
 	return s.reveal()
 }
 
-// IsZero says whether there is nothing to hide.
+// IsZero reports whether there is nothing to hide.
 func (s secret) IsZero() bool { return s.reveal == nil }
 
 // Reveal returns the password. The one place to call it is where a Secret's data is built.
@@ -63,7 +63,7 @@ func (secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // MarshalYAML implements yaml.Marshaler.
 func (secret) MarshalYAML() (any, error) { return redacted, nil }
 
-// Equal says whether both passwords are the same.
+// Equal reports whether both passwords are the same.
 func (p Password) Equal(other Password) bool { return p.text() == other.text() }
 
 // Parse takes a password that somebody else has made. It accepts what arrives in a container's
@@ -101,7 +101,7 @@ func ParseSeed(text string) (Seed, error) {
 	return Seed{hide(text)}, nil
 }
 
-// Equal says whether both seeds are the same.
+// Equal reports whether both seeds are the same.
 func (s Seed) Equal(other Seed) bool { return s.text() == other.text() }
 
 // salt is frozen: another one would change every derived password.

@@ -67,7 +67,7 @@ func (o Options) command() string {
 	return strings.Join(words, " ")
 }
 
-// isSpecial says whether a shell might take the character for something else.
+// isSpecial reports whether a shell might take the character for something else.
 func isSpecial(r rune) bool {
 	return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,:@%+=", r)
 }

@@ -31,7 +31,7 @@ func (r *Results) All() fn.Results {
 	return slices.DeleteFunc(slices.Clone(r.all), func(result *fn.Result) bool { return result.Severity == fn.Info })
 }
 
-// HasErrors says whether one of them is an error.
+// HasErrors reports whether one of them is an error.
 func (r *Results) HasErrors() bool { return r.all.ExitCode() != 0 }
 
 // Errorf adds an error about the item, which may be nil.

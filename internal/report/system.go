@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// Stdout writes to stdout and says whether that worked. What does not arrive there must not pass for a
+// Stdout writes to stdout and reports whether that worked. What does not arrive there must not pass for a
 // success.
 func Stdout(out, err io.Writer, text []byte) bool {
 	if _, problem := out.Write(text); problem != nil {

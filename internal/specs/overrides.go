@@ -315,7 +315,7 @@ var keptOfService = []kept[*corev1.Service]{
 	}},
 }
 
-// those returns the elements of a list that are wanted, nil for none.
+// those returns the elements of a list that are wanted, or nil if there is none.
 func those[T any](list []T, wanted func(T) bool) []T {
 	var found []T
 	for _, element := range list {

@@ -115,7 +115,7 @@ func unitOf(props apiextensions.JSONSchemaProps) string {
 	return props.Format
 }
 
-// flow returns a value of a marker as YAML on one line, "" for none.
+// flow returns a value of a marker as YAML on one line, or "" if there is none.
 func flow(value *apiextensions.JSON) (string, error) {
 	if value == nil {
 		return "", nil
