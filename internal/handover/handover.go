@@ -1,6 +1,5 @@
-// Package handover spells what the two containers of a pod of password source InCluster agree on, and
-// what the manifests that we write and the program that runs in them agree on: mount paths, variables,
-// arguments, and keys.
+// Package handover defines the interface between the manifests that we write, the init container of the
+// password source InCluster, and the server's container: mount paths, variables, arguments and keys.
 //
 // The init container, `dragonfly-generator keep-password`, gets a Request. It hands the password to the server
 // in FlagFile, or in the key RotationKey of the password Secret where nothing of ours can be mounted into the

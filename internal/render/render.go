@@ -1,4 +1,4 @@
-// Package render expands the claims in files, without an orchestrator: hydration.
+// Package render expands the claims in files, without an orchestrator.
 //
 // It reads files, folders and stdin as plain YAML, and calls the same expansion as the function. The
 // manifests go to stdout, with the other resources, or into a folder that is kept. That folder is read
@@ -18,7 +18,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// Options are what is rendered, and where to.
+// Options are the arguments of a render.
 type Options struct {
 	// Paths are files and folders, and "-" for stdin.
 	Paths []string

@@ -25,8 +25,8 @@ type Object struct {
 	Node *yaml.Node
 }
 
-// Objects returns the objects of an instance, in the order in which they are written. A new kind of object is
-// a file beside this one and a line in here.
+// Objects returns the objects of an instance, in the order in which they are written. To add a kind of
+// object, add a file to this package and a line here.
 func Objects(p plan.Plan) ([]Object, error) {
 	inst, cfg := p.Instance, filled(p.Config, p.Name)
 	byOperator := cfg.Backend == v1alpha1.Operator

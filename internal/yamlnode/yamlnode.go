@@ -159,7 +159,7 @@ func SetText(n *yaml.Node, text string, path ...string) {
 	Set(n, key, fresh)
 }
 
-// Set sets the field key of the mapping n, and takes it away where value is nil.
+// Set sets the field key of the mapping n, or removes it if value is nil.
 func Set(n *yaml.Node, key string, value *yaml.Node) {
 	switch i := index(n, key); {
 	case i >= 0 && value != nil:
