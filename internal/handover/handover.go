@@ -37,7 +37,7 @@ const (
 	FlagFile = FlagFolder + "/flagfile"
 )
 
-// The variables that tell the init container who it is. The downward API sets them.
+// The variables with the identity of the init container's pod. The downward API sets them.
 const (
 	PodNameVariable      = "POD_NAME"
 	PodNamespaceVariable = "POD_NAMESPACE"
@@ -45,7 +45,7 @@ const (
 
 // Request is what a pod's manifest asks of keep-password.
 type Request struct {
-	// Rotation is the rotation that is asked for, or "" if there is none.
+	// Rotation is the requested rotation, or "".
 	Rotation string
 	// Data is the folder of the volume, where keep-password keeps its record; "" for a pod without a volume.
 	Data string

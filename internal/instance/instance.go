@@ -103,7 +103,8 @@ func (n Name) IDs() []krm.ID {
 	return append(n.RunnerIDs(), n.PasswordSecretID(), n.ConnectionSecretID(), n.ServiceAccountID(), n.RoleID(), n.RoleBindingID())
 }
 
-// ManagedByLabel is the label by which other tools know who writes an object, and ManagedBy its value on ours.
+// ManagedByLabel is the recommended label for the tool that manages an object, and ManagedBy is its value on
+// ours.
 const (
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	ManagedBy      = "dragonfly-generator"

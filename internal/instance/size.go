@@ -19,7 +19,7 @@ type Size struct {
 	MaxMemoryPercent int64
 }
 
-// Resources is an amount of CPU and of memory. A zero one is none.
+// Resources is an amount of CPU and of memory. Zero means not set.
 type Resources struct {
 	CPU    resource.Quantity
 	Memory resource.Quantity

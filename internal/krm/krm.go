@@ -92,12 +92,12 @@ func NewItem(n *yaml.Node) *Item {
 	}
 }
 
-// Annotation returns the annotation's text, "" where there is none.
+// Annotation returns the annotation's text, or "" if there is none.
 func (i *Item) Annotation(key string) string {
 	return yamlnode.Text(i.Node, "metadata", "annotations", key)
 }
 
-// Label returns the label's text, "" where there is none.
+// Label returns the label's text, or "" if there is none.
 func (i *Item) Label(key string) string {
 	return yamlnode.Text(i.Node, "metadata", "labels", key)
 }
@@ -210,7 +210,7 @@ func InFile(path string, index int) string {
 type List struct {
 	// Items are the objects, in their order.
 	Items []*Item
-	// FunctionConfig is nil where there is none.
+	// FunctionConfig is nil if there is none.
 	FunctionConfig *Item
 
 	document *yaml.Node // the list as it came; nil in one of NewList

@@ -56,8 +56,8 @@ type Plan struct {
 
 // Notes are facts about an instance's password that users should know. They are not errors.
 type Notes struct {
-	// OneHidden reports that one of the two Secrets can be read and the other cannot, so that nobody sees
-	// whether they hold the same password.
+	// OneHidden reports that only one of the two Secrets can be read, so it is unknown whether they contain
+	// the same password.
 	OneHidden bool
 	// RestartOnly reports that a rotation was asked for over a Secret that is not ours.
 	RestartOnly bool
@@ -75,15 +75,15 @@ type Notes struct {
 type Disposition int
 
 const (
-	// Write makes it, or makes it anew.
+	// Write creates or replaces the object.
 	Write Disposition = iota
-	// Renew keeps its data, whatever else is in there, and makes its labels and annotations anew.
+	// Renew keeps its data, and replaces its labels and annotations.
 	Renew
-	// Leave keeps what is there, or what stands for it, as it is.
+	// Leave keeps the existing object, or its SealedSecret or ExternalSecret, unchanged.
 	Leave
-	// Remove removes our own one, because something encrypted stands for it.
+	// Remove removes our object, because an encrypted one replaces it.
 	Remove
-	// Supersede removes our own one, because the other backend needs its name.
+	// Supersede removes our object, because the other backend needs its name.
 	Supersede
 )
 

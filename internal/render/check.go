@@ -10,7 +10,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// check shows what would change, and says how to change it. The values of Secrets are not shown.
+// check prints what would change, and the command that changes it. The values of Secrets are not shown.
 func check(o Options, s Streams, changes []change, passwords int, results *report.Results) bool {
 	if results.HasErrors() {
 		fmt.Fprint(s.Err, report.Lines(results.All()))

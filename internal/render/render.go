@@ -83,8 +83,7 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 	return !results.HasErrors()
 }
 
-// expand decides what the claims become. It also calls it an error if there are none, so that a wrong path
-// removes nothing.
+// expand expands the claims. It reports an error if there are none, so that a wrong path removes nothing.
 func expand(o Options, in *inputs, env generator.Environment, results *report.Results) generator.Expansion {
 	options := generator.Options{Kept: o.Folder != "", Prune: o.Prune}
 	expansion := generator.Expand(krm.NewList(in.items(), in.config), options, env, results)
@@ -98,8 +97,8 @@ func expand(o Options, in *inputs, env generator.Environment, results *report.Re
 	return expansion
 }
 
-// refuseOutside reports objects of ours that are not in the folder: nobody would keep them up to date.
-// Encrypted ones are not ours to keep.
+// refuseOutside reports objects of ours that are not in the folder, because nothing would keep them up to
+// date. Encrypted ones are not ours to keep.
 func refuseOutside(o Options, in *inputs, results *report.Results) {
 	for _, source := range in.sources {
 		for _, item := range source.resources() {

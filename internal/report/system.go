@@ -18,7 +18,7 @@ func Stdout(out, err io.Writer, text []byte) bool {
 	return true
 }
 
-// Reason returns why something failed with a file, without the names that nobody gave it.
+// Reason returns the cause of a file error, without the internal file name.
 func Reason(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

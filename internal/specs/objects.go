@@ -19,7 +19,7 @@ type Object struct {
 	File string
 	// Disposition is what happens to it.
 	Disposition plan.Disposition
-	// BringYourOwn reports that somebody else's object of this name is taken as it is.
+	// BringYourOwn reports that an existing object of this name that is not ours is used unchanged.
 	BringYourOwn bool
 	// Node is the object. It is nil for one that is not written.
 	Node *yaml.Node

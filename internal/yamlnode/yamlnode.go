@@ -273,8 +273,8 @@ func places(n *yaml.Node) func(key string) int {
 // DuplicateKeyError reports that a mapping has the same key twice, so that readers would disagree on
 // which one counts.
 type DuplicateKeyError struct {
-	// Path is the keys that lead to it. A key can be a secret that somebody put in the wrong place: print
-	// no more of the path than the object's type knows.
+	// Path is the path of the key. A key can be a misplaced secret, so print only the part of the path that
+	// the object's type knows.
 	Path []string
 }
 
@@ -384,8 +384,8 @@ func (e *expander) expand(n *yaml.Node) (*yaml.Node, error) {
 	return &plain, nil
 }
 
-// merge adds to n the fields of a merge key's value that n does not have: of one mapping, or of a list
-// of them, of which the earlier ones win.
+// merge adds to n the fields of a merge key's value that n does not have: of one mapping, or of a list of
+// mappings. Earlier ones win.
 func (e *expander) merge(n *yaml.Node, have map[string]bool, from *yaml.Node) error {
 	plain, err := e.expand(from)
 	if err != nil {
