@@ -1,5 +1,5 @@
 // Command dragonfly-generator is a KRM function: it reads a ResourceList on stdin, expands its
-// DragonflyInstance claims and writes it to stdout. Kustomize and kpt call it that way. Its command render
+// DragonflyInstance claims and writes it to stdout. This is how kustomize and kpt call it. The command render
 // does the same with files.
 package main
 

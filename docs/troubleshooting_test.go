@@ -5,8 +5,8 @@
 // reads like words is on the page, cut where something is filled in. Every entry of the page is made of texts of
 // the source. And every line that the golden cases and the scripts expect on stderr has an entry.
 //
-// When the wording of a message changes, `make update` changes it on the page too. A new message needs an entry
-// by hand: what it means and what to do, nobody else knows.
+// When the wording of a message changes, `make update` changes it on the page too. A new message needs an
+// entry by hand: only a person can write what it means and what to do.
 package docs_test
 
 import (

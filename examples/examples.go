@@ -1,6 +1,5 @@
-// Package examples holds directories that show the function at work. Its test runs them with the
-// kustomize library; the end-to-end tests run them with the programs themselves, and the conformance
-// tests apply what they print.
+// Package examples contains complete examples. Its test builds them with the kustomize library. The
+// end-to-end tests run them with the real programs, and the conformance tests apply their output.
 package examples
 
 import (
@@ -9,7 +8,7 @@ import (
 	"slices"
 )
 
-// Seed is the one that seed/README.md names.
+// Seed is the seed of the example that shows one.
 const Seed = "an example seed, not for production"
 
 // Env returns the environment that an example is built with: none, but for the one that shows a seed.
@@ -20,12 +19,12 @@ func Env(folder string) []string {
 	return nil
 }
 
-// Kustomizations returns the folders in root, which is this package's, with a kustomization and what it
-// prints. But for container, they need no Docker.
+// Kustomizations returns the folders below root, this package's folder, that have a kustomization and its
+// expected output. Only container needs Docker.
 func Kustomizations(root string) []string {
 	var folders []string
 	for _, pattern := range []string{"*/expected.yaml", "*/*/expected.yaml"} {
-		files, _ := filepath.Glob(filepath.Join(root, pattern)) // its error is for bad patterns only
+		files, _ := filepath.Glob(filepath.Join(root, pattern)) // it fails only for invalid patterns
 		for _, file := range files {
 			folder, _ := filepath.Rel(root, filepath.Dir(file))
 			folders = append(folders, filepath.ToSlash(folder))

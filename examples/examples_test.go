@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bizmatters/dragonfly-generator/examples"
-	_ "github.com/bizmatters/dragonfly-generator/internal/cli" // what is built below, so that go test takes no older result for this one
+	_ "github.com/bizmatters/dragonfly-generator/internal/cli" // imported so that go test does not reuse a result from before a change of the program
 	"github.com/bizmatters/dragonfly-generator/internal/kustomize"
 	"github.com/bizmatters/dragonfly-generator/internal/sametext"
 )

@@ -24,11 +24,11 @@ const (
 	fuzzKptfile = "- {apiVersion: kpt.dev/v1, kind: Kptfile, metadata: {name: x}}\n"
 	fuzzClaim   = "- apiVersion: database.bizmatters.io/v1alpha1\n  kind: DragonflyInstance\n  metadata: {name: victim, namespace: theirs}\n"
 
-	// marker is in every seed and password, and has to stay where it is.
+	// marker is in every seed and password, and must not appear anywhere else.
 	marker = "hunter2-hunter2-hunter2-hunter2-hunter2"
 )
 
-// FuzzRun changes whole lists.
+// FuzzRun mutates whole lists.
 func FuzzRun(f *testing.F) {
 	for _, input := range goldenInputs(f) {
 		f.Add(input, true)
@@ -37,7 +37,7 @@ func FuzzRun(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte, seeded bool) { runTwice(t, in, seeded) })
 }
 
-// TestBeginnings sends in every beginning of a list, as a pipe that breaks off does.
+// TestBeginnings runs the function on every prefix of a list, as a broken pipe would deliver it.
 func TestBeginnings(t *testing.T) {
 	list := fuzzHead + "functionConfig: {apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyGenerator, metadata: {name: x}}\nitems:\n" + fuzzKptfile +
 		"- apiVersion: v1\n  kind: Secret\n  metadata: {name: victim-password, namespace: theirs}\n  stringData:\n    password: \"" + marker + "\"\n" + fuzzClaim
@@ -51,9 +51,8 @@ func TestBeginnings(t *testing.T) {
 	require.Less(t, succeeded, len(list)/2, "most beginnings are no list")
 }
 
-// FuzzClaim changes one claim, whose author may do what he likes in it, beside an instance that is not
-// his. Whatever he writes, that one stays as it is, and what is made for him has names of his own and runs
-// what every instance runs.
+// FuzzClaim mutates one claim, as a hostile author could, next to somebody else's instance. That instance
+// must not change, and the objects of the claim must have its own names and run what every instance runs.
 func FuzzClaim(f *testing.F) {
 	for _, input := range goldenInputs(f) {
 		for _, item := range itemsOf(f, input) {
@@ -78,7 +77,7 @@ func FuzzClaim(f *testing.F) {
 		list := itemsOf(t, after)
 		there := len(itemsOf(t, before))
 		if yamlnode.Text(list[there], "kind") != "DragonflyInstance" || yamlnode.Text(list[there], "apiVersion") != "database.bizmatters.io/v1alpha1" {
-			return // his text has become something else, which claims are not
+			return // the text is no longer part of the claim
 		}
 		for i, item := range itemsOf(t, before) {
 			if !yamlnode.Equal(item, list[i]) {
@@ -102,7 +101,7 @@ func FuzzClaim(f *testing.F) {
 
 func isStatefulSet(n *yaml.Node) bool { return yamlnode.Text(n, "kind") == "StatefulSet" }
 
-// checkOwn checks that an object has the names that belong to the claim, and lies in its folder.
+// checkOwn checks that an object has the claim's names and is in its folder.
 func checkOwn(t *testing.T, object *yaml.Node, name, namespace string) {
 	t.Helper()
 	kind := yamlnode.Text(object, "kind")
@@ -118,8 +117,8 @@ func checkOwn(t *testing.T, object *yaml.Node, name, namespace string) {
 	}
 }
 
-// checkPod compares the pod with one of an instance of the usual size: what it runs is not the claim's
-// author's to say, but for the size and the rotation.
+// checkPod compares the pod with that of an instance of the default size: the author of a claim can change
+// nothing in it but the size and the rotation.
 func checkPod(t *testing.T, object, usual *yaml.Node) {
 	t.Helper()
 	pod := func(n *yaml.Node) *yaml.Node { return yamlnode.Get(n, "spec", "template", "spec") }
@@ -144,7 +143,7 @@ func checkPod(t *testing.T, object, usual *yaml.Node) {
 			return (flag == "--maxmemory" || flag == "--proactor_threads") && strings.Trim(value, "0123456789") == ""
 		})
 		leaveOut(yamlnode.Get(pod(n), "initContainers").Content[0], func(arg string) bool { return strings.HasPrefix(arg, "--rotation=") })
-		yamlnode.Set(pod(n), "terminationGracePeriodSeconds", nil) // it follows the size
+		yamlnode.Set(pod(n), "terminationGracePeriodSeconds", nil) // depends on the size
 	}
 	if !yamlnode.Equal(pod(object), pod(usual)) {
 		t.Fatal("the claim says what its pod runs")
@@ -157,7 +156,7 @@ func leaveOut(container *yaml.Node, mayDiffer func(string) bool) {
 	args.Content = slices.DeleteFunc(args.Content, func(arg *yaml.Node) bool { return mayDiffer(arg.Value) })
 }
 
-// FuzzConfiguration changes what a platform team sets, whichever fields there are.
+// FuzzConfiguration mutates the configuration.
 func FuzzConfiguration(f *testing.F) {
 	for _, input := range goldenInputs(f) {
 		list, ok := parse(input)
@@ -178,7 +177,7 @@ func FuzzConfiguration(f *testing.F) {
 	})
 }
 
-// FuzzSecret changes what stands in the Secrets that are there already.
+// FuzzSecret mutates the data of existing Secrets.
 func FuzzSecret(f *testing.F) {
 	for _, value := range []string{
 		"password: MARKER", "password: \"MARKER\\n\"", "password: BASE64", "password: *MARKER", "password: &MARKER x", "password: !MARKER x",
@@ -209,9 +208,9 @@ func FuzzSecret(f *testing.F) {
 	})
 }
 
-// runTwice runs the function and checks what holds for every input: there is no panic; the output is YAML;
-// on an error the items leave as they came; on success a second run changes nothing; and nothing but
-// Secrets shows a secret.
+// runTwice runs the function and checks what must be true for every input: there is no panic; the output is
+// YAML; an error leaves the items unchanged; a second run after a success changes nothing; and only Secrets
+// contain secrets.
 func runTwice(t *testing.T, in []byte, seeded bool) (out []byte, failed bool) {
 	t.Helper()
 	out, results := run(in, seeded)
@@ -254,8 +253,7 @@ func run(in []byte, seeded bool) ([]byte, fn.Results) {
 	})
 }
 
-// checkSecrets looks for the marker wherever it was not before: in messages, and in objects other than
-// Secrets.
+// checkSecrets looks for the marker where it must not be: in messages, and in objects other than Secrets.
 func checkSecrets(t *testing.T, in, out []byte, results fn.Results) {
 	t.Helper()
 	encoded := base64.StdEncoding.EncodeToString([]byte(marker))
@@ -265,7 +263,7 @@ func checkSecrets(t *testing.T, in, out []byte, results fn.Results) {
 	if list, ok := parse(in); ok && slices.ContainsFunc(itemsIn(list), func(item *yaml.Node) bool {
 		return !isSecret(item) && shows(rawTextOf(item))
 	}) {
-		return // the input has it elsewhere
+		return // the input already has it elsewhere
 	}
 	if shows(report.Lines(results)) {
 		t.Fatal("stderr shows a secret")
@@ -278,7 +276,7 @@ func checkSecrets(t *testing.T, in, out []byte, results fn.Results) {
 		t.Fatal("the results show a secret")
 	}
 	if config := yamlnode.Get(list, "functionConfig"); config != nil && shows(rawTextOf(config)) {
-		return // what the platform team writes into a patch for a sidecar is in its objects
+		return // text from a patch for a sidecar appears in the objects on purpose
 	}
 	for _, item := range itemsIn(list) {
 		if !isSecret(item) && shows(rawTextOf(item)) {
@@ -298,7 +296,7 @@ func goldenInputs(f *testing.F) [][]byte {
 	return inputs
 }
 
-// indent moves all lines but the first to the right, so that they stay inside of what they stand in.
+// indent indents all lines but the first, so that they stay in their parent.
 func indent(text string, by int) string {
 	return strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", by))
 }
@@ -325,7 +323,7 @@ func itemsOf(t testing.TB, list []byte) []*yaml.Node {
 	return itemsIn(parsed)
 }
 
-// textOf returns a node as YAML, "" for one that cannot be written alone.
+// textOf returns a node as YAML, or "" if it cannot be encoded on its own.
 func textOf(t testing.TB, n *yaml.Node) string {
 	t.Helper()
 	text, err := yaml.Marshal(n)
@@ -349,8 +347,8 @@ func rawTextOf(n *yaml.Node) string {
 	return text.String()
 }
 
-// clearStyle leaves the values: a list in JSON comes back in lines, some folded texts do as well, nulls are
-// spelled out, and the library hangs comments in odd places on another line. (Golden cases have those in
+// clearStyle removes style and comments. The function rewrites JSON and some folded texts as block YAML,
+// spells out nulls, and the YAML library moves comments in unusual places. (Golden cases cover comments in
 // usual places.)
 func clearStyle(n *yaml.Node) {
 	n.Style, n.HeadComment, n.LineComment, n.FootComment = 0, "", "", ""
@@ -362,7 +360,7 @@ func clearStyle(n *yaml.Node) {
 	}
 }
 
-// items returns the items of a list in one form, whatever the style they came in.
+// items returns the items of a list in a normal form, independent of their style.
 func items(list []byte) ([]byte, bool) {
 	parsed, ok := parse(list)
 	if !ok {

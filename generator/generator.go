@@ -1,15 +1,16 @@
 // Package generator expands the DragonflyInstance claims of a ResourceList into the objects that run
 // them: for each a StatefulSet, a Service, a password Secret and a connection Secret.
 //
-// The model in a few sentences. A claim names a size and nothing else; what it becomes depends on the claim,
-// the configuration and, if that says so, a seed, so every build gives the same bytes. The password must never
-// change unless somebody asks for it: what is already among the items wins over everything, and by default it
-// is not among the manifests at all, because the instance's own pod makes it in the cluster. An object of ours
-// carries a mark that names its claim; what has no mark belongs to somebody else and is never overwritten.
-// Everything is decided before anything is changed: on an error the items leave as they came.
+// The model: the objects of a claim depend only on the claim, the configuration and, if configured, a seed,
+// so every build gives the same bytes. A password never changes unless somebody asks for it: one that is
+// already among the items always wins, and by default no manifest contains it, because the instance's pod
+// creates it in the cluster. Our objects carry a mark that names their claim. An object without the mark
+// belongs to somebody else and is never overwritten. Everything is decided before anything is changed: after
+// an error, the items are returned unchanged.
 //
-// The steps are packages under internal: krm reads the items, config the configuration, claim the claims; plan
-// decides about passwords; specs builds the objects; merge puts them among the items; report tells the user.
+// The steps are packages in internal: krm reads the items, config the configuration, and claim the claims;
+// plan decides about passwords; specs builds the objects; merge adds them to the items; report collects the
+// results.
 package generator
 
 import (
@@ -32,11 +33,11 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
-// Environment is what the function takes from outside its input. The zero value is the process's own.
+// Environment holds the function's inputs besides the ResourceList. The zero value uses those of the process.
 type Environment struct {
-	// LookupEnv finds environment variables; nil for os.LookupEnv.
+	// LookupEnv looks up environment variables. Nil means os.LookupEnv.
 	LookupEnv func(name string) (value string, found bool)
-	// Random is the random generator that passwords come from; nil for crypto/rand.
+	// Random is the source of random passwords. Nil means crypto/rand.
 	Random io.Reader
 }
 
@@ -54,9 +55,8 @@ func (e Environment) random() io.Reader {
 	return e.Random
 }
 
-// Run takes a ResourceList as YAML and returns it with the objects of its claims, and the results. If
-// one of these is an error, out is the list with its items as they came, or empty where in is no
-// ResourceList.
+// Run takes a ResourceList as YAML, and returns it with the objects of its claims, and the results. If one of
+// the results is an error, the items in out are unchanged; out is empty if in is not a ResourceList.
 func Run(in []byte, env Environment) (out []byte, all fn.Results) {
 	var results report.Results
 	list, err := krm.ResourceList(in)
@@ -80,27 +80,27 @@ func Run(in []byte, env Environment) (out []byte, all fn.Results) {
 	return out, results.All()
 }
 
-// Options are how the result is used.
+// Options describe how the result is used.
 type Options struct {
-	// Kept reports that it goes back to the files that the items came from, so that the next run sees what
-	// this one made.
+	// Kept reports that the result is written back to the files that the items came from, so that the next
+	// run sees what this one created.
 	Kept bool
 	// Prune reports that objects whose claim is gone are removed. It needs Kept.
 	Prune bool
 }
 
-// Expansion is what the claims of a list become.
+// Expansion is the result of expanding the claims of a list.
 type Expansion struct {
 	merge.Changes
-	// Local are the items that are for this function and not for the cluster: claims, configurations, and
-	// the Secrets that hold a seed.
+	// Local are the items that are meant for this function and not for the cluster: claims, configurations,
+	// and Secrets that contain a seed.
 	Local []*krm.Item
-	// RandomPasswords is the number of random passwords that were made.
+	// RandomPasswords is the number of new random passwords.
 	RandomPasswords int
 }
 
-// Expand is the way from the claims to their objects among the items, for the commands of this module. It
-// decides only: nothing is changed before there is no error left to find.
+// Expand decides how the claims become objects among the items, for the commands of this module. It changes
+// nothing, so that all errors are found before the first change.
 func Expand(list *krm.List, o Options, env Environment, results *report.Results) Expansion {
 	platform := config.Read(list.FunctionConfig, results)
 	specs.CheckOverrides(list.FunctionConfig, platform, results)
@@ -133,8 +133,8 @@ func Expand(list *krm.List, o Options, env Environment, results *report.Results)
 	}
 }
 
-// warnOfIdle reports a configuration that has no effect although somebody believes in it: one among the items that
-// is not the function's own, and one that is called with no item at all.
+// warnOfIdle reports a configuration that has no effect: one among the items that is not the functionConfig,
+// and one that is called without any item.
 func warnOfIdle(list *krm.List, results *report.Results) {
 	own := list.FunctionConfig
 	isOwn := own != nil && own.Group == v1alpha1.Group && own.Kind == v1alpha1.ConfigKind
@@ -152,7 +152,7 @@ func warnOfIdle(list *krm.List, results *report.Results) {
 	}
 }
 
-// ownPart returns the list without what belongs to nested packages of kpt that call this function themselves.
+// ownPart returns the list without the items of nested kpt packages that call this function themselves.
 func ownPart(list *krm.List) *krm.List {
 	packages := kpt.NewTree(list.Items)
 	if !packages.IsNested() {
@@ -164,9 +164,9 @@ func ownPart(list *krm.List) *krm.List {
 	})
 }
 
-// warnOfInPlace warns of files that are rendered in place without a package: the next run could not tell that what
-// this one makes is its own. kustomize gives each item an id; what has a path and none is from a tool that writes
-// the result back (kpt fn eval, kustomize fn run).
+// warnOfInPlace warns of files that are rendered in place without a package: the next run could not recognise
+// the objects of this one as its own. kustomize gives each item an id, so an item with a path but without an
+// id comes from a tool that writes the result back (kpt fn eval, kustomize fn run).
 func warnOfInPlace(list *krm.List, results *report.Results) {
 	for _, item := range list.Items {
 		if item.Annotation(krm.KustomizeID) != "" {
@@ -181,7 +181,7 @@ func warnOfInPlace(list *krm.List, results *report.Results) {
 	}
 }
 
-// localItems returns the items that are for this function and not for the cluster.
+// localItems returns the items that are meant for this function and not for the cluster.
 func localItems(list *krm.List, platform config.Platform) []*krm.Item {
 	var local []*krm.Item
 	for _, item := range list.Items {
@@ -199,9 +199,9 @@ func localItems(list *krm.List, platform config.Platform) []*krm.Item {
 	return local
 }
 
-// isKept reports whether the result goes back to the files that the items came from. Only kpt's own
-// Kptfile among the items proves that; a path annotation does not, kustomize makes some up. It also
-// refuses kpt's selectors: they could hide the Secrets that hold the passwords.
+// isKept reports whether the result is written back to the files that the items came from. Only a Kptfile
+// among the items proves that. A path annotation does not, because kustomize adds some of its own. It also
+// refuses kpt's selectors, which could hide the Secrets that contain the passwords.
 func isKept(list *krm.List, results *report.Results) bool {
 	kept := false
 	var inPackage, selected *krm.Item

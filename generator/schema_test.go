@@ -27,7 +27,7 @@ const (
 	configOf   = configHead + "metadata: {name: platform}\nspec: "
 )
 
-// The schemas, which editors use, and the function agree on what is right and what is wrong.
+// The schemas for editors and the function must accept and refuse the same objects.
 func TestSchemasAgreeWithTheFunction(t *testing.T) {
 	for kind, cases := range map[string]struct{ good, bad []string }{
 		"dragonflyinstance": {
@@ -238,7 +238,7 @@ func firstError(t *testing.T, object string) error {
 	return nil
 }
 
-// The defaults that the schema states are those that hold.
+// The defaults in the schema must be those that the function uses.
 func TestSchemaStatesTheDefaults(t *testing.T) {
 	text, err := os.ReadFile("api/v1alpha1/dragonflygenerator.schema.json")
 	require.NoError(t, err)
@@ -253,7 +253,7 @@ func TestSchemaStatesTheDefaults(t *testing.T) {
 			require.NoError(t, object.PipeE(yaml.LookupCreate(yaml.MappingNode, path[:len(path)-1]...), yaml.SetField(path[len(path)-1], value.Value)))
 		}
 		properties := schema.Field("properties")
-		// What needs something is there only if somebody writes it, and its defaults hold only then.
+		// The defaults of an object with required fields apply only if the object is set.
 		if properties == nil || len(path) > 0 && schema.Field("required") != nil {
 			return
 		}
@@ -269,7 +269,7 @@ func TestSchemaStatesTheDefaults(t *testing.T) {
 	got := config.Read(krm.NewItem(object.YNode()), &results)
 	assert.Empty(t, results.All())
 	want := config.Default()
-	want.Password.Stated = true // whoever writes a default down has stated it
+	want.Password.Stated = true // an explicit default counts as stated
 	assert.Equal(t, want, got.Config)
 	assert.Empty(t, got.Profiles())
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/bizmatters/dragonfly-generator/generator"
 )
 
-// TestWalk changes a kept package at random, as people do over months, and renders it after every change.
-// Whatever happens, the password changes only when somebody asks for it, both Secrets hold the same one,
-// an error leaves the items as they came, and a second render changes nothing.
+// TestWalk changes a kept package at random, as happens over months, and renders it after every change. The
+// password must change only on request, both Secrets must contain the same one, an error must leave the items
+// unchanged, and a second render must change nothing.
 func TestWalk(t *testing.T) {
 	const walks, steps = 60, 12
 	renders, refusals := 0, 0
@@ -42,7 +42,7 @@ func TestWalk(t *testing.T) {
 	require.Positive(t, refusals)
 }
 
-// walk is a package on its way.
+// walk is the state of the package.
 type walk struct {
 	random   *rand.Rand
 	items    []*yaml.RNode
@@ -51,9 +51,9 @@ type walk struct {
 	rotation int
 	log      []string
 
-	password string            // the one that clients have, "" before the first
-	asked    bool              // somebody has asked for another one since
-	hidden   map[string]string // what the encrypted Secrets hold, by name
+	password string            // the current one, "" before the first
+	asked    bool              // another one was requested since
+	hidden   map[string]string // the contents of the encrypted Secrets, by name
 }
 
 func (w *walk) find(kind, name string) *yaml.RNode {
@@ -69,7 +69,7 @@ func (w *walk) remove(kind, name string) {
 	w.items = slices.DeleteFunc(w.items, func(item *yaml.RNode) bool { return item.GetKind() == kind && item.GetName() == name })
 }
 
-// valueOf returns the password in a Secret as a reader with the key would see it.
+// valueOf returns the password in a Secret, decrypted if necessary.
 func (w *walk) valueOf(name string) string {
 	secret := w.find("Secret", name)
 	if secret == nil {
@@ -141,7 +141,7 @@ func (w *walk) change() string {
 	return "nothing"
 }
 
-// render runs the function over the package, checks what has to hold, and reports whether it refused.
+// render runs the function on the package, checks the invariants, and reports whether the function refused.
 func (w *walk) render(t *testing.T) (refused bool) {
 	t.Helper()
 	story := strings.Join(w.log, ", ")

@@ -1,11 +1,11 @@
-// Package atomicfile replaces files whole or not at all.
+// Package atomicfile replaces files completely or not at all.
 //
-// A new content goes into a temporary file in the same folder, is brought to the disk, and takes the
-// place of the old one in a single step. A process that is killed at any moment leaves the old file or the
-// new one, and at worst a temporary file, which IsTemporary recognises. What a function here has done has
-// reached the disk when it returns.
+// New content is written to a temporary file in the same folder, synced to disk, and renamed over the old
+// file. A process that is killed at any moment leaves either the old file or the new one, and at worst a
+// temporary file, which IsTemporary recognises. When a function of this package returns, its change is on
+// disk.
 //
-// All names are relative to an os.Root, so no symbolic link leads out of it.
+// All names are relative to an os.Root, so symbolic links cannot lead out of it.
 package atomicfile
 
 import (
@@ -21,23 +21,23 @@ import (
 	"syscall"
 )
 
-// Temporary files are hidden, and have no name that kubectl, kustomize or we would read.
+// Temporary files are hidden, and have an extension that kubectl, kustomize and we do not read.
 const (
 	temporaryPrefix = ".dragonfly-generator-"
 	temporarySuffix = ".tmp"
 )
 
-// IsTemporary says whether a file of that name is one that a killed process has left.
+// IsTemporary reports whether name is that of a temporary file left by a killed process.
 func IsTemporary(name string) bool {
 	return strings.HasPrefix(name, temporaryPrefix) && strings.HasSuffix(name, temporarySuffix)
 }
 
-// Replace gives the file the content of in. A new file gets those permissions, less the umask; one that is
-// there keeps its own.
+// Replace replaces the content of the file with in. A new file gets the permissions perm, before umask; an
+// existing file keeps its own.
 func Replace(root *os.Root, name string, perm fs.FileMode, in io.Reader) error {
 	temporary := path.Join(path.Dir(name), temporaryPrefix+rand.Text()+temporarySuffix)
 	if err := write(root, temporary, name, perm, in); err != nil {
-		_ = root.Remove(temporary) // the error that counts is the first
+		_ = root.Remove(temporary) // the first error matters
 		return err
 	}
 	if err := root.Rename(temporary, name); err != nil {
@@ -73,7 +73,7 @@ func Remove(root *os.Root, name string) error {
 	return Sync(root, path.Dir(name))
 }
 
-// MakeFolder makes the folder where it is not there yet. The one above it has to be there.
+// MakeFolder creates the folder if it does not exist. Its parent must exist.
 func MakeFolder(root *os.Root, name string) error {
 	if info, err := root.Stat(name); err == nil && info.IsDir() {
 		return nil
@@ -84,9 +84,9 @@ func MakeFolder(root *os.Root, name string) error {
 	return Sync(root, path.Dir(name))
 }
 
-// Sync brings to the disk which files the folder has.
+// Sync writes the folder's directory entries to disk.
 func Sync(root *os.Root, name string) error {
-	if runtime.GOOS == "windows" { // which has nothing of the kind
+	if runtime.GOOS == "windows" { // cannot sync folders
 		return nil
 	}
 	folder, err := root.Open(filepath.FromSlash(name))
@@ -94,7 +94,7 @@ func Sync(root *os.Root, name string) error {
 		return err
 	}
 	defer folder.Close()
-	if err := folder.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) { // of file systems that cannot
+	if err := folder.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) { // not supported by the file system
 		return err
 	}
 	return nil

@@ -1,4 +1,4 @@
-// Package claim finds the claims among the items and turns each into one that has been validated.
+// Package claim finds the claims among the items and validates them.
 package claim
 
 import (
@@ -23,8 +23,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// trackingDomains are those whose labels say what an orchestrator, or a tool, owns. On our objects they
-// would make it own them twice, or prune them.
+// trackingDomains are the domains of labels with which tools track the objects that they own. Copied to our
+// objects, these labels could make a tool own them twice or prune them.
 var trackingDomains = []string{
 	"kpt.dev", "cli-utils.sigs.k8s.io", "config.k8s.io", // kpt
 	"argoproj.io", "fluxcd.io", "helm.sh", "crossplane.io",
@@ -32,7 +32,7 @@ var trackingDomains = []string{
 	"kubectl.kubernetes.io", "applyset.kubernetes.io", // kubectl
 }
 
-// The fields of Crossplane that name a Secret of their own, which will not exist.
+// The Crossplane fields that name another Secret, which is not created.
 const (
 	publishConnection = "publishConnectionDetailsTo"
 	writeConnection   = "writeConnectionSecretToRef"
@@ -48,10 +48,10 @@ var (
 // GroupKind is that of a claim.
 var GroupKind = schema.GroupKind{Group: v1alpha1.Group, Kind: v1alpha1.ClaimKind}
 
-// homes tells where a field of a claim belongs.
+// homes returns the parent of each field of a claim, by field name.
 var homes = sync.OnceValue(func() map[string]string { return decode.Homes(reflect.TypeFor[v1alpha1.DragonflyInstance]()) })
 
-// configHint tells what to do with a field that only the configuration has.
+// configHint returns the hint for a field that only the configuration has.
 func configHint(_, name string) string {
 	if slices.Contains(decode.Fields(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]()), name) {
 		return fmt.Sprintf("the platform team sets this, in a %s; remove it here", v1alpha1.ConfigKind)
@@ -61,29 +61,30 @@ func configHint(_, name string) string {
 
 // Claim is a claim that has been validated, with its defaults filled in.
 type Claim struct {
-	// Item is where the claim stands: among the items, or as the functionConfig.
+	// Item is the claim's item, or the functionConfig.
 	Item *krm.Item
 	instance.Name
-	// Config is what the platform has set for it.
+	// Config is the configuration that applies to the claim.
 	Config config.Config
 
 	Size      instance.Size
-	StorageGB int // GiB; the claim's field has always been called so
-	// HasStorageGB reports that the claim asks for it.
+	StorageGB int // GiB; named like the claim's field
+	// HasStorageGB reports that the claim sets it.
 	HasStorageGB bool
 
-	// Labels and Annotations are those that go to the metadata of the instance's objects.
+	// Labels and Annotations are those to copy to the instance's objects.
 	Labels      map[string]string
 	Annotations map[string]string
 
-	// Rotation is the one that the claim asks for, "" for none.
+	// Rotation is the one that the claim asks for, or "" if there is none.
 	Rotation string
-	// OwnSecrets are the paths of the fields that name a Secret of their own, which will not exist.
+	// OwnSecrets are the paths of Crossplane fields that name another Secret, which is not created.
 	OwnSecrets []string
 }
 
-// Find returns the valid claims of the list, each once, in their order, and whose the objects are that have
-// the names of an instance's. It reports every problem of the other claims. Kept is that of generator.Expand.
+// Find returns the valid claims of the list in their order, without duplicates, and the owners of objects
+// with the names of an instance's. It reports all problems of the other claims. For kept, see
+// generator.Options.
 func Find(list *krm.List, kept bool, platform config.Platform, results *report.Results) ([]Claim, Owners) {
 	var claims []Claim
 	owners := Owners{kept: kept, claimed: map[string]*krm.Item{}}
@@ -134,8 +135,8 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 // holdsClaim reports whether an item of a List is a claim, or nearly one.
 func holdsClaim(item *krm.Item) bool { return instance.IsClaim(item) || LikenessOf(item) == NearMiss }
 
-// sameClaim reports whether two claims ask for the same. It assumes so of those that cannot be read: they are
-// reported when they are validated.
+// sameClaim reports whether two claims are equal. It returns true for claims that cannot be read, because
+// validation reports those.
 func sameClaim(a, b *krm.Item) bool {
 	if a.APIVersion != b.APIVersion || a.Annotation(v1alpha1.PasswordRotation) != b.Annotation(v1alpha1.PasswordRotation) {
 		return false
@@ -148,8 +149,8 @@ func sameClaim(a, b *krm.Item) bool {
 	return err != nil || yamlnode.Equal(yamlnode.Get(left, "spec"), yamlnode.Get(right, "spec"))
 }
 
-// validate turns an item into a claim. It reports all its problems; ok says that there were none. The
-// name is set as far as it was readable.
+// validate turns an item into a claim. It reports all problems; ok is true if there were none. The name is
+// set as far as it is readable.
 func validate(item *krm.Item, platform config.Platform, results *report.Results) (c Claim, ok bool) {
 	v := validator{decode.Object{Item: item, Results: results, Homes: homes, Hint: configHint}}
 	c = Claim{Item: item, Name: instance.Name{Namespace: item.Namespace, Name: item.Name}}
@@ -189,8 +190,8 @@ func validate(item *krm.Item, platform config.Platform, results *report.Results)
 	return c, !v.Failed
 }
 
-// isTemplate reports whether there are two opening braces in a node, as in a template of Helm: in a text, or as
-// the object in an object for which YAML takes them.
+// isTemplate reports whether a node contains two opening braces, as in a Helm template: in a string, or as
+// nested mappings, which is how YAML parses them.
 func isTemplate(n *yaml.Node) bool {
 	if n == nil {
 		return false
@@ -208,11 +209,11 @@ type validator struct {
 	decode.Object
 }
 
-// profile returns the configuration of the claim's profile. Everything else depends on it, so nothing else is
-// judged of a claim whose profile is not there.
+// profile returns the configuration of the claim's profile. Everything else depends on it, so a claim with an
+// unknown profile is not checked further.
 func (v *validator) profile(name string, platform config.Platform) (config.Config, bool) {
 	cfg, found := platform.For(name)
-	if found || platform.ProfilesUnclear { // it may be one of those that could not be read
+	if found || platform.ProfilesUnclear { // it may be one that could not be read
 		return cfg, found
 	}
 	field := report.Field{Path: "metadata.annotations[" + v1alpha1.Profile + "]", Current: name}
@@ -268,8 +269,8 @@ func (v *validator) metadata(node *yaml.Node, cfg config.Config, c *Claim) {
 	}
 }
 
-// labels returns the labels that go to the objects. Kustomize reads `tier: 1` as the number that it is,
-// so any plain value is taken by its text.
+// labels returns the labels to copy to the objects. Kustomize passes `tier: 1` as a number, so any scalar is
+// accepted as its text.
 func (v *validator) labels(n *yaml.Node) map[string]string {
 	if n == nil {
 		return nil
@@ -321,10 +322,10 @@ func (v *validator) annotations(n *yaml.Node, carry []string, c *Claim) {
 	}
 }
 
-// ownAnnotations are those of our group that mean something on a claim.
+// ownAnnotations are the annotations of our group that a claim can have.
 var ownAnnotations = []string{v1alpha1.Profile, v1alpha1.PasswordSourceAnnotation, v1alpha1.PasswordRotation}
 
-// own takes an annotation of our group. A misspelt one would silently be ignored.
+// own reads an annotation of our group. It reports misspelt ones, which would otherwise be ignored silently.
 func (v *validator) own(field report.Field, key, text string, c *Claim) {
 	switch key {
 	case v1alpha1.PasswordRotation:
@@ -335,7 +336,7 @@ func (v *validator) own(field report.Field, key, text string, c *Claim) {
 		}
 	case v1alpha1.PasswordSourceAnnotation:
 		v.passwordSource(field, text, c)
-	case v1alpha1.Profile: // taken before everything else
+	case v1alpha1.Profile: // already read
 	default:
 		if near := decode.Nearest(key, ownAnnotations); near != "" {
 			field.Proposed = near
@@ -346,7 +347,7 @@ func (v *validator) own(field report.Field, key, text string, c *Claim) {
 	}
 }
 
-// passwordSource takes the claim's own source of its password.
+// passwordSource reads the claim's password source.
 func (v *validator) passwordSource(field report.Field, text string, c *Claim) {
 	source := v1alpha1.PasswordSource(text)
 	if slices.Contains(config.PasswordSources, source) {
@@ -415,7 +416,7 @@ func (v *validator) storageGB(spec *yaml.Node, cfg config.Config) int {
 	case n.ShortTag() == "!!str" && err == nil:
 		field.Proposed = gb
 		v.Errorf(field, "must be a number, not a string; remove the quotes")
-	// YAML 1.1 reads 010 as 8 and 1_0 as 10: what looks different from what it means is refused.
+	// YAML 1.1 reads 010 as 8 and 1_0 as 10. Numbers that look different from what they mean are refused.
 	case n.ShortTag() != "!!int" || err != nil || strconv.FormatInt(gb, 10) != n.Value:
 		v.Errorf(field, "must be a whole number of GiB; write it in plain digits, without a unit")
 	case gb < int64(cfg.Storage.MinGB):

@@ -29,15 +29,14 @@ func list(t *testing.T, functionConfig string, items ...string) *krm.List {
 	return l
 }
 
-// problem is an error, as far as these tests look at it: the whole path and proposed value of its field,
-// and a part of its message.
+// problem is an expected error: the path and proposed value of its field, and a part of its message.
 type problem struct {
 	field    string
 	proposed any
 	message  string
 }
 
-// assertProblems fails unless the results are those errors, in that order.
+// assertProblems fails unless the results are exactly those errors, in that order.
 func assertProblems(t *testing.T, want []problem, results fn.Results, reason string) {
 	t.Helper()
 	for i, result := range results {
@@ -60,10 +59,10 @@ func assertProblems(t *testing.T, want []problem, results fn.Results, reason str
 	assertHidden(t, results, reason)
 }
 
-// marker is a part of everything that is secret in these tests.
+// marker is part of every secret in these tests.
 const marker = "hunter2"
 
-// assertHidden fails when a result, or what goes to stderr, has a secret in it.
+// assertHidden fails if a result or its line on stderr contains a secret.
 func assertHidden(t *testing.T, results fn.Results, reason string) {
 	t.Helper()
 	text, err := json.Marshal(results)
@@ -75,7 +74,7 @@ func claimNamed(namespace, name string) string {
 	return fmt.Sprintf("apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata:\n  name: %s\n  namespace: %s\n", name, namespace)
 }
 
-// metadata and withSpec return claims that differ from a good one in that alone.
+// metadata and withSpec return a valid claim with other metadata or another spec.
 func metadata(fields string) string {
 	return "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata: {" + fields + "}\n"
 }
@@ -149,7 +148,7 @@ func TestClaimIsRefused(t *testing.T) {
 		{"A bool is no number.", withSpec("{storageGB: true}"), []problem{{"spec.storageGB", nil, "whole number of GiB"}}},
 		{"An object is no number.", withSpec("{storageGB: {value: 10}}"), []problem{{"spec.storageGB", nil, "not an object"}}},
 
-		// Fields that there are not.
+		// Unknown fields.
 		{"A field that is not known is an error, and its value is not shown.", withSpec("{password: hunter2}"), []problem{{"spec.password", nil, "unknown field"}}},
 		{"A typing error gets the field that was meant.", withSpec("{storage: 10}"), []problem{{"spec.storage", "storageGB", `did you mean "storageGB"`}}},
 		{"Fields are told apart by their case.", withSpec("{storageGb: 10}"), []problem{{"spec.storageGb", "storageGB", `did you mean "storageGB"`}}},
@@ -157,7 +156,7 @@ func TestClaimIsRefused(t *testing.T) {
 		{"A field at the top is not known.", claimNamed("ns", "a") + "data: {password: hunter2}\n", []problem{{"data", nil, "unknown field"}}},
 		{"A typing error in the metadata loses labels otherwise.", metadata("name: a, namespace: ns, label: {hunter2: x}"), []problem{{"metadata.label", "labels", `did you mean "labels"`}}},
 
-		// Objects that are none.
+		// Values that are not objects.
 		{"Metadata that is none is one problem and not three.", "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata: hunter2\n",
 			[]problem{{"metadata", nil, "must be an object"}}},
 		{"A spec is an object.", withSpec("[hunter2]"), []problem{{"spec", nil, "must be an object"}}},

@@ -11,26 +11,26 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// Likeness is how close an item comes to a claim that it is not.
+// Likeness is how similar an item that is not a claim is to one.
 type Likeness int
 
 const (
 	// Unlike is anything else.
 	Unlike Likeness = iota
-	// NearMiss is a claim, or a configuration, with a mistake in its apiVersion or kind. Passed by silently, its
-	// instance would be taken for one that nobody wants any more.
+	// NearMiss is a claim or configuration with a mistake in its apiVersion or kind. If it were ignored
+	// silently, its instance would look like one without a claim.
 	NearMiss
-	// Lookalike is the claim of another group, or the composite resource behind a claim of Crossplane's.
+	// Lookalike is a claim of another group, or the composite resource of a Crossplane claim.
 	Lookalike
 )
 
-// compositeKind is what Crossplane makes of a claim.
+// compositeKind is the kind of the composite resource that Crossplane creates for a claim.
 const compositeKind = "X" + v1alpha1.ClaimKind
 
-// LikenessOf returns how close the item comes to a claim, whatever else is wrong with it.
+// LikenessOf returns how similar the item is to a claim.
 func LikenessOf(item *krm.Item) Likeness {
 	group, _, hasVersion := strings.Cut(item.APIVersion, "/")
-	isGroupLost := !hasVersion && !strings.Contains(group, ".") // as in `v1alpha1`, or no apiVersion at all
+	isGroupLost := !hasVersion && !strings.Contains(group, ".") // as in `v1alpha1`, or no apiVersion
 	switch {
 	case instance.IsClaim(item), item.Kind == v1alpha1.ConfigKind && group == v1alpha1.Group:
 		return Unlike
@@ -48,7 +48,7 @@ func LikenessOf(item *krm.Item) Likeness {
 	return Unlike
 }
 
-// kindMeant returns the kind of ours that an item's is near to, "" for none.
+// kindMeant returns our kind whose name is close to the item's, or "" if there is none.
 func kindMeant(item *krm.Item) string {
 	for _, kind := range []string{v1alpha1.ClaimKind, v1alpha1.ConfigKind} {
 		if isNear(item.Kind, kind) {
@@ -58,7 +58,7 @@ func kindMeant(item *krm.Item) string {
 	return ""
 }
 
-// isNear reports whether a text is the name, give or take two letters and their case.
+// isNear reports whether a text differs from the name by at most two letters, ignoring case.
 func isNear(text, name string) bool {
 	const letters = 2
 	if d := len(text) - len(name); d > letters || d < -letters {
@@ -67,7 +67,7 @@ func isNear(text, name string) bool {
 	return levenshtein.Distance(strings.ToLower(text), strings.ToLower(name), nil) <= letters
 }
 
-// reportLikeness reports an item that comes close to a claim, or to a configuration.
+// reportLikeness reports an item that is similar to a claim or a configuration.
 func reportLikeness(item *krm.Item, results *report.Results) {
 	switch LikenessOf(item) {
 	case NearMiss:

@@ -6,32 +6,33 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 )
 
-// Owners tells whose an object is that has the name of one of ours.
+// Owners finds the owner of an object that has the name of one of ours.
 type Owners struct {
 	kept    bool
-	claimed map[string]*krm.Item // by mark, those with problems included
+	claimed map[string]*krm.Item // by mark, including those with problems
 }
 
 // HasClaims reports whether there is any claim.
 func (o Owners) HasClaims() bool { return len(o.claimed) > 0 }
 
-// IsClaimed reports whether the claim that the mark names is there.
+// IsClaimed reports whether the claim that the mark names exists.
 func (o Owners) IsClaimed(mark string) bool { return o.claimed[mark] != nil }
 
-// Ownership is whose an object is.
+// Ownership is the owner of an object.
 type Ownership int
 
 const (
-	// Theirs has no mark of ours.
+	// Theirs does not have our mark.
 	Theirs Ownership = iota
-	// Ours was made for this very claim.
+	// Ours was created for this claim.
 	Ours
-	// Renamed was made by us for a claim of another name or namespace, and renamed since.
+	// Renamed was created for a claim of another name or namespace, and renamed since.
 	Renamed
 )
 
-// Whose tells whose the item is, seen from the instance that would make it. Where results are kept, an
-// object whose former claim is gone follows its present name: kpt's set-namespace has moved both.
+// Whose returns the owner of the item from the view of an instance that has an object of that name. If
+// results are kept and the former claim of the object is gone, the object belongs to the new name, because
+// kpt's set-namespace has moved both.
 func (o Owners) Whose(item *krm.Item, name instance.Name) Ownership {
 	switch mark := item.Annotation(v1alpha1.GeneratedFrom); {
 	case mark == "":

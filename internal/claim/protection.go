@@ -2,8 +2,8 @@ package claim
 
 import "strings"
 
-// The annotations by which people protect a database from being deleted. The claim does not reach the cluster,
-// so its objects carry them in its place.
+// The annotations that protect a database from deletion. The claim does not reach the cluster, so its objects
+// carry them instead.
 const (
 	syncOptions    = "argocd.argoproj.io/sync-options"
 	fluxPrune      = "kustomize.toolkit.fluxcd.io/prune" // also a label
@@ -11,7 +11,7 @@ const (
 	onRemove       = "cli-utils.sigs.k8s.io/on-remove"
 )
 
-// protection returns the part of an annotation that protects from deletion, "" for none.
+// protection returns the part of an annotation that protects from deletion, or "" if there is none.
 func protection(key, text string) string {
 	switch key {
 	case fluxPrune, resourcePolicy, onRemove:

@@ -1,4 +1,4 @@
-// Package cli is the command line around the function.
+// Package cli implements the command line.
 package cli
 
 import (
@@ -17,11 +17,11 @@ import (
 // Exit codes.
 const (
 	exitOK    = 0
-	exitError = 1 // an error; or what --check looked at is not up to date
-	exitUsage = 2 // the command line makes no sense
+	exitError = 1 // an error, or --check found differences
+	exitUsage = 2 // invalid arguments
 )
 
-// Streams are what the command reads and writes.
+// Streams are the standard streams of the command.
 type Streams struct {
 	In       io.Reader
 	Terminal bool // In is a terminal, not a pipe
@@ -35,8 +35,8 @@ type Streams struct {
 func System() Streams {
 	return Streams{
 		In: os.Stdin, Terminal: term.IsTerminal(int(os.Stdin.Fd())),
-		// A stdout that is closed cannot be told from /dev/null: Go opens that in its place, for reading and writing,
-		// as Python and Node do for a caller who does not want the output.
+		// A closed stdout cannot be distinguished from /dev/null: Go opens /dev/null in its place for reading
+		// and writing, as Python and Node do for a caller that discards the output.
 		Out: os.Stdout, Err: os.Stderr, ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Env: generator.Environment{LookupEnv: os.LookupEnv, Random: rand.Reader},
 	}
@@ -45,7 +45,7 @@ func System() Streams {
 // Run runs the command and returns its exit code.
 func Run(args []string, s Streams) int {
 	if len(args) == 0 && !s.Terminal {
-		return function(s) // before anything else is set up: orchestrators call it often
+		return function(s) // first, because orchestrators call it often
 	}
 	return command(args, s)
 }
@@ -76,7 +76,7 @@ func write(s Streams, out []byte) int {
 // version is set by the linker for a release.
 var version string
 
-// buildVersion returns the release, or what Go recorded of the build.
+// buildVersion returns the release, or the version that Go recorded in the build.
 func buildVersion() string {
 	if version != "" {
 		return version

@@ -13,11 +13,11 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/render"
 )
 
-// program is how the program is called in messages and help.
+// program is the program's name in messages and help.
 const program = "dragonfly-generator"
 
-// command runs what the arguments ask for and returns the exit code. Whatever is wrong with the arguments
-// is one line, with a hint.
+// command runs the command in args and returns the exit code. A problem with the arguments is reported in one
+// line, with a hint.
 func command(args []string, s Streams) int {
 	code := exitOK
 	root := newRoot(s, &code)
@@ -37,8 +37,8 @@ func command(args []string, s Streams) int {
 	return code
 }
 
-// newRoot returns the tree of commands. They store their exit code; the errors that they return are about
-// the command line.
+// newRoot returns the tree of commands. They store their exit code in code, and return only errors about the
+// arguments.
 func newRoot(s Streams, code *int) *cobra.Command {
 	root := &cobra.Command{
 		Use: program,
@@ -207,7 +207,7 @@ func newHelp(root *cobra.Command, s Streams, code *int) *cobra.Command {
 	}
 }
 
-// unknownCommand returns an error where the first argument is a word and no command.
+// unknownCommand returns an error if the first argument is a word but not a command.
 func unknownCommand(root *cobra.Command, word string) error {
 	if strings.HasPrefix(word, "-") || isCompletion(word) {
 		return nil
@@ -226,7 +226,7 @@ func unknownCommand(root *cobra.Command, word string) error {
 	return fmt.Errorf("unknown command %q; %s", word, suggest(word, names, otherwise))
 }
 
-// flagError says in our words what is wrong with a flag.
+// flagError rewords an error about a flag.
 func flagError(cmd *cobra.Command, err error) error {
 	see := "see `" + strings.TrimSuffix(program+" help "+strings.TrimPrefix(cmd.Name(), program), " ") + "`"
 	var unknown *pflag.NotExistError
@@ -247,7 +247,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w; %s", err, see)
 }
 
-// suggest names what somebody probably meant.
+// suggest returns a hint with the name that was probably meant.
 func suggest(word string, names []string, otherwise string) string {
 	if near := decode.Nearest(word, names); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)

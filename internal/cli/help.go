@@ -9,10 +9,10 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/explain"
 )
 
-// footer is the annotation of a command with what its help ends with.
+// footer is the annotation with the end of a command's help.
 const footer = "footer"
 
-// help returns a command's help. Everything in it stands with the commands and flags themselves.
+// help returns a command's help.
 func help(cmd *cobra.Command) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s\n\nUsage:\n", cmd.Long)

@@ -45,6 +45,6 @@ func copySelf(folder string) (to string, err error) {
 	if err := atomicfile.Replace(root, name, 0o755, from); err != nil {
 		return "", err
 	}
-	// One that was there keeps its permissions, and they may not have been those of a program.
+	// An existing file keeps its permissions, which may not be those of a program.
 	return filepath.Join(folder, name), root.Chmod(name, 0o755)
 }

@@ -19,11 +19,11 @@ var ownFlags = map[string]string{
 	"proactor_threads": "it follows from the CPU limit in spec.sizes",
 }
 
-// forbiddenFlags are those that would show the password or do without, let in any other flag, make the
-// Service or the probes useless, or end the program.
+// forbiddenFlags are those that would expose or bypass the password, allow any other flag, break the Service
+// or the probes, or end the program.
 var forbiddenFlags = []string{
 	"requirepass",
-	"aclfile", // whose users get in without our password, a default user without any
+	"aclfile", // its users do not need our password, and a default user needs none
 	"flagfile", "fromenv", "tryfromenv",
 	"port", "primary_port_http_enabled",
 	"version", "only_check_args",
@@ -31,10 +31,10 @@ var forbiddenFlags = []string{
 	"memcached_port", // so does this one (dragonfly pull request 5098)
 }
 
-// bindFlags are those that the Service and the probes still find Dragonfly with, if their value is a wildcard.
+// bindFlags are allowed with a wildcard value only, so that the Service and the probes still reach Dragonfly.
 var bindFlags = []string{"bind", "admin_bind"}
 
-// wildcards are all addresses, of IPv4 or of both: clusters that have IPv6 alone need the latter.
+// wildcards are all IPv4 addresses, and all IPv4 and IPv6 addresses, which IPv6-only clusters need.
 var wildcards = []string{"0.0.0.0", "::"}
 
 // tlsFlags are what spec.tls sets.
@@ -76,7 +76,7 @@ func (r *reader) args(args []string) {
 // flagVariable begins the name of every variable that Dragonfly takes for a flag.
 const flagVariable = "DFLY_"
 
-// knownFlag warns of a flag that Dragonfly does not have: it exits at start on one.
+// knownFlag warns about a flag that Dragonfly does not have, because Dragonfly exits on unknown flags.
 func (r *reader) knownFlag(field report.Field, name string) {
 	known := knownFlags()
 	if off := strings.TrimPrefix(name, "no"); slices.Contains(known, name) || slices.Contains(known, off) {

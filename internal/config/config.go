@@ -1,4 +1,5 @@
-// Package config holds what a platform team sets once: for all instances, and for those of each profile.
+// Package config reads the configuration of a platform team: the settings for all instances, and for those of
+// each profile.
 package config
 
 import (
@@ -21,20 +22,19 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Platform is what a platform offers: instances without a profile, and those of each profile. The zero value of
-// its profiles is none.
+// Platform is the configuration of instances without a profile, and of those of each profile.
 type Platform struct {
 	Config
-	// HasConfiguration reports that there is one, whatever it says.
+	// HasConfiguration reports that there is a configuration.
 	HasConfiguration bool
-	// ProfilesUnclear reports a problem with what profiles there are, so that a claim may be right that names
-	// one which is not there.
+	// ProfilesUnclear reports that some profiles could not be read, so a claim with an unknown profile may be
+	// correct.
 	ProfilesUnclear bool
 
 	profiles map[string]Config
 }
 
-// For returns the configuration of a profile, that of all instances for "".
+// For returns the configuration of a profile, or of instances without one for "".
 func (p Platform) For(profile string) (Config, bool) {
 	if profile == "" {
 		return p.Config, true
@@ -57,7 +57,7 @@ func (p Platform) All() iter.Seq2[string, Config] {
 	}
 }
 
-// Path returns where the fields of a profile stand in the configuration.
+// Path returns the path of a profile's fields in the configuration.
 func Path(profile string) string {
 	if profile == "" {
 		return "spec"
@@ -67,12 +67,12 @@ func Path(profile string) string {
 
 // Config is the configuration of an instance with its defaults filled in.
 type Config struct {
-	// Image is pinned: what runs must not change because a registry did.
+	// Image is pinned, so that a change in a registry does not change what runs.
 	Image            string
 	ImagePullPolicy  corev1.PullPolicy
 	ImagePullSecrets []string
 	ClusterDomain    string
-	// StorageClassName cannot change on a live instance. It is "" for the cluster's default class.
+	// StorageClassName cannot be changed on a live instance. It is "" for the cluster's default class.
 	StorageClassName string
 	// SnapshotCron is when Dragonfly writes a snapshot, in five plain fields; "" for never.
 	SnapshotCron string
@@ -83,7 +83,8 @@ type Config struct {
 	// ExtraKeys are further keys of the connection Secret, as templates; see ConnectionPlaceholders.
 	ExtraKeys map[string]string
 	TLS       TLS
-	// ServiceAccountAnnotations are those of the pods' ServiceAccount, which an instance has if there are any.
+	// ServiceAccountAnnotations are the annotations of the pods' ServiceAccount. If there are any, each
+	// instance has one.
 	ServiceAccountAnnotations map[string]string
 
 	NodeSelector map[string]string
@@ -101,25 +102,24 @@ type Config struct {
 	// Replicas are the pods of an instance. With the StatefulSet it is 1.
 	Replicas int
 
-	// SizesUnclear says that a problem with Sizes was reported, so that a claim may be right that names one
-	// which is not there.
+	// SizesUnclear reports that some sizes could not be read, so a claim with an unknown size may be correct.
 	SizesUnclear bool
 }
 
-// Storage is where the data outlives the pod, and bounds what a claim may ask for, in GiB.
+// Storage configures where the data is stored, and the bounds of a volume in GiB.
 type Storage struct {
 	Type v1alpha1.StorageType
-	// Bucket is the URL that the snapshots of all instances are below, without a slash at its end.
+	// Bucket is the URL prefix of all snapshots, without a trailing slash.
 	Bucket string
 
 	MinGB, DefaultGB int
 	MaxGB            int // 0 for no bound
 }
 
-// TLS is how clients connect with TLS. It is zero where they connect without.
+// TLS is the TLS configuration; zero for connections without TLS.
 type TLS struct {
 	SecretName string
-	// Issuer is that of cert-manager, which makes the Secret. Zero for none.
+	// Issuer is the cert-manager issuer that creates the Secret, if any.
 	Issuer Issuer
 }
 
@@ -131,12 +131,12 @@ type Issuer struct {
 	Group, Kind, Name string
 }
 
-// PasswordPolicy is where a password comes from that is not there yet.
+// PasswordPolicy determines where the password of a new instance comes from.
 type PasswordPolicy struct {
 	Source v1alpha1.PasswordSource
-	// Stated reports that somebody has chosen the source.
+	// Stated reports that the source was set explicitly.
 	Stated bool
-	// Image is that of the init container that makes the password in the cluster: this program's own.
+	// Image is the image of the init container that creates the password in the cluster.
 	Image string
 	// SeedSecret names the Secret in the items, and SeedKey the key in it, that holds the seed. Zero for
 	// none: the seed comes from the environment or not at all.
@@ -165,7 +165,7 @@ type ExtraObject struct {
 // orders an Argo CD sync, and the objects stand in the claim's place.
 const syncWave = "argocd.argoproj.io/sync-wave"
 
-// Default returns what holds without a configuration.
+// Default returns the default configuration.
 func Default() Config {
 	return Config{
 		Image:            "docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1",
@@ -184,9 +184,9 @@ func Default() Config {
 	}
 }
 
-// Read returns what the functionConfig says, with the defaults for what it does not say, and reports what is
-// wrong with it, also in profiles that nobody uses. A claim as functionConfig, or none at all, is the default
-// configuration.
+// Read returns the configuration in the functionConfig, with defaults for what is not set. It reports all
+// problems, including those in profiles that no claim uses. If there is no functionConfig, or it is a claim,
+// Read returns the default configuration.
 func Read(functionConfig *krm.Item, results *report.Results) Platform {
 	if functionConfig == nil || instance.IsClaim(functionConfig) {
 		return Platform{Config: Default()}
@@ -231,7 +231,8 @@ type layer struct {
 	node *yaml.Node
 }
 
-// at returns a field of the configuration. Paths end in names that people give, which can be anything.
+// at returns a field of the configuration. Paths can end in user-defined names, which may contain any
+// character.
 func (r *reader) at(path string) report.Field { return report.Field{Path: r.path + "." + path} }
 
 // configMap returns the plain values that a ConfigMap can hold: those at the top by their names, those below with
@@ -292,7 +293,7 @@ func plainFields(t reflect.Type, path string) []string {
 	return names
 }
 
-// spec takes over what is set, and judges it.
+// spec reads and validates the fields that are set.
 func (r *reader) spec(spec v1alpha1.ProfileSpec) {
 	if spec.Image != nil {
 		r.Image = *spec.Image
@@ -338,8 +339,7 @@ func (r *reader) spec(spec v1alpha1.ProfileSpec) {
 	r.extraObjects()
 }
 
-// oneOf reports a value that is not one of those that there are. It does not show it: somebody may have
-// put a secret there.
+// oneOf reports a value that is not among the known ones. It does not show the value, which may be a secret.
 func oneOf[T ~string](r *reader, path string, value T, known ...T) {
 	if slices.Contains(known, value) {
 		return

@@ -105,8 +105,8 @@ func (r *reader) extraObject(n *yaml.Node, path string) {
 	}
 }
 
-// clusterScoped are the kinds of Kubernetes, and of what we have to do with, that are in no namespace. Of others
-// nobody knows it here.
+// clusterScoped are the kinds of Kubernetes, and of what we have to do with, that are in no namespace. The
+// scope of other kinds is not known here.
 var clusterScoped = map[string][]string{
 	"": {"Namespace", "Node", "PersistentVolume"},
 	"admissionregistration.k8s.io": {

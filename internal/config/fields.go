@@ -85,7 +85,7 @@ func (r *reader) serviceAccount(spec v1alpha1.ServiceAccount) {
 
 func (r *reader) annotation(path, key string) { r.annotationName(r.at(path), key) }
 
-// annotationName reports the names of annotations that are not for people to set.
+// annotationName reports names of annotations that users must not set.
 func (r *reader) annotationName(field report.Field, key string) {
 	domain, _, _ := strings.Cut(key, "/")
 	switch {
@@ -98,7 +98,7 @@ func (r *reader) annotationName(field report.Field, key string) {
 	}
 }
 
-// pods takes what says where the pods run.
+// pods reads where the pods run.
 func (r *reader) pods(spec v1alpha1.ProfileSpec) {
 	if spec.NodeSelector != nil {
 		r.NodeSelector = spec.NodeSelector

@@ -25,7 +25,7 @@ var imageReference = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(?:` + host + `/)?` + component + `(?:/` + component + `)*(?::(` + tag + `))?(?:@(` + digest + `))?$`)
 })
 
-// parseImage returns the tag and the digest of a reference to an image, "" for none.
+// parseImage returns the tag and the digest of a reference to an image, or "" if there is none.
 func parseImage(image string) (tag, digest string, ok bool) {
 	match := imageReference().FindStringSubmatch(image)
 	if match == nil {

@@ -55,7 +55,7 @@ func (v Values) Fill(text string) string {
 // probe is an instance whose names are as short as names get.
 var probe = Values{Name: "n", Namespace: "n", Endpoint: "n"}
 
-// placeholders warns of what was clearly meant as a placeholder and is none. It returns the text with the others
+// placeholders warns of what was clearly meant as a placeholder but is not one. It returns the text with the others
 // filled in, as short as it gets.
 func (r *reader) placeholders(field report.Field, text string) string {
 	for _, match := range placeholder().FindAllStringSubmatch(text, -1) {

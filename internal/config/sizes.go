@@ -13,8 +13,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 )
 
-// sizes merges the sizes that are given into ours. One with a problem is kept, so that the claims that
-// name it are not reported too.
+// sizes merges the configured sizes into the defaults. A size with a problem is kept, so that claims that use
+// it are not reported too.
 func (r *reader) sizes(spec v1alpha1.ProfileSpec) {
 	for _, name := range slices.Sorted(maps.Keys(spec.Sizes)) {
 		given := spec.Sizes[name]
@@ -81,7 +81,7 @@ func (r *reader) sizes(spec v1alpha1.ProfileSpec) {
 	}
 }
 
-// maxThreads is more than any machine has CPUs, and than Dragonfly takes.
+// maxThreads is more than any machine has CPUs, and more than Dragonfly supports.
 const maxThreads = 1024
 
 func (r *reader) maxMemoryPercent(path string, percent int64) {
@@ -107,7 +107,7 @@ func (r *reader) size(path string, size instance.Size) {
 		size.Threads(), size.MaxMemory()>>20, cmp.Or(size.MaxMemoryPercent, instance.DefaultMaxMemoryPercent))
 }
 
-// amount judges how much of something a size has. Zero is none, which only CPU may have.
+// amount validates an amount of CPU or memory. Only CPU may be zero, which means not set.
 func (r *reader) amount(path, name string, request, limit, least resource.Quantity) {
 	switch {
 	case limit.Cmp(resource.MustParse("1Pi")) > 0: // more than any machine has, and than our arithmetic takes

@@ -61,7 +61,7 @@ func (r *reader) storage(spec v1alpha1.Storage) {
 // Allows reports whether a claim may ask for a volume of so many GiB.
 func (s Storage) Allows(gb int) bool { return gb >= s.MinGB && (s.MaxGB == 0 || gb <= s.MaxGB) }
 
-// String returns the bounds, for people.
+// String returns the bounds for messages.
 func (s Storage) String() string {
 	if s.MaxGB == 0 {
 		return fmt.Sprintf("%d (GiB) or more", s.MinGB)

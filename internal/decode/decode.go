@@ -19,8 +19,8 @@ import (
 // stands at path. It reports every field that the type does not know and every value that does not fit,
 // and leaves those as they were, so that whatever is right can be judged further.
 //
-// Libraries stop at the first wrong type, or quote the value, which may be a secret, or compile schemas
-// whenever the program starts.
+// It is not left to a library, because those stop at the first wrong type, quote the value, which may be a
+// secret, or compile schemas at every start.
 func (o *Object) Decode(n *yaml.Node, path string, into any) {
 	if t := reflect.TypeOf(into).Elem(); path == "" && o.Homes == nil && t.Kind() == reflect.Struct {
 		o.Homes = sync.OnceValue(func() map[string]string { return Homes(t) })
@@ -77,7 +77,7 @@ func Join(path, name string) string {
 // Element returns the path of an element of a list, by its index from 0.
 func Element(path string, index int) string { return path + "[" + strconv.Itoa(index) + "]" }
 
-// IsPlainName says whether a name is made of letters, digits, dashes and underscores.
+// IsPlainName reports whether a name consists of letters, digits, dashes and underscores.
 func IsPlainName(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
@@ -120,7 +120,7 @@ func (d decoder) value(n *yaml.Node, path string, into reflect.Value, tag reflec
 	}
 }
 
-// isOpaque says whether a type decodes itself, as a time or a number-or-text does, or holds anything.
+// isOpaque reports whether a type decodes itself, as a time or a number-or-text does, or holds anything.
 func isOpaque(t reflect.Type) bool {
 	_, decodesItself := reflect.PointerTo(t).MethodByName("UnmarshalJSON")
 	return decodesItself || t.Kind() == reflect.Interface ||
@@ -167,8 +167,8 @@ func (d decoder) object(n *yaml.Node, path string, into reflect.Value) bool {
 	return true
 }
 
-// isDirective takes the directives of a patch, which are the only names with a dollar. There are others
-// than $patch, of which people seldom know what they do, and its value merge means nothing.
+// isDirective takes the directives of a patch, which are the only names with a dollar. Directives other than
+// $patch are refused, because few people know what they do, and so is the value merge, which has no effect.
 func (d decoder) isDirective(key, value *yaml.Node, path string) bool {
 	if !d.isPatch || !strings.HasPrefix(key.Value, "$") {
 		return false

@@ -1,6 +1,5 @@
-// Package decode reports what is wrong with the fields of an object that people write by hand: a claim or
-// a configuration. It never shows the value of a field that it does not know, somebody may have put a
-// password there.
+// Package decode decodes the fields of a handwritten object, a claim or a configuration, and reports
+// problems. It never shows the value of an unknown field, which may be a password.
 package decode
 
 import (
@@ -18,15 +17,15 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Object is an object that is being checked.
+// Object is an object that is being decoded.
 type Object struct {
 	Item    *krm.Item
 	Results *report.Results
-	// Failed says that a problem was found.
+	// Failed reports that there was a problem.
 	Failed bool
-	// Homes, if it is set, tells for an unknown field where one of that name belongs; see the function Homes.
+	// Homes, if set, returns the path where a field of a given name belongs; see the function Homes.
 	Homes func() map[string]string
-	// Hint, if it is set, tells for any other unknown field what to do with it, "" for nothing in particular.
+	// Hint, if set, returns a hint for any other unknown field, or "".
 	Hint func(path, name string) string
 
 	reported map[string]bool // by path
@@ -34,8 +33,8 @@ type Object struct {
 	misspelt map[string]bool // the names that unknown fields were probably meant to have
 }
 
-// Errorf reports a problem with a field, unless one was reported for it or for what it is in: what else is
-// wrong with that follows from it.
+// Errorf reports a problem with a field, unless one was reported for the field or a parent, of which this one
+// may be a consequence.
 func (o *Object) Errorf(field report.Field, format string, args ...any) {
 	o.Failed = true
 	for i, c := range field.Path + "." {
@@ -50,7 +49,7 @@ func (o *Object) Errorf(field report.Field, format string, args ...any) {
 	o.Results.FieldErrorf(o.Item, field, format, args...)
 }
 
-// Warnf reports something about a field that works, but not as somebody may think. Once for each field.
+// Warnf adds a warning about a field, at most one per field.
 func (o *Object) Warnf(field report.Field, format string, args ...any) {
 	if o.warned[field.Path] {
 		return
@@ -80,7 +79,7 @@ func (o *Object) Overlaid(from, to string, isReplaced func(path string) bool) Ob
 	}
 }
 
-// HasProblemIn says whether a problem was reported for a field, or for one in it.
+// HasProblemIn reports whether a problem was reported for a field, or for one in it.
 func (o *Object) HasProblemIn(path string) bool {
 	for reported := range o.reported {
 		if rest, found := strings.CutPrefix(reported, path); found && (rest == "" || rest[0] == '.' || rest[0] == '[') {
@@ -90,10 +89,10 @@ func (o *Object) HasProblemIn(path string) bool {
 	return false
 }
 
-// Misspelt says whether an unknown field was reported that was probably meant to have this name.
+// Misspelt reports whether an unknown field was reported that was probably meant to have this name.
 func (o *Object) Misspelt(name string) bool { return o.misspelt[name] }
 
-// Passes says whether a judgement reports nothing.
+// Passes reports whether a judgement reports nothing.
 func (o *Object) Passes(judge func()) bool {
 	before := o.Failed
 	o.Failed = false
@@ -196,7 +195,7 @@ func (o *Object) hint(path, name string) string {
 	return o.Hint(path, name)
 }
 
-// Label reports what Kubernetes would not take for a label.
+// Label reports a label that Kubernetes would refuse.
 func (o *Object) Label(field report.Field, key, value string) bool {
 	switch {
 	case len(validation.IsQualifiedName(key)) > 0:
@@ -210,10 +209,10 @@ func (o *Object) Label(field report.Field, key, value string) bool {
 	return false
 }
 
-// maxNearest is the longest text, in bytes, that is compared: nobody meant a longer one.
+// maxNearest is the length of the longest text, in bytes, for which Nearest looks for a name.
 const maxNearest = 100
 
-// Nearest returns the name that somebody who wrote text probably meant, or "".
+// Nearest returns the name that text is probably a misspelling of, or "".
 func Nearest(text string, names []string) string {
 	if len(text) > maxNearest {
 		return ""

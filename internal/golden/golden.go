@@ -1,5 +1,5 @@
-// Package golden reads and rewrites the golden cases of testdata/golden: one file a case, in a folder for
-// each family.
+// Package golden reads and rewrites the golden cases in testdata/golden: one file per case, in a folder per
+// family.
 //
 // A file is a txtar archive. Its comment is one sentence that says what is expected and why. Then come
 //
@@ -8,8 +8,8 @@
 //	-- output.yaml --  what it writes to stdout; without the section, nothing
 //	-- stderr.txt --   what it writes to stderr, with the exit code in the last line unless that is 0
 //
-// Such a file cannot hold every text: no section may contain a line that looks like a marker, lack its last
-// line break, or be anything but UTF-8 with plain line breaks. Inputs like that are Go tests (TestHostileForms,
+// Such a file cannot contain every input: a section cannot contain a line that looks like a marker, must end
+// with a line break, and must be UTF-8 with Unix line breaks. Go tests cover other inputs (TestHostileForms,
 // TestWindowsLineBreaks).
 package golden
 

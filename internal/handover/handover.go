@@ -1,6 +1,5 @@
-// Package handover spells what the two containers of a pod of password source InCluster agree on, and
-// what the manifests that we write and the program that runs in them agree on: mount paths, variables,
-// arguments, and keys.
+// Package handover defines the interface between the manifests that we write, the init container of the
+// password source InCluster, and the server's container: mount paths, variables, arguments and keys.
 //
 // The init container, `dragonfly-generator keep-password`, gets a Request. It hands the password to the server
 // in FlagFile, or in the key RotationKey of the password Secret where nothing of ours can be mounted into the
@@ -38,7 +37,7 @@ const (
 	FlagFile = FlagFolder + "/flagfile"
 )
 
-// The variables that tell the init container who it is. The downward API sets them.
+// The variables with the identity of the init container's pod. The downward API sets them.
 const (
 	PodNameVariable      = "POD_NAME"
 	PodNamespaceVariable = "POD_NAMESPACE"
@@ -46,7 +45,7 @@ const (
 
 // Request is what a pod's manifest asks of keep-password.
 type Request struct {
-	// Rotation is the rotation that is asked for, "" for none.
+	// Rotation is the requested rotation, or "".
 	Rotation string
 	// Data is the folder of the volume, where keep-password keeps its record; "" for a pod without a volume.
 	Data string

@@ -1,5 +1,5 @@
-// Package instance says what an instance is: its names, which applications refer to and which are
-// therefore API, and its size.
+// Package instance defines an instance: its names, which are API because applications refer to them, and its
+// size.
 package instance
 
 import (
@@ -103,7 +103,8 @@ func (n Name) IDs() []krm.ID {
 	return append(n.RunnerIDs(), n.PasswordSecretID(), n.ConnectionSecretID(), n.ServiceAccountID(), n.RoleID(), n.RoleBindingID())
 }
 
-// ManagedByLabel is the label by which other tools know who writes an object, and ManagedBy its value on ours.
+// ManagedByLabel is the recommended label for the tool that manages an object, and ManagedBy is its value on
+// ours.
 const (
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	ManagedBy      = "dragonfly-generator"
@@ -140,7 +141,7 @@ type Instance struct {
 	Name
 
 	Size Size
-	// StorageGB is the size of the volume in GiB. The claim's field has always been called so.
+	// StorageGB is the size of the volume in GiB. It is named like the claim's field.
 	StorageGB int
 
 	// Labels and Annotations are those of the claim that go to the objects' metadata.
@@ -149,9 +150,9 @@ type Instance struct {
 
 	// Rotation is the rotation that the password belongs to, "" for the first.
 	Rotation string
-	// InCluster reports that the instance's own pod makes the password, so that no manifest holds it.
+	// InCluster reports that the instance's pod creates the password, so that no manifest contains it.
 	InCluster bool
-	// Password is zero where it is made in the cluster, or in Secrets that cannot be read.
+	// Password is zero if it is created in the cluster, or is in Secrets that cannot be read.
 	Password password.Password
 }
 

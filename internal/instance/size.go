@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Size is what an instance may use.
+// Size holds the resources of an instance.
 type Size struct {
 	Name     string
 	Requests Resources
@@ -19,7 +19,7 @@ type Size struct {
 	MaxMemoryPercent int64
 }
 
-// Resources is an amount of CPU and of memory. A zero one is none.
+// Resources is an amount of CPU and of memory. Zero means not set.
 type Resources struct {
 	CPU    resource.Quantity
 	Memory resource.Quantity
@@ -67,7 +67,7 @@ const (
 )
 
 // TerminationGraceSeconds returns how long the pod may take to write its last snapshot, which it does when it
-// is told to stop. One that is cut off loses what came since the snapshot before.
+// is told to stop. If it is interrupted, all writes since the previous snapshot are lost.
 func (s Size) TerminationGraceSeconds() int64 {
 	perSecond := max(s.Threads(), 1) * snapshotBytesPerSecond
 	return max(minTerminationGraceSecs, (s.MaxMemory()+perSecond-1)/perSecond)
@@ -76,8 +76,8 @@ func (s Size) TerminationGraceSeconds() int64 {
 // Sizes are the sizes that a claim can name, by name.
 type Sizes map[string]Size
 
-// DefaultSizes returns the sizes that every platform has. The table is the one of the Crossplane
-// composition that we carry on, and micro.
+// DefaultSizes returns the sizes that every platform has: those of the Crossplane composition that this
+// program replaces, and micro.
 func DefaultSizes() Sizes {
 	size := func(name, memoryRequest, memoryLimit, cpuRequest, cpuLimit string) Size {
 		return Size{

@@ -26,11 +26,11 @@ const (
 	requestTimeout = 10 * time.Second
 	// maxResponse is a multiple of the MiB that a Secret can have.
 	maxResponse = 8 << 20
-	// fieldManager is who has written the password, in metadata.managedFields of the Secrets.
+	// fieldManager identifies our writes in metadata.managedFields of the Secrets.
 	fieldManager = "dragonfly-generator-" + handover.Command
 )
 
-// waiting is an error that time may mend.
+// waiting is an error that may go away, so Run retries.
 type waiting struct {
 	reason string
 	status int // of the API server's answer, 0 for none

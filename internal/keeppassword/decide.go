@@ -20,7 +20,7 @@ type secret struct {
 	data     map[string][]byte
 }
 
-// facts are all that a decision stands on.
+// facts are the inputs of a decision.
 type facts struct {
 	instance instance.Name
 	ordinal  int // of the pod
@@ -30,7 +30,7 @@ type facts struct {
 	password, connection secret
 }
 
-// origin says where the password of a decision comes from.
+// origin is the origin of a decision's password.
 type origin int
 
 const (
@@ -66,8 +66,8 @@ func (f facts) settled() (password.Password, bool) {
 	return p, ok
 }
 
-// decide says which password the instance has from now on. It takes a new one from random. The error is a
-// *waiting where time may help.
+// decide returns the password that the instance has from now on. A new one is generated from random. The
+// error is a *waiting if a retry may help.
 func (f facts) decide(random io.Reader) (d decision, err error) {
 	asked := f.request.Rotation
 	inPassword, inConnection := f.password.data[instance.PasswordKey], f.connection.data[instance.PasswordKey]

@@ -252,7 +252,7 @@ func rules(t *testing.T, f facts) string {
 		require.Equal(t, made, d.password.Reveal(), "%+v", f)
 	}
 
-	// Whoever comes between the two writes, or after them, finds the same password and has nothing to add to it.
+	// A run between the two writes, or after them, finds the same password and does not change it.
 	between := f
 	between.password = f.password.patched(d.passwordPatch)
 	next, err := between.decide(bytes.NewReader(nil))

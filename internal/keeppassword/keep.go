@@ -1,10 +1,10 @@
-// Package keeppassword makes the password of an instance in the cluster, at the first start of its pod, and keeps
-// it: it is what the init container of password source InCluster runs.
+// Package keeppassword implements the init container of the password source InCluster. It creates the
+// password of an instance at the first start of its pod, and keeps it.
 //
-// The password lives in two Secrets, which the manifests leave without it. The password Secret is written first, the
-// connection Secret follows it, and each write takes the version that was read as its precondition. So
-// whatever a killed run has left is mended by the next one, and of two pods one wins and the other follows.
-// What is to be done is decided by pure functions, in decide.go, from what is read.
+// The password lives in two Secrets, which the manifests leave without it. The password Secret is written
+// first, the connection Secret follows it, and each write takes the version that was read as its
+// precondition. So the next run completes what a killed run has started, and if two pods write, one wins and
+// the other follows. Pure functions in decide.go decide what to write.
 package keeppassword
 
 import (
@@ -34,7 +34,7 @@ const (
 	lastPause  = 30 * time.Second
 )
 
-// Environment is what a run finds around it.
+// Environment holds the inputs and outputs of a run.
 type Environment struct {
 	LookupEnv func(string) (string, bool)
 	Random    io.Reader
@@ -57,8 +57,8 @@ type keeper struct {
 	reason     string // why it waits
 }
 
-// Run sees to it that the instance's Secrets have its password, and hands it to the server. It waits for Secrets
-// that are not there yet and for an API server that does not answer, until ctx ends.
+// Run ensures that the instance's Secrets contain its password, and passes it to the server. It waits for
+// missing Secrets and for an API server that does not answer, until ctx ends.
 func Run(ctx context.Context, request handover.Request, env Environment) error {
 	k, err := newKeeper(request, env)
 	if err != nil {

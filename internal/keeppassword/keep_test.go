@@ -740,7 +740,7 @@ func TestStops(t *testing.T) {
 	}
 }
 
-// Whoever stands in for the API server does not end the wait, nor is it quoted.
+// An answer that is not from an API server does not end the wait, and is not quoted.
 func TestNonsense(t *testing.T) {
 	for _, body := range []string{"", marker, `{"kind":"Secret"}`, `{"metadata":{"resourceVersion":"1"},"data":{"password":"` + marker + `"}}`} {
 		c := newCluster(t)

@@ -69,7 +69,7 @@ func split(text []byte) [][]byte {
 	return append(parts, text[start:])
 }
 
-// IsSeparator says whether a line separates documents. More may follow on it: a comment, or a value.
+// IsSeparator reports whether a line separates documents. More may follow on it: a comment, or a value.
 func IsSeparator(line []byte) bool {
 	rest, found := bytes.CutPrefix(line, []byte("---"))
 	return found && (len(rest) == 0 || bytes.IndexByte([]byte(" \t\r\n"), rest[0]) >= 0)
@@ -106,7 +106,7 @@ func document(source string, lines int, text []byte) (*yaml.Node, error) {
 	return &first, nil
 }
 
-// hasContent says whether there is more than comments and directives.
+// hasContent reports whether there is more than comments and directives.
 func hasContent(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimSpace(line)

@@ -1,8 +1,8 @@
-// Package krm turns the bytes of a ResourceList into items that can be looked up, and back.
+// Package krm decodes a ResourceList into items, finds them by identity, and encodes it again.
 //
-// It keeps YAML nodes rather than typed objects or text, so that everything that is not ours leaves
-// with its values, order, comments and quoting. The SDK's own way in and out is not taken because it
-// sorts the items and repeats the text of YAML errors, which quote their input.
+// It keeps YAML nodes rather than typed objects or text, so that objects that are not ours keep their values,
+// order, comments and quoting. It does not use the SDK's reader and writer, because those sort the items and
+// repeat the text of YAML errors, which quote their input.
 package krm
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// ID is what tells one object from another, whatever version it is written in.
+// ID identifies an object, independent of its API version.
 type ID struct {
 	Group, Kind, Namespace, Name string
 }
@@ -33,8 +33,8 @@ const InternalPrefix = "internal.config.kubernetes.io/"
 // it selects with what it hides.
 const SelectedID = "internal.config.k8s.io/kpt-resource-id"
 
-// IsOrchestrators says whether an annotation is one by which kustomize or kpt tell themselves what to do with an
-// object: nobody else may set it on ours.
+// IsOrchestrators reports whether an annotation is for the internal use of kustomize or kpt, so that nobody
+// else may set it on our objects.
 func IsOrchestrators(annotation string) bool {
 	domain, _, _ := strings.Cut(annotation, "/")
 	return domain == "config.kubernetes.io" || strings.HasSuffix(domain, ".config.kubernetes.io") ||
@@ -47,8 +47,8 @@ const KustomizeID = "kustomize.config.k8s.io/id"
 // PackagePath is kpt's annotation for the package that an item is in.
 const PackagePath = InternalPrefix + "package-path"
 
-// Kustomize's memory of what a resource was called before its transformers: lists with commas, by which
-// references follow.
+// The annotations in which kustomize records former names of a resource, as comma-separated lists, to update
+// references.
 const (
 	PreviousNames      = InternalPrefix + "previousNames"
 	PreviousKinds      = InternalPrefix + "previousKinds"
@@ -62,7 +62,7 @@ type Item struct {
 	ID
 	APIVersion string
 
-	// Node is the object as it came, a mapping. What changes it changes the output.
+	// Node is the object, a mapping. Changes to it change the output.
 	Node *yaml.Node
 
 	position int // in the list, from 0; -1 for the functionConfig
@@ -92,17 +92,17 @@ func NewItem(n *yaml.Node) *Item {
 	}
 }
 
-// Annotation returns the annotation's text, "" where there is none.
+// Annotation returns the annotation's text, or "" if there is none.
 func (i *Item) Annotation(key string) string {
 	return yamlnode.Text(i.Node, "metadata", "annotations", key)
 }
 
-// Label returns the label's text, "" where there is none.
+// Label returns the label's text, or "" if there is none.
 func (i *Item) Label(key string) string {
 	return yamlnode.Text(i.Node, "metadata", "labels", key)
 }
 
-// IsEncrypted says whether SOPS has encrypted the object.
+// IsEncrypted reports whether SOPS has encrypted the object.
 func (i *Item) IsEncrypted() bool {
 	return !yamlnode.IsNull(yamlnode.Get(i.Node, "sops"))
 }
@@ -187,7 +187,7 @@ func (i *Item) Index() int {
 	return index
 }
 
-// Place names the item for people who look for it: the file where it is known, else its position.
+// Place returns the item's file, or its position if the file is not known, for messages.
 func (i *Item) Place() string {
 	if path := i.Path(); path != "" {
 		return InFile(path, i.Index())
@@ -206,18 +206,18 @@ func InFile(path string, index int) string {
 	return fmt.Sprintf("%s[%d]", path, index)
 }
 
-// List is a ResourceList, or what stands for one where there is no orchestrator.
+// List is a ResourceList, or a list of items that were read without an orchestrator.
 type List struct {
 	// Items are the objects, in their order.
 	Items []*Item
-	// FunctionConfig is nil where there is none.
+	// FunctionConfig is nil if there is none.
 	FunctionConfig *Item
 
 	document *yaml.Node // the list as it came; nil in one of NewList
 	byID     map[ID][]*Item
 }
 
-// Without returns a list to look things up in that lacks some of the items.
+// Without returns a list for look-ups, without the dropped items.
 func (l *List) Without(dropped func(*Item) bool) *List {
 	rest := &List{FunctionConfig: l.FunctionConfig, byID: map[ID][]*Item{}}
 	for _, item := range l.Items {

@@ -19,7 +19,7 @@ func (l *List) Add(n *yaml.Node) {
 	items.Content = append(items.Content, n)
 }
 
-// Remove takes the items out.
+// Remove removes the items.
 func (l *List) Remove(items []*Item) {
 	gone := make(map[*yaml.Node]bool, len(items))
 	for _, item := range items {

@@ -1,5 +1,5 @@
-// Package kustomize builds a kustomization as the program of that name does, for the demo and the tests: the library is
-// among our dependencies, so nobody has to compile or install the program.
+// Package kustomize builds a kustomization like the kustomize program, for the demo and the tests. The
+// library is already a dependency, so the program need not be compiled or installed.
 package kustomize
 
 import (

@@ -13,9 +13,9 @@ import (
 // localConfig leads to the annotation that keeps an object away from the cluster.
 var localConfig = []string{"metadata", "annotations", fn.KptLocalConfig}
 
-// MarkLocal plans that annotation for the items that are for this function and not for the cluster, where
-// it is missing. An object that says otherwise has its reason. Who keeps those items away from the cluster
-// in another way does without.
+// MarkLocal plans that annotation for the items that are for this function and not for the cluster, where it
+// is missing. An object with another value is left alone. The annotation is optional: the items can be kept
+// away from the cluster in other ways.
 func (c *Changes) MarkLocal(items []*krm.Item, results *report.Results) {
 	for _, item := range items {
 		switch {
@@ -32,7 +32,7 @@ func (c *Changes) MarkLocal(items []*krm.Item, results *report.Results) {
 	}
 }
 
-// obstacle says why an annotation cannot be added.
+// obstacle returns the reason why an annotation cannot be added.
 func obstacle(item *krm.Item) string {
 	if hasAnnotations(item) {
 		return "is shared through a YAML anchor"
@@ -40,7 +40,7 @@ func obstacle(item *krm.Item) string {
 	return "is not an object"
 }
 
-// hasAnnotations says whether the item's metadata and annotations are mappings or not there at all.
+// hasAnnotations reports whether the item's metadata and annotations are mappings or not there at all.
 func hasAnnotations(item *krm.Item) bool {
 	for _, path := range [][]string{{"metadata"}, {"metadata", "annotations"}} {
 		if n := yamlnode.Get(item.Node, path...); !yamlnode.IsNull(n) && n.Kind != yaml.MappingNode {

@@ -1,5 +1,5 @@
-// Package merge puts the objects of the instances into the items: it decides what is added, replaced
-// and removed, refuses to touch what somebody else wrote, and only then changes anything.
+// Package merge merges the objects of the instances into the items. It decides what to add, replace and
+// remove, and refuses to change objects of others, before it changes anything.
 package merge
 
 import (
@@ -34,7 +34,7 @@ type Instance struct {
 	Objects []specs.Object
 }
 
-// Changes is what a merge does to a list. Apply does it.
+// Changes are the changes of a merge to a list. Apply makes them.
 type Changes struct {
 	Replace []Replacement
 	Remove  []*krm.Item
@@ -58,7 +58,7 @@ type Addition struct {
 	File string
 }
 
-// Decide decides on every object of every instance and reports what stands in the way. It changes nothing.
+// Decide decides what to do with every object of every instance, and reports conflicts. It changes nothing.
 func Decide(in Input, results *report.Results) Changes {
 	m := merger{Input: in, results: results, seen: map[*krm.Item]bool{}, anchored: map[*krm.Item]bool{}}
 	for _, inst := range in.Instances {
@@ -100,7 +100,7 @@ type merger struct {
 	fresh    []plan.Plan        // of instances of which there was nothing
 }
 
-// done is what happens to the objects of an instance, for people.
+// done describes the changes to an instance's objects, for messages.
 type done struct {
 	created, updated, removed, superseded []string
 }
@@ -227,7 +227,7 @@ func (m *merger) isAnchored(item *krm.Item) bool {
 	return true
 }
 
-// tell says what happens to an instance, and what a person should know about it.
+// tell reports the changes to an instance, and what users should know about it.
 func (m *merger) tell(p plan.Plan, d done) {
 	if p.Notes.OneHidden {
 		m.results.Warnf(p.Item, "one of the Secrets %s and %s can be read and the other cannot, so it is unknown whether they hold the same password; encrypt or seal both", p.PasswordSecretID().Name, p.ConnectionSecretID().Name)
@@ -262,9 +262,9 @@ func (m *merger) tell(p plan.Plan, d done) {
 	}
 }
 
-// tellVolume warns of a volume that is too small for what may be in memory. A snapshot is written beside the one
-// before, and a tenth more leaves room for what the file system needs. A full volume is silent: the server goes on
-// answering and saves nothing any more.
+// tellVolume warns of a volume that is too small for what may be in memory. A snapshot is written beside the
+// one before, and a tenth more leaves room for what the file system needs. A full volume goes unnoticed: the
+// server keeps answering but no longer saves anything.
 func (m *merger) tellVolume(p plan.Plan) {
 	if p.Config.Storage.Type != v1alpha1.OnVolume {
 		if p.HasStorageGB {
@@ -284,7 +284,7 @@ func (m *merger) tellVolume(p plan.Plan) {
 	}
 }
 
-// tellPassword says what a person should know about the password.
+// tellPassword reports what users should know about the password.
 func (m *merger) tellPassword(p plan.Plan) {
 	if p.Notes.RestartOnly {
 		m.results.Infof(p.Item, "the rotation restarts the pod but changes no password, because the Secret %s was not made by this function; write the new password into it yourself", p.Instance.PasswordSecret())

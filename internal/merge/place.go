@@ -14,7 +14,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// isBookkeeping says whether an annotation belongs to the orchestrator and not to the object.
+// isBookkeeping reports whether an annotation belongs to the orchestrator and not to the object.
 func isBookkeeping(annotation string) bool {
 	switch annotation {
 	case krm.SelectedID, kioutil.LegacyPathAnnotation, kioutil.LegacyIndexAnnotation, kioutil.LegacyIdAnnotation,
@@ -40,7 +40,8 @@ func (m *merger) place(p plan.Plan, o specs.Object) Addition {
 	return a
 }
 
-// annotate tells the orchestrator where to keep the object: beside its claim, in the claim's package.
+// annotate sets the path at which the orchestrator writes the object: next to its claim, in the claim's
+// package.
 func (a Addition) annotate() {
 	if a.File != "" {
 		annotate(a.Node, kioutil.PathAnnotation, path.Join(path.Dir(a.Claim.Path()), a.File))
@@ -75,7 +76,7 @@ func mapList(claim *krm.Item, annotation string, change func(string) string) str
 	return strings.Join(elements, ",")
 }
 
-// keepPlace gives n the bookkeeping of the object that it replaces, and nobody else's.
+// keepPlace copies the bookkeeping annotations of the replaced object to n, and removes any others.
 func keepPlace(n, old *yaml.Node) {
 	annotations := yamlnode.Get(n, "metadata", "annotations")
 	annotations.Content = append(

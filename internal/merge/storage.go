@@ -57,7 +57,7 @@ func (m *merger) warnOfStorage(old *yaml.Node, p plan.Plan) bool {
 	return true
 }
 
-// flagOf returns the value of a flag of the server, of whatever runs it, "" for none.
+// flagOf returns the value of a flag of the server, of whatever runs it, or "" if there is none.
 func flagOf(runner *yaml.Node, name string) string {
 	server := yamlnode.Named(yamlnode.Get(runner, "spec", "template", "spec", "containers"), specs.ContainerName)
 	if server == nil {

@@ -108,7 +108,7 @@ func (m *merger) warnOfBackend(p plan.Plan) {
 		p.Config.Backend, who, from, inst.StatefulSet(), to, inst.StatefulSet())
 }
 
-// changesImmutable says whether the cluster will refuse the change of a StatefulSet, aside from size and class
+// changesImmutable reports whether the cluster will refuse the change of a StatefulSet, aside from size and class
 // of the volume, of which there is more to say.
 func changesImmutable(old, fresh *yaml.Node) bool {
 	was, is := yamlnode.Get(old, "spec", "volumeClaimTemplates"), yamlnode.Get(fresh, "spec", "volumeClaimTemplates")

@@ -21,7 +21,7 @@ const (
 	DataVolume = "df"
 )
 
-// Dragonfly is the object of which the operator makes a StatefulSet and a Service of its name.
+// Dragonfly is the object from which the operator creates a StatefulSet and a Service of the same name.
 type Dragonfly struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -75,7 +75,7 @@ type Spec struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// Authentication is how clients prove who they are.
+// Authentication configures how clients authenticate.
 type Authentication struct {
 	PasswordFromSecret *corev1.SecretKeySelector `json:"passwordFromSecret,omitempty"`
 	ClientCACertSecret *corev1.SecretKeySelector `json:"clientCaCertSecret,omitempty"`

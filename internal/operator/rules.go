@@ -31,8 +31,8 @@ func ManagesLabel(key string) bool {
 	return key == "app" || strings.HasPrefix(key, "app.kubernetes.io/")
 }
 
-// TellsPodsApart reports whether the operator tells by a label of a pod which one is the master. A new pod that has
-// it already would get the clients before it has the data.
+// TellsPodsApart reports whether the operator uses the label to find the master among the pods. A new pod
+// that has it already would get the clients before it has the data.
 func TellsPodsApart(key string) bool { return key == "role" || key == "master-ip" }
 
 // newer are the fields of Kubernetes' own types that the CRD lacks, as they came after the Kubernetes that it was

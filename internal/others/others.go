@@ -1,7 +1,8 @@
-// Package others warns of what stands beside an instance and does not go with it: pods and selectors that share its
-// label, other makers of its Secrets, references that lead nowhere, passwords that are not what they seem.
+// Package others warns about items that conflict with an instance: pods and selectors that share its label,
+// other creators of its Secrets, references to Secrets that do not exist, and passwords that are placeholders
+// or shared.
 //
-// All of it is guesswork about objects that are not ours, so all of it is warnings.
+// It can only guess about objects that are not ours, so it only warns.
 package others
 
 import (
@@ -17,7 +18,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Warn warns of what the items mean for the planned instances.
+// Warn adds the warnings about the planned instances.
 func Warn(list *krm.List, plans []plan.Plan, results *report.Results) {
 	if len(plans) == 0 {
 		return

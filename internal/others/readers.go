@@ -38,7 +38,7 @@ func (w *warner) reader(item *krm.Item) {
 	})
 }
 
-// tellReaders warns of references to Secrets that nobody makes although a claim is meant.
+// tellReaders warns about references to Secrets that do not exist but look like those of a claim.
 func (w *warner) tellReaders() {
 	for _, r := range w.reads {
 		if w.made[r.secret] || w.made[secret{name: r.name}] || slices.ContainsFunc(w.named[r.name], r.mayReach) {

@@ -1,8 +1,7 @@
-// Package password makes the passwords of instances and keeps them from being printed.
+// Package password creates the passwords of instances, and prevents them from being printed.
 //
-// A password comes from a seed, and is then the same on every machine and every build, or from the
-// system's random generator, and is then different each time. Which one, and whether a password that
-// is there already wins, is decided in package plan.
+// A password is either derived from a seed, and then the same in every build on every machine, or random.
+// Package plan decides which, and whether an existing password wins.
 package password
 
 import (
@@ -22,11 +21,11 @@ import (
 // redacted is what a password or a seed prints as.
 const redacted = "[redacted]"
 
-// Password is one instance's password. It prints as [redacted] with every formatting verb and
-// marshaller; Reveal alone gives it away. The zero Password is one that we cannot see.
+// Password is one instance's password. It prints as [redacted] with every formatting verb and marshaller;
+// only Reveal returns it. The zero Password is one that we cannot read.
 type Password struct{ secret }
 
-// Seed is what passwords are derived from. It prints as [redacted], as Password does.
+// Seed is a seed for passwords. It prints as [redacted], like Password.
 type Seed struct{ secret }
 
 // secret is a text that does not print. It holds a function so that not even reflection over the
@@ -42,7 +41,7 @@ func (s secret) text() string {
 	return s.reveal()
 }
 
-// IsZero says whether there is nothing to hide.
+// IsZero reports whether the secret is empty.
 func (s secret) IsZero() bool { return s.reveal == nil }
 
 // Reveal returns the password. The one place to call it is where a Secret's data is built.
@@ -63,11 +62,11 @@ func (secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // MarshalYAML implements yaml.Marshaler.
 func (secret) MarshalYAML() (any, error) { return redacted, nil }
 
-// Equal says whether both passwords are the same.
+// Equal reports whether both passwords are the same.
 func (p Password) Equal(other Password) bool { return p.text() == other.text() }
 
-// Parse takes a password that somebody else has made. It accepts what arrives in a container's
-// environment unchanged: valid UTF-8, not empty, without NUL and line breaks. The error never quotes it.
+// Parse parses a password from elsewhere. It accepts what arrives in a container's environment unchanged:
+// valid UTF-8, not empty, without NUL and line breaks. The error never quotes it.
 func Parse(text string) (Password, error) {
 	switch {
 	case text == "":
@@ -85,9 +84,9 @@ func Parse(text string) (Password, error) {
 // MinSeedLength is the shortest seed, in bytes: as many as the key of the hash has.
 const MinSeedLength = 32
 
-// ParseSeed takes the seed as the environment or a Secret gives it. One trailing line break is
-// stripped, since most ways to write a file leave one; other white space at the ends is an error, since
-// it is lost on other ways. The error never quotes the seed.
+// ParseSeed parses a seed from the environment or a Secret. One trailing line break is stripped, since most
+// ways to write a file leave one; other white space at the ends is an error, since it is lost on other ways.
+// The error never quotes the seed.
 func ParseSeed(text string) (Seed, error) {
 	if line, found := strings.CutSuffix(text, "\n"); found {
 		text = strings.TrimSuffix(line, "\r")
@@ -101,7 +100,7 @@ func ParseSeed(text string) (Seed, error) {
 	return Seed{hide(text)}, nil
 }
 
-// Equal says whether both seeds are the same.
+// Equal reports whether both seeds are the same.
 func (s Seed) Equal(other Seed) bool { return s.text() == other.text() }
 
 // salt is frozen: another one would change every derived password.

@@ -100,7 +100,7 @@ func decide(f facts) decision {
 	pw, conn := f.password, f.connection
 	d := decision{passwordSecret: pw.disposition(), connectionSecret: conn.disposition()}
 
-	// Our own password Secret says which rotation it belongs to. Without one, whatever is left says it.
+	// Our password Secret records its rotation. Without one, the other objects do.
 	recorded := firstOf(conn.rotation, f.rendered.rotation)
 	if pw.isThere() && !pw.foreign {
 		recorded = pw.rotation
@@ -114,7 +114,8 @@ func decide(f facts) decision {
 	d.notes.RestartOnly = isNew && (pw.foreign || isExternal && !pw.isThere())
 
 	switch {
-	// Whoever changes the rotation, or has changed it in one of the two Secrets, expects the other to follow.
+	// After a change of the rotation, in the claim or in one of the two Secrets, the other Secret has to
+	// follow.
 	case rotates && pw.isHidden():
 		d.refusal = rotatesHiddenPassword
 	case conn.isHidden() && (rotates || isStale(conn)):

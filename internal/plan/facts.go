@@ -75,7 +75,7 @@ func hasPasswordContainer(runner *yaml.Node) bool {
 	return false
 }
 
-// only returns the item of that identity, of which there is one.
+// only returns the single item with that identity.
 func (p *passwords) only(id krm.ID) *krm.Item { return p.List.Find(id)[0] }
 
 // secret finds that Secret of the claim and reads as much of it as can be read. It returns false after
@@ -156,8 +156,8 @@ func (p *passwords) missingKeys(c claim.Claim) []string {
 	return missing
 }
 
-// refuseWithoutNamespace reports a Secret of the right name, or what stands for one, that says no namespace: it
-// would be applied to wherever kubectl happens to point, so it is neither this claim's nor nobody's.
+// refuseWithoutNamespace reports a Secret of the right name, or what stands for one, that has no namespace:
+// kubectl would apply it to its current namespace, so its owner is unclear.
 func (p *passwords) refuseWithoutNamespace(c claim.Claim, name string) bool {
 	id := krm.ID{Kind: "Secret", Name: name}
 	items := p.List.Find(id)
@@ -256,8 +256,8 @@ func secretText(secret *yaml.Node, key string) (text, field string, err error) {
 	return "", "data." + key, fmt.Errorf("is missing; add the key %s to the Secret", key)
 }
 
-// refuseUnreadable reports objects of which SOPS has encrypted what they are known by: they might be the very
-// Secrets that are looked for.
+// refuseUnreadable reports objects whose identity SOPS has encrypted, because they may be the Secrets of a
+// claim.
 func (p *passwords) refuseUnreadable() {
 	for _, item := range p.List.Items {
 		if item.IsEncrypted() && slices.ContainsFunc([]string{

@@ -1,9 +1,8 @@
-// Package plan decides what is to be done, before anything is changed: for each claim, where its password
-// comes from and what happens to its two Secrets.
+// Package plan decides, for each claim, where its password comes from and what happens to its two Secrets.
 //
-// A password never changes unless somebody asks for it. So the decision goes in three steps, a file each:
-// what can be seen of the Secrets (facts), what follows from that (decide, a pure function that its test
-// enumerates), and how a refusal is told (words).
+// A password never changes unless somebody asks for it. The decision has three steps, each in its own file:
+// what is known about the Secrets (facts), what follows from it (decide, a pure function whose test
+// enumerates all inputs), and the messages of refusals (words).
 package plan
 
 import (
@@ -37,7 +36,7 @@ type Input struct {
 	Random    io.Reader
 }
 
-// Plan is what one claim becomes.
+// Plan is the plan for one claim.
 type Plan struct {
 	claim.Claim
 	Instance instance.Instance
@@ -48,16 +47,17 @@ type Plan struct {
 	// PasswordSecret and ConnectionSecret are what happens to the two Secrets.
 	PasswordSecret, ConnectionSecret Disposition
 
-	// Origin is where the password comes from, for people. It is empty where the password was there.
+	// Origin describes where a new password comes from, for messages. It is empty if the password already
+	// existed.
 	Origin string
-	// Notes are what a person should know about the password.
+	// Notes are facts about the password that users should know.
 	Notes Notes
 }
 
-// Notes are what a person should know about an instance's password. They are no problems.
+// Notes are facts about an instance's password that users should know. They are not errors.
 type Notes struct {
-	// OneHidden reports that one of the two Secrets can be read and the other cannot, so that nobody sees
-	// whether they hold the same password.
+	// OneHidden reports that only one of the two Secrets can be read, so it is unknown whether they contain
+	// the same password.
 	OneHidden bool
 	// RestartOnly reports that a rotation was asked for over a Secret that is not ours.
 	RestartOnly bool
@@ -75,24 +75,24 @@ type Notes struct {
 type Disposition int
 
 const (
-	// Write makes it, or makes it anew.
+	// Write creates or replaces the object.
 	Write Disposition = iota
-	// Renew keeps its data, whatever else is in there, and makes its labels and annotations anew.
+	// Renew keeps its data, and replaces its labels and annotations.
 	Renew
-	// Leave keeps what is there, or what stands for it, as it is.
+	// Leave keeps the existing object, or its SealedSecret or ExternalSecret, unchanged.
 	Leave
-	// Remove removes our own one, because something encrypted stands for it.
+	// Remove removes our object, because an encrypted one replaces it.
 	Remove
-	// Supersede removes our own one, because the other backend needs its name.
+	// Supersede removes our object, because the other backend needs its name.
 	Supersede
 )
 
-// Plans is what all claims become.
+// Plans are the plans for all claims.
 type Plans struct {
 	All []Plan
 	// Random is the number of random passwords that were made.
 	Random int
-	// SeedSecrets are the Secrets among the items that hold a seed. They never leave for the cluster.
+	// SeedSecrets are the Secrets among the items that contain a seed. They must not reach the cluster.
 	SeedSecrets []*krm.Item
 }
 

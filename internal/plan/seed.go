@@ -25,7 +25,7 @@ type seedRef struct {
 type seed struct {
 	password.Seed
 
-	// missing says, for an error, why there is none.
+	// missing is the reason, for an error, why there is no seed.
 	missing string
 	// failed reports that a problem was reported.
 	failed bool

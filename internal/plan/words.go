@@ -62,7 +62,8 @@ type hidden struct {
 	by    string // what stands for it: kind and name
 }
 
-// hider names what stands for a Secret of the claim, "" for nothing.
+// hider returns the name of the SealedSecret, ExternalSecret or encrypted Secret that hides a Secret of the
+// claim, or "".
 func (p *passwords) hider(c claim.Claim, secret string) string {
 	if standIn := p.standIns[c.SecretID(secret)]; standIn != nil {
 		return standIn.Kind + " " + standIn.Name
@@ -84,7 +85,7 @@ func (h hidden) wayToRotate() string {
 	return fmt.Sprintf("make the new password where the %s gets it, and set the annotation %s: %q in its template", h.by, v1alpha1.PasswordRotation, h.claim.Rotation)
 }
 
-// wayToWrite says how the other Secret, with those keys, comes about although this one hides the password.
+// wayToWrite explains how to create the other Secret, with those keys, although this one hides the password.
 func (h hidden) wayToWrite(other string, keys ...string) string {
 	if h.state == encrypted {
 		return fmt.Sprintf("decrypt the Secrets of %s, run this again, and encrypt both", h.claim.Name)

@@ -10,7 +10,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// check shows what would change, and says how to change it. The values of Secrets are not shown.
+// check prints what would change, and the command that changes it. The values of Secrets are not shown.
 func check(o Options, s Streams, in *inputs, changes []change, passwords int, results *report.Results) bool {
 	if results.HasErrors() {
 		fmt.Fprint(s.Err, s.lines(in, results.All()))
@@ -67,7 +67,7 @@ func (o Options) command() string {
 	return strings.Join(words, " ")
 }
 
-// isSpecial says whether a shell might take the character for something else.
+// isSpecial reports whether a shell might take the character for something else.
 func isSpecial(r rune) bool {
 	return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,:@%+=", r)
 }

@@ -51,7 +51,7 @@ func openFolder(o Options, waiting func()) (*folder, error) {
 	}
 }
 
-// isStillThere says whether the folder that was opened is the one of that name.
+// isStillThere reports whether the folder that was opened is the one of that name.
 func (f *folder) isStillThere() bool {
 	opened, err := f.root.Stat(".")
 	if err != nil {
@@ -172,7 +172,7 @@ func (f *folder) make(c change) error {
 	return atomicfile.Replace(f.root, c.file, c.perm, bytes.NewReader(c.after))
 }
 
-// isInstanceFolder says whether a folder has a name that an instance's would have.
+// isInstanceFolder reports whether a folder has a name that an instance's would have.
 func isInstanceFolder(name string) bool {
 	instance, namespace, found := strings.Cut(name, ".")
 	return found && len(validation.IsDNS1035Label(instance)) == 0 && len(validation.IsDNS1123Label(namespace)) == 0

@@ -209,7 +209,7 @@ func (r *reader) file(name, inFolder string, named bool) {
 	}
 }
 
-// realPath tells one file from another. What has no such path, a pipe of the shell for example, goes by its
+// realPath identifies a file. A file without a real path, such as a pipe of the shell, is identified by its
 // name.
 func realPath(name string) string {
 	if real, err := filepath.EvalSymlinks(name); err == nil {

@@ -83,7 +83,7 @@ func valuesOf(documents []krm.Document) values {
 	return all
 }
 
-// valueOf tells values apart.
+// valueOf returns a text that identifies a value.
 func valueOf(n *yaml.Node) string {
 	text, err := encode(n)
 	if err != nil {

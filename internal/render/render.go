@@ -1,4 +1,4 @@
-// Package render expands the claims in files, without an orchestrator: hydration.
+// Package render expands the claims in files, without an orchestrator.
 //
 // It reads files, folders and stdin as plain YAML, and calls the same expansion as the function. The
 // manifests go to stdout, with the other resources, or into a folder that is kept. That folder is read
@@ -18,7 +18,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// Options are what is rendered, and where to.
+// Options are the arguments of a render.
 type Options struct {
 	// Paths are files and folders, and "-" for stdin.
 	Paths []string
@@ -85,8 +85,7 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 	return !results.HasErrors()
 }
 
-// expand decides what the claims become. It also calls it an error if there are none, so that a wrong path
-// removes nothing.
+// expand expands the claims. It reports an error if there are none, so that a wrong path removes nothing.
 func expand(o Options, in *inputs, env generator.Environment, results *report.Results) generator.Expansion {
 	options := generator.Options{Kept: o.Folder != "", Prune: o.Prune}
 	expansion := generator.Expand(krm.NewList(in.items(), in.config), options, env, results)
@@ -100,8 +99,8 @@ func expand(o Options, in *inputs, env generator.Environment, results *report.Re
 	return expansion
 }
 
-// refuseOutside reports objects of ours that are not in the folder: nobody would keep them up to date.
-// Encrypted ones are not ours to keep.
+// refuseOutside reports objects of ours that are not in the folder, because nothing would keep them up to
+// date. Encrypted ones are not ours to keep.
 func refuseOutside(o Options, in *inputs, results *report.Results) {
 	for _, source := range in.sources {
 		for _, item := range source.resources() {

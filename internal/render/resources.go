@@ -12,7 +12,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
 )
 
-// findItems tells which documents are resources, and reports those that should not be here.
+// findItems finds the documents that are resources, and reports those that must not be in the input.
 func (r *reader) findItems(s *source) {
 	index := 0
 	for _, document := range s.documents {
@@ -28,7 +28,8 @@ func (r *reader) findItems(s *source) {
 	}
 }
 
-// list finds what a List holds. It is read like what stands alone, but ours could not be changed in there.
+// list finds the items of a List. They are read like separate resources, but our own objects cannot be
+// updated in a List.
 func (r *reader) list(s *source, list *krm.Item) {
 	listed := list.Listed()
 	if len(listed) == 0 {
@@ -51,7 +52,7 @@ func (r *reader) list(s *source, list *krm.Item) {
 	}
 }
 
-// chooseConfig takes the configuration that was found. There can be one only.
+// chooseConfig sets the configuration that was found. There can be only one.
 func (r *reader) chooseConfig() {
 	for _, other := range r.configs[min(1, len(r.configs)):] {
 		r.results.Errorf(other, "is a second configuration besides the one in %s; remove one of them, or name one with --config", r.configs[0].Place())
@@ -61,7 +62,7 @@ func (r *reader) chooseConfig() {
 	}
 }
 
-// item returns a document as a resource, nil where it is none.
+// item returns a document as a resource, or nil if it is not one.
 func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 	item := krm.NewFileItem(n, s.name, index)
 	isResource := n.Kind == yaml.MappingNode && (item.APIVersion != "" && item.Kind != "" || claim.LikenessOf(item) == claim.NearMiss)
@@ -84,8 +85,8 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 	return item
 }
 
-// notApplied warns of what only kustomize applies. In the folder that is kept it is for whoever applies the
-// result.
+// notApplied warns about files that only kustomize applies. In the output folder they are meant for the tool
+// that applies the result.
 func (r *reader) notApplied(s *source, item *krm.Item) {
 	switch {
 	case s.inFolder != "":

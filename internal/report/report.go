@@ -1,5 +1,5 @@
-// Package report is what the user sees: KRM results, and for errors and warnings a line each on stderr,
-// which is all that kustomize shows.
+// Package report collects what the user sees: KRM results, and a line on stderr for each error and warning,
+// because kustomize shows only stderr.
 //
 // The rules of that output: a message starts in lower case and has no full stop; it says what is wrong,
 // then what to do, after a semicolon. The resource, the file and the field stand in front of it, so the
@@ -31,7 +31,7 @@ func (r *Results) All() fn.Results {
 	return slices.DeleteFunc(slices.Clone(r.all), func(result *fn.Result) bool { return result.Severity == fn.Info })
 }
 
-// HasErrors says whether one of them is an error.
+// HasErrors reports whether there is an error.
 func (r *Results) HasErrors() bool { return r.all.ExitCode() != 0 }
 
 // Errorf adds an error about the item, which may be nil.

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// Stdout writes to stdout and says whether that worked. What does not arrive there must not pass for a
+// Stdout writes to stdout and reports whether that worked. What does not arrive there must not pass for a
 // success.
 func Stdout(out, err io.Writer, text []byte) bool {
 	if _, problem := out.Write(text); problem != nil {
@@ -18,7 +18,7 @@ func Stdout(out, err io.Writer, text []byte) bool {
 	return true
 }
 
-// Reason returns why something failed with a file, without the names that nobody gave it.
+// Reason returns the cause of a file error, without the internal file name.
 func Reason(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

@@ -13,8 +13,9 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
 )
 
-// Dragonfly returns the object of which the Dragonfly Operator makes StatefulSet and Service, of the same
-// names as ours. The error is that of a patch in the configuration that CheckOverrides would have refused.
+// Dragonfly returns the object from which the Dragonfly Operator creates a StatefulSet and a Service, with
+// the same names as ours. The error is that of a patch in the configuration that CheckOverrides would have
+// refused.
 func Dragonfly(inst instance.Instance, cfg config.Config) (any, error) {
 	object, err := dragonfly(inst, cfg)
 	for _, patch := range cfg.Overrides.Dragonfly {

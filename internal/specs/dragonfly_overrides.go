@@ -142,7 +142,7 @@ func managedLabels(_, theirs *operator.Dragonfly) []finding {
 	return found
 }
 
-// snapshots finds snapshots that go nowhere, or to where somebody else's are.
+// snapshots finds snapshots that are not stored, or that share a location with another instance.
 func snapshots(ours, theirs *operator.Dragonfly) []finding {
 	before, after := orZero(ours.Spec.Snapshot), orZero(theirs.Spec.Snapshot)
 	if reflect.DeepEqual(before, after) {

@@ -142,7 +142,7 @@ func add(object *yaml.Node, name string, v reflect.Value) error {
 	return nil
 }
 
-// isNoise says whether a field means nothing. Of empty objects, the types write some whether they are set or
+// isNoise reports whether a field means nothing. Of empty objects, the types write some whether they are set or
 // not; any other says something by being there, as emptyDir does, or a selector of everything.
 func isNoise(name string, value *yaml.Node) bool {
 	return value == nil || value.Kind == yaml.MappingNode && len(value.Content) == 0 && alwaysWritten[name]
@@ -153,7 +153,7 @@ var alwaysWritten = map[string]bool{
 	"metadata": true, "spec": true, "status": true, "loadBalancer": true, "resources": true, "updateStrategy": true,
 }
 
-// apiVersionFirst moves apiVersion in front of kind, as people write it, and says whether n is an object
+// apiVersionFirst moves apiVersion in front of kind, as people write it, and reports whether n is an object
 // that has both.
 func apiVersionFirst(n *yaml.Node) bool {
 	c := n.Content
@@ -203,7 +203,7 @@ func fieldsOf(t reflect.Type) []field {
 	return fields
 }
 
-// isEmpty says whether `omitempty` leaves the value out, which no struct is.
+// isEmpty reports whether `omitempty` leaves the value out, which no struct is.
 func isEmpty(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Map, reflect.Slice, reflect.String:

@@ -19,14 +19,14 @@ type Object struct {
 	File string
 	// Disposition is what happens to it.
 	Disposition plan.Disposition
-	// BringYourOwn reports that somebody else's object of this name is taken as it is.
+	// BringYourOwn reports that an existing object of this name that is not ours is used unchanged.
 	BringYourOwn bool
 	// Node is the object. It is nil for one that is not written.
 	Node *yaml.Node
 }
 
-// Objects returns the objects of an instance, in the order in which they are written. A new kind of object is
-// a file beside this one and a line in here.
+// Objects returns the objects of an instance, in the order in which they are written. To add a kind of
+// object, add a file to this package and a line here.
 func Objects(p plan.Plan) ([]Object, error) {
 	inst, cfg := p.Instance, filled(p.Config, p.Name)
 	byOperator := cfg.Backend == v1alpha1.Operator

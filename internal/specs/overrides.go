@@ -117,8 +117,8 @@ func (c *checker) statefulSet(ours *appsv1.StatefulSet, patch config.Patch) *app
 	return theirs
 }
 
-// merged reports what a merge easily leaves behind: two kinds of a probe or a volume, where a patch
-// added one and did not take the other away, and mounts of volumes that it took away.
+// merged reports what a merge easily leaves behind: two kinds of a probe or a volume, if a patch added one
+// without removing the other, and mounts of volumes that it removed.
 func (c *checker) merged(patch config.Patch, path string, set *appsv1.StatefulSet) {
 	pod := set.Spec.Template.Spec
 	volumes := []string{volumeOf(c.cfg)} // that one without it is refused has been said
@@ -191,7 +191,7 @@ func (c *checker) hasArgs() bool {
 	return yamlnode.Get(c.Item.Node, "spec", "profiles", c.profile, "args") != nil
 }
 
-// kinds counts the fields that are set of a struct of which there may be one.
+// kinds counts the fields that are set in a struct that may have only one.
 func kinds(union any) int {
 	set := 0
 	for _, field := range reflect.ValueOf(union).Fields() {
@@ -315,7 +315,7 @@ var keptOfService = []kept[*corev1.Service]{
 	}},
 }
 
-// those returns the elements of a list that are wanted, nil for none.
+// those returns the elements of a list that are wanted, or nil if there is none.
 func those[T any](list []T, wanted func(T) bool) []T {
 	var found []T
 	for _, element := range list {
@@ -377,7 +377,7 @@ func flagVariables(c corev1.Container) []corev1.EnvVar {
 	return those(c.Env, func(variable corev1.EnvVar) bool { return strings.HasPrefix(variable.Name, flagVariable) })
 }
 
-// opensFlags reports whether variables whose names nobody sees here could be flags.
+// opensFlags reports whether the container gets variables with unknown names, which could be flags.
 func opensFlags(c corev1.Container) bool {
 	return slices.ContainsFunc(c.EnvFrom, func(from corev1.EnvFromSource) bool {
 		return strings.HasPrefix(flagVariable, from.Prefix) || strings.HasPrefix(from.Prefix, flagVariable)

@@ -1,10 +1,9 @@
-// Package specs makes the objects of one instance: pure functions from the instance and the
-// configuration to typed Kubernetes objects, without a clock, randomness or a look at what is there
-// already.
+// Package specs builds the objects of one instance. Its functions are pure: the objects depend only on the
+// instance and the configuration.
 //
-// The immutable parts equal those of an instance that Crossplane made, so that ours can be applied over
-// a live one. The golden manifests in the testdata of the repository are API; a change to the pod template restarts every
-// database and has to be announced in the changelog.
+// The immutable parts equal those of an instance that Crossplane made, so that ours can be applied over a
+// live one. The golden manifests in testdata/golden are API: a change of the pod template restarts every
+// database and must be announced in the changelog.
 package specs
 
 import (

@@ -36,7 +36,7 @@ func dataClaim(inst instance.Instance, cfg config.Config) corev1.PersistentVolum
 	}
 }
 
-// volumeOf returns the name of the volume with the data, "" where there is none that outlives the pod.
+// volumeOf returns the name of the data volume, or "" if no volume outlives the pod.
 func volumeOf(cfg config.Config) string {
 	if cfg.Storage.Type != v1alpha1.OnVolume {
 		return ""
@@ -62,7 +62,7 @@ func addStorage(pod *corev1.PodSpec, cfg config.Config) {
 // snapshotFlags say where snapshots go, and when one is written.
 func snapshotFlags(inst instance.Instance, cfg config.Config) []string {
 	if cfg.Storage.Type == v1alpha1.NoStorage {
-		// Without a name there is none, neither at the end nor at the start.
+		// Without a file name, Dragonfly neither writes a snapshot at shutdown nor loads one at startup.
 		return []string{"--dir=" + dataPath, "--dbfilename="}
 	}
 	dir := dataPath
@@ -81,7 +81,8 @@ func snapshotFlags(inst instance.Instance, cfg config.Config) []string {
 	return flags
 }
 
-// BucketFolder returns where the snapshots of an instance go in the bucket. It is the instance's own: nobody loads another's data.
+// BucketFolder returns where the snapshots of an instance go in the bucket. It is unique, so that no instance
+// loads the data of another.
 func BucketFolder(inst instance.Instance, cfg config.Config) string {
 	return cfg.Storage.Bucket + "/" + inst.Namespace + "/" + inst.Name.Name
 }

@@ -36,7 +36,7 @@ func Fields(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	}
 }
 
-// Named returns the element of a list that has the name, at the path that leads to its name, nil for none.
+// Named returns the element of a list that has the name, at the path that leads to its name, or nil if there is none.
 func Named(list *yaml.Node, name string, path ...string) *yaml.Node {
 	list = Follow(list)
 	if list == nil || list.Kind != yaml.SequenceNode {
@@ -71,13 +71,13 @@ func Text(n *yaml.Node, path ...string) string {
 	return n.Value
 }
 
-// IsNull says whether there is nothing at n: no node, or an explicit null.
+// IsNull reports whether there is nothing at n: no node, or an explicit null.
 func IsNull(n *yaml.Node) bool {
 	n = Follow(n)
 	return n == nil || n.Kind == 0 || n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
 }
 
-// IsString says whether n is a scalar that Kubernetes would take for a string.
+// IsString reports whether n is a scalar that Kubernetes would take for a string.
 func IsString(n *yaml.Node) bool {
 	n = Follow(n)
 	return n != nil && n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str"
@@ -114,7 +114,7 @@ var oldBooleans = map[string]bool{
 // base60 are numbers such as 1:30 for 90.
 var base60 = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$`)
 
-// CanSet says whether SetText may write at path: whether each mapping on the way is n's own, or can be
+// CanSet reports whether SetText may write at path: whether each mapping on the way is n's own, or can be
 // made. What an alias or a merge key brings in belongs to others too.
 func CanSet(n *yaml.Node, path ...string) bool {
 	for _, key := range path[:len(path)-1] {
@@ -159,7 +159,7 @@ func SetText(n *yaml.Node, text string, path ...string) {
 	Set(n, key, fresh)
 }
 
-// Set sets the field key of the mapping n, and takes it away where value is nil.
+// Set sets the field key of the mapping n, or removes it if value is nil.
 func Set(n *yaml.Node, key string, value *yaml.Node) {
 	switch i := index(n, key); {
 	case i >= 0 && value != nil:
@@ -171,7 +171,7 @@ func Set(n *yaml.Node, key string, value *yaml.Node) {
 	}
 }
 
-// Equal says whether a and b mean the same: order of keys, quoting, comments and style aside.
+// Equal reports whether a and b mean the same: order of keys, quoting, comments and style aside.
 func Equal(a, b *yaml.Node) bool {
 	a, b = Follow(a), Follow(b)
 	if IsNull(a) || IsNull(b) {
@@ -270,11 +270,11 @@ func places(n *yaml.Node) func(key string) int {
 	}
 }
 
-// DuplicateKeyError says that a mapping has the same key twice, so that readers would disagree on
+// DuplicateKeyError reports that a mapping has the same key twice, so that readers would disagree on
 // which one counts.
 type DuplicateKeyError struct {
-	// Path is the keys that lead to it. A key can be a secret that somebody put in the wrong place: print
-	// no more of the path than the object's type knows.
+	// Path is the path of the key. A key can be a misplaced secret, so print only the part of the path that
+	// the object's type knows.
 	Path []string
 }
 
@@ -306,7 +306,7 @@ func hasAliases(n *yaml.Node) bool {
 	return n.Kind == yaml.AliasNode || isMergeKey(n) || slices.ContainsFunc(n.Content, hasAliases)
 }
 
-// HasAnchors says whether something in n can be referred to from elsewhere.
+// HasAnchors reports whether something in n can be referred to from elsewhere.
 func HasAnchors(n *yaml.Node) bool {
 	return n.Anchor != "" || slices.ContainsFunc(n.Content, HasAnchors)
 }
@@ -384,8 +384,8 @@ func (e *expander) expand(n *yaml.Node) (*yaml.Node, error) {
 	return &plain, nil
 }
 
-// merge adds to n the fields of a merge key's value that n does not have: of one mapping, or of a list
-// of them, of which the earlier ones win.
+// merge adds to n the fields of a merge key's value that n does not have: of one mapping, or of a list of
+// mappings. Earlier ones win.
 func (e *expander) merge(n *yaml.Node, have map[string]bool, from *yaml.Node) error {
 	plain, err := e.expand(from)
 	if err != nil {

@@ -106,7 +106,7 @@ func start(t *testing.T) *browser {
 	return b
 }
 
-// page is a tab that collects what nobody should see: complaints, and requests to somebody else.
+// page is a tab that collects console errors and requests to other servers, which must not occur.
 type page struct {
 	t   *testing.T
 	ctx context.Context
@@ -365,7 +365,7 @@ func TestALinkHoldsTheInput(t *testing.T) {
 	}
 }
 
-// TestThePolicyHolds tries to talk to somebody else, so it must fail.
+// TestThePolicyHolds checks that requests to other servers fail.
 func TestThePolicyHolds(t *testing.T) {
 	b := start(t)
 	elsewhere := 0

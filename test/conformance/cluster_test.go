@@ -127,8 +127,8 @@ users:
 	return stop, start("kube-scheduler", "--kubeconfig", kubeconfig, "--leader-elect=false", "--secure-port", "0")
 }
 
-// furnish gives the cluster two nodes, of which one is for databases, and the class local-path, which may
-// expand, with more volumes than the tests make instances.
+// furnish gives the cluster two nodes, one of them for databases, and the class local-path, which may expand,
+// with more volumes than the tests make instances.
 func furnish() error {
 	var objects strings.Builder
 	for _, node := range []string{"stateful", "stateless"} {

@@ -250,7 +250,7 @@ func (k *keptInstance) begin(t *testing.T) *process {
 	return p
 }
 
-// end waits for the init container, of which the log may hold no value, and returns its log.
+// end waits for the init container, checks that its log contains no value, and returns the log.
 func (k *keptInstance) end(t *testing.T, p *process) (log string, err error) {
 	t.Helper()
 	err = p.Wait()

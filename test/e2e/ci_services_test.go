@@ -187,7 +187,7 @@ type gitlabJob struct {
 
 type gitlabRule struct{ If string }
 
-// runs tells whether one of the rules lets a pipeline of that source run.
+// runs reports whether one of the rules allows a pipeline of that source.
 func runs(t *testing.T, rules []gitlabRule, source string) bool {
 	t.Helper()
 	return slices.ContainsFunc(rules, func(rule gitlabRule) bool {

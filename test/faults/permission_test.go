@@ -70,7 +70,7 @@ func TestWait(t *testing.T) {
 	requireComplete(t, folder, want, file, "-o", folder)
 }
 
-// TestReadOnly takes away the permission to write, from the whole folder or from that of one instance.
+// TestReadOnly removes write permission from the whole folder or from that of one instance.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	dir, user := unprivileged(t)

@@ -38,8 +38,8 @@ func program(platform string) string {
 	return "dragonfly-generator_" + version + "_" + platform
 }
 
-// TestDist builds a release twice, of the same files: from an archive and from a repository, in two folders, for
-// two users with settings of their own. Whoever builds it gets the same bytes.
+// TestDist builds a release twice, of the same files: from an archive and from a repository, in two folders,
+// for two users with settings of their own. Every build gives the same bytes.
 func TestDist(t *testing.T) {
 	first := copyTree(t, filepath.Join(t.TempDir(), "one"))
 	makeDist(t, first, "HOME="+t.TempDir(), "TZ=UTC", "LC_ALL=C")
@@ -198,7 +198,7 @@ func makeDist(t *testing.T, folder string, env ...string) {
 	succeeds(t, folder, append(caches(t), env...), "make", "dist", "VERSION="+version)
 }
 
-// caches says where Go keeps what it has, as it would not find that in another home.
+// caches returns the variables for Go's caches, which it would not find with another home folder.
 func caches(t *testing.T) []string {
 	t.Helper()
 	var env []string

@@ -15,7 +15,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
-// granted is what each job may do. Who adds a permission adds it here too, and says in the workflow what for.
+// granted lists the permissions of each job. To add a permission, add it here too, and give the reason in the
+// workflow.
 var granted = map[string]map[string]string{
 	"ci.yml ci":           nil, // what the workflow has: it reads
 	"pages.yml build":     nil,

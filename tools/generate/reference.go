@@ -115,7 +115,7 @@ func unitOf(props apiextensions.JSONSchemaProps) string {
 	return props.Format
 }
 
-// flow returns a value of a marker as YAML on one line, "" for none.
+// flow returns a value of a marker as YAML on one line, or "" if there is none.
 func flow(value *apiextensions.JSON) (string, error) {
 	if value == nil {
 		return "", nil
@@ -130,7 +130,7 @@ func flow(value *apiextensions.JSON) (string, error) {
 	return cell("`" + strings.TrimSpace(string(text)) + "`"), err
 }
 
-// unquote takes away the quotes of JSON where YAML needs none.
+// unquote removes JSON quotes that YAML does not need.
 func unquote(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode {
 		n.Style = 0

@@ -80,8 +80,8 @@ func tidy(schema map[string]any) {
 	}
 }
 
-// editors changes a schema of a CustomResourceDefinition into one for editors. In the former, unknown
-// fields are dropped in silence; here they are errors. And a null stands for the default.
+// editors changes a schema of a CustomResourceDefinition into one for editors. In the former, unknown fields
+// are dropped silently; here they are errors. A null means the default.
 func editors(schema map[string]any) {
 	if unit, found := schema["format"]; found {
 		delete(schema, "format")
