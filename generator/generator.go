@@ -140,7 +140,7 @@ func warnOfIdle(list *krm.List, results *report.Results) {
 	isOwn := own != nil && own.Group == v1alpha1.Group && own.Kind == v1alpha1.ConfigKind
 	if isOwn && !slices.ContainsFunc(list.Items, func(item *krm.Item) bool { return item.ID != own.ID }) {
 		// kustomize passes a generator to itself, and nothing else.
-		results.Errorf(own, "is called without any resource, as kustomize does under `generators:`; put it under `transformers:`, and the claims under `resources:`")
+		results.Errorf(own, "has no resources to read, as under `generators:` of kustomize; put it under `transformers:`, and the claims under `resources:`")
 	}
 	packages := kpt.NewTree(list.Items)
 	for _, item := range list.Items {
@@ -218,7 +218,7 @@ func isKept(list *krm.List, results *report.Results) bool {
 		selected = inPackage // and the Kptfile is hidden
 	}
 	if selected != nil {
-		results.Errorf(selected, "is one of those that `selectors:` or `exclude:` of the pipeline let through, which may hide the Secrets that hold the passwords; remove them from this function, which leaves alone what is not its own")
+		results.Errorf(selected, "was selected by `selectors:` or `exclude:` of the pipeline, which may hide the Secrets that hold the passwords; remove them from this function, which changes only its own objects")
 	}
 	return kept
 }

@@ -222,7 +222,7 @@ func firstError(t *testing.T, object string) error {
 	list := "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n"
 	indented := strings.ReplaceAll(object, "\n", "\n  ") + "\n"
 	if strings.HasPrefix(object, configHead) {
-		list += "functionConfig:\n  " + indented
+		list += "items:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: something}}\nfunctionConfig:\n  " + indented
 	} else {
 		list += "items:\n- " + indented
 	}

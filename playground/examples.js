@@ -17,71 +17,47 @@ metadata:
 spec:
 ${spec}`;
 
-// Nobody keeps a preview, so its password may be a new one each time.
-const password = `  password:
-    source: Random # for previews
-`;
-
 export const examples = [
   {
     id: 'cache',
     title: 'A cache',
     claim: claim('my-cache'),
-    configuration: configuration(password),
+    configuration: '',
   },
   {
-    id: 'sizes',
-    title: 'Sizes of your own',
-    claim: claim('session-store', 'xlarge'),
-    configuration: configuration(`${password}  storageClassName: standard
-  storage:
-    maxGB: 500
-  # One more than the four that there are.
-  sizes:
-    xlarge:
-      requests: {cpu: "2", memory: 4Gi}
-      limits: {cpu: "8", memory: 16Gi}
-  nodeSelector:
-    node-role.example.com/databases: "true"
+    id: 'profile',
+    title: 'A profile of the platform',
+    claim: claim('sessions', 'medium', `  annotations:
+    database.bizmatters.io/profile: cache
+`),
+    configuration: configuration(`  storageClassName: standard
+  # A claim takes one by its annotation.
+  profiles:
+    cache: # nothing outlives the pod
+      storage: {type: None}
+      args: ["--cache_mode=true"]
+    durable:
+      storageClassName: fast-replicated
+      snapshotCron: "*/10 * * * *"
 `),
   },
   {
     id: 'tls',
-    title: 'TLS',
+    title: 'TLS with cert-manager',
     claim: claim('my-cache'),
-    configuration: configuration(`${password}  args:
-  - --tls=true
-  - --tls_cert_file=/etc/dragonfly/tls/tls.crt
-  - --tls_key_file=/etc/dragonfly/tls/tls.key
+    configuration: configuration(`  tls:
+    secretName: "{name}-tls"
+    issuerRef: {kind: ClusterIssuer, name: internal}
   connectionSecret:
     extraKeys:
-      uri: "rediss://:{passwordEncoded}@{endpoint}:{port}/0"
-  overrides:
-    statefulSet:
-      spec:
-        template:
-          spec:
-            containers:
-            - name: dragonfly
-              volumeMounts:
-              - name: tls
-                mountPath: /etc/dragonfly/tls
-                readOnly: true
-              readinessProbe:
-                httpGet:
-                  scheme: HTTPS
-            volumes:
-            - name: tls
-              secret:
-                secretName: dragonfly-tls
-                defaultMode: 0440
+      uri: "{scheme}://:{passwordEncoded}@{endpoint}:{port}/0"
 `),
   },
   {
     id: 'operator',
     title: 'Dragonfly Operator, two replicas',
     claim: claim('orders', 'medium'),
-    configuration: configuration(`${password}  # More than one pod, and failover, by the Dragonfly Operator.
+    configuration: configuration(`  # More than one pod, and failover, by the Dragonfly Operator.
   backend: Operator
   replicas: 2
 `),

@@ -54,7 +54,7 @@ var homes = sync.OnceValue(func() map[string]string { return decode.Homes(reflec
 // configHint tells what to do with a field that only the configuration has.
 func configHint(_, name string) string {
 	if slices.Contains(decode.Fields(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]()), name) {
-		return fmt.Sprintf("the platform sets this for its instances, in a %s; remove it here", v1alpha1.ConfigKind)
+		return fmt.Sprintf("the platform team sets this, in a %s; remove it here", v1alpha1.ConfigKind)
 	}
 	return ""
 }
@@ -90,7 +90,7 @@ func Find(list *krm.List, kept bool, platform config.Platform, results *report.R
 	for _, item := range claimItems(list, results) {
 		c, ok := validate(item, platform, results)
 		if first := owners.claimed[c.String()]; first != nil && c.Name.Name != "" {
-			results.Errorf(item, "the same claim stands in %s and %s; remove one of them", first.Place(), item.Place())
+			results.Errorf(item, "the same claim is in %s and %s; remove one of them", first.Place(), item.Place())
 			continue
 		}
 		owners.claimed[c.String()] = item
@@ -110,7 +110,7 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 		case instance.IsClaim(item):
 			items = append(items, item)
 		case slices.ContainsFunc(item.Listed(), holdsClaim):
-			results.FieldErrorf(item, report.Field{Path: "items"}, "holds a claim, and claims in a List are not seen; write it as an object of its own")
+			results.FieldErrorf(item, report.Field{Path: "items"}, "contains a claim, but claims in a List are ignored; write it as a separate object")
 		default:
 			reportLikeness(item, results)
 		}
@@ -124,7 +124,7 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 			continue
 		}
 		if !sameClaim(item, own) {
-			results.Errorf(own, "the claim is both the functionConfig and in %s, and the two ask for different things; keep one of them", item.Place())
+			results.Errorf(own, "the claim is both the functionConfig and in %s, but the two differ; remove one of them", item.Place())
 		}
 		return items
 	}
@@ -155,7 +155,7 @@ func validate(item *krm.Item, platform config.Platform, results *report.Results)
 	c = Claim{Item: item, Name: instance.Name{Namespace: item.Namespace, Name: item.Name}}
 	if item.APIVersion != v1alpha1.APIVersion {
 		v.Errorf(report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion},
-			"version %q of %s is not known to this function; write %s", item.APIVersion, v1alpha1.ClaimKind, v1alpha1.APIVersion)
+			"version %q of %s is not supported; use %s", item.APIVersion, v1alpha1.ClaimKind, v1alpha1.APIVersion)
 		return c, false
 	}
 	node := v.Plain()
@@ -164,7 +164,7 @@ func validate(item *krm.Item, platform config.Platform, results *report.Results)
 	}
 
 	if isTemplate(yamlnode.Get(node, "metadata", "name")) || isTemplate(yamlnode.Get(node, "metadata", "namespace")) || isTemplate(yamlnode.Get(node, "spec")) {
-		v.Results.Errorf(item, "has `{{` in it, so it is a template and not yet a claim; render it first (`helm template`), and read the result")
+		v.Results.Errorf(item, "contains `{{`, so it is a template and not yet a claim; render it first (`helm template`), and read the result")
 		return c, false
 	}
 
@@ -244,17 +244,17 @@ func (v *validator) metadata(node *yaml.Node, cfg config.Config, c *Claim) {
 		v.Errorf(report.Field{Path: "metadata.name"}, "must be a string; start it with a letter")
 	case len(name.Value) > instance.MaxNameLength:
 		v.Errorf(report.Field{Path: "metadata.name", Current: name.Value},
-			"has %d characters, and of a StatefulSet with more than %d Kubernetes makes no pod; shorten the name", len(name.Value), instance.MaxNameLength)
+			"has %d characters, but Kubernetes makes no pod for a StatefulSet with more than %d; shorten the name", len(name.Value), instance.MaxNameLength)
 	case len(validation.IsDNS1035Label(name.Value)) > 0:
 		v.Errorf(report.Field{Path: "metadata.name", Current: name.Value},
-			"must be lower case letters, digits and dashes, start with a letter and end with a letter or digit, because the Service takes this name; rename the claim")
+			"must be lower case letters, digits and dashes, start with a letter and end with a letter or digit, because it is also the name of the Service; rename the claim")
 	}
 
 	namespace := yamlnode.Get(metadata, "namespace")
 	switch {
 	case yamlnode.IsNull(namespace):
 		v.Errorf(report.Field{Path: "metadata.namespace"},
-			"is missing, and the endpoint has to spell it out; write it into the claim, or let `namespace:` of the same kustomization or kpt's set-namespace set it before this function runs")
+			"is missing, but the endpoint contains it; set it in the claim, or before this function runs with `namespace:` of the same kustomization or kpt's set-namespace")
 	case !yamlnode.IsString(namespace):
 		v.Errorf(report.Field{Path: "metadata.namespace"}, "must be a string; put it in quotes")
 	case len(validation.IsDNS1123Label(namespace.Value)) > 0:
@@ -280,7 +280,7 @@ func (v *validator) labels(n *yaml.Node) map[string]string {
 		field := report.Field{Path: "metadata.labels[" + key + "]"}
 		switch {
 		case value.Kind != yaml.ScalarNode:
-			v.Errorf(field, "must be a string, but is %s; write a single text", yamlnode.KindName(value))
+			v.Errorf(field, "must be a string, not %s; write a single string", yamlnode.KindName(value))
 		case v.Label(field, key, yamlnode.Text(value)) && !isTracking(key):
 			labels[key] = yamlnode.Text(value)
 		}
@@ -310,7 +310,7 @@ func (v *validator) annotations(n *yaml.Node, carry []string, c *Claim) {
 		field := report.Field{Path: "metadata.annotations[" + key + "]"}
 		switch {
 		case value.Kind != yaml.ScalarNode:
-			v.Errorf(field, "must be a string, but is %s; write a single text", yamlnode.KindName(value))
+			v.Errorf(field, "must be a string, not %s; write a single string", yamlnode.KindName(value))
 		case slices.Contains(carry, key):
 			carried(key, yamlnode.Text(value))
 		case protection(key, yamlnode.Text(value)) != "":
@@ -342,7 +342,7 @@ func (v *validator) own(field report.Field, key, text string, c *Claim) {
 			v.Errorf(field, "unknown annotation; did you mean %q?", near)
 			return
 		}
-		v.Results.FieldWarnf(v.Item, field, "has no effect, as this function does not know it; remove it, or use one of %s", strings.Join(ownAnnotations, ", "))
+		v.Results.FieldWarnf(v.Item, field, "is unknown, so it has no effect; remove it, or use one of %s", strings.Join(ownAnnotations, ", "))
 	}
 }
 
@@ -381,7 +381,7 @@ func (v *validator) size(spec *yaml.Node, cfg config.Config) instance.Size {
 	names := cfg.Sizes.Names()
 	field := report.Field{Path: "spec.size"}
 	if !yamlnode.IsString(n) {
-		v.Errorf(field, "must be a string; write one of %s", strings.Join(names, ", "))
+		v.Errorf(field, "must be a string; use one of %s", strings.Join(names, ", "))
 		return instance.Size{}
 	}
 	if cfg.SizesUnclear {
@@ -404,26 +404,26 @@ func (v *validator) storageGB(spec *yaml.Node, cfg config.Config) int {
 	}
 	field := report.Field{Path: "spec.storageGB"}
 	if n.Kind != yaml.ScalarNode {
-		v.Errorf(field, "must be a whole number of GiB, but is %s; write a number", yamlnode.KindName(n))
+		v.Errorf(field, "must be a whole number of GiB, not %s; write a number", yamlnode.KindName(n))
 		return 0
 	}
 	field.Current = n.Value
 	gb, err := strconv.ParseInt(n.Value, 10, 32)
 	switch {
 	case errors.Is(err, strconv.ErrRange):
-		v.Errorf(field, "is out of range; write how many GiB the volume needs")
+		v.Errorf(field, "is out of range; set the size of the volume in GiB")
 	case n.ShortTag() == "!!str" && err == nil:
 		field.Proposed = gb
-		v.Errorf(field, "must be a number, not a string; take the quotes away")
+		v.Errorf(field, "must be a number, not a string; remove the quotes")
 	// YAML 1.1 reads 010 as 8 and 1_0 as 10: what looks different from what it means is refused.
 	case n.ShortTag() != "!!int" || err != nil || strconv.FormatInt(gb, 10) != n.Value:
 		v.Errorf(field, "must be a whole number of GiB; write it in plain digits, without a unit")
 	case gb < int64(cfg.Storage.MinGB):
 		field.Proposed = cfg.Storage.MinGB
-		v.Errorf(field, "is too small; write %s", cfg.Storage)
+		v.Errorf(field, "is too small; use %s", cfg.Storage)
 	case !cfg.Storage.Allows(int(gb)):
 		field.Proposed = cfg.Storage.MaxGB
-		v.Errorf(field, "is too large; write %s", cfg.Storage)
+		v.Errorf(field, "is too large; use %s", cfg.Storage)
 	}
 	return int(gb)
 }

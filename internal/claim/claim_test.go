@@ -130,8 +130,8 @@ func TestClaimIsRefused(t *testing.T) {
 		{"A size is one that there is.", withSpec("{size: huge}"), []problem{{"spec.size", nil, "the sizes are " + names}}},
 		{"A typing error gets the size that was meant.", withSpec("{size: smal}"), []problem{{"spec.size", "small", `did you mean "small"`}}},
 		{"Sizes are in lower case.", withSpec("{size: Large}"), []problem{{"spec.size", "large", `did you mean "large"`}}},
-		{"A number is no size.", withSpec("{size: 1}"), []problem{{"spec.size", nil, "write one of " + names}}},
-		{"A list is no size.", withSpec("{size: [small]}"), []problem{{"spec.size", nil, "write one of " + names}}},
+		{"A number is no size.", withSpec("{size: 1}"), []problem{{"spec.size", nil, "use one of " + names}}},
+		{"A list is no size.", withSpec("{size: [small]}"), []problem{{"spec.size", nil, "use one of " + names}}},
 		{"An empty text is no size.", withSpec(`{size: ""}`), []problem{{"spec.size", nil, "the sizes are " + names}}},
 
 		// The storage.
@@ -352,7 +352,7 @@ func TestClaimsAreOneOrMany(t *testing.T) {
 		{"A claim that stands twice without a file is found by its place.", "",
 			[]string{claimNamed("ns", "b"), claimNamed("ns", "a"), claimNamed("ns", "a")}, 2, []problem{{"", nil, "stands in items[1] and items[2]"}}},
 		{"A claim that stands twice is so when one of them is wrong.", "",
-			[]string{withSpec("{size: 1}"), claimNamed("ns", "a")}, 0, []problem{{"spec.size", nil, "write one of"}, {"", nil, "the same claim"}}},
+			[]string{withSpec("{size: 1}"), claimNamed("ns", "a")}, 0, []problem{{"spec.size", nil, "use one of"}, {"", nil, "the same claim"}}},
 		{"Two claims without a name are not the same one.", "",
 			[]string{metadata(""), metadata("")}, 0, []problem{
 				{"metadata.name", nil, "is missing"}, {"metadata.namespace", nil, "is missing"},
@@ -360,7 +360,7 @@ func TestClaimsAreOneOrMany(t *testing.T) {
 			}},
 		{"Claims of the same name in two namespaces are two.", "", []string{claimNamed("ns", "a"), claimNamed("other", "a")}, 2, nil},
 		{"The problems of all claims come at once, in the claims' order.", "",
-			[]string{metadata("name: b"), withSpec("{size: 1}")}, 0, []problem{{"metadata.namespace", nil, "is missing"}, {"spec.size", nil, "write one of"}}},
+			[]string{metadata("name: b"), withSpec("{size: 1}")}, 0, []problem{{"metadata.namespace", nil, "is missing"}, {"spec.size", nil, "use one of"}}},
 		{"Another kind of our group is no claim.", "", []string{"{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyGenerator, metadata: {name: a}}"}, 0, nil},
 	} {
 		var results report.Results

@@ -88,13 +88,13 @@ func reportLikeness(item *krm.Item, results *report.Results) {
 				field.Current = item.APIVersion
 			}
 		}
-		results.FieldErrorf(item, field, "looks like a %s; write kind %s of %s", what, kind, v1alpha1.APIVersion)
+		results.FieldErrorf(item, field, "looks like a %s; use kind %s of %s", what, kind, v1alpha1.APIVersion)
 	case Lookalike:
 		field := report.Field{Path: "apiVersion", Current: item.APIVersion}
 		if item.Kind == compositeKind {
 			field = report.Field{Path: "kind", Current: item.Kind}
 		}
-		results.FieldWarnf(item, field, "looks like a claim, and nothing is made of it; if it is one, write kind %s of %s", v1alpha1.ClaimKind, v1alpha1.APIVersion)
+		results.FieldWarnf(item, field, "looks like a claim, but nothing is made from it; if it is one, use kind %s of %s", v1alpha1.ClaimKind, v1alpha1.APIVersion)
 	case Unlike:
 	}
 }

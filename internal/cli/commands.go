@@ -89,7 +89,7 @@ func newRender(s Streams, code *int) *cobra.Command {
 		Use:   "render PATH...",
 		Short: "write manifests without kustomize or kpt",
 		Long: `Reads files, folders and - (stdin) as plain YAML, expands the claims in them, and prints the manifests,
-after the other resources. Claims and what else is not for the cluster are left out.
+after the other resources. Claims and anything else not meant for the cluster are left out.
 
 With -o, it writes the manifests of the instances into DIR, NAME.NAMESPACE/*.yaml, and nothing else. What
 DIR holds is read first: the passwords live on there, and one that is not there yet may be random. Only
@@ -104,13 +104,13 @@ files that change are written, each as a whole. An instance whose claim is gone 
 			case len(args) == 0:
 				return errors.New("render needs a PATH; name files or folders with claims, or - for stdin")
 			case cmd.Flags().Changed("output") && o.Folder == "":
-				return errors.New("-o needs a DIR; an empty one is none")
+				return errors.New("-o needs a DIR, but it is empty; name a folder")
 			case cmd.Flags().Changed("config") && o.Config == "":
-				return errors.New("--config needs a FILE; an empty one is none")
+				return errors.New("--config needs a FILE, but it is empty; name a file")
 			case o.Prune && o.Folder == "":
-				return errors.New("--prune removes what is kept; name its folder with -o DIR")
+				return errors.New("--prune needs a folder to remove from; add -o DIR")
 			case o.Check && o.Folder == "":
-				return errors.New("--check compares with what is kept; name its folder with -o DIR")
+				return errors.New("--check needs a folder to compare with; add -o DIR")
 			}
 			for _, arg := range args {
 				if arg == "" {
@@ -132,7 +132,7 @@ files that change are written, each as a whole. An instance whose claim is gone 
 	flags.StringVarP(&o.Folder, "output", "o", "", "write into `DIR`, and keep the passwords that are there")
 	flags.BoolVar(&o.Check, "check", false, "write nothing; print what would change in DIR, and exit with 1 if anything would")
 	flags.BoolVar(&o.Prune, "prune", false, "remove from DIR the instances whose claims are gone")
-	flags.StringVar(&o.Config, "config", "", "take the configuration, a DragonflyGenerator, from `FILE` instead of what is read")
+	flags.StringVar(&o.Config, "config", "", "read the configuration, a DragonflyGenerator, from `FILE`, whatever is in PATH")
 	return cmd
 }
 
@@ -144,7 +144,7 @@ func newInstall(s Streams, code *int) *cobra.Command {
 where it is.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] == "" {
-				return errors.New("install needs one DIR; name the folder that the program is copied into")
+				return errors.New("install needs one DIR; name the folder to copy the program into")
 			}
 			return nil
 		},
@@ -162,7 +162,7 @@ func newVersion(s Streams, code *int) *cobra.Command {
 		Long:  "Prints the version.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("version takes no arguments, and %q is one; leave it out", args[0])
+				return fmt.Errorf("version takes no arguments; remove %q", args[0])
 			}
 			return nil
 		},
@@ -206,7 +206,7 @@ func unknownCommand(root *cobra.Command, word string) error {
 	}
 	otherwise := "see `dragonfly-generator help`"
 	if _, err := os.Stat(word); err == nil {
-		otherwise = "to render what is there, write `dragonfly-generator render " + word + "`"
+		otherwise = "to render it, use `dragonfly-generator render " + word + "`"
 	}
 	return fmt.Errorf("unknown command %q; %s", word, suggest(word, names, otherwise))
 }

@@ -24,7 +24,7 @@ It writes the password into the instance's two Secrets, and into a file in memor
 has it already is left as it is. It waits for Secrets that are not there yet, and for the API server.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("%s takes no arguments, and %q is one; leave it out", handover.Command, args[0])
+				return fmt.Errorf("%s takes no arguments; remove %q", handover.Command, args[0])
 			}
 			return nil
 		},

@@ -11,12 +11,12 @@ import (
 
 // ownFlags are what the function sets itself, each with where else its value comes from.
 var ownFlags = map[string]string{
-	"dir":              "it is where the volume is",
-	"dbfilename":       "another would keep every snapshot until the volume is full",
+	"dir":              "the volume is mounted there",
+	"dbfilename":       "with another name, old snapshots would fill up the volume",
 	"version_check":    "it would call home",
-	"snapshot_cron":    "set spec.snapshotCron",
-	"maxmemory":        "it follows from the memory limit, set spec.sizes",
-	"proactor_threads": "it follows from the CPU limit, set spec.sizes",
+	"snapshot_cron":    "it comes from spec.snapshotCron",
+	"maxmemory":        "it follows from the memory limit in spec.sizes",
+	"proactor_threads": "it follows from the CPU limit in spec.sizes",
 }
 
 // forbiddenFlags are those that would show the password or do without, let in any other flag, make the
@@ -50,18 +50,18 @@ func (r *reader) args(args []string) {
 		why, isOwn := ownFlags[name]
 		switch {
 		case !isFlag:
-			r.Errorf(field, "is not a flag; write each as one text, --name=value")
+			r.Errorf(field, "is not a flag; write each one as a single string, --name=value")
 		case strings.ContainsAny(arg, "\r\n\x00"):
-			r.Errorf(field, "has a line break or a NUL in it; write each flag as one line, --name=value")
+			r.Errorf(field, "contains a line break or a NUL; write each flag on one line, --name=value")
 		// Kubernetes fills in variables, and arguments show in the process list.
 		case strings.Contains(arg, "$("+flagVariable):
-			r.Errorf(field, "would put a variable with a secret among the arguments, where everybody sees it; remove it")
+			r.Errorf(field, "would put a secret among the arguments, where everyone can see it; remove it")
 		case isOwn:
 			r.Errorf(field, "sets --%s, which the function sets itself: %s; remove it", name, why)
 		case slices.Contains(forbiddenFlags, name), strings.HasPrefix(strings.TrimPrefix(name, "no"), "help"):
-			r.Errorf(field, "sets --%s, which would break what every instance promises (its password, its port, its health check); remove it", name)
+			r.Errorf(field, "sets --%s, which would break a guarantee of every instance (its password, its port or its health check); remove it", name)
 		case slices.Contains(bindFlags, name) && !slices.Contains(wildcards, value):
-			r.Errorf(field, "sets --%s, and neither the Service nor the probes would find Dragonfly at another address than 0.0.0.0 or ::; write one of them, or remove it", name)
+			r.Errorf(field, "sets --%s, but neither the Service nor the probes would reach Dragonfly at an address other than 0.0.0.0 or ::; use one of these, or remove it", name)
 		case r.Backend == v1alpha1.Operator && slices.Contains(operatorFlags, name):
 			r.Errorf(field, "sets --%s, which the operator sets itself, or which needs files that backend: %s cannot mount; remove it", name, v1alpha1.Operator)
 		case r.TLS.IsOn() && slices.Contains(tlsFlags, name):
@@ -81,7 +81,7 @@ func (r *reader) knownFlag(field report.Field, name string) {
 	known := knownFlags()
 	if off := strings.TrimPrefix(name, "no"); slices.Contains(known, name) || slices.Contains(known, off) {
 		if slices.Contains(clientCertificateFlags, off) && r.Backend == v1alpha1.StatefulSet {
-			r.Warnf(field, "makes Dragonfly ask every client for a certificate, the probe included, which has none, so pods never become ready; remove it, or use another readinessProbe in overrides.statefulSet")
+			r.Warnf(field, "makes Dragonfly require a client certificate, which the probe does not have, so pods never become ready; remove it, or use another readinessProbe in overrides.statefulSet")
 		}
 		return
 	}
@@ -95,7 +95,7 @@ func (r *reader) knownFlag(field report.Field, name string) {
 		r.Warnf(field, "sets --%s, which Dragonfly %s does not have, so it exits at start; %scorrect or remove it", name, flagsVersion, hint)
 		return
 	}
-	r.Warnf(field, "sets --%s, which Dragonfly %s does not have; %sif the version of your image has it, this is fine, else Dragonfly exits at start", name, flagsVersion, hint)
+	r.Warnf(field, "sets --%s, which Dragonfly %s does not have; %scheck that the version of your image has it, or Dragonfly exits at start", name, flagsVersion, hint)
 }
 
 // clientCertificateFlags make Dragonfly ask clients for certificates.

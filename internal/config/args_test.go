@@ -14,13 +14,13 @@ func TestUnknownFlags(t *testing.T) {
 		{"A typo has a nearest flag.", "{args: [--cache_mod=true]}",
 			"sets --cache_mod, which Dragonfly v1.40 does not have, so it exits at start; did you mean --cache_mode? correct or remove it"},
 		{"Of another version nobody knows here.", "{image: 'a:v1.41.0', args: [--cache_mod=true]}",
-			"sets --cache_mod, which Dragonfly v1.40 does not have; did you mean --cache_mode? if the version of your image has it, this is fine, else Dragonfly exits at start"},
+			"sets --cache_mod, which Dragonfly v1.40 does not have; did you mean --cache_mode? check that the version of your image has it, or Dragonfly exits at start"},
 		{"Nor of an image without a version.", "{image: 'a:nightly', args: [--utterly_different]}",
-			"sets --utterly_different, which Dragonfly v1.40 does not have; if the version of your image has it, this is fine, else Dragonfly exits at start"},
+			"sets --utterly_different, which Dragonfly v1.40 does not have; check that the version of your image has it, or Dragonfly exits at start"},
 		{"What may not be set is not proposed.", "{args: [--ports=1]}",
 			"sets --ports, which Dragonfly v1.40 does not have, so it exits at start; correct or remove it"},
 		{"With a CA, Dragonfly asks the probe for a certificate.", "{args: [--tls_ca_cert_file=/a]}",
-			"makes Dragonfly ask every client for a certificate, the probe included, which has none, so pods never become ready; remove it, or use another readinessProbe in overrides.statefulSet"},
+			"makes Dragonfly require a client certificate, which the probe does not have, so pods never become ready; remove it, or use another readinessProbe in overrides.statefulSet"},
 	} {
 		results := resultsOf(t, tc.spec)
 		require.Len(t, results, 1, tc.reason)

@@ -25,9 +25,9 @@ func (r *reader) backend(spec v1alpha1.ProfileSpec) {
 	r.Replicas = int(*spec.Replicas)
 	switch {
 	case r.Replicas < 1:
-		r.Errorf(r.at("replicas"), "is too small; write 1 or more")
+		r.Errorf(r.at("replicas"), "is too small; use 1 or more")
 	case r.Replicas > 1 && r.Backend != v1alpha1.Operator:
-		r.Errorf(r.at("replicas"), "needs backend: %s, because each pod of a StatefulSet would be a store of its own behind one Service; set it, or take replicas out", v1alpha1.Operator)
+		r.Errorf(r.at("replicas"), "needs backend: %s, because the pods of a StatefulSet would be separate stores behind one Service; set it, or remove replicas", v1alpha1.Operator)
 	}
 }
 
@@ -41,7 +41,7 @@ var operatorFlags = []string{
 // forOperator reports what of the patches has no counterpart in a Dragonfly of the operator.
 func (r *reader) forOperator() {
 	for _, patch := range r.Overrides.StatefulSet {
-		r.Errorf(report.Field{Path: patch.Path}, "cannot be combined with backend: %s, which makes the StatefulSet itself; remove it, and see docs/scaling.md for what there is instead", v1alpha1.Operator)
+		r.Errorf(report.Field{Path: patch.Path}, "cannot be combined with backend: %s, which makes the StatefulSet itself; remove it, and see docs/scaling.md for alternatives", v1alpha1.Operator)
 	}
 	for _, patch := range r.Overrides.Service {
 		path := patch.Path

@@ -207,7 +207,7 @@ func Read(functionConfig *krm.Item, results *report.Results) Platform {
 		r.path = "data"
 		r.spec(r.configMap(r.Plain()))
 	default:
-		r.Errorf(report.Field{Path: "kind"}, "this function takes a %s or a %s of %s as its functionConfig, or a ConfigMap with plain values; write one of them",
+		r.Errorf(report.Field{Path: "kind"}, "is not a configuration of this function; use a %s or a %s of %s, or a ConfigMap with plain values",
 			v1alpha1.ConfigKind, v1alpha1.ClaimKind, v1alpha1.APIVersion)
 		platform.ProfilesUnclear = true
 	}
@@ -239,7 +239,7 @@ func (r *reader) at(path string) report.Field { return report.Field{Path: r.path
 func (r *reader) configMap(n *yaml.Node) v1alpha1.ProfileSpec {
 	var spec v1alpha1.ProfileSpec
 	if !yamlnode.IsNull(yamlnode.Get(n, "binaryData")) {
-		r.Errorf(report.Field{Path: "binaryData"}, "is not read; write plain strings under data")
+		r.Errorf(report.Field{Path: "binaryData"}, "is not supported; write plain strings under data")
 	}
 	plain := plainFields(reflect.TypeFor[v1alpha1.ProfileSpec](), "")
 	all := decode.Fields(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]())
@@ -250,7 +250,7 @@ func (r *reader) configMap(n *yaml.Node) v1alpha1.ProfileSpec {
 		case slices.Contains(plain, key.Value):
 			nest(nested, value, strings.Split(key.Value, ".")...)
 		case slices.Contains(all, key.Value) || slices.Contains(all, top) && top != key.Value && decode.Nearest(key.Value, plain) == "":
-			r.Errorf(r.at(key.Value), "cannot be set in a ConfigMap, which holds plain strings; write a %s of %s", v1alpha1.ConfigKind, v1alpha1.APIVersion)
+			r.Errorf(r.at(key.Value), "cannot be set in a ConfigMap, which holds plain strings; use a %s of %s", v1alpha1.ConfigKind, v1alpha1.APIVersion)
 		default:
 			r.Known(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, value}}, "data", plain)
 		}
@@ -305,20 +305,20 @@ func (r *reader) spec(spec v1alpha1.ProfileSpec) {
 	for i, secret := range spec.ImagePullSecrets {
 		path := decode.Element("imagePullSecrets", i)
 		if len(validation.IsDNS1123Subdomain(secret.Name)) > 0 && !r.HasProblemIn(r.path+"."+path) {
-			r.Errorf(r.at(path+".name"), "is missing or no name of a Secret; write the name of one that holds the registry's password")
+			r.Errorf(r.at(path+".name"), "is missing or not a valid Secret name; set the name of the Secret that holds the registry's password")
 		}
 		r.ImagePullSecrets = append(r.ImagePullSecrets, secret.Name)
 	}
 	if spec.ClusterDomain != nil {
 		r.ClusterDomain = *spec.ClusterDomain
 		if len(validation.IsDNS1123Subdomain(r.ClusterDomain)) > 0 {
-			r.Errorf(r.at("clusterDomain"), "is no domain; write lower case letters, digits, dashes and dots, such as cluster.local, without a dot at its end")
+			r.Errorf(r.at("clusterDomain"), "is not a valid domain; use lower case letters, digits, dashes and dots, without a dot at the end, such as cluster.local")
 		}
 	}
 	if spec.StorageClassName != nil {
 		r.StorageClassName = *spec.StorageClassName
 		if r.StorageClassName != "" && len(validation.IsDNS1123Subdomain(r.StorageClassName)) > 0 {
-			r.Errorf(r.at("storageClassName"), "is no name of a storage class; write lower case letters, digits, dashes and dots, or \"\" for the cluster's default class")
+			r.Errorf(r.at("storageClassName"), "is not a valid storage class name; use lower case letters, digits, dashes and dots, or \"\" for the cluster's default class")
 		}
 	}
 	if spec.SnapshotCron != nil {
@@ -352,5 +352,5 @@ func oneOf[T ~string](r *reader, path string, value T, known ...T) {
 	if near := decode.Nearest(string(value), names); near != "" {
 		field.Proposed, hint = near, fmt.Sprintf("did you mean %q? ", near)
 	}
-	r.Errorf(field, "is unknown; %swrite one of %s", hint, strings.Join(names, ", "))
+	r.Errorf(field, "is unknown; %suse one of %s", hint, strings.Join(names, ", "))
 }

@@ -17,9 +17,9 @@ func (r *reader) extraKeys(keys map[string]string) {
 		field := r.at(decode.Join("connectionSecret.extraKeys", key))
 		switch {
 		case len(validation.IsConfigMapKey(key)) > 0:
-			r.Errorf(field, "is not a valid key of a Secret; use letters, digits, dashes, underscores and dots")
+			r.Errorf(field, "is not a valid Secret key; use letters, digits, dashes, underscores and dots")
 		case key == instance.EndpointKey || key == instance.PortKey || key == instance.PasswordKey:
-			r.Errorf(field, "is a key that every connection Secret has; give it another name")
+			r.Errorf(field, "is a key that every connection Secret already has; use another name")
 		}
 		for _, match := range placeholder().FindAllStringSubmatch(keys[key], -1) {
 			if slices.Contains(ConnectionPlaceholders, match[1]) {

@@ -26,7 +26,7 @@ func (r *reader) snapshotCron(text string) {
 	field := r.at("snapshotCron")
 	schedule, err := cron.ParseStandard(text)
 	if err != nil || !plainCron().MatchString(text) {
-		r.Errorf(field, "is not a schedule; write minute, hour, day of the month, month and day of the week, in plain numbers with *, comma, dash and slash, such as %q, or \"\" for no snapshots", Default().SnapshotCron)
+		r.Errorf(field, "is not a valid schedule; write minute, hour, day of the month, month and day of the week, as plain numbers with *, comma, dash and slash, such as %q, or \"\" for no snapshots", Default().SnapshotCron)
 		return
 	}
 	fields := strings.Fields(text)
@@ -35,16 +35,16 @@ func (r *reader) snapshotCron(text string) {
 			_, step, _ := strings.Cut(element, "/")
 			// The numbers are plain digits; one that is too long for a number is too large as well.
 			if n, err := strconv.Atoi(step); step != "" && (err != nil || n > known.values) {
-				r.Errorf(field, "has a step for the %s that is larger than its range, on which Dragonfly exits at start; write %d or less", known.name, known.values)
+				r.Errorf(field, "has a step for the %s that is larger than its range, so Dragonfly exits at start; use %d or less", known.name, known.values)
 				return
 			}
 		}
 	}
 	switch {
 	case isRestricted(fields[2]) && isRestricted(fields[4]):
-		r.Errorf(field, "restricts both the day of the month and the day of the week, and Dragonfly takes a day only if both match; on dates that are rare it saves without pause; write * for one of them")
+		r.Errorf(field, "restricts both the day of the month and the day of the week, and Dragonfly saves without pause when a day that matches both is far away; use * for one of them")
 	case schedule.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero():
-		r.Errorf(field, "is a date that never comes, for which Dragonfly saves without pause; write one that does")
+		r.Errorf(field, "is a date that never comes, so Dragonfly saves without pause; use a date that exists")
 	}
 }
 

@@ -14,7 +14,7 @@ func (r *reader) patchesOfDragonfly() {
 			continue
 		}
 		for _, unknown := range operator.Unknown(patch.Node) {
-			r.Errorf(report.Field{Path: patch.Path + "." + unknown}, "is newer than the CRD of the operator, %s, whose API server would drop it; remove it", operator.Version)
+			r.Errorf(report.Field{Path: patch.Path + "." + unknown}, "is not in the CRD of operator %s, so the API server would drop it; remove it", operator.Version)
 		}
 	}
 }

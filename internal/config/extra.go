@@ -38,7 +38,7 @@ func (r *reader) extraObjects() {
 	for _, object := range r.ExtraObjects {
 		id := object.id(probe)
 		if first, found := seen[id]; found {
-			r.Errorf(report.Field{Path: object.Path}, "is the same object as %s; give it another name, or remove one of them", first)
+			r.Errorf(report.Field{Path: object.Path}, "is the same object as %s; rename or remove one of them", first)
 		}
 		seen[id] = object.Path
 	}
@@ -65,27 +65,27 @@ func (r *reader) extraObject(n *yaml.Node, path string) {
 	at := func(field string) report.Field { return report.Field{Path: path + "." + field} }
 	switch namespace := yamlnode.Text(n, "metadata", "namespace"); {
 	case !yamlnode.IsString(yamlnode.Get(n, "apiVersion")) || item.APIVersion == "":
-		r.Errorf(at("apiVersion"), "is missing or not a string; write that of the object")
+		r.Errorf(at("apiVersion"), "is missing or not a string; set the object's apiVersion")
 	case !yamlnode.IsString(yamlnode.Get(n, "kind")) || !kindName().MatchString(item.Kind):
-		r.Errorf(at("kind"), "is missing or not the name of a kind; write that of the object")
+		r.Errorf(at("kind"), "is missing or not a valid kind; set the object's kind")
 	case strings.HasSuffix(item.Kind, "List") && yamlnode.Get(n, "items") != nil:
-		r.Errorf(at("kind"), "is a list; write each object as one of its own")
+		r.Errorf(at("kind"), "is a list; write each object as a separate element")
 	case item.Group == "" && item.Kind == "Secret":
-		r.Errorf(at("kind"), "is a Secret, which would stand in the configuration in plain text; use an ExternalSecret or the like, or connectionSecret.extraKeys")
+		r.Errorf(at("kind"), "is a Secret, which would be in plain text in the configuration; use an ExternalSecret or similar, or connectionSecret.extraKeys")
 	case isClusterScoped(item.Group, item.Kind):
-		r.Errorf(at("kind"), "is of the whole cluster, and what an instance has is in its namespace; write it as a resource of your own")
+		r.Errorf(at("kind"), "is cluster-scoped, but an instance has objects in its namespace only; add it as a resource of your own")
 	case !strings.Contains(yamlnode.Text(n, "metadata", "name"), "{name}"):
-		r.Errorf(at("metadata.name"), "must contain {name}, so that each instance has one of its own")
+		r.Errorf(at("metadata.name"), "must contain {name}, so that each instance has its own")
 	case !yamlnode.IsString(yamlnode.Get(n, "metadata", "name")) || len(validation.IsDNS1123Subdomain(id.Name)) > 0:
 		r.Errorf(at("metadata.name"), "is not a valid name; use lower case letters, digits, dashes and dots besides {name}")
 	case namespace != "" && namespace != "{namespace}":
-		r.Errorf(at("metadata.namespace"), "is another namespace, and what an instance has is in its own; remove it")
+		r.Errorf(at("metadata.namespace"), "is another namespace, but an instance has objects in its own namespace only; remove it")
 	case slices.Contains(instance.Name{Namespace: probe.Namespace, Name: probe.Name}.IDs(), id),
 		r.TLS.Issuer.Name != "" && id == instance.Name{Namespace: probe.Namespace, Name: probe.Name}.CertificateID():
-		r.Errorf(at("metadata.name"), "is the name of the %s that every instance has already; give it another name, such as {name}-extra", item.Kind)
+		r.Errorf(at("metadata.name"), "is the name of the %s that every instance already has; use another name, such as {name}-extra", item.Kind)
 	}
 	if yamlnode.Get(n, "status") != nil {
-		r.Errorf(at("status"), "is written by the cluster; remove it")
+		r.Errorf(at("status"), "is set by the cluster; remove it")
 	}
 	for key, value := range yamlnode.Fields(yamlnode.Get(n, "metadata", "labels")) {
 		field := report.Field{Path: decode.Join(path+".metadata.labels", key.Value)}

@@ -43,7 +43,7 @@ func (r *reader) password(spec v1alpha1.Password) {
 	misspelt := r.HasProblemIn(r.path + ".password.seedSecretRef")
 	for _, field := range []struct{ name, value string }{{"name", ref.Name}, {"key", ref.Key}} {
 		if field.value == "" && !misspelt {
-			r.Errorf(r.at("password.seedSecretRef."+field.name), "is missing; write which Secret of the items holds the seed, and under which key")
+			r.Errorf(r.at("password.seedSecretRef."+field.name), "is missing; set the namespace, name and key of the Secret among the items that holds the seed")
 		}
 	}
 }
@@ -54,7 +54,7 @@ func (r *reader) metadata(spec v1alpha1.ProfileSpec) {
 	for _, key := range slices.Sorted(maps.Keys(spec.Labels)) {
 		field := r.at(decode.Join("labels", key))
 		if _, own := (instance.Name{}).OwnLabels()[key]; own {
-			r.Errorf(field, "is a label that every object gets from its claim; take it out")
+			r.Errorf(field, "is a label that every object gets from its claim; remove it")
 			continue
 		}
 		r.Label(field, key, r.placeholders(field, spec.Labels[key]))
@@ -90,11 +90,11 @@ func (r *reader) annotationName(field report.Field, key string) {
 	domain, _, _ := strings.Cut(key, "/")
 	switch {
 	case len(validation.IsQualifiedName(strings.ToLower(key))) > 0:
-		r.Errorf(field, "is no name of an annotation; use at most 63 letters, digits, dashes, underscores and dots, with a domain and a slash in front if you like")
+		r.Errorf(field, "is not a valid annotation name; use at most 63 letters, digits, dashes, underscores and dots, optionally with a domain and a slash in front")
 	case domain == v1alpha1.Group:
-		r.Errorf(field, "is of the group %s, which this function sets itself; take it out", v1alpha1.Group)
+		r.Errorf(field, "is in the group %s, which this function sets itself; remove it", v1alpha1.Group)
 	case krm.IsOrchestrators(key):
-		r.Errorf(field, "is the bookkeeping of kustomize or kpt; take it out")
+		r.Errorf(field, "is bookkeeping of kustomize or kpt; remove it")
 	}
 }
 
@@ -121,15 +121,15 @@ func (r *reader) toleration(path string, t corev1.Toleration) {
 	}
 	switch {
 	case t.Key == "" && t.Operator != corev1.TolerationOpExists:
-		r.Errorf(r.at(path+".key"), "is missing; write the key of the taint, or operator: Exists for all of them")
+		r.Errorf(r.at(path+".key"), "is missing; set the key of the taint, or operator: Exists for all taints")
 	case t.Key != "":
 		r.Label(r.at(path+".key"), t.Key, t.Value)
 	}
 	if t.Operator == corev1.TolerationOpExists && t.Value != "" {
-		r.Errorf(r.at(path+".value"), "means nothing with operator: Exists; take one of them out")
+		r.Errorf(r.at(path+".value"), "has no effect with operator: Exists; remove one of them")
 	}
 	if t.TolerationSeconds != nil && t.Effect != corev1.TaintEffectNoExecute {
-		r.Errorf(r.at(path+".tolerationSeconds"), "needs effect: NoExecute; set it, or take tolerationSeconds out")
+		r.Errorf(r.at(path+".tolerationSeconds"), "needs effect: NoExecute; set it, or remove tolerationSeconds")
 	}
 }
 

@@ -49,7 +49,7 @@ func (r *reader) dragonflyImage(image string) {
 	switch {
 	case !ok:
 	case digest == "" && (tag == "" || tag == "latest"):
-		r.Warnf(r.at("image"), "means latest, so pods restart into another Dragonfly whenever the registry has one, and an older one exits on the snapshot of a newer; pin a release")
+		r.Warnf(r.at("image"), "means latest, so a restart may change the version, and Dragonfly exits on the snapshot of a newer version; pin a release")
 	case semver.IsValid(version) && semver.Compare(semver.MajorMinor(version), firstWithHealthz) < 0:
 		r.Warnf(r.at("image"), "is older than %s and has no /healthz, so its pods never become ready; use a newer one, or another readinessProbe in overrides.statefulSet", firstWithHealthz)
 	}

@@ -63,11 +63,11 @@ func (r *reader) placeholders(field report.Field, text string) string {
 		switch {
 		case match[0][0] != '{' || match[0][1] == '{' || slices.Contains(Placeholders, word):
 		case slices.Contains(ConnectionPlaceholders, word):
-			r.Warnf(field, "keeps {%s} as it is, which is a placeholder of connectionSecret.extraKeys only; the placeholders here are {%s}", word, strings.Join(Placeholders, "} {"))
+			r.Warnf(field, "leaves {%s} as it is, because that is a placeholder in connectionSecret.extraKeys only; the placeholders here are {%s}", word, strings.Join(Placeholders, "} {"))
 		default:
 			if near := misspelling(word); near != "" {
 				field.Proposed = "{" + near + "}"
-				r.Warnf(field, "keeps {%s} as it is, because it is not a placeholder; did you mean {%s}?", word, near)
+				r.Warnf(field, "leaves {%s} as it is, because that is not a placeholder; did you mean {%s}?", word, near)
 			}
 		}
 	}

@@ -34,7 +34,7 @@ func (r *reader) profiles(spec v1alpha1.DragonflyGeneratorSpec) map[string]Confi
 		}
 		profile.CarryAnnotations = r.CarryAnnotations
 		if name == "" || len(validation.IsValidLabelValue(name)) > 0 {
-			profile.Errorf(r.at(decode.Join("profiles", name)), "is not a valid name of a profile; use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
+			profile.Errorf(r.at(decode.Join("profiles", name)), "is not a valid profile name; use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
 		}
 		profile.spec(fields)
 		configs[name] = profile.Config

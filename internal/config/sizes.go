@@ -22,13 +22,13 @@ func (r *reader) sizes(spec v1alpha1.ProfileSpec) {
 		size.Name = name
 		path := decode.Join("sizes", name)
 		if len(validation.IsValidLabelValue(name)) > 0 || name == "" {
-			r.Errorf(r.at(path), "is no name for a size; use letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
+			r.Errorf(r.at(path), "is not a valid size name; use letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
 		}
 		complete := true
 		if given.Threads != nil { // then a CPU limit has to be asked for
 			size.ThreadCount, size.Limits.CPU = int64(*given.Threads), resource.Quantity{}
 			if *given.Threads < 1 || *given.Threads > maxThreads {
-				r.Errorf(r.at(path+".threads"), "is out of range; write 1 to %d", maxThreads)
+				r.Errorf(r.at(path+".threads"), "is out of range; use 1 to %d", maxThreads)
 			}
 		}
 		if given.MaxMemoryPercent != nil {
@@ -48,14 +48,14 @@ func (r *reader) sizes(spec v1alpha1.ProfileSpec) {
 				*limit.into = *limit.given
 				if limit.given.IsZero() { // which is none, and has to be said otherwise
 					complete = false
-					r.Errorf(r.at(path+".limits."+limit.name), "is too small; remove it if there is to be no limit, which needs threads, or raise it")
+					r.Errorf(r.at(path+".limits."+limit.name), "is too small; raise it, or remove it and set threads for a size without this limit")
 				}
 			case limit.name == "cpu" && given.Threads != nil:
 			case !known && r.HasProblemIn(r.path+"."+path):
 				complete = false
 			case !known:
 				complete = false
-				r.Errorf(r.at(path+".limits."+limit.name), "is missing, and a new size needs a memory limit, and a CPU limit or threads; write how much it gets at most")
+				r.Errorf(r.at(path+".limits."+limit.name), "is missing, but a new size needs a memory limit, and a CPU limit or threads; set it")
 			}
 		}
 		if !known {
@@ -87,9 +87,9 @@ const maxThreads = 1024
 func (r *reader) maxMemoryPercent(path string, percent int64) {
 	switch {
 	case percent < 1 || percent > instance.MaxMaxMemoryPercent:
-		r.Errorf(r.at(path), "is out of range; write 1 to %d, of which %d is safe", instance.MaxMaxMemoryPercent, instance.DefaultMaxMemoryPercent)
+		r.Errorf(r.at(path), "is out of range; use 1 to %d, and %d or less to be safe", instance.MaxMaxMemoryPercent, instance.DefaultMaxMemoryPercent)
 	case percent > instance.DefaultMaxMemoryPercent:
-		r.Warnf(r.at(path), "is more than %d, so a full instance may be killed for its memory whenever it loads its snapshot, and not come back; lower it", instance.DefaultMaxMemoryPercent)
+		r.Warnf(r.at(path), "is more than %d, so a full instance may run out of memory each time it loads its snapshot, and never come back; lower it", instance.DefaultMaxMemoryPercent)
 	}
 }
 
@@ -103,7 +103,7 @@ func (r *reader) size(path string, size instance.Size) {
 	if !fits || r.HasProblemIn(r.path+"."+path) || size.MaxMemory()/instance.MinMemoryPerThread >= size.Threads() {
 		return
 	}
-	r.Errorf(r.at(path+".limits"), "Dragonfly would exit at its start: it needs 256 MiB for each of its %d threads, and gets %d MiB in all (%d%% of the memory limit); raise the memory limit, or lower the CPU limit or the threads",
+	r.Errorf(r.at(path+".limits"), "Dragonfly would exit at start: it needs 256 MiB for each of its %d threads, but gets %d MiB in all (%d%% of the memory limit); raise the memory limit, or lower the CPU limit or the threads",
 		size.Threads(), size.MaxMemory()>>20, cmp.Or(size.MaxMemoryPercent, instance.DefaultMaxMemoryPercent))
 }
 
@@ -113,9 +113,9 @@ func (r *reader) amount(path, name string, request, limit, least resource.Quanti
 	case limit.Cmp(resource.MustParse("1Pi")) > 0: // more than any machine has, and than our arithmetic takes
 		r.Errorf(r.at(path+".limits."+name), "is larger than 1Pi; use a smaller value")
 	case limit.Cmp(least) < 0 && !limit.IsZero(), limit.IsZero() && name == "memory":
-		r.Errorf(r.at(path+".limits."+name), "is too small; write %s or more", &least)
+		r.Errorf(r.at(path+".limits."+name), "is too small; use %s or more", &least)
 	case request.Cmp(least) < 0 && !(request.IsZero() && limit.IsZero()):
-		r.Errorf(r.at(path+".requests."+name), "is too small; write %s or more", &least)
+		r.Errorf(r.at(path+".requests."+name), "is too small; use %s or more", &least)
 	case request.Cmp(limit) > 0 && !limit.IsZero():
 		r.Errorf(r.at(path+".requests."+name), "is above the limit of %s; lower it, or raise the limit", &limit)
 	}

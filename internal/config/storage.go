@@ -22,14 +22,14 @@ func (r *reader) storageType(spec v1alpha1.Storage) {
 	if spec.Bucket != nil {
 		r.Storage.Bucket = strings.TrimSuffix(*spec.Bucket, "/")
 		if !bucketURL().MatchString(*spec.Bucket) {
-			r.Errorf(r.at("storage.bucket"), "is not a bucket; write s3://, gs:// or az://, its name, and a prefix if you like, such as s3://backups/dragonfly")
+			r.Errorf(r.at("storage.bucket"), "is not a valid bucket URL; write s3://, gs:// or az://, the bucket's name and an optional prefix, such as s3://backups/dragonfly")
 		}
 	}
 	switch hasBucket := spec.Bucket != nil; {
 	case hasBucket && r.Storage.Type != v1alpha1.InBucket:
 		r.Errorf(r.at("storage.bucket"), "has no effect with storage.type: %s; set it to %s, or remove the bucket", r.Storage.Type, v1alpha1.InBucket)
 	case !hasBucket && r.Storage.Type == v1alpha1.InBucket:
-		r.Errorf(r.at("storage.bucket"), "is missing; write the bucket that the snapshots go to, such as s3://backups/dragonfly")
+		r.Errorf(r.at("storage.bucket"), "is missing; set the bucket for the snapshots, such as s3://backups/dragonfly")
 	}
 }
 
@@ -40,7 +40,7 @@ func (r *reader) storage(spec v1alpha1.Storage) {
 		}
 		*into = int(*given)
 		if *given < 1 {
-			r.Errorf(r.at("storage."+name), "is too small; write 1 (GiB) or more")
+			r.Errorf(r.at("storage."+name), "is too small; use 1 (GiB) or more")
 		}
 	}
 	r.storageType(spec)
@@ -52,9 +52,9 @@ func (r *reader) storage(spec v1alpha1.Storage) {
 	switch s := r.Storage; {
 	case !fits:
 	case s.MaxGB != 0 && s.MinGB > s.MaxGB:
-		r.Errorf(r.at("storage.minGB"), "is %d, and maxGB is %d; make it the smaller one", s.MinGB, s.MaxGB)
+		r.Errorf(r.at("storage.minGB"), "is %d, but maxGB is %d; lower it, or raise maxGB", s.MinGB, s.MaxGB)
 	case !s.Allows(s.DefaultGB):
-		r.Errorf(r.at("storage.defaultGB"), "is %d, but claims may ask for %s; set it to what a claim gets that asks for nothing", s.DefaultGB, s)
+		r.Errorf(r.at("storage.defaultGB"), "is %d, but claims may ask for %s; set it to a value that a claim may ask for", s.DefaultGB, s)
 	}
 }
 

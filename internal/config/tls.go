@@ -23,11 +23,11 @@ func (r *reader) tls(spec *v1alpha1.TLS) {
 	secretName := r.at("tls.secretName")
 	switch filled := r.placeholders(secretName, spec.SecretName); {
 	case spec.SecretName == "":
-		r.Errorf(secretName, "is missing; write the Secret that holds tls.crt and tls.key, such as {name}-tls")
+		r.Errorf(secretName, "is missing; set the name of the Secret that holds tls.crt and tls.key, such as {name}-tls")
 	case len(validation.IsDNS1123Subdomain(filled)) > 0:
-		r.Errorf(secretName, "is not a valid name of a Secret; use lower case letters, digits, dashes and dots, such as {name}-tls")
+		r.Errorf(secretName, "is not a valid Secret name; use lower case letters, digits, dashes and dots, such as {name}-tls")
 	case filled == instance.PasswordSecretName(probe.Name) || filled == instance.ConnectionSecretName(probe.Name):
-		r.Errorf(secretName, "is the name of another Secret that every instance has; write another one, such as {name}-tls")
+		r.Errorf(secretName, "is the name of another Secret of every instance; use another name, such as {name}-tls")
 	}
 	if spec.IssuerRef != nil {
 		r.issuer(*spec.IssuerRef)
@@ -47,11 +47,11 @@ func (r *reader) issuer(spec v1alpha1.IssuerRef) {
 		{"tls.issuerRef.name", spec.Name}, {"tls.issuerRef.kind", r.TLS.Issuer.Kind}, {"tls.issuerRef.group", r.TLS.Issuer.Group},
 	} {
 		if filled := r.placeholders(r.at(field.path), field.value); len(validation.IsDNS1123Subdomain(strings.ToLower(filled))) > 0 {
-			r.Errorf(r.at(field.path), "is missing or not valid; write the issuer of cert-manager that signs the certificates")
+			r.Errorf(r.at(field.path), "is missing or not valid; set the cert-manager issuer that signs the certificates")
 		}
 	}
 	if !strings.Contains(r.TLS.SecretName, "{name}") {
-		r.Errorf(r.at("tls.secretName"), "is the same for all instances of a namespace, and with issuerRef each gets a certificate of its own; write {name} into it, such as {name}-tls")
+		r.Errorf(r.at("tls.secretName"), "is the same for all instances of a namespace, but with issuerRef each has its own certificate; put {name} in it, such as {name}-tls")
 	}
 }
 
@@ -83,5 +83,5 @@ func (r *reader) warnOfRenewal() {
 			}
 		}
 	}
-	r.Warnf(report.Field{Path: r.path + ".tls"}, "Dragonfly does not read a renewed certificate before it restarts, so clients fail when the first one expires; have something restart the pods when the Secret changes, such as Stakater's Reloader by an annotation in overrides.statefulSet, see docs/configuration.md")
+	r.Warnf(report.Field{Path: r.path + ".tls"}, "Dragonfly does not read a renewed certificate until it restarts, so clients fail when the first one expires; restart the pods when the Secret changes, for example with Stakater's Reloader (see docs/configuration.md)")
 }

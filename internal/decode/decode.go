@@ -144,7 +144,7 @@ func (d decoder) opaque(n *yaml.Node, path string, into reflect.Value) bool {
 		err = decoder.UnmarshalJSON(text)
 	}
 	if err != nil {
-		d.Errorf(report.Field{Path: path}, "is not what belongs here; see `kubectl explain` for the field")
+		d.Errorf(report.Field{Path: path}, "has the wrong type or format; see `kubectl explain` for the field")
 	}
 	return err == nil
 }
@@ -174,7 +174,7 @@ func (d decoder) isDirective(key, value *yaml.Node, path string) bool {
 		return false
 	}
 	if key.Value != "$patch" || !slices.Contains([]string{"delete", "replace"}, yamlnode.Text(value)) {
-		d.Errorf(report.Field{Path: Join(path, key.Value)}, "is no directive that is known here; write $patch: delete or replace")
+		d.Errorf(report.Field{Path: Join(path, key.Value)}, "is not a supported directive; use $patch: delete or replace")
 	}
 	return true
 }
@@ -203,15 +203,15 @@ func (d decoder) mapping(n *yaml.Node, path string, into reflect.Value) bool {
 		at := Join(path, key.Value)
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			d.Errorf(report.Field{Path: path}, "has a name that is %s; write a plain name", yamlnode.KindName(key))
+			d.Errorf(report.Field{Path: path}, "has a name that is %s; use a plain name", yamlnode.KindName(key))
 			continue
 		case d.isDirective(key, value, path):
 			continue
 		case d.isPatch && !yamlnode.IsString(key):
-			d.Errorf(report.Field{Path: at}, "has a name that is no string; put it in quotes")
+			d.Errorf(report.Field{Path: at}, "has a name that is not a string; put it in quotes")
 			continue
 		case yamlnode.IsNull(value) && !d.isPatch:
-			d.Errorf(report.Field{Path: at}, "is empty; write a value, or take it out")
+			d.Errorf(report.Field{Path: at}, "is empty; set a value, or remove it")
 			continue
 		}
 		element := reflect.New(into.Type().Elem()).Elem()
@@ -223,14 +223,14 @@ func (d decoder) mapping(n *yaml.Node, path string, into reflect.Value) bool {
 
 func (d decoder) list(n *yaml.Node, path string, into reflect.Value, tag reflect.StructTag) bool {
 	if n.Kind != yaml.SequenceNode {
-		d.Errorf(report.Field{Path: path}, "must be a list, but is %s; write each element behind a dash", yamlnode.KindName(n))
+		d.Errorf(report.Field{Path: path}, "must be a list, not %s; start each element with a dash", yamlnode.KindName(n))
 		return false
 	}
 	into.Set(reflect.MakeSlice(into.Type(), len(n.Content), len(n.Content)))
 	for i, element := range n.Content {
 		at := Element(path, i)
 		if yamlnode.IsNull(element) {
-			d.Errorf(report.Field{Path: at}, "is empty; write a value, or take it out")
+			d.Errorf(report.Field{Path: at}, "is empty; set a value, or remove it")
 			continue
 		}
 		if d.isPatch && d.canMerge(element, at, tag) {
@@ -250,14 +250,14 @@ func (d decoder) canMerge(element *yaml.Node, path string, tag reflect.StructTag
 	switch {
 	case element.Kind != yaml.MappingNode:
 	case !merges && directive != nil:
-		d.Errorf(report.Field{Path: Join(path, "$patch")}, "has no meaning in a list that is replaced as a whole; write the whole list, without it")
+		d.Errorf(report.Field{Path: Join(path, "$patch")}, "has no effect in a list that is replaced as a whole; remove it, and write the whole list")
 	case merges && yamlnode.Text(directive) == "replace":
 		if len(element.Content) > 2 {
-			d.Errorf(report.Field{Path: Join(path, "$patch")}, "would replace the whole list and drop what stands beside it; write `$patch: replace` as an element of its own, or delete the old element first")
+			d.Errorf(report.Field{Path: Join(path, "$patch")}, "would replace the whole list and drop the fields beside it; write `$patch: replace` as a separate element, or delete the old element first")
 		}
 		return true
 	case merges && key != "" && yamlnode.IsNull(yamlnode.Get(element, key)):
-		d.Errorf(report.Field{Path: Join(path, key)}, "is missing, and the elements of this list are merged by it; write it")
+		d.Errorf(report.Field{Path: Join(path, key)}, "is missing, but the elements of this list are merged by it; add it")
 	}
 	return false
 }
@@ -267,7 +267,7 @@ func (d decoder) quantity(n *yaml.Node, path string, into reflect.Value) bool {
 	// YAML 1.1 reads 010 as 8, and Kubernetes as 10.
 	isOctal := len(n.Value) > 1 && n.Value[0] == '0' && n.Value[1] >= '0' && n.Value[1] <= '9'
 	if n.Kind != yaml.ScalarNode || err != nil || isOctal {
-		d.Errorf(report.Field{Path: path}, "is no quantity; write a number with a unit of Kubernetes, such as 500m for CPU and 2Gi for memory")
+		d.Errorf(report.Field{Path: path}, "is not a valid quantity; use a number with a Kubernetes unit, such as 500m for CPU and 2Gi for memory")
 		return false
 	}
 	into.Set(reflect.ValueOf(amount))
@@ -277,7 +277,7 @@ func (d decoder) quantity(n *yaml.Node, path string, into reflect.Value) bool {
 func (d decoder) scalar(n *yaml.Node, path string, into reflect.Value) bool {
 	field := report.Field{Path: path}
 	if n.Kind != yaml.ScalarNode {
-		d.Errorf(field, "must be a plain value, but is %s; write one", yamlnode.KindName(n))
+		d.Errorf(field, "must be a single value, not %s", yamlnode.KindName(n))
 		return false
 	}
 	switch into.Kind() {
@@ -289,7 +289,7 @@ func (d decoder) scalar(n *yaml.Node, path string, into reflect.Value) bool {
 		into.SetString(n.Value)
 	case reflect.Bool:
 		if n.ShortTag() != "!!bool" {
-			d.Errorf(field, "must be true or false, without quotes; write one of them")
+			d.Errorf(field, "must be true or false, without quotes; use one of them")
 			return false
 		}
 		into.SetBool(strings.EqualFold(n.Value, "true"))
@@ -303,7 +303,7 @@ func (d decoder) scalar(n *yaml.Node, path string, into reflect.Value) bool {
 		}
 		switch {
 		case n.ShortTag() == "!!str" && err == nil:
-			d.Errorf(field, "must be a number, not a string; take the quotes away")
+			d.Errorf(field, "must be a number, not a string; remove the quotes")
 			return false
 		// YAML 1.1 reads 010 as 8 and 1_0 as 10: what looks different from what it means is refused.
 		case n.ShortTag() != "!!int" || err != nil || strconv.FormatInt(number, 10) != n.Value:

@@ -110,9 +110,9 @@ func (o *Object) Plain() *yaml.Node {
 	if duplicate := (*yamlnode.DuplicateKeyError)(nil); errors.As(err, &duplicate) {
 		// Below the fields of spec and metadata nobody knows what a key may be.
 		if known := duplicate.Path[:min(2, len(duplicate.Path))]; len(known) == len(duplicate.Path) {
-			o.Errorf(report.Field{Path: strings.Join(known, ".")}, "the field is there twice; remove one of them")
+			o.Errorf(report.Field{Path: strings.Join(known, ".")}, "the field appears twice; remove one of them")
 		} else {
-			o.Errorf(report.Field{Path: strings.Join(known, ".")}, "has a field in it that is there twice; remove one of them")
+			o.Errorf(report.Field{Path: strings.Join(known, ".")}, "contains a field that appears twice; remove one of them")
 		}
 		return nil
 	} else if err != nil {
@@ -138,7 +138,7 @@ func (o *Object) Mapping(n *yaml.Node, path ...string) *yaml.Node {
 
 // NotAnObject reports what stands at path in place of an object.
 func (o *Object) NotAnObject(n *yaml.Node, path string) {
-	o.Errorf(report.Field{Path: path}, "must be an object, but is %s; give it fields of its own", yamlnode.KindName(n))
+	o.Errorf(report.Field{Path: path}, "must be an object, not %s; write its fields below it", yamlnode.KindName(n))
 }
 
 // Known reports the fields of the mapping n, which stands at path, that are not in names.
@@ -150,7 +150,7 @@ func (o *Object) Known(n *yaml.Node, path string, names []string) {
 
 func (o *Object) isKnown(key *yaml.Node, path string, names []string) bool {
 	if key.Kind != yaml.ScalarNode {
-		o.Errorf(report.Field{Path: path}, "has a field whose name is %s; write a plain name", yamlnode.KindName(key))
+		o.Errorf(report.Field{Path: path}, "has a field whose name is %s; use a plain name", yamlnode.KindName(key))
 		return false
 	}
 	if slices.Contains(names, key.Value) {
@@ -200,10 +200,10 @@ func (o *Object) hint(path, name string) string {
 func (o *Object) Label(field report.Field, key, value string) bool {
 	switch {
 	case len(validation.IsQualifiedName(key)) > 0:
-		o.Errorf(field, "is no valid label name; use at most 63 letters, digits, dashes, underscores and dots, with a domain and a slash in front if you like")
+		o.Errorf(field, "is not a valid label name; use at most 63 letters, digits, dashes, underscores and dots, optionally with a domain and a slash in front")
 	case len(validation.IsValidLabelValue(value)) > 0:
 		field.Current = value
-		o.Errorf(field, "is no valid label value; use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
+		o.Errorf(field, "is not a valid label value; use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
 	default:
 		return true
 	}

@@ -90,7 +90,7 @@ func (r *Request) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&r.Rotation, rotationFlag, "", "make a new password when the recorded rotation is not `ROTATION`")
 	flags.StringVar(&r.Data, dataFlag, "", "keep the record in `DIR`, the folder of the volume")
 	flags.BoolVar(&r.FlagFile, flagFileFlag, false, "write the password to "+FlagFile+" for the server")
-	flags.Var(&keys{&r.Keys}, keyFlag, "fill `KEY=TEMPLATE` into the connection Secret; may be repeated")
+	flags.Var(&keys{&r.Keys}, keyFlag, "add `KEY=TEMPLATE` to the connection Secret; may be repeated")
 }
 
 // Parse reads the arguments of the process, the command included, which are what Args returns after Kubernetes

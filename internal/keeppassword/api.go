@@ -126,7 +126,7 @@ func (a *api) do(ctx context.Context, method, name string, body []byte) ([]byte,
 	}
 	request, err := http.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
 	if err != nil {
-		return nil, errors.New("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT make no URL")
+		return nil, errors.New("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT do not make a valid URL")
 	}
 	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 	request.Header.Set("Accept", "application/json")
@@ -149,7 +149,7 @@ func (a *api) do(ctx context.Context, method, name string, body []byte) ([]byte,
 	case status == http.StatusOK:
 		return answer, nil
 	case status == http.StatusConflict:
-		return wait(fmt.Sprintf("somebody else has changed Secret %s/%s", a.namespace, name))
+		return wait(fmt.Sprintf("something else has changed Secret %s/%s", a.namespace, name))
 	case status == http.StatusNotFound:
 		return wait(fmt.Sprintf("Secret %s/%s is not there yet", a.namespace, name))
 	case status == http.StatusForbidden:

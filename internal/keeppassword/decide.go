@@ -136,7 +136,7 @@ func (f facts) mayMakeFirst() error {
 	case f.renamed():
 		return f.renamedError()
 	case f.record.HadPassword && !isNew:
-		return fmt.Errorf("the password of %s is lost: the instance had one, and neither Secret %s nor Secret %s has it; put one of them back as it was, annotations included, or ask for a new password: set the claim's annotation %s to another value, apply, and delete this pod, which a StatefulSet does not replace before it was ready",
+		return fmt.Errorf("the password of %s is lost: the instance had one, but neither Secret %s nor Secret %s has it; restore one of them, annotations included, or ask for a new password: set the claim's annotation %s to another value, apply, and delete this pod, because a StatefulSet does not replace one that was never ready",
 			f.instance, f.instance.PasswordSecret(), f.instance.ConnectionSecret(), v1alpha1.PasswordRotation)
 	case f.endpoint() == "":
 		return &waiting{reason: fmt.Sprintf("Secret %s/%s has no key %s yet", f.instance.Namespace, f.instance.ConnectionSecret(), instance.EndpointKey)}
@@ -156,7 +156,7 @@ func (f facts) renamed() bool {
 }
 
 func (f facts) renamedError() error {
-	return fmt.Errorf("the connection Secret has the endpoint %q, but the pod belongs to %s: something renamed the instance after dragonfly-generator ran; run the function in the overlay that is built, after whatever sets names and namespaces",
+	return fmt.Errorf("the connection Secret has the endpoint %q, but the pod belongs to %s: something renamed the instance after dragonfly-generator ran; run the function in the overlay that is built, after anything that sets names or namespaces",
 		f.endpoint(), f.instance)
 }
 

@@ -110,7 +110,7 @@ func newKeeper(request handover.Request, env Environment) (*keeper, error) {
 	k := &keeper{Environment: env, host: lookup("KUBERNETES_SERVICE_HOST"), port: lookup("KUBERNETES_SERVICE_PORT")}
 	_, err := os.Stat(filepath.Join(env.Root, handover.TokenPath, "token"))
 	if k.host == "" || k.port == "" || err != nil {
-		return nil, fmt.Errorf("%s runs in the init container of a Dragonfly pod in Kubernetes, where it makes the instance's password and keeps it, and this is no such container", handover.Command)
+		return nil, fmt.Errorf("%s runs only in the init container of a Dragonfly pod in Kubernetes, where it makes and keeps the instance's password, and this is not one", handover.Command)
 	}
 	pod, namespace := lookup(handover.PodNameVariable), lookup(handover.PodNamespaceVariable)
 	at := strings.LastIndexByte(pod, '-')
@@ -162,7 +162,7 @@ func (k *keeper) attempt(ctx context.Context) (decision, error) {
 		}
 		fmt.Fprintf(k.Log, "%s; wrote it to Secret %s/%s\n", map[origin]string{
 			kept:           "recorded the rotation of the password",
-			fromConnection: "took the password of the connection Secret",
+			fromConnection: "took the password from the connection Secret",
 			first:          "made a first password",
 			rotated:        "made a new password for the rotation",
 		}[d.origin], k.instance.Namespace, k.instance.PasswordSecret())

@@ -468,7 +468,7 @@ func TestConflict(t *testing.T) {
 		require.NoError(t, p.start(t, c), contested)
 		now := c.password(t)
 		assert.Equal(t, contested == passwordSecret, now == marker, "What another has written into the password Secret counts.")
-		assert.Contains(t, p.log.String(), "somebody else has changed Secret my-namespace/"+contested+"; reading again\n")
+		assert.Contains(t, p.log.String(), "something else has changed Secret my-namespace/"+contested+"; reading again\n")
 		assert.Empty(t, p.pauses)
 	}
 }
@@ -629,7 +629,7 @@ func TestLost(t *testing.T) {
 	c.set(connectionSecret, "password", before)
 	require.NoError(t, p.start(t, c), "One way out: a Secret is put back.")
 	assert.Equal(t, before, c.password(t))
-	assert.Contains(t, p.log.String(), "took the password of the connection Secret; wrote it to Secret my-namespace/my-cache-password\n")
+	assert.Contains(t, p.log.String(), "took the password from the connection Secret; wrote it to Secret my-namespace/my-cache-password\n")
 
 	empty()
 	p.restarted(t, c)
@@ -696,7 +696,7 @@ func TestRenamed(t *testing.T) {
 			p.mount(t, c)
 		}
 		require.EqualError(t, p.start(t, c), `the connection Secret has the endpoint "cache.my-namespace.svc.cluster.local", but the pod belongs to my-namespace/my-cache: `+
-			"something renamed the instance after dragonfly-generator ran; run the function in the overlay that is built, after whatever sets names and namespaces")
+			"something renamed the instance after dragonfly-generator ran; run the function in the overlay that is built, after anything that sets names or namespaces")
 		assert.Equal(t, mounted, len(c.forget()) == 0)
 		assert.Empty(t, p.pauses)
 	}
@@ -712,7 +712,7 @@ func TestStops(t *testing.T) {
 		err    string // HOST is the API server
 	}{
 		{"Not a password.", in(passwordSecret, "password", marker+"\n"),
-			"key password of Secret my-namespace/my-cache-password ends in a line break; leave it out, with `echo -n` for example"},
+			"key password of Secret my-namespace/my-cache-password ends with a line break; remove it, for example with `echo -n`"},
 		{"The Secret is immutable.", func(c *cluster, _ *pod) {
 			c.answer = func(method, _ string) int { return map[string]int{"PATCH": 422}[method] }
 		}, "the API server https://HOST refuses to patch Secret my-namespace/my-cache-password: 422 Unprocessable Entity"},

@@ -89,13 +89,13 @@ func document(source string, lines int, text []byte) (*yaml.Node, error) {
 		return nil, nil
 	} else if err != nil {
 		if bytes.Contains(text, []byte("{{")) {
-			return nil, fmt.Errorf("%s is not valid YAML and has `{{` in it, like a template of Helm; render it first (`helm template`), or list it in .krmignore", source)
+			return nil, fmt.Errorf("%s is not valid YAML and contains `{{`, like a Helm template; render it first (`helm template`), or list it in .krmignore", source)
 		}
 		return nil, notYAML(source, lines, err)
 	}
 	switch err := decoder.Decode(&next); {
 	case err == nil:
-		return nil, fmt.Errorf("%s has documents that no line of dashes separates; write `---` between them", source)
+		return nil, fmt.Errorf("%s has documents that are not separated; write `---` between them", source)
 	case !errors.Is(err, io.EOF):
 		return nil, notYAML(source, lines, err)
 	}

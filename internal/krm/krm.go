@@ -255,13 +255,13 @@ func ResourceList(in []byte) (*List, error) {
 	}
 	root := document.Content[0]
 	if root.Kind != yaml.MappingNode {
-		return nil, errors.New("stdin holds no ResourceList but " + yamlnode.KindName(root) + "; pipe a ResourceList into it, as kustomize and kpt do")
+		return nil, errors.New("stdin is not a ResourceList but " + yamlnode.KindName(root) + "; pipe a ResourceList into it, as kustomize and kpt do")
 	}
 	if err := checkTop(root); err != nil {
 		return nil, err
 	}
 	if head := NewItem(root); head.Kind != kio.ResourceListKind || head.Group != "config.kubernetes.io" {
-		return nil, fmt.Errorf("stdin holds no ResourceList of config.kubernetes.io but %s; pipe a ResourceList into it, as kustomize and kpt do", describe(head))
+		return nil, fmt.Errorf("stdin is not a ResourceList of config.kubernetes.io but %s; pipe a ResourceList into it, as kustomize and kpt do", describe(head))
 	}
 
 	steady(document, false)
@@ -270,25 +270,25 @@ func ResourceList(in []byte) (*List, error) {
 	items := yamlnode.Get(root, "items")
 	if !yamlnode.IsNull(items) {
 		if items.Kind != yaml.SequenceNode {
-			return nil, errors.New("items of the ResourceList must be a list, but is " + yamlnode.KindName(items) + "; write each object behind a dash")
+			return nil, errors.New("items of the ResourceList must be a list, not " + yamlnode.KindName(items) + "; start each object with a dash")
 		}
 		for i, n := range items.Content {
 			if n = yamlnode.Follow(n); n.Kind != yaml.MappingNode {
-				return nil, fmt.Errorf("items[%d] of the ResourceList must be an object, but is %s; write one, or take it out", i, yamlnode.KindName(n))
+				return nil, fmt.Errorf("items[%d] of the ResourceList must be an object, not %s; correct or remove it", i, yamlnode.KindName(n))
 			}
 			list.append(NewItem(n))
 		}
 	}
 	if fc := yamlnode.Get(root, "functionConfig"); !yamlnode.IsNull(fc) {
 		if fc.Kind != yaml.MappingNode {
-			return nil, errors.New("functionConfig of the ResourceList must be an object, but is " + yamlnode.KindName(fc) + "; write one, or take it out")
+			return nil, errors.New("functionConfig of the ResourceList must be an object, not " + yamlnode.KindName(fc) + "; correct or remove it")
 		}
 		if len(fc.Content) > 0 {
 			list.FunctionConfig = NewItem(fc)
 		}
 	}
 	if results := yamlnode.Get(root, "results"); !yamlnode.IsNull(results) && results.Kind != yaml.SequenceNode {
-		return nil, errors.New("results of the ResourceList must be a list, but is " + yamlnode.KindName(results) + "; take it out")
+		return nil, errors.New("results of the ResourceList must be a list, not " + yamlnode.KindName(results) + "; remove it")
 	}
 	return list, nil
 }
@@ -347,10 +347,10 @@ var lineOfError = regexp.MustCompile(`\bline (\d+)\b`)
 func notYAML(source string, lines int, err error) error {
 	if match := lineOfError.FindStringSubmatch(err.Error()); match != nil {
 		if line, err := strconv.Atoi(match[1]); err == nil {
-			return fmt.Errorf("%s is not valid YAML near line %d; correct it (what stands there is not shown, it may be a secret)", source, lines+line)
+			return fmt.Errorf("%s is not valid YAML near line %d; correct it (the text is not shown, because it may be a secret)", source, lines+line)
 		}
 	}
-	return fmt.Errorf("%s is not valid YAML; correct it (what stands there is not shown, it may be a secret)", source)
+	return fmt.Errorf("%s is not valid YAML; correct it (the text is not shown, because it may be a secret)", source)
 }
 
 // checkTop reports a field of the list itself that is there twice, or is an alias: what is written into the

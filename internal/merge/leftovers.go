@@ -32,13 +32,13 @@ func (m *merger) leftovers() {
 		case !m.Kept, isClaimed && !hasOwnName:
 			// Part of a rendered base, or a copy that somebody keeps under another name.
 		case !hasOwnName:
-			m.results.Warnf(item, "was made from the claim %s, which is gone, and has another name now, so it stays; remove it, or remove its annotation %s", mark, v1alpha1.GeneratedFrom)
+			m.results.Warnf(item, "was made from the claim %s, which is gone, but has another name now, so it stays; remove it, or remove its annotation %s", mark, v1alpha1.GeneratedFrom)
 		case item.IsEncrypted():
-			m.results.Warnf(item, "was made from the claim %s, which is gone, but is encrypted, so it stays; remove it if nobody needs that password any more", mark)
+			m.results.Warnf(item, "was made from the claim %s, which is gone, but is encrypted, so it stays; remove it if that password is no longer needed", mark)
 		case isClaimed:
 			if !m.isAnchored(item) {
 				m.changes.Remove = append(m.changes.Remove, item)
-				m.results.Infof(item, "removed, because the instance %s does not have it any more", mark)
+				m.results.Infof(item, "removed, because the instance %s no longer has it", mark)
 			}
 		case !m.Owners.HasClaims():
 			stayed = append(stayed, fmt.Sprintf("%s %s/%s", item.Kind, item.Namespace, item.Name))
@@ -47,7 +47,7 @@ func (m *merger) leftovers() {
 		}
 	}
 	if len(stayed) > 0 {
-		m.results.Warnf(nil, "there is no claim any more, which may be a mistake, so what was made from claims stays: %s; remove the files of these objects if they are to go", strings.Join(stayed, ", "))
+		m.results.Warnf(nil, "no claim is left, which may be a mistake, so the objects made from claims stay: %s; if they are no longer needed, delete their files", strings.Join(stayed, ", "))
 	}
 	if m.results.HasErrors() {
 		return // nothing is done, and a claim that cannot be read is not gone
@@ -70,11 +70,11 @@ func (m *merger) leftover(mark string, items []*krm.Item) {
 	}
 	hint := m.renamedTo(mark, items)
 	if !m.Prune {
-		m.results.Warnf(items[0], "its claim %s is gone, but it stays, with all that was made from it (%s); restore the claim, or remove the instance with --prune%s", mark, strings.Join(what, ", "), hint)
+		m.results.Warnf(items[0], "its claim %s is gone, but the instance stays (%s); restore the claim, or remove the instance with --prune%s", mark, strings.Join(what, ", "), hint)
 		return
 	}
 	m.changes.Remove = append(m.changes.Remove, items...)
-	m.results.Warnf(items[0], "its claim %s is gone, so the instance is removed (%s); restore the claim if that is a mistake, before this is applied%s", mark, strings.Join(what, ", "), hint)
+	m.results.Warnf(items[0], "its claim %s is gone, so the instance is removed (%s); if that is a mistake, restore the claim before you apply this%s", mark, strings.Join(what, ", "), hint)
 }
 
 // renamedTo returns, for a message, what follows if the claim was renamed or moved: if one that asks for the same
@@ -99,7 +99,7 @@ func (m *merger) renamedTo(mark string, items []*krm.Item) string {
 		for _, p := range m.fresh {
 			isNear := p.Namespace == gone.Namespace || p.Name.Name == gone.Name
 			if isNear && is(yamlnode.Text(limits, "memory"), p.Size.Limits.Memory) && (volume == nil || is(yamlnode.Text(volume, "storage"), resource.MustParse(p.Instance.Storage()))) {
-				return fmt.Sprintf("; if it was renamed to %s: that is a new and empty instance, and the data stays on the volume %s-%s-0 of the namespace %s (see docs/scaling.md)", p.Name, template, gone.Name, gone.Namespace)
+				return fmt.Sprintf("; if it was renamed to %s, that is a new and empty instance, and the data stays on the volume %s-%s-0 of the namespace %s (see docs/scaling.md)", p.Name, template, gone.Name, gone.Namespace)
 			}
 		}
 	}
@@ -114,7 +114,7 @@ func is(text string, quantity resource.Quantity) bool {
 
 // refuseRenamed reports an object that was renamed in the same build after we had made it.
 func (m *merger) refuseRenamed(item *krm.Item) {
-	m.results.Errorf(item, "was made from the claim %s and has got another name or namespace since, so the endpoint in its connection Secret is wrong; run this function once, after whatever renames: in the outermost kustomization", item.Annotation(v1alpha1.GeneratedFrom))
+	m.results.Errorf(item, "was made from the claim %s and then renamed or moved to another namespace, so the endpoint in its connection Secret is wrong; run this function once, in the outermost kustomization, after anything that renames", item.Annotation(v1alpha1.GeneratedFrom))
 }
 
 // IsOurs reports whether the item carries our mark and is of a kind that we make, or one of a configuration's

@@ -22,10 +22,10 @@ func (c *Changes) MarkLocal(items []*krm.Item, results *report.Results) {
 		case !yamlnode.IsNull(yamlnode.Get(item.Node, localConfig...)):
 		case item.Kind == v1alpha1.ClaimKind && !hasAnnotations(item): // reported as the claim was validated
 		case item.IsEncrypted():
-			results.Errorf(item, "holds the seed and would reach the cluster: it needs the annotation %s: \"true\", which cannot be added to what SOPS has signed; decrypt it before this function runs, or encrypt it with the annotation", fn.KptLocalConfig)
+			results.Errorf(item, "holds the seed and would reach the cluster: it needs the annotation %s: \"true\", which cannot be added to an object that SOPS has signed; decrypt it before this function runs, or encrypt it with the annotation", fn.KptLocalConfig)
 		case !yamlnode.CanSet(item.Node, localConfig...):
 			results.FieldErrorf(item, report.Field{Path: "metadata.annotations", Proposed: fn.KptLocalConfig + `: "true"`},
-				"needs the annotation %s: \"true\", which cannot be added to what %s; write it there yourself", fn.KptLocalConfig, obstacle(item))
+				"needs the annotation %s: \"true\", which cannot be added, because the metadata %s; add it yourself", fn.KptLocalConfig, obstacle(item))
 		default:
 			c.local = append(c.local, item)
 		}
@@ -37,7 +37,7 @@ func obstacle(item *krm.Item) string {
 	if hasAnnotations(item) {
 		return "is shared through a YAML anchor"
 	}
-	return "is no object"
+	return "is not an object"
 }
 
 // hasAnnotations says whether the item's metadata and annotations are mappings or not there at all.

@@ -125,7 +125,7 @@ func (m *merger) instance(inst Instance) {
 		}
 		switch {
 		case len(items) > 1:
-			m.results.Errorf(items[1], "the same object stands in %s and %s; remove one of them", items[0].Place(), items[1].Place())
+			m.results.Errorf(items[1], "the same object is in %s and %s; remove one of them", items[0].Place(), items[1].Place())
 		case len(items) == 1 && !m.mayTouch(items[0], inst.Plan, o):
 		case inst.Failed || o.Disposition == plan.Leave:
 		case len(items) == 0:
@@ -151,7 +151,7 @@ func (m *merger) instance(inst Instance) {
 }
 
 // plainBeside is about a Secret of ours in plain text where results are not kept.
-const plainBeside = "is here in plain text beside the SealedSecret or ExternalSecret that stands for it; remove the plain one"
+const plainBeside = "is in plain text beside the SealedSecret or ExternalSecret that makes it; remove the plain one"
 
 // remove removes an object of ours. Where results are not kept it is reported instead.
 func (m *merger) remove(item *krm.Item, notKept string) bool {
@@ -174,13 +174,13 @@ func (m *merger) mayTouch(item *krm.Item, p plan.Plan, o specs.Object) bool {
 		return false // whatever touched it would break its signature
 	case owner == claim.Theirs:
 		if o.Disposition == plan.Supersede {
-			m.results.Errorf(item, "the claim %s needs this name for what runs it, and only one object may have it, but this one was not made from a claim; rename the claim, or remove this object", p.Name)
+			m.results.Errorf(item, "the claim %s needs this name for the object that runs it, but this one was not made from a claim; rename the claim, or remove this object", p.Name)
 		} else if !o.BringYourOwn {
-			m.results.Errorf(item, "the claim %s needs this name for its own %s, and this one was not made from a claim; rename the claim, or remove this object", p.Instance.Name, item.Kind)
+			m.results.Errorf(item, "the claim %s needs this name for its own %s, but this one was not made from a claim; rename the claim, or remove this object", p.Instance.Name, item.Kind)
 		}
 		return false
 	case owner == claim.Renamed && m.Kept:
-		m.results.Errorf(item, "is a copy of what was made for the claim %s, which is here too, and stands where the claim %s needs its own; remove this object", item.Annotation(v1alpha1.GeneratedFrom), p.Name)
+		m.results.Errorf(item, "is a copy of an object of the claim %s, which is here too, and has a name that the claim %s needs; remove this object", item.Annotation(v1alpha1.GeneratedFrom), p.Name)
 		return false
 	case owner == claim.Renamed:
 		m.refuseRenamed(item)
@@ -213,7 +213,7 @@ func (m *merger) update(item *krm.Item, o specs.Object) *yaml.Node {
 }
 
 // madeBefore is about what is ours and in the way where results are not kept.
-const madeBefore = "was made from this claim before (by this function in a base or component, or rendered into Git) and is not what the claim says now; run the function once, in the outermost kustomization, and remove what it made from `resources:`; files that are rendered in place need a Kptfile beside them, or `dragonfly-generator render -o`"
+const madeBefore = "was made from this claim before (by this function in a base or component, or rendered into Git) and no longer matches the claim; run the function once, in the outermost kustomization, and remove its output from `resources:`; to render in place, add a Kptfile, or use `dragonfly-generator render -o`"
 
 // isAnchored reports an object that has to go and has YAML anchors, to which others may refer.
 func (m *merger) isAnchored(item *krm.Item) bool {
@@ -222,7 +222,7 @@ func (m *merger) isAnchored(item *krm.Item) bool {
 	}
 	if !m.anchored[item] {
 		m.anchored[item] = true
-		m.results.Errorf(item, "has to change and has YAML anchors, to which something else may refer; write the values out, without anchors")
+		m.results.Errorf(item, "has to change, but has YAML anchors that something else may refer to; write the values out, without anchors")
 	}
 	return true
 }
@@ -230,7 +230,7 @@ func (m *merger) isAnchored(item *krm.Item) bool {
 // tell says what happens to an instance, and what a person should know about it.
 func (m *merger) tell(p plan.Plan, d done) {
 	if p.Notes.OneHidden {
-		m.results.Warnf(p.Item, "one of the Secrets %s and %s can be read and the other cannot, so nobody sees whether they hold the same password; encrypt or seal both", p.PasswordSecretID().Name, p.ConnectionSecretID().Name)
+		m.results.Warnf(p.Item, "one of the Secrets %s and %s can be read and the other cannot, so it is unknown whether they hold the same password; encrypt or seal both", p.PasswordSecretID().Name, p.ConnectionSecretID().Name)
 	}
 	if len(d.superseded) > 0 {
 		m.warnOfBackend(p)
@@ -241,7 +241,7 @@ func (m *merger) tell(p plan.Plan, d done) {
 		objects []string
 	}{
 		{"created", d.created}, {"updated", d.updated},
-		{"removed, because a SealedSecret or ExternalSecret stands for it:", d.removed},
+		{"removed, because a SealedSecret or ExternalSecret makes it:", d.removed},
 		{"removed, because another backend needs the name:", d.superseded},
 	} {
 		if len(what.objects) > 0 {
@@ -258,7 +258,7 @@ func (m *merger) tell(p plan.Plan, d done) {
 	m.tellVolume(p)
 	m.tellPassword(p)
 	for _, field := range p.OwnSecrets { // warned of where somebody reads it
-		m.results.FieldInfof(p.Item, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; applications read %s", p.Instance.ConnectionSecret())
+		m.results.FieldInfof(p.Item, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; let applications read %s", p.Instance.ConnectionSecret())
 	}
 }
 
@@ -269,7 +269,7 @@ func (m *merger) tellVolume(p plan.Plan) {
 	if p.Config.Storage.Type != v1alpha1.OnVolume {
 		if p.HasStorageGB {
 			m.results.FieldInfof(p.Item, report.Field{Path: "spec.storageGB", Current: p.StorageGB},
-				"means nothing, because instances with storage.type: %s have no volume", p.Config.Storage.Type)
+				"has no effect, because instances with storage.type: %s have no volume", p.Config.Storage.Type)
 		}
 		return
 	}
@@ -278,29 +278,29 @@ func (m *merger) tellVolume(p plan.Plan) {
 	field := report.Field{Path: "spec.storageGB", Current: p.StorageGB, Proposed: (enough + 1<<30 - 1) >> 30}
 	switch {
 	case volume < once:
-		m.results.FieldWarnf(p.Item, field, "not even one snapshot of a full memory fits on the volume, and what cannot be saved is lost at the next restart; use a larger volume")
+		m.results.FieldWarnf(p.Item, field, "the volume is too small for a snapshot of a full instance, and what cannot be saved is lost at the next restart; use a larger volume")
 	case volume < enough:
-		m.results.FieldWarnf(p.Item, field, "the volume is too small for two snapshots of a full memory, and each is written beside the one before; use a larger volume, or keep the memory from filling up")
+		m.results.FieldWarnf(p.Item, field, "the volume is too small for two snapshots of a full instance, and each is written beside the previous one; use a larger volume, or keep the memory from filling up")
 	}
 }
 
 // tellPassword says what a person should know about the password.
 func (m *merger) tellPassword(p plan.Plan) {
 	if p.Notes.RestartOnly {
-		m.results.Infof(p.Item, "the rotation restarts the pod and changes no password: the Secret %s is not ours; write the new password into it yourself", p.Instance.PasswordSecret())
+		m.results.Infof(p.Item, "the rotation restarts the pod but changes no password, because the Secret %s was not made by this function; write the new password into it yourself", p.Instance.PasswordSecret())
 	}
 	if p.Notes.NewPlain {
-		m.results.Warnf(p.Item, "has a new password, in plain text in the file of the Secret %s; encrypt it before you commit it (see docs/passwords.md), or use the password source %s, with which no file holds one",
+		m.results.Warnf(p.Item, "has a new password, in plain text in the file of the Secret %s; encrypt it before you commit it (see docs/passwords.md), or use the password source %s, which keeps passwords out of files",
 			p.Instance.PasswordSecret(), v1alpha1.InCluster)
 	}
 	if p.Notes.CouldMove {
 		m.results.Infof(p.Item, "the password stays in plain text in the Secret %s, because it is there already; to move it into the cluster without changing it, see docs/passwords.md", p.Instance.PasswordSecret())
 	}
 	if p.Notes.EntersCluster {
-		m.results.Warnf(p.Item, "moves its password into the cluster, and applying a Secret without the password removes the live one, unless that is prevented first; follow docs/passwords.md before you apply this")
+		m.results.Warnf(p.Item, "moves its password into the cluster, but applying a Secret without the password removes the live one, unless you prevent that first; follow docs/passwords.md before you apply this")
 	}
 	if p.Notes.LeavesCluster {
-		m.results.Warnf(p.Item, "had a password that its pod made, and gets another one from the seed, so clients have to restart; to keep it, bring the live Secret %s and set the password source %s",
+		m.results.Warnf(p.Item, "had a password that its pod made, and gets another one from the seed, so clients have to restart; to keep it, add the live Secret %s beside the claim and set the password source %s",
 			p.Instance.PasswordSecret(), v1alpha1.Existing)
 	}
 }

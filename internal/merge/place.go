@@ -52,7 +52,7 @@ func (a Addition) annotate() {
 // its author has made the orchestrator think so.
 func (m *merger) checkPath(claim *krm.Item) {
 	if file := claim.AnnotatedPath(); m.Kept && file != "" && !filepath.IsLocal(file) {
-		m.results.Errorf(claim, "has a path annotation that leads out of the package, and what is made from it goes beside it; remove the annotation")
+		m.results.Errorf(claim, "has a path annotation that points outside the package, where its objects would be written; remove the annotation")
 	}
 }
 

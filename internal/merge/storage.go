@@ -47,13 +47,13 @@ func (m *merger) warnOfStorage(old *yaml.Node, p plan.Plan) bool {
 	}
 	steps := "apply it"
 	if hadVolume != hasVolume {
-		steps = fmt.Sprintf("Kubernetes refuses that on a live StatefulSet, so `kubectl delete statefulset %s -n %s --cascade=orphan` first, and apply again", inst.StatefulSet(), inst.Namespace)
+		steps = fmt.Sprintf("Kubernetes refuses that on a live StatefulSet, so run `kubectl delete statefulset %s -n %s --cascade=orphan` first, and apply again", inst.StatefulSet(), inst.Namespace)
 	}
-	data := "the new pod starts empty, and what is there now stays where it is until somebody deletes it"
+	data := "the new pod starts empty, and the old data stays where it is until someone deletes it"
 	if hadNothing {
 		data = "the new pod starts empty, as every pod of a cache does"
 	}
-	m.results.Warnf(p.Item, "moves from %s to %s: %s; %s; see docs/configuration.md for how data comes along", from, to, steps, data)
+	m.results.Warnf(p.Item, "moves from %s to %s: %s; %s; to move the data, see docs/configuration.md", from, to, steps, data)
 	return true
 }
 
@@ -91,6 +91,6 @@ func (m *merger) warnOfMemory(old *yaml.Node, p plan.Plan) {
 		return
 	}
 	m.results.FieldWarnf(p.Item, report.Field{Path: "spec.size", Current: p.Instance.Size.Name},
-		"maxmemory goes from %d down to %d bytes, and Dragonfly exits at start when its snapshot does not fit; see with `INFO memory` that used_memory is below %d bytes before you apply this, or choose a larger size",
+		"maxmemory drops from %d to %d bytes, and Dragonfly exits at start when its snapshot does not fit; check with `INFO memory` that used_memory is below %d bytes before you apply this, or use a larger size",
 		was, is, is)
 }

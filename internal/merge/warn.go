@@ -32,16 +32,16 @@ func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 		}
 		volume = yamlnode.Get(yamlnode.Named(yamlnode.Get(old, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec")
 		image = yamlnode.Text(yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "containers"), specs.ContainerName), "image")
-		grow = fmt.Sprintf("grow the volume with `%s` where its storage class allows that, then `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again",
+		grow = fmt.Sprintf("if its storage class allows it, grow the volume with `%s`, run `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again",
 			patchVolume(specs.DataVolume, inst), inst.StatefulSet(), inst.Namespace)
 		if changesImmutable(old, fresh) {
-			m.results.Warnf(p.Item, "Kubernetes refuses another podManagementPolicy, and another claim template, on a live StatefulSet; `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again; volumes that are there stay as they are",
+			m.results.Warnf(p.Item, "Kubernetes refuses another podManagementPolicy and another claim template on a live StatefulSet; run `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again; existing volumes stay as they are",
 				inst.StatefulSet(), inst.Namespace)
 		}
 	case "Dragonfly":
 		volume = yamlnode.Get(old, "spec", "snapshot", "persistentVolumeClaimSpec")
 		image = yamlnode.Text(old, "spec", "image")
-		grow = fmt.Sprintf("grow the volume of each pod with `%s` where its storage class allows that, apply, and then `kubectl delete statefulset %s -n %s --cascade=orphan`, which the operator makes again",
+		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator makes it again",
 			patchVolume(specs.OperatorVolume, inst), inst.StatefulSet(), inst.Namespace)
 	default:
 		return
@@ -52,7 +52,7 @@ func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 	}
 	m.warnOfVolumeSize(p, yamlnode.Text(volume, "resources", "requests", "storage"), grow)
 	if was := yamlnode.Text(volume, "storageClassName"); volume != nil && was != p.Config.StorageClassName {
-		m.results.Warnf(p.Item, "Kubernetes refuses another storage class (%s before, %s now) on a live StatefulSet, and a volume cannot change its class; keep the class, or move the data to a new instance",
+		m.results.Warnf(p.Item, "Kubernetes refuses another storage class (%s before, %s now) on a live StatefulSet, and a volume cannot change its class; keep the old class, or move the data to a new instance",
 			className(was), className(p.Config.StorageClassName))
 	}
 }
@@ -60,7 +60,7 @@ func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 // warnOfImage warns of an older Dragonfly than before.
 func (m *merger) warnOfImage(p plan.Plan, image string) {
 	if was, is := releaseOf(image), releaseOf(p.Config.Image); was != "" && is != "" && semver.Compare(was, is) > 0 {
-		m.results.Warnf(p.Item, "the image goes from %s back to %s, and an older Dragonfly exits on the snapshot of a newer one; if the newer one has run, keep it with spec.image of the configuration", was, is)
+		m.results.Warnf(p.Item, "the image goes from %s back to %s, and an older Dragonfly exits on the snapshot of a newer one; if the newer one has run, set it as spec.image in the configuration", was, is)
 	}
 }
 
@@ -76,7 +76,7 @@ func (m *merger) warnOfVolumeSize(p plan.Plan, was, grow string) {
 		m.results.FieldWarnf(p.Item, field, "Kubernetes refuses another volume size (%s before) on a live StatefulSet; %s", was, grow)
 	case 1:
 		field.Proposed = (before.Value() + 1<<30 - 1) >> 30
-		m.results.FieldWarnf(p.Item, field, "Kubernetes refuses another volume size (%s before) on a live StatefulSet, and a volume cannot shrink; keep the size of before, or move the data to a new instance", was)
+		m.results.FieldWarnf(p.Item, field, "Kubernetes refuses another volume size (%s before) on a live StatefulSet, and a volume cannot shrink; keep the old size, or move the data to a new instance", was)
 	}
 }
 

@@ -49,19 +49,20 @@ func (w *warner) meet(name instance.Name) *meets {
 }
 
 func (w *warner) tellNeighbours() {
-	for _, p := range w.plans {
+	for i := range w.plans {
+		p := &w.plans[i]
 		m := w.meets[p.Instance.Name]
 		if m == nil {
 			continue
 		}
 		var all []string
 		if len(m.pods) > 0 {
-			all = append(all, "the pods of "+strings.Join(m.pods, ", ")+" carry the same label app: "+p.Name.Name)
+			all = append(all, "the pods of "+strings.Join(m.pods, ", ")+" have the same label app: "+p.Name.Name)
 		}
 		if len(m.selectors) > 0 {
 			all = append(all, "the selectors of "+strings.Join(m.selectors, ", ")+" match its pod by the label app: "+p.Name.Name)
 		}
-		w.results.Warnf(p.Item, "%s, so each reaches or counts the pods of the other; give the claim another name, such as %s, or add app.kubernetes.io/name: dragonfly to a selector that means the instance",
+		w.results.Warnf(p.Item, "%s, so each reaches or counts the other's pods; rename the claim, for example to %s, or add app.kubernetes.io/name: dragonfly to a selector that is meant for the instance",
 			strings.Join(all, ", and "), otherName(p.Name.Name))
 	}
 }

@@ -45,7 +45,7 @@ func (w *warner) maker(item *krm.Item) {
 	}
 }
 
-func (w *warner) warnOfMaker(item *krm.Item, name string, p plan.Plan) {
+func (w *warner) warnOfMaker(item *krm.Item, name string, p *plan.Plan) {
 	written := p.PasswordSecret
 	if name == p.Instance.ConnectionSecret() {
 		written = p.ConnectionSecret

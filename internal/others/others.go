@@ -33,8 +33,8 @@ func Warn(list *krm.List, plans []plan.Plan, results *report.Results) {
 	}
 	w.tellNeighbours()
 	w.tellReaders()
-	for _, p := range plans {
-		w.password(p)
+	for i := range plans {
+		w.password(&plans[i])
 	}
 	w.extraKeys()
 }
@@ -44,13 +44,17 @@ type warner struct {
 	plans   []plan.Plan
 	results *report.Results
 
-	byName  map[instance.Name]plan.Plan
-	named   map[string][]plan.Plan   // instances by the names of their Secrets, in all namespaces
-	ignored map[string][]plan.Plan   // the same by the names that claims ask for in fields of Crossplane
-	former  map[string]bool          // names that claims had before kustomize changed them
-	made    map[secret]bool          // that something else among the items makes
-	reads   []read                   // references to Secrets
-	meets   map[instance.Name]*meets // what shares the label of an instance
+	byName  map[instance.Name]*plan.Plan
+	named   map[string][]*plan.Plan // instances by the names of their Secrets, in all namespaces
+	ignored map[string][]*plan.Plan // the same by the names that claims ask for in fields of Crossplane
+	former  map[string]bool         // names that claims had before kustomize changed them
+	made    map[secret]bool         // that something else among the items makes
+	// By the names of claims, whatever the namespace, and by what is left of them without what a prefix or suffix may
+	// have put there, in their namespace and in none. See indexParts.
+	whole map[string]*plan.Plan
+	parts map[secret]*plan.Plan
+	reads []read                   // references to Secrets
+	meets map[instance.Name]*meets // what shares the label of an instance
 }
 
 // secret is a Secret by where it is and how it is called.
@@ -59,10 +63,11 @@ type secret struct{ namespace, name string }
 func newWarner(list *krm.List, plans []plan.Plan, results *report.Results) *warner {
 	w := &warner{
 		list: list, plans: plans, results: results,
-		byName: map[instance.Name]plan.Plan{}, named: map[string][]plan.Plan{},
-		ignored: map[string][]plan.Plan{}, former: map[string]bool{}, made: map[secret]bool{}, meets: map[instance.Name]*meets{},
+		byName: map[instance.Name]*plan.Plan{}, named: map[string][]*plan.Plan{},
+		ignored: map[string][]*plan.Plan{}, former: map[string]bool{}, made: map[secret]bool{}, meets: map[instance.Name]*meets{},
 	}
-	for _, p := range plans {
+	for i := range plans {
+		p := &plans[i]
 		inst := p.Instance
 		w.byName[inst.Name] = p
 		for _, name := range []string{inst.PasswordSecret(), inst.ConnectionSecret()} {

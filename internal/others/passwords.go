@@ -16,7 +16,7 @@ import (
 const upstream = "internal.kpt.dev/upstream-identifier"
 
 // password warns of a password that is not the instance's own yet, or not its own alone.
-func (w *warner) password(p plan.Plan) {
+func (w *warner) password(p *plan.Plan) {
 	if p.Failed {
 		return
 	}
@@ -32,9 +32,9 @@ func (w *warner) password(p plan.Plan) {
 		case text == "" || item.IsEncrypted():
 		case isPlaceholder(text) && (p.ConnectionSecret == plan.Write || p.ConnectionSecret == plan.Renew):
 			w.results.FieldWarnf(item, report.Field{Path: field + "." + instance.PasswordKey},
-				"looks like a placeholder that something fills in later, but its copy in the Secret %s is base64 and is not filled in; bring the password itself, or let the same tool make both Secrets (password source %s)", p.Instance.ConnectionSecret(), v1alpha1.External)
+				"looks like a placeholder to be filled in later, but its copy in the Secret %s is base64 and will not be; use the password itself, or let the same tool make both Secrets (password source %s)", p.Instance.ConnectionSecret(), v1alpha1.External)
 		case isOurs && item.Annotation(upstream) != "":
-			w.results.Warnf(item, "came with the package from upstream, so everyone who fetches that has the same password; remove the Secrets %s and %s here to get one of your own", p.Instance.PasswordSecret(), p.Instance.ConnectionSecret())
+			w.results.Warnf(item, "came with the package from upstream, so everyone who fetches it has the same password; remove the Secrets %s and %s here to get your own", p.Instance.PasswordSecret(), p.Instance.ConnectionSecret())
 		}
 	}
 }
@@ -47,7 +47,7 @@ func (w *warner) extraKeys() {
 	for key, value := range yamlnode.Fields(yamlnode.Get(w.list.FunctionConfig.Node, "spec", "connectionSecret", "extraKeys")) {
 		if isPlaceholder(yamlnode.Text(value)) {
 			w.results.FieldWarnf(w.list.FunctionConfig, report.Field{Path: "spec.connectionSecret.extraKeys." + key.Value},
-				"looks like a placeholder that something fills in later, but it goes into a Secret as base64 and is not filled in; write the value itself")
+				"looks like a placeholder to be filled in later, but it is written to a Secret as base64 and will not be; use the value itself")
 		}
 	}
 }

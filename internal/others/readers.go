@@ -46,29 +46,56 @@ func (w *warner) tellReaders() {
 		}
 		if i := slices.IndexFunc(w.ignored[r.name], r.mayReach); i >= 0 {
 			p := w.ignored[r.name][i]
-			w.results.Warnf(r.by, "reads the Secret %s, which the claim %s names in a field of Crossplane that is ignored, so nobody makes it; read %s instead", r.name, p.Name, p.Instance.ConnectionSecret())
+			w.results.Warnf(r.by, "reads the Secret %s, which the claim %s names in an ignored Crossplane field, so nothing makes it; read %s instead", r.name, p.Name, p.Instance.ConnectionSecret())
 		} else if p, found := w.meant(r); found {
-			w.results.Warnf(r.by, "reads the Secret %s, but there is no claim of that name in its namespace; if the claim %s is meant, read its %s, from the same namespace", r.name, p.Name, p.Instance.ConnectionSecret())
+			w.results.Warnf(r.by, "reads the Secret %s, but there is no claim of that name in its namespace; for the claim %s, read %s from the same namespace", r.name, p.Name, p.Instance.ConnectionSecret())
 		}
 	}
 }
 
 // mayReach reports whether a reference can lead to the Secrets of an instance. One without a namespace can lead
 // anywhere.
-func (r read) mayReach(p plan.Plan) bool { return r.namespace == "" || r.namespace == p.Namespace }
+func (r read) mayReach(p *plan.Plan) bool { return r.namespace == "" || r.namespace == p.Namespace }
 
 // meant returns the instance that a Secret of our convention belongs to by another name or in another namespace.
 // Names that kustomize has changed are followed by kustomize itself, after us.
-func (w *warner) meant(r read) (plan.Plan, bool) {
+func (w *warner) meant(r read) (*plan.Plan, bool) {
 	name, found := strings.CutSuffix(r.name, instance.ConnectionSecretName(""))
 	if !found || name == "" || w.former[name] {
-		return plan.Plan{}, false
+		return nil, false
 	}
-	for _, p := range w.plans {
-		other := p.Name.Name // the claim's, which a prefix or suffix may have changed
-		if other == name || r.mayReach(p) && (strings.HasSuffix(other, "-"+name) || strings.HasPrefix(other, name+"-")) {
-			return p, true
+	w.indexParts()
+	if p, found := w.whole[name]; found { // in another namespace
+		return p, true
+	}
+	p, found := w.parts[secret{r.namespace, name}]
+	return p, found
+}
+
+// indexParts fills in whole and parts, once.
+func (w *warner) indexParts() {
+	if w.parts != nil {
+		return
+	}
+	w.whole, w.parts = map[string]*plan.Plan{}, map[secret]*plan.Plan{}
+	add := func(namespace, name string, p *plan.Plan) {
+		if _, found := w.parts[secret{namespace, name}]; !found {
+			w.parts[secret{namespace, name}] = p
 		}
 	}
-	return plan.Plan{}, false
+	for i := range w.plans {
+		p := &w.plans[i]
+		name := p.Name.Name
+		if _, found := w.whole[name]; !found {
+			w.whole[name] = p
+		}
+		for i, c := range name {
+			if c == '-' {
+				for _, namespace := range []string{p.Namespace, ""} {
+					add(namespace, name[:i], p)
+					add(namespace, name[i+1:], p)
+				}
+			}
+		}
+	}
 }

@@ -71,13 +71,13 @@ func (p Password) Equal(other Password) bool { return p.text() == other.text() }
 func Parse(text string) (Password, error) {
 	switch {
 	case text == "":
-		return Password{}, errors.New("is empty; write one")
+		return Password{}, errors.New("is empty; set one")
 	case !utf8.ValidString(text):
-		return Password{}, errors.New("is not valid UTF-8; take another one, of letters and digits for example")
+		return Password{}, errors.New("is not valid UTF-8; use another one, for example of letters and digits")
 	case strings.HasSuffix(text, "\n") && !strings.ContainsAny(strings.TrimRight(text, "\r\n"), "\r\n\x00"):
-		return Password{}, errors.New("ends in a line break; leave it out, with `echo -n` for example")
+		return Password{}, errors.New("ends with a line break; remove it, for example with `echo -n`")
 	case strings.ContainsAny(text, "\r\n\x00"):
-		return Password{}, errors.New("has a line break or a NUL in it, which the container's environment cannot carry; take another one")
+		return Password{}, errors.New("contains a line break or a NUL, which an environment variable cannot hold; use another one")
 	}
 	return Password{hide(text)}, nil
 }
@@ -94,7 +94,7 @@ func ParseSeed(text string) (Seed, error) {
 	}
 	switch {
 	case text != strings.TrimFunc(text, unicode.IsSpace):
-		return Seed{}, errors.New("has white space at its start or end; take it away")
+		return Seed{}, errors.New("has white space at its start or end; remove it")
 	case len(text) < MinSeedLength:
 		return Seed{}, fmt.Errorf("has fewer than %d bytes; make one with `openssl rand -base64 32`", MinSeedLength)
 	}

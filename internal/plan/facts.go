@@ -105,7 +105,7 @@ func (p *passwords) secret(c claim.Claim, id krm.ID) (view secretView, ok bool) 
 	case owner == claim.Theirs && isConnection:
 		return view, true // refused where the objects are merged
 	case owner == claim.Theirs && standIn != nil:
-		p.results.Errorf(item, "is here beside the %s %s that makes the same Secret; remove one of them", standIn.Kind, standIn.Name)
+		p.results.Errorf(item, "conflicts with the %s %s, which makes the same Secret; remove one of them", standIn.Kind, standIn.Name)
 		return view, false
 	case item.IsEncrypted() && isEncryptedValue(item.Annotation(v1alpha1.GeneratedFrom)):
 		return view, false // reported by refuseUnreadable
@@ -224,7 +224,7 @@ func (p *passwords) indexFormerNames() {
 // NoNamespace reports an object that has the name of one of the instance's and says no namespace.
 func NoNamespace(item *krm.Item, name instance.Name, results *report.Results) {
 	results.FieldErrorf(item, report.Field{Path: "metadata.namespace", Proposed: name.Namespace},
-		"is missing, so it is not clear whether this belongs to the claim %s; write `namespace: %s` into it, or give it another name", name, name.Namespace)
+		"is missing, so it is not clear whether this belongs to the claim %s; set `namespace: %s`, or give it another name", name, name.Namespace)
 }
 
 // secretText returns a value of a Secret as Kubernetes would store it, where stringData wins over data,
@@ -249,11 +249,11 @@ func secretText(secret *yaml.Node, key string) (text, field string, err error) {
 		}
 		decoded, err := base64.StdEncoding.DecodeString(value.Value)
 		if err != nil {
-			return "", field, errors.New("is not valid base64; encode it, or write it into stringData")
+			return "", field, errors.New("is not valid base64; encode it, or use stringData")
 		}
 		return string(decoded), field, nil
 	}
-	return "", "data." + key, fmt.Errorf("is missing: the Secret has no key %s; add it", key)
+	return "", "data." + key, fmt.Errorf("is missing; add the key %s to the Secret", key)
 }
 
 // refuseUnreadable reports objects of which SOPS has encrypted what they are known by: they might be the very

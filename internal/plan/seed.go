@@ -39,7 +39,7 @@ func (p *passwords) refuseUnstatedSeed() {
 	}
 	for _, c := range p.Claims {
 		if !c.Config.Password.Stated {
-			p.results.Errorf(c.Item, "the environment variable %s is set, but nothing says that passwords come from it; set spec.password.source: %s in the configuration, or the annotation %s: %s on the claim; or unset the variable",
+			p.results.Errorf(c.Item, "the environment variable %s is set, but no password source; set spec.password.source: %s in the configuration or the annotation %s: %s on the claim, or unset the variable",
 				SeedVariable, v1alpha1.FromSeed, v1alpha1.PasswordSourceAnnotation, v1alpha1.FromSeed)
 			return // the first stands for all
 		}
@@ -73,7 +73,7 @@ func (p *passwords) findSeed(policy config.PasswordPolicy) seed {
 	case !found:
 		return fromSecret
 	case text == "" && fromSecret.IsZero() && !fromSecret.failed: // a secret of a CI that is not there, most likely
-		return seed{missing: fmt.Sprintf("the environment variable %s is set and empty; give it its value, or unset it", SeedVariable)}
+		return seed{missing: fmt.Sprintf("the environment variable %s is set but empty; set its value, or unset it", SeedVariable)}
 	case text == "":
 		return fromSecret
 	}
@@ -84,7 +84,7 @@ func (p *passwords) findSeed(policy config.PasswordPolicy) seed {
 	}
 	if !fromSecret.IsZero() && !fromSecret.Equal(fromEnvironment) {
 		p.results.FieldErrorf(p.List.FunctionConfig, seedField(),
-			"the Secret holds another seed than the environment variable %s; unset one of them", SeedVariable)
+			"the Secret holds a different seed from the environment variable %s; remove one of them", SeedVariable)
 		return seed{failed: true}
 	}
 	return seed{Seed: fromEnvironment, failed: fromSecret.failed}
@@ -99,7 +99,7 @@ func (p *passwords) seedFromSecret(policy config.PasswordPolicy) seed {
 		return seed{missing: fmt.Sprintf("the Secret %s that spec.password.seedSecretRef names is not among the items; add it to the resources, decrypted (with KSOPS, for example), or set the environment variable %s",
 			strings.TrimPrefix(policy.SeedSecret.Namespace+"/"+policy.SeedSecret.Name, "/"), SeedVariable)}
 	case len(found) > 1:
-		p.results.FieldErrorf(p.List.FunctionConfig, seedField(), "more than one Secret is meant, in %s and %s; name its namespace, or remove one of them",
+		p.results.FieldErrorf(p.List.FunctionConfig, seedField(), "more than one Secret matches, in %s and %s; set the namespace, or remove one of them",
 			found[0].Place(), found[1].Place())
 		return seed{failed: true}
 	case found[0].IsEncrypted():

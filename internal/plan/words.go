@@ -24,23 +24,23 @@ func (p *passwords) refuse(why refusal, f facts, c claim.Claim) {
 	case hidesPasswordOfPassword:
 		p.refuseHidden(c, c.PasswordSecret(), c.ConnectionSecret(), conn, instance.PasswordKey)
 	case connectionLacksKeys:
-		p.results.Errorf(p.only(c.ConnectionSecretID()), "lacks %s and has to be written, but it is encrypted with SOPS; decrypt the Secrets of %s, run this again, and encrypt both",
+		p.results.Errorf(p.only(c.ConnectionSecretID()), "lacks %s, but it is encrypted with SOPS and cannot be changed; decrypt the Secrets of %s, run this again, and encrypt both",
 			strings.Join(p.missingKeys(c), ", "), c.Name)
 	case rotatesExisting:
-		p.results.FieldErrorf(c.Item, rotationField(c), "a new password is asked for, but the password source %s makes none; write it into the Secret %s yourself and remove the annotation %s from that Secret, so that it counts as yours",
+		p.results.FieldErrorf(c.Item, rotationField(c), "a new password is requested, but the password source %s makes none; write it into the Secret %s yourself, and remove the annotation %s from that Secret to mark it as yours",
 			v1alpha1.Existing, c.PasswordSecret(), v1alpha1.GeneratedFrom)
 	case notExisting:
-		p.results.Errorf(c.Item, "the password has to exist already (the password source is %s), but there is no Secret %s with it; put that Secret beside the claim, with the key %s",
+		p.results.Errorf(c.Item, "the password source is %s, but the Secret %s is missing or has no password; add that Secret beside the claim, with the key %s",
 			v1alpha1.Existing, c.PasswordSecret(), instance.PasswordKey)
 	case lost:
-		p.results.Errorf(c.Item, "the instance was rendered before (its other manifests are here), but its Secret %s is missing or has no password: it was deleted, ignored by Git, hidden by a selector, or the password was made in the cluster; restore it from Git's history or with `kubectl get secret %s -n %s -o yaml`, or ask for a new password with the annotation %s",
+		p.results.Errorf(c.Item, "the instance was rendered before, but its Secret %s is missing or has no password; restore it with `kubectl get secret %s -n %s -o yaml` or from Git's history, or ask for a new password with the annotation %s",
 			c.PasswordSecret(), c.PasswordSecret(), c.Namespace, v1alpha1.PasswordRotation)
 	case none:
 	}
 }
 
 func (p *passwords) refuseRotation(c claim.Claim, name string, h hidden) {
-	p.results.FieldErrorf(c.Item, rotationField(c), "a new password is asked for, but the Secret %s is %s, so it cannot be written here; %s",
+	p.results.FieldErrorf(c.Item, rotationField(c), "a new password is requested, but the Secret %s is %s and cannot be written here; %s",
 		name, h.how(), h.wayToRotate())
 }
 
@@ -81,7 +81,7 @@ func (h hidden) wayToRotate() string {
 	if h.state == encrypted {
 		return fmt.Sprintf("decrypt %s and %s, run this again, and encrypt both", h.claim.PasswordSecret(), h.claim.ConnectionSecret())
 	}
-	return fmt.Sprintf("make the new password where the %s gets it, and give its template the annotation %s: %q", h.by, v1alpha1.PasswordRotation, h.claim.Rotation)
+	return fmt.Sprintf("make the new password where the %s gets it, and set the annotation %s: %q in its template", h.by, v1alpha1.PasswordRotation, h.claim.Rotation)
 }
 
 // wayToWrite says how the other Secret, with those keys, comes about although this one hides the password.
@@ -90,5 +90,5 @@ func (h hidden) wayToWrite(other string, keys ...string) string {
 		return fmt.Sprintf("decrypt the Secrets of %s, run this again, and encrypt both", h.claim.Name)
 	}
 	kind, _, _ := strings.Cut(h.by, " ")
-	return fmt.Sprintf("let another %s make %s too, with %s in it", kind, other, strings.Join(keys, ", "))
+	return fmt.Sprintf("add another %s that makes %s, with %s in it", kind, other, strings.Join(keys, ", "))
 }

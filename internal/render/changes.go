@@ -78,7 +78,7 @@ func fileChanges(in *inputs, expansion generator.Expansion, results *report.Resu
 		f := files[name]
 		if f.source != nil {
 			if encrypted := slices.IndexFunc(f.source.items, func(item *krm.Item) bool { return item != nil && item.IsEncrypted() }); encrypted >= 0 {
-				results.Errorf(f.source.items[encrypted], "is encrypted with SOPS, which signs a file as a whole, and something else in the file has to change; give it a file of its own")
+				results.Errorf(f.source.items[encrypted], "is encrypted with SOPS, which signs the whole file, but something else in the file has to change; move it to a file of its own")
 			}
 		}
 		c, err := f.change()

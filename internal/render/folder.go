@@ -34,7 +34,7 @@ func openFolder(o Options, waiting func()) (*folder, error) {
 				return &folder{name: o.Folder}, nil
 			}
 			if err := os.MkdirAll(o.Folder, 0o755); err != nil { //nolint:gosec // the Secrets in it have permissions of their own
-				return nil, fmt.Errorf("%s cannot be made: %w", o.Folder, report.Reason(err))
+				return nil, fmt.Errorf("%s cannot be created: %w", o.Folder, report.Reason(err))
 			}
 			isNew = true
 		}
@@ -108,9 +108,9 @@ func (f *folder) refuseLinks(changes []change, results *report.Results) {
 			var problem string
 			switch isFile := at == c.file; {
 			case info.Mode()&fs.ModeSymlink != 0:
-				problem = "is a symbolic link, and nothing is written through one; put what it leads to in its place"
+				problem = "is a symbolic link, and nothing is written through one; replace it with what it points to"
 			case isFile && !info.Mode().IsRegular(), !isFile && !info.IsDir():
-				problem = "is in the way of what has to be written; move it elsewhere"
+				problem = "is in the way of a file that has to be written; move it elsewhere"
 			default:
 				continue
 			}
@@ -161,7 +161,7 @@ func (f *folder) make(c change) error {
 	case err != nil:
 		return err
 	case c.before == nil || !bytes.Equal(text, c.before):
-		return errors.New("somebody else has changed it meanwhile")
+		return errors.New("it has changed since it was read")
 	}
 	if c.after == nil {
 		return atomicfile.Remove(f.root, c.file)
@@ -179,7 +179,7 @@ func isInstanceFolder(name string) bool {
 }
 
 func (f *folder) failed(name, what string, err error, results *report.Results) {
-	results.Errorf(nil, "%s cannot be %s: %s; every file is whole, mend this and run it again for the rest", f.path(name), what, report.Reason(err))
+	results.Errorf(nil, "%s cannot be %s: %s; no file is half-written; fix this and run again", f.path(name), what, report.Reason(err))
 }
 
 // path returns the path of a file as people know it.

@@ -86,7 +86,7 @@ func readInputs(o Options, stdin io.Reader, results *report.Results) *inputs {
 	}
 	for i, path := range o.Paths {
 		if i > 0 && i == len(o.Paths)-1 && o.Folder == "" && isMissing(path) {
-			results.Errorf(nil, "%s is not there; to write the manifests into it, write -o %s", path, path)
+			results.Errorf(nil, "%s does not exist; to write the manifests into it, use -o %s", path, path)
 			continue
 		}
 		r.path(path, stdin)
@@ -147,7 +147,7 @@ func (r *reader) walk(folder string, kept bool) {
 		case name == "." && kept:
 			return nil
 		case entry.IsDir() && ignored.holdsChart(name):
-			r.results.Warnf(nil, "%s holds a Helm chart, whose templates are no YAML, so it is not read; render it (`helm template`) and read the result", shown)
+			r.results.Warnf(nil, "%s contains a Helm chart, whose templates are not YAML, so it is not read; render it (`helm template`) and read the result", shown)
 			return fs.SkipDir
 		case name == ".":
 			return nil
@@ -234,7 +234,7 @@ func (r *reader) readStdin(stdin io.Reader) {
 	r.parse(s, text)
 	// A command that fails writes nothing into its pipe: that must not look as if all its claims were gone.
 	if len(bytes.TrimSpace(text)) == 0 {
-		r.results.Errorf(nil, "stdin is empty; see why the command in front of the pipe gives nothing, or leave out -")
+		r.results.Errorf(nil, "stdin is empty; check the command before the pipe, or remove -")
 	}
 }
 

@@ -104,7 +104,7 @@ func refuseOutside(o Options, in *inputs, results *report.Results) {
 	for _, source := range in.sources {
 		for _, item := range source.resources() {
 			if source.inFolder == "" && merge.IsOurs(item) && !item.IsEncrypted() {
-				results.Errorf(item, "was made from a claim before, and is not in %s; move it there, where its password lives on, or leave it out of what is read", o.Folder)
+				results.Errorf(item, "was made from a claim before, but is not in %s; move it there to keep its password, or do not read it", o.Folder)
 			}
 		}
 	}

@@ -44,7 +44,7 @@ func (r *reader) list(s *source, list *krm.Item) {
 		case isConfig(item):
 			r.configs = append(r.configs, item)
 		case r.folder != nil && merge.IsOurs(item):
-			r.results.Errorf(item, "stands in a List, where it cannot be kept up to date; write it as an object of its own")
+			r.results.Errorf(item, "is in a List, where it cannot be kept up to date; write it as a separate object")
 		default:
 			s.listed[list] = append(s.listed[list], item)
 		}
@@ -54,7 +54,7 @@ func (r *reader) list(s *source, list *krm.Item) {
 // chooseConfig takes the configuration that was found. There can be one only.
 func (r *reader) chooseConfig() {
 	for _, other := range r.configs[min(1, len(r.configs)):] {
-		r.results.Errorf(other, "is a second configuration beside the one in %s; remove one of them, or name one with --config", r.configs[0].Place())
+		r.results.Errorf(other, "is a second configuration besides the one in %s; remove one of them, or name one with --config", r.configs[0].Place())
 	}
 	if len(r.configs) > 0 {
 		r.config = r.configs[0]
@@ -70,12 +70,12 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 		r.notApplied(s, item)
 		return nil
 	case !isResource && s.named:
-		r.results.Errorf(nil, "%s is no Kubernetes resource: it lacks apiVersion or kind; leave it out, or correct it", item.Place())
+		r.results.Errorf(nil, "%s is not a Kubernetes resource, because apiVersion or kind is missing; add them, or do not name the file", item.Place())
 		return nil
 	case !isResource:
 		return nil
 	case item.Group == "config.kubernetes.io" && item.Kind == "ResourceList":
-		r.results.Errorf(item, "is what orchestrators pipe into a function; pipe it into `dragonfly-generator` without a command")
+		r.results.Errorf(item, "is input for a function; pipe it into `dragonfly-generator` without a command")
 		return nil
 	case isConfig(item):
 		r.configs = append(r.configs, item)
@@ -90,9 +90,9 @@ func (r *reader) notApplied(s *source, item *krm.Item) {
 	switch {
 	case s.inFolder != "":
 	case item.Kind == "Component":
-		r.results.Warnf(item, "is not applied; pipe the build of the kustomization that it is for into `dragonfly-generator render -`")
+		r.results.Warnf(item, "is not applied; build the kustomization that uses it, and pipe the output into `dragonfly-generator render -`")
 	default:
-		r.results.Warnf(item, "is not applied; pipe its build into this: `kustomize build %s | dragonfly-generator render -`", filepath.Dir(s.name))
+		r.results.Warnf(item, "is not applied; build it and pipe the output: `kustomize build %s | dragonfly-generator render -`", filepath.Dir(s.name))
 	}
 }
 
@@ -123,7 +123,7 @@ func (r *reader) readConfig(name string) *krm.Item {
 		}
 	}
 	if len(found) != 1 || !isConfig(found[0]) && (found[0].APIVersion != "v1" || found[0].Kind != "ConfigMap") {
-		r.results.Errorf(nil, "%s holds no configuration; write one %s of %s into it, and nothing else", name, v1alpha1.ConfigKind, v1alpha1.APIVersion)
+		r.results.Errorf(nil, "%s has no configuration; write one %s of %s into it, and nothing else", name, v1alpha1.ConfigKind, v1alpha1.APIVersion)
 		return nil
 	}
 	return found[0]

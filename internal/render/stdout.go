@@ -122,7 +122,7 @@ func refuseClaimIn(item *krm.Item, n *yaml.Node, seen map[*yaml.Node]bool, resul
 	}
 	seen[n] = true
 	if n.Kind == yaml.MappingNode && yamlnode.Get(n, "metadata") != nil && instance.IsClaim(krm.NewItem(n)) {
-		results.Errorf(item, "holds the claim %s, and nothing is made of it in there; write it as an object of its own", yamlnode.Text(n, "metadata", "name"))
+		results.Errorf(item, "contains the claim %s, but nothing is made from it there; write it as a separate object", yamlnode.Text(n, "metadata", "name"))
 		return
 	}
 	for _, child := range n.Content {

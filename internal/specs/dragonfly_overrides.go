@@ -39,10 +39,10 @@ func (c *checker) dragonfly(inst instance.Instance, cfg config.Config) {
 // warnOfAccess warns of what decides about clients, besides the fields that the configuration has for that.
 func (c *checker) warnOfAccess(patch config.Patch, ours, theirs *operator.Dragonfly) {
 	if ours.Spec.ACLFromSecret == nil && theirs.Spec.ACLFromSecret != nil {
-		c.Warnf(report.Field{Path: patch.Path + ".spec.aclFromSecret"}, "decides who gets in, and a file without a user default lets everybody in, with all rights; give it that user, with the instance's password, see docs/scaling.md")
+		c.Warnf(report.Field{Path: patch.Path + ".spec.aclFromSecret"}, "decides who gets in, and a file without the user default gives everyone full access; add that user with the instance's password (see docs/scaling.md)")
 	}
 	if ours.Spec.TLSSecretRef == nil && theirs.Spec.TLSSecretRef != nil {
-		c.Warnf(report.Field{Path: patch.Path + ".spec.tlsSecretRef"}, "turns TLS on, and what the connection Secret says of the scheme does not follow it; set spec.tls instead, which does both")
+		c.Warnf(report.Field{Path: patch.Path + ".spec.tlsSecretRef"}, "turns on TLS, but the scheme in the connection Secret does not follow; use spec.tls instead, which sets both")
 	}
 }
 
@@ -78,18 +78,18 @@ var keptOfDragonfly = []kept[*operator.Dragonfly]{
 	}},
 	{"spec.replicas", "spec.replicas sets it", func(d *operator.Dragonfly) any { return d.Spec.Replicas }},
 	{"spec.image", "spec.image sets it", func(d *operator.Dragonfly) any { return d.Spec.Image }},
-	{"spec.args", "flags go into spec.args, where they are looked at", func(d *operator.Dragonfly) any { return d.Spec.Args }},
-	{"spec.env", "variables called DFLY_… are flags, which go into spec.args, and the password is the claim's", func(d *operator.Dragonfly) any {
+	{"spec.args", "flags belong in spec.args, where they are checked", func(d *operator.Dragonfly) any { return d.Spec.Args }},
+	{"spec.env", "DFLY_… variables are flags, which belong in spec.args, and the password is the instance's", func(d *operator.Dragonfly) any {
 		return flagVariables(corev1.Container{Env: d.Spec.Env})
 	}},
-	{"spec.resources", "CPU and memory follow from the size, and flags from them; set spec.sizes", func(d *operator.Dragonfly) any {
+	{"spec.resources", "CPU, memory and some flags follow from the size, which spec.sizes defines", func(d *operator.Dragonfly) any {
 		resources := orZero(d.Spec.Resources)
 		return [][2]int64{
 			{resources.Requests.Cpu().MilliValue(), resources.Requests.Memory().Value()},
 			{resources.Limits.Cpu().MilliValue(), resources.Limits.Memory().Value()},
 		}
 	}},
-	{"spec.authentication.passwordFromSecret", "the password is the claim's, and spec.password says where it comes from", func(d *operator.Dragonfly) any {
+	{"spec.authentication.passwordFromSecret", "spec.password sets where the password comes from", func(d *operator.Dragonfly) any {
 		return orZero(d.Spec.Authentication).PasswordFromSecret
 	}},
 	{tlsSecretRef, "spec.tls sets it", func(d *operator.Dragonfly) any { return d.Spec.TLSSecretRef }},
@@ -103,10 +103,10 @@ var keptOfDragonfly = []kept[*operator.Dragonfly]{
 	{"spec.serviceSpec.name", "the endpoint in the connection Secret has the claim's name", func(d *operator.Dragonfly) any {
 		return orZero(d.Spec.ServiceSpec).Name
 	}},
-	{"spec.serviceSpec.type", "the endpoint is the Service's own", func(d *operator.Dragonfly) any {
+	{"spec.serviceSpec.type", "the endpoint has to be this Service", func(d *operator.Dragonfly) any {
 		return orZero(d.Spec.ServiceSpec).Type == corev1.ServiceTypeExternalName
 	}},
-	{"spec.serviceAccountName", "it follows from what makes the password", func(d *operator.Dragonfly) any { return d.Spec.ServiceAccountName }},
+	{"spec.serviceAccountName", "it depends on the password source", func(d *operator.Dragonfly) any { return d.Spec.ServiceAccountName }},
 	{"spec.initContainers[" + instance.PasswordContainer + "]", whyPassword, func(d *operator.Dragonfly) any {
 		return those(d.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == instance.PasswordContainer })
 	}},
@@ -118,8 +118,8 @@ var keptOfDragonfly = []kept[*operator.Dragonfly]{
 	{"spec.additionalContainers[" + operator.Container + "]", "it would replace the server's container", func(d *operator.Dragonfly) any {
 		return slices.ContainsFunc(d.Spec.AdditionalContainers, func(c corev1.Container) bool { return c.Name == operator.Container })
 	}},
-	{"spec.labels", "podMetadata has taken its place and wins over it", func(d *operator.Dragonfly) any { return len(d.Spec.Labels) }},
-	{"spec.annotations", "podMetadata has taken its place and wins over it", func(d *operator.Dragonfly) any { return len(d.Spec.Annotations) }},
+	{"spec.labels", "podMetadata has replaced it and overrides it", func(d *operator.Dragonfly) any { return len(d.Spec.Labels) }},
+	{"spec.annotations", "podMetadata has replaced it and overrides it", func(d *operator.Dragonfly) any { return len(d.Spec.Annotations) }},
 }
 
 // managedLabels finds labels that the operator keeps for itself.
@@ -129,7 +129,7 @@ func managedLabels(_, theirs *operator.Dragonfly) []finding {
 		for key := range labels {
 			switch {
 			case operator.ManagesLabel(key):
-				found = append(found, finding{path: decode.Join(path, key), text: "is a label that the operator sets itself, and since v1.6 it makes nothing of an object that has it; remove it"})
+				found = append(found, finding{path: decode.Join(path, key), text: "is a label that the operator sets itself, and since v1.6 it ignores an object that has it; remove it"})
 			case isPod && operator.TellsPodsApart(key):
 				found = append(found, finding{path: decode.Join(path, key), text: "is the label by which the operator tells the master from the replicas; remove it"})
 			}
@@ -153,15 +153,15 @@ func snapshots(ours, theirs *operator.Dragonfly) []finding {
 	volumeBefore, volume := orZero(before.PersistentVolumeClaimSpec), after.PersistentVolumeClaimSpec
 	switch inBucket := isBucket(after.Dir); {
 	case isBucket(before.Dir) && after.Dir != before.Dir:
-		return []finding{{path: at + ".dir", text: "cannot be changed here: the bucket is that of spec.storage; remove it from the patch"}}
+		return []finding{{path: at + ".dir", text: "cannot be changed here: spec.storage sets the bucket; remove it from the patch"}}
 	case inBucket && volume != nil:
 		found = append(found, finding{path: at + ".dir", text: "is in a bucket, but there is a volume too, which cannot be mounted there; set persistentVolumeClaimSpec to null"})
 	case inBucket && !(strings.Contains(after.Dir, theirs.Namespace) && strings.Contains(after.Dir, theirs.Name)):
-		found = append(found, finding{path: at + ".dir", text: "is the same for several instances, which would load each other's data; write {namespace}/{name} into it"})
+		found = append(found, finding{path: at + ".dir", text: "is the same for several instances, which would load each other's data; put {namespace}/{name} in it"})
 	case !inBucket && volume == nil && before.PersistentVolumeClaimSpec != nil:
-		return []finding{{path: at + ".persistentVolumeClaimSpec", text: "cannot be removed unless dir names a bucket, because the data would go with the pod; set dir, or leave the volume"}}
+		return []finding{{path: at + ".persistentVolumeClaimSpec", text: "cannot be removed unless dir names a bucket, because the data would be lost with the pod; set dir, or keep the volume"}}
 	case !inBucket && after.Dir != "" && (!path.IsAbs(after.Dir) || path.Clean(after.Dir) == "/"):
-		found = append(found, finding{path: at + ".dir", text: "is neither a bucket nor a folder to mount the volume at; write one that begins with a slash"})
+		found = append(found, finding{path: at + ".dir", text: "is neither a bucket nor a path to mount the volume at; start it with a slash"})
 	}
 	if volume == nil {
 		return found
@@ -190,9 +190,9 @@ func volumes(_, theirs *operator.Dragonfly) []finding {
 		at := "spec.additionalVolumes[" + volume.Name + "]"
 		switch {
 		case volume.Name == operator.DataVolume:
-			found = append(found, finding{path: at, text: "has the name of the operator's volume with the data; give it another one"})
+			found = append(found, finding{path: at, text: "has the name of the operator's data volume; use another name"})
 		case kinds(volume.VolumeSource) > 1:
-			found = append(found, finding{path: at, text: "has two kinds of a volume now; set the one that was there to null"})
+			found = append(found, finding{path: at, text: "has two volume types after the patch; set the original one to null"})
 		}
 		names = append(names, volume.Name)
 	}
@@ -203,13 +203,13 @@ func volumes(_, theirs *operator.Dragonfly) []finding {
 		for _, container := range list.containers {
 			for _, mount := range container.VolumeMounts {
 				if !slices.Contains(names, mount.Name) {
-					found = append(found, finding{path: "spec." + list.name + "[" + container.Name + "].volumeMounts", text: "mounts a volume that is not there; add the volume, or delete the mount too"})
+					found = append(found, finding{path: "spec." + list.name + "[" + container.Name + "].volumeMounts", text: "mounts a volume that does not exist; add the volume, or delete the mount too"})
 				}
 			}
 		}
 	}
 	if budget := orZero(theirs.Spec.PDB); budget.MinAvailable != nil && budget.MaxUnavailable != nil {
-		found = append(found, finding{path: "spec.pdb", text: "has both minAvailable and maxUnavailable, of which there may be one; remove the other"})
+		found = append(found, finding{path: "spec.pdb", text: "has both minAvailable and maxUnavailable; remove one of them"})
 	}
 	return found
 }

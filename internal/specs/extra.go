@@ -108,7 +108,7 @@ func RefuseCollisions(plans []plan.Plan, objectsOf func(i int) []Object, results
 	for i, p := range plans {
 		for _, o := range objectsOf(i) {
 			if first, found := owners[o.ID]; found {
-				results.Errorf(p.Item, "needs a %s %s, and so does the claim %s by an extra object of the configuration; rename one of the claims, or the extra object", o.Kind, o.Name, plans[first].Name)
+				results.Errorf(p.Item, "needs a %s %s, but the claim %s has one from an extra object of the configuration; rename one of the claims, or the extra object", o.Kind, o.Name, plans[first].Name)
 				break
 			}
 			owners[o.ID] = i

@@ -67,7 +67,7 @@ func CheckFilled(p plan.Plan, results *report.Results) {
 	cfg := filled(p.Config, p.Name)
 	for _, key := range slices.Sorted(maps.Keys(cfg.Labels)) {
 		if value := cfg.Labels[key]; value != p.Config.Labels[key] && len(validation.IsValidLabelValue(value)) > 0 {
-			results.Errorf(p.Item, "the label %s of the configuration becomes %q for this instance, and a label has at most 63 letters, digits, dashes, underscores and dots; shorten the name of the claim, or change the label", key, value)
+			results.Errorf(p.Item, "the label %s of the configuration becomes %q for this instance, but a label may have at most 63 letters, digits, dashes, underscores and dots; shorten the name of the claim, or change the label", key, value)
 		}
 	}
 	if name := cfg.TLS.SecretName; strings.Contains(p.Config.TLS.SecretName, "{") && len(validation.IsDNS1123Subdomain(name)) > 0 {

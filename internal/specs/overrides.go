@@ -108,7 +108,7 @@ func (c *checker) statefulSet(ours *appsv1.StatefulSet, patch config.Patch) *app
 	const containers = "spec.template.spec.containers"
 	container, found := dragonflyOf(theirs)
 	if !found {
-		c.errorf(patch, containers, "the container %s has to stay; remove that from the patch", ContainerName)
+		c.errorf(patch, containers, "the container %s cannot be deleted; remove that from the patch", ContainerName)
 		return nil
 	}
 	before, _ := dragonflyOf(ours)
@@ -128,7 +128,7 @@ func (c *checker) merged(patch config.Patch, path string, set *appsv1.StatefulSe
 	for _, volume := range pod.Volumes {
 		volumes = append(volumes, volume.Name)
 		if kinds(volume.VolumeSource) > 1 {
-			c.errorf(patch, path+".volumes["+volume.Name+"]", "has two kinds of a volume now; set the one that was there to null")
+			c.errorf(patch, path+".volumes["+volume.Name+"]", "has two volume types after the patch; set the original one to null")
 		}
 	}
 	for _, list := range []struct {
@@ -145,12 +145,12 @@ func (c *checker) merged(patch config.Patch, path string, set *appsv1.StatefulSe
 				*corev1.Probe
 			}{{"livenessProbe", container.LivenessProbe}, {"readinessProbe", container.ReadinessProbe}, {"startupProbe", container.StartupProbe}} {
 				if probe.Probe != nil && kinds(probe.ProbeHandler) > 1 {
-					c.errorf(patch, at+"."+probe.name, "has two kinds of a probe now; set the one that was there to null")
+					c.errorf(patch, at+"."+probe.name, "has two probe types after the patch; set the original one to null")
 				}
 			}
 			for _, mount := range container.VolumeMounts {
 				if !slices.Contains(volumes, mount.Name) {
-					c.errorf(patch, at+".volumeMounts", "mounts a volume that is not there; add the volume, or delete the mount too")
+					c.errorf(patch, at+".volumeMounts", "mounts a volume that does not exist; add the volume, or delete the mount too")
 				}
 			}
 		}
@@ -182,7 +182,7 @@ func (c *checker) tls(set *appsv1.StatefulSet) {
 		if c.profile != "" && !c.hasArgs() {
 			return
 		}
-		c.Warnf(report.Field{Path: decode.Element(config.Path(c.profile)+".args", at)}, "lets the server speak TLS without a mounted certificate or without a readiness probe over HTTPS, so pods never become ready; set spec.tls instead, which brings both")
+		c.Warnf(report.Field{Path: decode.Element(config.Path(c.profile)+".args", at)}, "turns on TLS without a mounted certificate or without a readiness probe over HTTPS, so pods never become ready; use spec.tls instead, which adds both")
 	}
 }
 
@@ -218,12 +218,12 @@ func compare[T any](c *checker, patch config.Patch, path string, ours, theirs T,
 }
 
 const (
-	whyKind     = "a patch changes an object and makes no other of it"
+	whyKind     = "a patch cannot turn an object into another"
 	whyIdentity = "names and namespaces follow from the claim"
-	whySelector = "what selects the pods is fixed for a live instance"
+	whySelector = "the selector of a live instance is fixed"
 	whyLabels   = "the labels app and app.kubernetes.io/… follow from the claim"
-	whyPassword = "it makes the password, or hands it over"
-	whyMark     = "by the annotations of database.bizmatters.io this function knows its own, and by those of config.kubernetes.io kustomize and kpt know what to do with an object"
+	whyPassword = "it makes the password, or passes it to the server"
+	whyMark     = "this function needs the annotations of database.bizmatters.io, and kustomize and kpt those of config.kubernetes.io, to track objects"
 )
 
 var keptOfStatefulSet = []kept[*appsv1.StatefulSet]{
@@ -234,22 +234,22 @@ var keptOfStatefulSet = []kept[*appsv1.StatefulSet]{
 	{"metadata.annotations", whyMark, func(s *appsv1.StatefulSet) any { return ownAnnotations(s.Annotations) }},
 	{"spec.selector", whySelector, func(s *appsv1.StatefulSet) any { return s.Spec.Selector }},
 	{"spec.serviceName", "it is fixed for a live instance", func(s *appsv1.StatefulSet) any { return s.Spec.ServiceName }},
-	{"spec.replicas", "each pod would be a store of its own behind one Service", func(s *appsv1.StatefulSet) any {
+	{"spec.replicas", "the pods would be separate stores behind one Service", func(s *appsv1.StatefulSet) any {
 		return s.Spec.Replicas == nil || *s.Spec.Replicas == 0 || *s.Spec.Replicas == 1 // 0 is a pause
 	}},
-	{"spec.ordinals", "the pod would be another one, with a new and empty volume", func(s *appsv1.StatefulSet) any { return s.Spec.Ordinals }},
+	{"spec.ordinals", "the pod would get another name, and with it a new, empty volume", func(s *appsv1.StatefulSet) any { return s.Spec.Ordinals }},
 	{"spec.template.metadata.labels", whyLabels, func(s *appsv1.StatefulSet) any { return ownLabels(s.Spec.Template.Labels) }},
 	{"spec.template.metadata.annotations", whyMark, func(s *appsv1.StatefulSet) any { return ownAnnotations(s.Spec.Template.Annotations) }},
-	{"spec.template.spec.enableServiceLinks", "with service links a Service called dfly-… kills every Dragonfly of its namespace", func(s *appsv1.StatefulSet) any {
+	{"spec.template.spec.enableServiceLinks", "with service links, a Service named dfly-… stops every Dragonfly in its namespace", func(s *appsv1.StatefulSet) any {
 		return s.Spec.Template.Spec.EnableServiceLinks
 	}},
-	{"spec.template.spec.serviceAccountName", "it follows from what makes the password, and from spec.serviceAccount", func(s *appsv1.StatefulSet) any {
+	{"spec.template.spec.serviceAccountName", "it depends on the password source and on spec.serviceAccount", func(s *appsv1.StatefulSet) any {
 		return s.Spec.Template.Spec.ServiceAccountName
 	}},
-	{"spec.template.spec.serviceAccount", "it follows from what makes the password, and from spec.serviceAccount", func(s *appsv1.StatefulSet) any {
+	{"spec.template.spec.serviceAccount", "it depends on the password source and on spec.serviceAccount", func(s *appsv1.StatefulSet) any {
 		return s.Spec.Template.Spec.DeprecatedServiceAccount
 	}},
-	{"spec.template.spec.automountServiceAccountToken", "the server needs no token, and what makes the password has one of its own", func(s *appsv1.StatefulSet) any {
+	{"spec.template.spec.automountServiceAccountToken", "the server needs no token, and the init container has its own", func(s *appsv1.StatefulSet) any {
 		return s.Spec.Template.Spec.AutomountServiceAccountToken
 	}},
 	{"spec.template.spec.initContainers[" + instance.PasswordContainer + "]", whyPassword, func(s *appsv1.StatefulSet) any {
@@ -263,10 +263,10 @@ var keptOfStatefulSet = []kept[*appsv1.StatefulSet]{
 
 var keptOfContainer = []kept[corev1.Container]{
 	{"command", "the image's own entry point starts Dragonfly", func(c corev1.Container) any { return c.Command }},
-	{"args", "flags go into spec.args, where they are looked at", func(c corev1.Container) any { return c.Args }},
-	{"env", "variables called DFLY_… are flags, which go into spec.args, and the password is the claim's", func(c corev1.Container) any { return flagVariables(c) }},
-	{"envFrom", "a key called DFLY_… would set a flag; give it a prefix with which no name begins so, or write single variables under env", func(c corev1.Container) any { return opensFlags(c) }},
-	{"resources", "CPU and memory follow from the size, and flags from them; set spec.sizes", func(c corev1.Container) any {
+	{"args", "flags belong in spec.args, where they are checked", func(c corev1.Container) any { return c.Args }},
+	{"env", "DFLY_… variables are flags, which belong in spec.args, and the password is the instance's", func(c corev1.Container) any { return flagVariables(c) }},
+	{"envFrom", "a key named DFLY_… would set a flag, unless it has a prefix or is listed under env", func(c corev1.Container) any { return opensFlags(c) }},
+	{"resources", "CPU, memory and some flags follow from the size, which spec.sizes defines", func(c corev1.Container) any {
 		return [][2]int64{
 			{c.Resources.Requests.Cpu().MilliValue(), c.Resources.Requests.Memory().Value()},
 			{c.Resources.Limits.Cpu().MilliValue(), c.Resources.Limits.Memory().Value()},
@@ -277,7 +277,7 @@ var keptOfContainer = []kept[corev1.Container]{
 			return p.Name == portName || p.ContainerPort == instance.Port
 		})
 	}},
-	{"volumeMounts", "without its volume at " + dataPath + " the data would go with the pod", func(c corev1.Container) any {
+	{"volumeMounts", "without its volume at " + dataPath + " the data would be lost with the pod", func(c corev1.Container) any {
 		return those(c.VolumeMounts, func(m corev1.VolumeMount) bool {
 			return m.Name == DataVolume || path.Clean(m.MountPath) == dataPath
 		})
@@ -302,15 +302,15 @@ var keptOfService = []kept[*corev1.Service]{
 	{"metadata.labels", whyLabels, func(s *corev1.Service) any { return ownLabels(s.Labels) }},
 	{"metadata.annotations", whyMark, func(s *corev1.Service) any { return ownAnnotations(s.Annotations) }},
 	{"spec.selector", whySelector, func(s *corev1.Service) any { return s.Spec.Selector }},
-	{"spec.type", "the endpoint is the Service's own", func(s *corev1.Service) any { return s.Spec.Type == corev1.ServiceTypeExternalName }},
-	{"spec.ports", "the endpoint has this port", func(s *corev1.Service) any {
+	{"spec.type", "the endpoint has to be this Service", func(s *corev1.Service) any { return s.Spec.Type == corev1.ServiceTypeExternalName }},
+	{"spec.ports", "the endpoint uses this port", func(s *corev1.Service) any {
 		i := slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == instance.Port })
 		if i < 0 {
 			return nil
 		}
 		return []any{s.Spec.Ports[i].TargetPort, s.Spec.Ports[i].Protocol}
 	}},
-	{"spec.clusterIP", "the Service has an address of its own, which is fixed for a live instance", func(s *corev1.Service) any {
+	{"spec.clusterIP", "the Service has its own address, which is fixed for a live instance", func(s *corev1.Service) any {
 		return append(s.Spec.ClusterIPs, s.Spec.ClusterIP)
 	}},
 }

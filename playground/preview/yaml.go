@@ -82,6 +82,9 @@ func parse(file, content string) ([]source, []Message) {
 	}
 }
 
+// kustomizeID is the annotation by which kustomize tells its resources apart.
+const kustomizeID = "kustomize.config.k8s.io/id"
+
 // annotate says in the object where it comes from, unless its metadata has another form than it should.
 func (s source) annotate() {
 	metadata := get(s.root, "metadata")
@@ -98,7 +101,9 @@ func (s source) annotate() {
 	}
 	index := scalar(strconv.Itoa(s.index))
 	index.Style = yaml.DoubleQuotedStyle
-	annotations.Content = append(annotations.Content, scalar(kioutil.PathAnnotation), scalar(s.file), scalar(kioutil.IndexAnnotation), index)
+	annotations.Content = append(annotations.Content,
+		scalar(kioutil.PathAnnotation), scalar(s.file), scalar(kioutil.IndexAnnotation), index,
+		scalar(kustomizeID), scalar("preview")) // or the function takes the page for a tool that renders in place
 }
 
 // removeBookkeeping removes the annotations of an orchestrator, as one does at the end.
@@ -111,7 +116,7 @@ func removeBookkeeping(item *yaml.Node) {
 	var kept []*yaml.Node
 	for i := 0; i+1 < len(annotations.Content); i += 2 {
 		domain, _, _ := strings.Cut(annotations.Content[i].Value, "/")
-		if domain != "config.kubernetes.io" && domain != "internal.config.kubernetes.io" {
+		if domain != "config.kubernetes.io" && domain != "internal.config.kubernetes.io" && annotations.Content[i].Value != kustomizeID {
 			kept = append(kept, annotations.Content[i], annotations.Content[i+1])
 		}
 	}

@@ -423,7 +423,7 @@ func TestKeepPasswordTwoAtOnce(t *testing.T) {
 		require.NoError(t, err, logB)
 		assert.Equal(t, k.password(t), other.password(t))
 		assert.Equal(t, 1, strings.Count(logA+logB, "made a "), "One makes it: %s%s", logA, logB)
-		assert.Contains(t, logA+logB, "somebody else has changed Secret keep-two/my-cache-password; reading again\n")
+		assert.Contains(t, logA+logB, "something else has changed Secret keep-two/my-cache-password; reading again\n")
 	}
 }
 

@@ -47,7 +47,7 @@ func fill(t *testing.T, disk, folder, file string, want disk, pages int) {
 	require.Equal(t, len(want.files), 12)
 	if pages < len(want.files) {
 		require.Equal(t, 1, code)
-		require.Contains(t, stderr, "cannot be written: no space left on device; every file is whole, mend this and run it again for the rest")
+		require.Contains(t, stderr, "cannot be written: no space left on device; no file is half-written; fix this and run again")
 		require.Less(t, len(before.files), len(want.files))
 	}
 	require.Zero(t, before.leftovers, "what is of no use takes no space")

@@ -79,7 +79,7 @@ func TestHostileSizes(t *testing.T) {
 				fmt.Fprintf(w, claimHead+"  metadata: {name: a, namespace: n%d}\n- {apiVersion: v1, kind: Secret, metadata: {name: a-password}}\n", i)
 			}
 		}}, exitCode: 1, stderr: "metadata.namespace: is missing"},
-		{name: "one claim many times", list: []func(io.Writer){text(listHead + strings.Repeat(listClaim, 10_000))}, exitCode: 1, stderr: "the same claim stands in items[0] and items[1]"},
+		{name: "one claim many times", list: []func(io.Writer){text(listHead + strings.Repeat(listClaim, 10_000))}, exitCode: 1, stderr: "the same claim is in items[0] and items[1]"},
 		{name: "one leftover many times", list: []func(io.Writer){text(listHead + listKptfile + listClaim + strings.Repeat("- {apiVersion: v1, kind: Secret, metadata: {name: b-conn, namespace: n, annotations: {database.bizmatters.io/generated-from: n/b}}}\n", 10_000))}},
 		{name: "as deep as the YAML library reads", list: []func(io.Writer){text(listHead + listClaim + configMap + "    a: " + strings.Repeat("[", 9_900) + strings.Repeat("]", 9_900) + "\n")}},
 		{name: "deeper than that", list: []func(io.Writer){text(listHead + listClaim + configMap + "    a: " + strings.Repeat("[", 1_000_000) + strings.Repeat("]", 1_000_000) + "\n")}, exitCode: 1, stderr: "not valid YAML"},

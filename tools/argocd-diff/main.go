@@ -69,9 +69,15 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer cleanup()
+	// Comparing on the server side takes an applier that answers with the object as JSON.
+	dryRunner, cleanupDryRunner, err := kube.ManageServerSideDiffDryRuns(config, schema, kubectl.Tracer, kubectl.Log, nil)
+	if err != nil {
+		return err
+	}
+	defer cleanupDryRunner()
 	options := []diff.Option{
 		diff.WithLogr(logr.Discard()), diff.WithManager(manager), diff.WithGVKParser(parser),
-		diff.WithStructuredMergeDiff(*structured), diff.WithServerSideDiff(*serverSide), diff.WithServerSideDryRunner(diff.NewK8sServerSideDryRunner(applier)),
+		diff.WithStructuredMergeDiff(*structured), diff.WithServerSideDiff(*serverSide), diff.WithServerSideDryRunner(diff.NewK8sServerSideDryRunner(dryRunner)),
 	}
 	for _, object := range objects {
 		if args[0] == "sync" {
