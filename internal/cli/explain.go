@@ -30,7 +30,7 @@ sizes and profiles of a configuration are explained with --config FILE.`,
 			case len(args) > 2:
 				return errors.New("explain takes one topic; see `dragonfly-generator help explain`")
 			case cmd.Flags().Changed("config") && file == "":
-				return errors.New("--config needs a FILE; an empty one is none")
+				return errors.New("--config needs a FILE, but it is empty; name a file")
 			}
 			return nil
 		},

@@ -620,8 +620,8 @@ func TestLost(t *testing.T) {
 	empty()
 	p.restarted(t, c)
 	for range 2 {
-		require.EqualError(t, p.start(t, c), "the password of my-namespace/my-cache is lost: the instance had one, and neither Secret my-cache-password nor Secret my-cache-conn has it; "+
-			"put one of them back as it was, annotations included, or ask for a new password: set the claim's annotation database.bizmatters.io/password-rotation to another value, apply, and delete this pod, because a StatefulSet does not replace one that was never ready")
+		require.EqualError(t, p.start(t, c), "the password of my-namespace/my-cache is lost: the instance had one, but neither Secret my-cache-password nor Secret my-cache-conn has it; "+
+			"restore one of them, annotations included, or ask for a new password: set the claim's annotation database.bizmatters.io/password-rotation to another value, apply, and delete this pod, because a StatefulSet does not replace one that was never ready")
 	}
 	assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile))
 	assert.Empty(t, c.secrets[passwordSecret].data)
