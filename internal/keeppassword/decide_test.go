@@ -134,7 +134,7 @@ func TestDecide(t *testing.T) {
 		{reason: "Another domain of the cluster.", password: given(""), connection: given("", "endpoint", "my-cache.my-namespace.svc.example.org"), origin: first, want: made},
 
 		{reason: "Not a password.", password: given("", "password", "hunter2\n"), connection: ok(given("")), err: "key password of Secret my-namespace/my-cache-password ends with a line break"},
-		{reason: "Neither in the connection Secret.", password: given(""), connection: ok(given("", "password", "hunter2\x00")), err: "key password of Secret my-namespace/my-cache-conn has a line break or a NUL"},
+		{reason: "Neither in the connection Secret.", password: given(""), connection: ok(given("", "password", "hunter2\x00")), err: "key password of Secret my-namespace/my-cache-conn contains a line break or a NUL"},
 		{reason: "It does not matter there when it is overwritten.", password: given("", "password", "a"), connection: ok(given("", "password", "hunter2\x00")), origin: kept, want: "a"},
 	} {
 		f := facts{
