@@ -50,11 +50,11 @@ func TestResourceListErrors(t *testing.T) {
 		{"Readers would disagree on which of two functionConfigs counts.", head + "functionConfig: {a: hunter2}\nfunctionConfig: {}\n", `"functionConfig" twice`},
 		{"Items are a list.", head + "items: {a: hunter2}\n", "items of the ResourceList must be a list, not an object"},
 		{"Items are not text.", head + "items: hunter2\n", "items of the ResourceList must be a list, not a plain value"},
-		{"An item is an object.", head + "items:\n- a: b\n- hunter2\n", "items[1] of the ResourceList must be an object, but is a plain value"},
-		{"An item is not a list.", head + "items:\n- [hunter2]\n", "items[0] of the ResourceList must be an object, but is a list"},
+		{"An item is an object.", head + "items:\n- a: b\n- hunter2\n", "items[1] of the ResourceList must be an object, not a plain value"},
+		{"An item is not a list.", head + "items:\n- [hunter2]\n", "items[0] of the ResourceList must be an object, not a list"},
 		{"An item is not nothing.", head + "items:\n- a: hunter2\n-\n", "items[1] of the ResourceList must be an object"},
-		{"The functionConfig is an object.", head + "functionConfig: hunter2\n", "functionConfig of the ResourceList must be an object, but is a plain value"},
-		{"The functionConfig is not a list.", head + "functionConfig: [hunter2]\n", "functionConfig of the ResourceList must be an object, but is a list"},
+		{"The functionConfig is an object.", head + "functionConfig: hunter2\n", "functionConfig of the ResourceList must be an object, not a plain value"},
+		{"The functionConfig is not a list.", head + "functionConfig: [hunter2]\n", "functionConfig of the ResourceList must be an object, not a list"},
 		{"Results are a list.", head + "results: {message: hunter2}\n", "results of the ResourceList must be a list, not an object"},
 	} {
 		l, err := krm.ResourceList([]byte(tc.in))
