@@ -99,7 +99,7 @@ func TestReadOnly(t *testing.T) {
 
 		code, stderr = start()
 		require.Equal(t, 1, code)
-		require.Contains(t, stderr, filepath.Join(folder, readOnly, "secret-password.yaml")+" cannot be written: permission denied; every file is whole")
+		require.Contains(t, stderr, filepath.Join(folder, readOnly, "secret-password.yaml")+" cannot be written: permission denied; no file is half-written")
 		now := look(t, folder)
 		requireKept(t, before, now, readOnly)
 		require.True(t, before.passwords[readOnly] == now.passwords[readOnly])
