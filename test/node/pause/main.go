@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command pause holds the namespaces of a pod: the sandbox image of the cluster that cluster.sh starts.
 package main
 
