@@ -8,7 +8,7 @@ import (
 // flagsVersion is the release whose flags are known.
 const flagsVersion = "v1.40"
 
-// knownFlags are the flags of Dragonfly v1.40.1, as `dragonfly --helpfull` prints them, and those of its source
+// knownFlags are the flags of Dragonfly v1.40.1, as its own help prints them, and those of its source
 // that need a build with other libraries.
 var knownFlags = sync.OnceValue(func() []string {
 	return strings.Fields(`

@@ -114,7 +114,7 @@ func (r *reader) amount(path, name string, request, limit, least resource.Quanti
 		r.Errorf(r.at(path+".limits."+name), "is larger than 1Pi; use a smaller value")
 	case limit.Cmp(least) < 0 && !limit.IsZero(), limit.IsZero() && name == "memory":
 		r.Errorf(r.at(path+".limits."+name), "is too small; use %s or more", &least)
-	case request.Cmp(least) < 0 && !(request.IsZero() && limit.IsZero()):
+	case request.Cmp(least) < 0 && (!request.IsZero() || !limit.IsZero()):
 		r.Errorf(r.at(path+".requests."+name), "is too small; use %s or more", &least)
 	case request.Cmp(limit) > 0 && !limit.IsZero():
 		r.Errorf(r.at(path+".requests."+name), "is above the limit of %s; lower it, or raise the limit", &limit)

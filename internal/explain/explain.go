@@ -165,7 +165,7 @@ func explainField(all []field, asked string, platform Platform) (string, error) 
 	return out.String(), nil
 }
 
-func (p Platform) profiles() []string { return p.Platform.Profiles() }
+func (p Platform) profiles() []string { return p.Profiles() }
 
 func (f field) explain(out *strings.Builder) {
 	if f.path == "" {
@@ -277,7 +277,8 @@ var annotations = map[string]string{
 func annotation(asked string) (string, bool) {
 	name, _ := strings.CutPrefix(asked, v1alpha1.Group+"/")
 	meaning, found := annotations[v1alpha1.Group+"/"+name]
-	if !found || name == "profile" && name == asked {
+	isTopic := asked == "profile" // which explains a profile of the configuration
+	if !found || isTopic {
 		return "", false
 	}
 	var out strings.Builder

@@ -27,7 +27,7 @@ const Command = "keep-password"
 // read-only.
 const (
 	// TokenPath is where Kubernetes mounts tokens: token, ca.crt and namespace.
-	TokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
+	TokenPath = "/var/run/secrets/kubernetes.io/serviceaccount" //nolint:gosec // a path
 	// PasswordSecretPath and ConnectionSecretPath are optional Secret volumes.
 	PasswordSecretPath   = "/run/dragonfly/password-secret"
 	ConnectionSecretPath = "/run/dragonfly/connection-secret"
@@ -110,10 +110,13 @@ func Parse(args []string) (Request, error) {
 // keys is the flag --key, a pflag.Value.
 type keys struct{ to *map[string]string }
 
+// String implements pflag.Value.
 func (keys) String() string { return "" }
 
+// Type implements pflag.Value.
 func (keys) Type() string { return "KEY=TEMPLATE" }
 
+// Set implements pflag.Value.
 func (k keys) Set(text string) error {
 	key, template, found := strings.Cut(text, "=")
 	if !found || key == "" {

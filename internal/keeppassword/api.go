@@ -144,20 +144,19 @@ func (a *api) do(ctx context.Context, method, name string, body []byte) ([]byte,
 		return nil, &waiting{reason: fmt.Sprintf("the API server %s does not answer: %s", a.server, reason(err))}
 	}
 	status := response.StatusCode
-	wait := func(reason string) ([]byte, error) { return nil, &waiting{reason, status} }
 	switch {
 	case status == http.StatusOK:
 		return answer, nil
 	case status == http.StatusConflict:
-		return wait(fmt.Sprintf("something else has changed Secret %s/%s", a.namespace, name))
+		return nil, &waiting{fmt.Sprintf("something else has changed Secret %s/%s", a.namespace, name), status}
 	case status == http.StatusNotFound:
-		return wait(fmt.Sprintf("Secret %s/%s is not there yet", a.namespace, name))
+		return nil, &waiting{fmt.Sprintf("Secret %s/%s is not there yet", a.namespace, name), status}
 	case status == http.StatusForbidden:
-		return wait(fmt.Sprintf("the pod may not %s Secret %s/%s yet; its Role or RoleBinding is missing", strings.ToLower(method), a.namespace, name))
+		return nil, &waiting{fmt.Sprintf("the pod may not %s Secret %s/%s yet; its Role or RoleBinding is missing", strings.ToLower(method), a.namespace, name), status}
 	case status == http.StatusUnauthorized:
-		return wait(fmt.Sprintf("the API server %s does not accept the pod's token yet", a.server))
+		return nil, &waiting{fmt.Sprintf("the API server %s does not accept the pod's token yet", a.server), status}
 	case status == http.StatusTooManyRequests || status >= 500:
-		return wait(fmt.Sprintf("the API server %s answers %d %s", a.server, status, http.StatusText(status)))
+		return nil, &waiting{fmt.Sprintf("the API server %s answers %d %s", a.server, status, http.StatusText(status)), status}
 	}
 	return nil, fmt.Errorf("the API server %s refuses to %s Secret %s/%s: %d %s", a.server, strings.ToLower(method), a.namespace, name, status, http.StatusText(status))
 }

@@ -70,7 +70,7 @@ func Run(ctx context.Context, request handover.Request, env Environment) error {
 	if err := k.volume.write(k.record); err != nil {
 		return err
 	}
-	k.facts.password = readSecret(filepath.Join(k.Root, handover.PasswordSecretPath))
+	k.password = readSecret(filepath.Join(k.Root, handover.PasswordSecretPath))
 	k.connection = readSecret(filepath.Join(k.Root, handover.ConnectionSecretPath))
 	if p, ok := k.settled(); ok {
 		fmt.Fprintf(k.Log, "both Secrets of %s have the password already\n", k.instance)

@@ -159,7 +159,7 @@ func (p *passwords) plan(plan *Plan) bool {
 		if s.IsZero() {
 			return false
 		}
-		inst.Password, plan.Origin = password.Derive(s.Seed, claim.GroupKind, types.NamespacedName(plan.Claim.Name), d.rotation), "derived from the seed"
+		inst.Password, plan.Origin = password.Derive(s.Seed, claim.GroupKind, types.NamespacedName(plan.Name), d.rotation), "derived from the seed"
 	case randomness:
 		random, err := password.Random(p.Random)
 		if err != nil {

@@ -73,7 +73,7 @@ func Command(ctx context.Context, t testing.TB, env []string, args ...string) *e
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.CommandContext(ctx, self, args...)
+	cmd := exec.CommandContext(ctx, self, args...) //nolint:gosec // the test itself
 	cmd.Env = append([]string{runMain + "=1", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}, env...)
 	return cmd
 }

@@ -65,7 +65,7 @@ func judgeDragonfly(ours, theirs *operator.Dragonfly) []finding {
 	return found
 }
 
-const tlsSecretRef = "spec.tlsSecretRef"
+const tlsSecretRef = "spec.tlsSecretRef" //nolint:gosec // a path of a field
 
 var keptOfDragonfly = []kept[*operator.Dragonfly]{
 	{"kind", whyKind, func(d *operator.Dragonfly) any { return d.TypeMeta }},
@@ -156,7 +156,7 @@ func snapshots(ours, theirs *operator.Dragonfly) []finding {
 		return []finding{{path: at + ".dir", text: "cannot be changed here: spec.storage sets the bucket; remove it from the patch"}}
 	case inBucket && volume != nil:
 		found = append(found, finding{path: at + ".dir", text: "is in a bucket, but there is a volume too, which cannot be mounted there; set persistentVolumeClaimSpec to null"})
-	case inBucket && !(strings.Contains(after.Dir, theirs.Namespace) && strings.Contains(after.Dir, theirs.Name)):
+	case inBucket && (!strings.Contains(after.Dir, theirs.Namespace) || !strings.Contains(after.Dir, theirs.Name)):
 		found = append(found, finding{path: at + ".dir", text: "is the same for several instances, which would load each other's data; put {namespace}/{name} in it"})
 	case !inBucket && volume == nil && before.PersistentVolumeClaimSpec != nil:
 		return []finding{{path: at + ".persistentVolumeClaimSpec", text: "cannot be removed unless dir names a bucket, because the data would be lost with the pod; set dir, or keep the volume"}}

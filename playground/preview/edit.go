@@ -104,8 +104,7 @@ func (e *editor) remove(n *yaml.Node, path []string) {
 		if key, value = entry(n, name); key == nil || n.Style&yaml.FlowStyle != 0 {
 			return
 		}
-		switch {
-		case i == 0 || len(n.Content) > 2:
+		if i == 0 || len(n.Content) > 2 {
 			only = key
 		}
 		n = value

@@ -24,13 +24,13 @@ const (
 	// GeneratedFrom marks the objects that we made. Its value is the claim's "namespace/name".
 	GeneratedFrom = Group + "/generated-from"
 
-	// Profile, on a claim, names the profile of the platform's configuration to use.
+	// Profile on a claim names the profile of the platform's configuration to use.
 	Profile = Group + "/profile"
 
-	// PasswordSourceAnnotation, on a claim, sets the PasswordSource of the instance.
+	// PasswordSourceAnnotation on a claim sets the PasswordSource of the instance.
 	PasswordSourceAnnotation = Group + "/password-source"
 
-	// PasswordRotation, on a claim, asks for a new password whenever its value differs from the one recorded
+	// PasswordRotation on a claim asks for a new password whenever its value differs from the one recorded
 	// on our Secrets. The value has 1 to 63 printable ASCII characters.
 	PasswordRotation = Group + "/password-rotation"
 )

@@ -56,7 +56,7 @@ func run(ctx context.Context, args, environ []string, log io.Writer, listening c
 	server := &server{settings: settings, keys: keys, shutdown: shutdown}
 	go server.serve(listener)
 	<-ctx.Done()
-	listener.Close()
+	_ = listener.Close()
 	if !server.discard.Load() {
 		// Like Dragonfly: what could not be saved is lost, the exit code does not tell.
 		if err := server.save(); err != nil {

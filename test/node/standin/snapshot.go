@@ -52,7 +52,7 @@ func read(path string, value any) error {
 	if err != nil {
 		return err
 	}
-	return gob.NewDecoder(bytes.NewReader(data)).Decode(value)
+	return gob.NewDecoder(bytes.NewReader(data)).Decode(value) //nolint:gosec // a snapshot of our own
 }
 
 func replace(path string, value any) error {
