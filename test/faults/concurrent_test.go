@@ -32,7 +32,7 @@ func TestConcurrent(t *testing.T) {
 			if i%4 == 3 {
 				file = wrong
 			}
-			cmd := command(t, "render", file, "-o", folder)
+			cmd := command(t, "render", file, "--prune", "-o", folder)
 			all.Go(func() { codes[i], said[i] = run(t, cmd) })
 		}
 		all.Wait()
@@ -59,7 +59,7 @@ func TestConcurrentKills(t *testing.T) {
 		writeClaims(t, file, 4, rotation)
 		var all sync.WaitGroup
 		for i := range 8 {
-			cmd, after := command(t, "render", file, "-o", folder), time.Duration(random.Int64N(int64(200*time.Millisecond)))
+			cmd, after := command(t, "render", file, "--prune", "-o", folder), time.Duration(random.Int64N(int64(200*time.Millisecond)))
 			if i%2 == 0 {
 				all.Go(func() { kill(t, cmd, after) })
 			} else {

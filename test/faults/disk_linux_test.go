@@ -42,7 +42,7 @@ func TestFullDisk(t *testing.T) {
 
 func fill(t *testing.T, disk, folder, file string, want disk, pages int) {
 	t.Helper()
-	code, stderr := render(t, file, "-o", folder)
+	code, stderr := render(t, file, "--prune", "-o", folder)
 	before := look(t, folder)
 	require.Equal(t, len(want.files), 12)
 	if pages < len(want.files) {
@@ -68,7 +68,7 @@ func TestLinkOut(t *testing.T) {
 	file, folder, outside := filepath.Join(dir, "claims.yaml"), filepath.Join(dir, "out"), filepath.Join(dir, "outside")
 	require.NoError(t, os.Mkdir(outside, 0o755))
 	writeClaims(t, file, 2, "")
-	code, stderr := render(t, file, "-o", folder)
+	code, stderr := render(t, file, "--prune", "-o", folder)
 	require.Zero(t, code, stderr)
 	before := look(t, folder)
 
@@ -92,7 +92,7 @@ func TestLinkOut(t *testing.T) {
 	start := time.Now()
 	for round := 0; round < 60 && (round < 10 || time.Since(start) < patience); round++ {
 		writeClaims(t, file, 2, "", "size: "+[]string{"small", "medium"}[round%2])
-		if code, _ := render(t, file, "-o", folder); code != 0 {
+		if code, _ := render(t, file, "--prune", "-o", folder); code != 0 {
 			refused++
 		}
 	}

@@ -72,8 +72,9 @@ func writeClaims(t *testing.T, file string, n int, rotation string, spec ...stri
 	var claims strings.Builder
 	for i := range n {
 		fmt.Fprintf(&claims, "---\napiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata:\n  name: c%d\n  namespace: ns\n", i)
+		claims.WriteString("  annotations:\n    database.bizmatters.io/password-source: Random\n") // so that there are passwords to lose
 		if rotation != "" {
-			fmt.Fprintf(&claims, "  annotations: {database.bizmatters.io/password-rotation: %q}\n", rotation)
+			fmt.Fprintf(&claims, "    database.bizmatters.io/password-rotation: %q\n", rotation)
 		}
 		fmt.Fprintf(&claims, "spec: {%s}\n", strings.Join(spec, ", "))
 	}

@@ -34,7 +34,7 @@ func TestKill(t *testing.T) {
 		writeClaims(t, file, n, rotation)
 		want := undisturbed(t, file)
 		for through := false; !through; {
-			cmd := command(t, "render", file, "-o", folder)
+			cmd := command(t, "render", file, "--prune", "-o", folder)
 			if random.IntN(8) == 0 {
 				through = kill(t, cmd, time.Duration(random.Int64N(int64(50*time.Millisecond))))
 			} else {

@@ -25,7 +25,7 @@ func TestFileSizeLimit(t *testing.T) {
 	require.NoError(t, err)
 
 	// In units of 512 or 1024 bytes, as the shell likes: the Secrets fit, the StatefulSets do not.
-	cmd := exec.Command("sh", "-c", `ulimit -f 1; exec "$0" "$@"`, self, "render", file, "-o", folder)
+	cmd := exec.Command("sh", "-c", `ulimit -f 1; exec "$0" "$@"`, self, "render", file, "--prune", "-o", folder)
 	cmd.Env = []string{runMain + "=1"}
 	require.Error(t, cmd.Run())
 	before := look(t, folder)
@@ -52,7 +52,7 @@ func TestWait(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
 
-	cmd := command(t, "render", file, "-o", folder)
+	cmd := command(t, "render", file, "--prune", "-o", folder)
 	said, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -76,7 +76,7 @@ func TestReadOnly(t *testing.T) {
 	dir, user := unprivileged(t)
 	file, folder := filepath.Join(dir, "claims.yaml"), filepath.Join(dir, "out")
 	start := func(args ...string) (int, string) {
-		cmd := command(t, append([]string{"render", file, "-o", folder}, args...)...)
+		cmd := command(t, append([]string{"render", file, "--prune", "-o", folder}, args...)...)
 		cmd.Path = filepath.Join(dir, "program")
 		cmd.SysProcAttr = user
 		return run(t, cmd)

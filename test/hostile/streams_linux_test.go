@@ -15,7 +15,7 @@ import (
 func TestStdoutIsGone(t *testing.T) {
 	list := []byte(listHead + listClaim)
 	start := func(stdout *os.File) (stderr string, err error) {
-		cmd := program.Command(t.Context(), t, []string{exampleSeed})
+		cmd := program.Command(t.Context(), t, nil)
 		var errOut bytes.Buffer
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(list), stdout, &errOut
 		err = cmd.Run()
