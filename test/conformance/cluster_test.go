@@ -111,7 +111,7 @@ users:
 	}
 	if err := start("kube-apiserver", "--etcd-servers", etcd,
 		"--bind-address", "127.0.0.1", "--secure-port", serverPort, "--cert-dir", filepath.Join(dir, "certificates"),
-		"--token-auth-file", tokens, "--authorization-mode", "RBAC", "--service-cluster-ip-range", "10.0.0.0/24",
+		"--token-auth-file", tokens, "--authorization-mode", "RBAC", "--service-cluster-ip-range", "10.0.0.0/24,fd00:10::/112",
 		"--service-account-issuer", "https://conformance.invalid", "--service-account-key-file", key, "--service-account-signing-key-file", key,
 		// No kubelet reports nodes as ready, so nothing may taint them as not ready.
 		"--disable-admission-plugins", "TaintNodesByCondition"); err != nil {
