@@ -98,7 +98,8 @@ requirements() {
   for program in kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl etcd coredns pause; do
     [ -x "$NODE_PROGRAMS/$program" ] || die "NODE_PROGRAMS=$NODE_PROGRAMS has no $program; run make node-test"
   done
-  for package in containerd runc containernetworking-plugins iptables iproute2 openssl procps curl; do
+  # The last two are what the test of the quickstart makes its image of Redis from.
+  for package in containerd runc containernetworking-plugins iptables iproute2 openssl procps curl busybox-static redis-tools; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' $package 2>/dev/null)" = installed ] || missing+=("$package")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
