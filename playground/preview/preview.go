@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
@@ -264,5 +265,14 @@ func manifests(list []byte) []Manifest {
 		m.File = fileOf(m, taken)
 		all = append(all, m)
 	}
+	// What runs comes first, as that is what people look for.
+	slices.SortStableFunc(all, func(a, b Manifest) int { return cmp.Compare(rank(a), rank(b)) })
 	return all
+}
+
+func rank(m Manifest) int {
+	if m.Kind == "StatefulSet" || m.Kind == "Dragonfly" {
+		return 0
+	}
+	return 1
 }

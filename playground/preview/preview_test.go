@@ -69,10 +69,10 @@ func TestFilesOfTheSameName(t *testing.T) {
 func TestOtherResourcesPass(t *testing.T) {
 	const other = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n  namespace: my-namespace\ndata:\n  a: b\n"
 	shown := of(other+"---\n"+claim, configuration)
-	require.NotEmpty(t, shown.Manifests)
+	require.Equal(t, "StatefulSet", shown.Manifests[0].Kind, "what runs comes first")
 	assert.Equal(t, preview.Manifest{
 		Kind: "ConfigMap", Name: "settings", Namespace: "my-namespace", File: "configmap_settings.yaml", YAML: other,
-	}, shown.Manifests[0])
+	}, shown.Manifests[1])
 }
 
 func TestMessages(t *testing.T) {

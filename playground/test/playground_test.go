@@ -37,7 +37,7 @@ const path = "/dragonfly-generator/"
 const limit = 5_000_000
 
 // patience is for a browser on a machine that does other things too.
-const patience = 5 * time.Minute
+const patience = 2 * time.Minute
 
 type step = chromedp.Action[chromedp.Void]
 
@@ -446,5 +446,5 @@ func TestSize(t *testing.T) {
 		return nil
 	}))
 	t.Logf("the page is %d bytes, compressed", total)
-	assert.LessOrEqual(t, total, limit)
+	assert.LessOrEqual(t, total, limit, "with zopfli, which the build takes if it is installed, it is 4%% smaller")
 }
