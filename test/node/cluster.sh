@@ -65,12 +65,6 @@ up() {
 down() {
   shutdown
   if [ -f "$NODE_DIR/sysctls" ]; then sysctl -q -p "$NODE_DIR/sysctls" || true; fi
-  # The pods' cgroups stay behind, empty; with cgroup v1 there is one tree for each controller.
-  local controller
-  for controller in /sys/fs/cgroup /sys/fs/cgroup/*; do
-    [ -d "$controller/kubepods" ] || continue
-    find "$controller/kubepods" -depth -type d -exec rmdir {} + 2>/dev/null || true
-  done
   rm -rf --one-file-system "$NODE_DIR"
 }
 
@@ -206,12 +200,18 @@ boot() {
 }
 
 shutdown() {
-  local pid
+  local pid controller
   if pid=$(init_pid); then
     kill -KILL "$pid"
     for _ in $(seq 100); do [ -e "/proc/$pid" ] || break; sleep 0.1; done
     ip link delete "$link" 2>/dev/null || true # or the kernel has, with the network namespace
   fi
+  # The pods' cgroups stay behind, empty, and the next kubelet would take seconds for each. With cgroup v1 there is
+  # one tree for each controller.
+  for controller in /sys/fs/cgroup /sys/fs/cgroup/*; do
+    [ -d "$controller/kubepods" ] || continue
+    find "$controller/kubepods" -depth -type d -exec rmdir {} + 2>/dev/null || true
+  done
 }
 
 # init_pid prints the PID of the node's init, as the machine sees it, if it is running.

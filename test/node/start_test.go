@@ -89,11 +89,9 @@ func serverProcess(t *testing.T, pod corev1.Pod) string {
 func TestPasswordIsNowhereToRead(t *testing.T) {
 	t.Parallel()
 	i := newInstance(t, "nowhere")
-	i.start()
+	pod := i.start()
 	before := i.password()
 	i.apply(manifests(t, claim(i.namespace, "2"), config))
-	pod, err := i.pod()
-	require.NoError(t, err)
 	eventually(t, func() error {
 		if i.secret("my-cache-conn", "password") == before {
 			return fmt.Errorf("no new password")
