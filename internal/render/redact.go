@@ -110,10 +110,9 @@ func secrets(n *yaml.Node, visit func(id string, value *yaml.Node)) {
 		return
 	}
 	item := krm.NewItem(n)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i].Value, n.Content[i+1]
-		id := item.Namespace + "/" + item.Name + "/" + key
-		switch key {
+	for key, value := range yamlnode.Fields(n) {
+		id := item.Namespace + "/" + item.Name + "/" + key.Value
+		switch key.Value {
 		case "apiVersion", "kind", "type", "immutable":
 		case "metadata":
 			// In this annotation kubectl repeats the whole Secret.
@@ -126,8 +125,8 @@ func secrets(n *yaml.Node, visit func(id string, value *yaml.Node)) {
 				visit(id, value)
 				continue
 			}
-			for j := 0; j+1 < len(value.Content); j += 2 {
-				visit(id+"/"+value.Content[j].Value, value.Content[j+1])
+			for key, value := range yamlnode.Fields(value) {
+				visit(id+"/"+key.Value, value)
 			}
 		}
 	}

@@ -1,7 +1,8 @@
 // Package yamlnode reads and changes YAML nodes in place, so that comments, order and quoting of what
 // is not ours survive.
 //
-// Nothing here quotes a value in an error: the values may be secrets.
+// kyaml's RNode does not do here: it stops at an alias, does not see what a merge key brings, and quotes in its
+// errors what it found. Nothing here quotes a value, as it may be a secret.
 package yamlnode
 
 import (
@@ -185,9 +186,9 @@ func Equal(a, b *yaml.Node) bool {
 		return a.Value == b.Value && a.ShortTag() == b.ShortTag()
 	case yaml.MappingNode:
 		place := places(b)
-		for i := 0; i < len(a.Content); i += 2 {
-			j := place(a.Content[i].Value)
-			if j < 0 || !Equal(a.Content[i+1], b.Content[j+1]) {
+		for key, value := range Fields(a) {
+			j := place(key.Value)
+			if j < 0 || !Equal(value, b.Content[j+1]) {
 				return false
 			}
 		}
@@ -227,9 +228,9 @@ func merged(n *yaml.Node, key string, seen map[*yaml.Node]bool) *yaml.Node {
 	if i := index(n, key); i >= 0 {
 		return n.Content[i+1]
 	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if isMergeKey(n.Content[i]) {
-			if found := merged(n.Content[i+1], key, seen); found != nil {
+	for field, from := range Fields(n) {
+		if isMergeKey(field) {
+			if found := merged(from, key, seen); found != nil {
 				return found
 			}
 		}
@@ -320,14 +321,13 @@ func isMergeKey(n *yaml.Node) bool {
 func duplicateKey(n *yaml.Node) (path []string, found bool) {
 	if n.Kind == yaml.MappingNode {
 		seen := make(map[string]bool, len(n.Content)/2)
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := n.Content[i].Value
-			if n.Content[i].Kind == yaml.ScalarNode && seen[key] {
-				return []string{key}, true
+		for key, value := range Fields(n) {
+			if key.Kind == yaml.ScalarNode && seen[key.Value] {
+				return []string{key.Value}, true
 			}
-			seen[key] = true
-			if path, found := duplicateKey(n.Content[i+1]); found {
-				return append([]string{key}, path...), true
+			seen[key.Value] = true
+			if path, found := duplicateKey(value); found {
+				return append([]string{key.Value}, path...), true
 			}
 		}
 		return nil, false
@@ -373,8 +373,8 @@ func (e *expander) expand(n *yaml.Node) (*yaml.Node, error) {
 		return &plain, nil
 	}
 	have := map[string]bool{}
-	for i := 0; i+1 < len(plain.Content); i += 2 {
-		have[plain.Content[i].Value] = true
+	for key := range Fields(&plain) {
+		have[key.Value] = true
 	}
 	for _, m := range merged {
 		if err := e.merge(&plain, have, m); err != nil {
@@ -396,13 +396,10 @@ func (e *expander) merge(n *yaml.Node, have map[string]bool, from *yaml.Node) er
 		sources = plain.Content
 	}
 	for _, source := range sources {
-		if source.Kind != yaml.MappingNode {
-			continue
-		}
-		for i := 0; i+1 < len(source.Content); i += 2 {
-			if key := source.Content[i].Value; !have[key] {
-				have[key] = true
-				n.Content = append(n.Content, source.Content[i], source.Content[i+1])
+		for key, value := range Fields(source) {
+			if !have[key.Value] {
+				have[key.Value] = true
+				n.Content = append(n.Content, key, value)
 			}
 		}
 	}

@@ -116,22 +116,17 @@ func removeBookkeeping(item *yaml.Node) {
 		return
 	}
 	var kept []*yaml.Node
-	for i := 0; i+1 < len(annotations.Content); i += 2 {
-		domain, _, _ := strings.Cut(annotations.Content[i].Value, "/")
-		if domain != "config.kubernetes.io" && domain != "internal.config.kubernetes.io" && annotations.Content[i].Value != kustomizeID {
-			kept = append(kept, annotations.Content[i], annotations.Content[i+1])
+	for key, value := range yamlnode.Fields(annotations) {
+		domain, _, _ := strings.Cut(key.Value, "/")
+		if domain != "config.kubernetes.io" && domain != "internal.config.kubernetes.io" && key.Value != kustomizeID {
+			kept = append(kept, key, value)
 		}
 	}
 	annotations.Content = kept
 	if len(kept) > 0 {
 		return
 	}
-	for i := 0; i+1 < len(metadata.Content); i += 2 {
-		if metadata.Content[i].Value == "annotations" {
-			metadata.Content = append(metadata.Content[:i], metadata.Content[i+2:]...)
-			return
-		}
-	}
+	yamlnode.Set(metadata, "annotations", nil)
 }
 
 // lineOf returns the line of the field, or of the innermost part of its path that is there.
@@ -156,12 +151,9 @@ func get(n *yaml.Node, path ...string) *yaml.Node {
 
 // entry returns the key and the value of that name, the first if there are two.
 func entry(n *yaml.Node, name string) (key, value *yaml.Node) {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil, nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == name {
-			return n.Content[i], n.Content[i+1]
+	for key, value := range yamlnode.Fields(n) {
+		if key.Value == name {
+			return key, value
 		}
 	}
 	return nil, nil
@@ -177,12 +169,9 @@ func text(n *yaml.Node, path ...string) string {
 
 // keys returns the names of a mapping, in their order.
 func keys(n *yaml.Node) []string {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
 	var names []string
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		names = append(names, n.Content[i].Value)
+	for key := range yamlnode.Fields(n) {
+		names = append(names, key.Value)
 	}
 	return names
 }
