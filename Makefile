@@ -134,7 +134,7 @@ e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to 
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m -v ./test/e2e
 
 .PHONY: conformance
-conformance: build bin/kustomize bin/kube-score bin/sops bin/argocd-diff $(if $(filter $(PROGRAMS),$(ASSETS)),$(CONTROL_PLANE)) $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Linux and Go; builds Kubernetes at first, some minutes; downloads a CRD)
+conformance: build bin/kustomize bin/kube-score bin/sops bin/argocd-diff bin/cert-manager $(if $(filter $(PROGRAMS),$(ASSETS)),$(CONTROL_PLANE)) $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Linux and Go; builds Kubernetes at first, some minutes; downloads a CRD)
 	PATH="$(CURDIR)/bin:$(ASSETS):$$PATH" KUBEBUILDER_ASSETS="$(ASSETS)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -timeout 30m -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
 
 .PHONY: node-test
@@ -220,6 +220,9 @@ bin/kube-score: tools/kube-score/go.mod
 # Argo CD's module has most of Kubernetes in it.
 bin/argocd-diff: tools/argocd-diff/main.go tools/argocd-diff/go.mod
 	@CGO_ENABLED=0 go build -C tools/argocd-diff -o "$(CURDIR)/bin/argocd-diff" -ldflags '-s -w' .
+
+bin/cert-manager: tools/cert-manager/main.go tools/cert-manager/go.mod
+	@CGO_ENABLED=0 go build -C tools/cert-manager -o "$(CURDIR)/bin/cert-manager" -ldflags '-s -w' .
 
 bin/sdk-noop: test/bench/sdk-noop/main.go go.mod
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sdk-noop ./test/bench/sdk-noop

@@ -12,18 +12,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The API server accepts what the configurations in docs/configuration.md add to an instance.
-func TestConfigurationPage(t *testing.T) {
+// configurationBlock returns the configuration that a section of docs/configuration.md shows, its n-th from zero.
+func configurationBlock(t *testing.T, heading string, n int) string {
+	t.Helper()
 	page, err := os.ReadFile("../../docs/configuration.md")
 	require.NoError(t, err)
-	block := func(heading string, n int) string {
-		_, section, found := strings.Cut(string(page), "\n## "+heading+"\n")
-		require.True(t, found, heading)
-		section, _, _ = strings.Cut(section, "\n## ")
-		blocks := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllStringSubmatch(section, -1)
-		require.Greater(t, len(blocks), n, heading)
-		return "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata:\n  name: platform\n" + blocks[n][1]
+	_, section, found := strings.Cut(string(page), "\n## "+heading+"\n")
+	require.True(t, found, heading)
+	section, _, _ = strings.Cut(section, "\n## ")
+	blocks := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllStringSubmatch(section, -1)
+	require.Greater(t, len(blocks), n, heading)
+	_, spec, hasSpec := strings.Cut("\n"+blocks[n][1], "\nspec:\n")
+	if !hasSpec {
+		spec = blocks[n][1]
 	}
+	return "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata:\n  name: platform\nspec:\n" + spec
+}
+
+// The API server accepts what the configurations in docs/configuration.md add to an instance.
+func TestConfigurationPage(t *testing.T) {
 	const ns = "configuration-page"
 	namespace(t, ns)
 	applied := func(name, config string) {
@@ -36,19 +43,19 @@ func TestConfigurationPage(t *testing.T) {
 	}
 
 	t.Run("a NetworkPolicy", func(t *testing.T) {
-		applied("guarded", block("Add objects", 0))
+		applied("guarded", configurationBlock(t, "Add objects", 0))
 		assert.Equal(t, "guarded", get(t, ns, "networkpolicy/guarded", ".spec.podSelector.matchLabels.app"))
 		assert.Equal(t, ns+"/guarded", get(t, ns, "networkpolicy/guarded", `.metadata.annotations.database\.bizmatters\.io/generated-from`))
 	})
 	t.Run("a budget and a Service of the replicas", func(t *testing.T) {
 		must(t, "", "apply", "--server-side", "-f", os.Getenv("DRAGONFLY_OPERATOR_CRD"))
 		established(t, "dragonflies.dragonflydb.io")
-		applied("replicated", block("Add objects", 1))
+		applied("replicated", configurationBlock(t, "Add objects", 1))
 		assert.Equal(t, "1", get(t, ns, "poddisruptionbudget/replicated", ".spec.maxUnavailable"))
 		assert.Equal(t, "replica", get(t, ns, "service/replicated-replicas", ".spec.selector.role"))
 	})
 	t.Run("two address families", func(t *testing.T) {
-		applied("dual", block("Use IPv6", 0))
+		applied("dual", configurationBlock(t, "Use IPv6", 0))
 		assert.Equal(t, "IPv6 IPv4", get(t, ns, "service/dual", ".spec.ipFamilies[*]"))
 		assert.Regexp(t, `^fd00:.* 10\.0\.0\.`, get(t, ns, "service/dual", ".spec.clusterIPs[*]"))
 		assert.Contains(t, get(t, ns, "statefulset/dual", ".spec.template.spec.containers[0].args"), "--bind=::")

@@ -112,22 +112,6 @@ func kptExample(t *testing.T) string {
 	return manifests.String()
 }
 
-// certificates stands in for cert-manager, of which an example has an object.
-const certificates = `
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: certificates.cert-manager.io}
-spec:
-  group: cert-manager.io
-  scope: Namespaced
-  names: {kind: Certificate, plural: certificates, singular: certificate}
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-`
-
 // Every size and every example is accepted, and applying it again changes nothing.
 func TestAccepted(t *testing.T) {
 	cases := map[string]string{}
@@ -141,8 +125,7 @@ func TestAccepted(t *testing.T) {
 	}
 	cases["kpt"] = kptExample(t)
 	require.Greater(t, len(cases), 12)
-	apply(t, certificates)
-	established(t, "certificates.cert-manager.io")
+	certManagerTypes(t)
 	for _, name := range []string{"accepted", "argocd", "intelligence-deepagents", "my-namespace", "shop", "shop-dev", "shop-plain", "shop-openshift", "shop-tls"} {
 		namespace(t, name)
 	}
@@ -171,7 +154,7 @@ func TestScheduled(t *testing.T) {
 		eventually(t, "stateful", "get", "pod", name+"-0", "-n", "scheduled", "-o", "jsonpath={.spec.nodeName}")
 		assert.Equal(t, "Bound", get(t, "scheduled", "pvc/dragonfly-data-"+name+"-0", ".status.phase"))
 	}
-	assert.Empty(t, must(t, "", "get", "pods", "-A", "--field-selector", "spec.nodeName=stateless", "-o", "name"),
+	assert.Empty(t, must(t, "", "get", "pods", "-n", "scheduled", "--field-selector", "spec.nodeName=stateless", "-o", "name"),
 		"no pod may be on a node that is not for databases")
 }
 

@@ -15,6 +15,20 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
+// moduleFile returns the text of a file of a Go module: MODULE@VERSION/FILE.
+func moduleFile(t *testing.T, path string) string {
+	t.Helper()
+	module, version, _ := strings.Cut(path, "@")
+	version, file, _ := strings.Cut(version, "/")
+	out, err := exec.Command("go", "mod", "download", "-json", module+"@"+version).Output()
+	require.NoError(t, err, "%s", out)
+	var downloaded struct{ Dir string }
+	require.NoError(t, json.Unmarshal(out, &downloaded))
+	text, err := os.ReadFile(filepath.Join(downloaded.Dir, file))
+	require.NoError(t, err)
+	return string(text)
+}
+
 // The objects of the examples fit the CRDs of Argo CD and Flux, which are in their Go modules.
 func TestGitOpsObjects(t *testing.T) {
 	for crd, file := range map[string]string{
@@ -22,15 +36,7 @@ func TestGitOpsObjects(t *testing.T) {
 		"gitrepositories.source.toolkit.fluxcd.io":   "github.com/fluxcd/source-controller@v1.9.6/config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml",
 		"kustomizations.kustomize.toolkit.fluxcd.io": "github.com/fluxcd/kustomize-controller@v1.9.6/config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
 	} {
-		module, version, _ := strings.Cut(file, "@")
-		version, file, _ = strings.Cut(version, "/")
-		out, err := exec.Command("go", "mod", "download", "-json", module+"@"+version).Output()
-		require.NoError(t, err, "%s", out)
-		var downloaded struct{ Dir string }
-		require.NoError(t, json.Unmarshal(out, &downloaded))
-		text, err := os.ReadFile(filepath.Join(downloaded.Dir, file))
-		require.NoError(t, err)
-		apply(t, string(text))
+		apply(t, moduleFile(t, file))
 		established(t, crd)
 	}
 	for _, name := range []string{"argocd", "flux-system"} {

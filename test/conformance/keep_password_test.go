@@ -529,7 +529,7 @@ func TestKeepPasswordLost(t *testing.T) {
 	log, err := k.end(t, k.begin(t))
 	require.Error(t, err)
 	assert.Equal(t, "error: the password of keep-lost/my-cache is lost: the instance had one, but neither Secret my-cache-password nor Secret my-cache-conn has it; "+
-		"restore one of them, annotations included, or ask for a new password: set the claim's annotation database.bizmatters.io/password-rotation to another value, apply, and delete this pod, which a StatefulSet does not replace before it was ready\n", log)
+		"restore one of them, annotations included, or ask for a new password: set the claim's annotation database.bizmatters.io/password-rotation to another value, apply, and delete this pod, because a StatefulSet does not replace one that was never ready\n", log)
 	assert.Empty(t, k.data(t, "my-cache-password"))
 
 	k.patch(t, "my-cache-password", `{"stringData":{"password":"`+before+`"}}`)
