@@ -30,7 +30,7 @@ func TestKptPackage(t *testing.T) {
 	render(t, dir)
 	first := withoutStatus(tree(t, dir))
 	assert.Contains(t, first["my-cache.my-namespace/statefulset.yaml"], "name: my-cache\n")
-	assert.NotContains(t, first["my-cache.my-namespace/secret-password.yaml"], "data:", "the password is made in the cluster")
+	assert.NotContains(t, first["my-cache.my-namespace/secret-password.yaml"], "\ndata:", "the password is made in the cluster")
 	render(t, dir)
 	sameTree(t, first, withoutStatus(tree(t, dir)), "the second render must change nothing")
 }

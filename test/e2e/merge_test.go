@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // twice is a base that runs the function, and an overlay that runs it again.
@@ -23,10 +24,10 @@ func twice(overlay string) map[string]string {
 func TestKustomizeBaseAndOverlayBothRunTheFunction(t *testing.T) {
 	for _, tc := range []struct{ name, overlay, wrong string }{
 		{name: "an overlay that changes nothing"},
-		{"a prefix", "namePrefix: eu-\n", "has got another name or namespace since"},
-		{"a namespace", "namespace: elsewhere\n", "has got another name or namespace since"},
-		{"a patch", "patches:\n- target: {kind: Service, name: my-cache}\n  patch: '[{\"op\":\"replace\",\"path\":\"/spec/type\",\"value\":\"NodePort\"}]'\n", "is not what the claim says now"},
-		{"a patch of the claim", "patches:\n- target: {kind: DragonflyInstance}\n  patch: '[{\"op\":\"replace\",\"path\":\"/spec/size\",\"value\":\"large\"}]'\n", "is not what the claim says now"},
+		{"a prefix", "namePrefix: eu-\n", "then renamed or moved to another namespace"},
+		{"a namespace", "namespace: elsewhere\n", "then renamed or moved to another namespace"},
+		{"a patch", "patches:\n- target: {kind: Service, name: my-cache}\n  patch: '[{\"op\":\"replace\",\"path\":\"/spec/type\",\"value\":\"NodePort\"}]'\n", "no longer matches the claim"},
+		{"a patch of the claim", "patches:\n- target: {kind: DragonflyInstance}\n  patch: '[{\"op\":\"replace\",\"path\":\"/spec/size\",\"value\":\"large\"}]'\n", "no longer matches the claim"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := write(t, twice(tc.overlay)) + "/overlay"
@@ -87,10 +88,15 @@ func TestKustomizeSuffixAndAPasswordBroughtAlong(t *testing.T) {
 // What kpt removes and keeps when claims go, and when everything moves to another namespace.
 func TestKptClaimsThatGo(t *testing.T) {
 	dir := kptPackage(t, "exec: dragonfly-generator")
+	files := tree(t, dir)
+	const claim, name = "claims/my-cache.yaml", "  name: my-cache\n"
+	require.Contains(t, files[claim], name)
+	files[claim] = strings.Replace(files[claim], name, name+"  annotations: {database.bizmatters.io/password-source: Random}\n", 1)
+	writeTo(t, dir, files)
 	render(t, dir)
 	before := withoutStatus(tree(t, dir))
 
-	files := tree(t, dir)
+	files = tree(t, dir)
 	for name, text := range files {
 		if name != "Kptfile" {
 			files[name] = strings.ReplaceAll(text, "namespace: my-namespace", "namespace: moved")
@@ -105,7 +111,7 @@ func TestKptClaimsThatGo(t *testing.T) {
 	assert.True(t, passwordOf(before[secret]) == passwordOf(moved[secret]), "the password must move along")
 	assert.True(t, strings.Contains(moved[secret], "generated-from: moved/my-cache"))
 
-	remove(t, dir, "claims/my-cache.yaml")
+	remove(t, dir, claim)
 	render(t, dir)
 	left := tree(t, dir)
 	_, found := left[secret]
