@@ -112,16 +112,16 @@ func Expand(list *krm.List, o Options, env Environment, results *report.Results)
 		List: list, Claims: claims, Owners: owners, Kept: o.Kept, Unclear: unclear,
 		LookupEnv: env.lookupEnv(), Random: env.random(),
 	}, results)
-	instances := make([]merge.Instance, len(plans.All))
+	instances := make([]specs.Instance, len(plans.All))
 	for i, p := range plans.All {
 		specs.CheckFilled(p, results)
 		objects, err := specs.Objects(p)
 		if err != nil {
 			results.Errorf(p.Item, "an object cannot be written as YAML (%T); please report this as a bug", err)
 		}
-		instances[i] = merge.Instance{Plan: p, Objects: objects}
+		instances[i] = specs.Instance{Plan: p, Objects: objects}
 	}
-	specs.RefuseCollisions(plans.All, func(i int) []specs.Object { return instances[i].Objects }, results)
+	specs.RefuseCollisions(instances, results)
 	changes := merge.Decide(merge.Input{
 		List: list, Kept: o.Kept, Prune: o.Prune, Instances: instances, Owners: owners,
 	}, results)

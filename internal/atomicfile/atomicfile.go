@@ -32,8 +32,8 @@ func IsTemporary(name string) bool {
 	return strings.HasPrefix(name, temporaryPrefix) && strings.HasSuffix(name, temporarySuffix)
 }
 
-// Replace replaces the content of the file with in. A new file gets the permissions perm, before umask; an
-// existing file keeps its own.
+// Replace replaces the content of the file with in. A new file gets the permissions perm, before umask. An
+// existing file keeps its own; if perm gives the group and others none, they lose theirs.
 func Replace(root *os.Root, name string, perm fs.FileMode, in io.Reader) error {
 	temporary := path.Join(path.Dir(name), temporaryPrefix+rand.Text()+temporarySuffix)
 	if err := write(root, temporary, name, perm, in); err != nil {
@@ -55,7 +55,11 @@ func write(root *os.Root, temporary, name string, perm fs.FileMode, in io.Reader
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	if old, err := root.Stat(name); err == nil {
-		if err := file.Chmod(old.Mode().Perm()); err != nil {
+		mode := old.Mode().Perm()
+		if perm&0o077 == 0 {
+			mode &= 0o700
+		}
+		if err := file.Chmod(mode); err != nil {
 			return err
 		}
 	}

@@ -29,7 +29,7 @@ func TestReplace(t *testing.T) {
 	root, dir := open(t)
 	require.NoError(t, atomicfile.Replace(root, "a.yaml", 0o600, strings.NewReader("one")))
 	require.NoError(t, os.Chmod(filepath.Join(dir, "a.yaml"), 0o640))
-	require.NoError(t, atomicfile.Replace(root, "a.yaml", 0o600, strings.NewReader("two")))
+	require.NoError(t, atomicfile.Replace(root, "a.yaml", 0o644, strings.NewReader("two")))
 
 	text, err := os.ReadFile(filepath.Join(dir, "a.yaml"))
 	require.NoError(t, err)
@@ -37,6 +37,10 @@ func TestReplace(t *testing.T) {
 	info, err := os.Stat(filepath.Join(dir, "a.yaml"))
 	require.NoError(t, err)
 	assert.Equal(t, fs.FileMode(0o640), info.Mode().Perm(), "A file that is there keeps its permissions.")
+	require.NoError(t, atomicfile.Replace(root, "a.yaml", 0o600, strings.NewReader("a password")))
+	info, err = os.Stat(filepath.Join(dir, "a.yaml"))
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), "But not more than its owner has, if nobody else may read the new content.")
 	assert.Equal(t, []string{"a.yaml"}, names(t, dir), "No temporary file stays.")
 }
 

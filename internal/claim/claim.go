@@ -282,6 +282,8 @@ func (v *validator) labels(n *yaml.Node) map[string]string {
 		switch {
 		case value.Kind != yaml.ScalarNode:
 			v.Errorf(field, "must be a string, not %s; write a single string", yamlnode.KindName(value))
+		case slices.Contains(ownAnnotations, key):
+			v.Errorf(field, "is an annotation and has no effect as a label; move it to metadata.annotations")
 		case v.Label(field, key, yamlnode.Text(value)) && !isTracking(key):
 			labels[key] = yamlnode.Text(value)
 		}
@@ -318,8 +320,22 @@ func (v *validator) annotations(n *yaml.Node, carry []string, c *Claim) {
 			carried(key, protection(key, yamlnode.Text(value)))
 		case strings.HasPrefix(key, v1alpha1.Group+"/"):
 			v.own(field, key, yamlnode.Text(value), c)
+		case nearlyOwn(key) != "":
+			field.Proposed = nearlyOwn(key)
+			v.Errorf(field, "unknown annotation; did you mean %q?", nearlyOwn(key))
 		}
 	}
+}
+
+// nearlyOwn returns the annotation that a key has the name of, in a group that is nearly ours, or "".
+func nearlyOwn(key string) string {
+	domain, name, _ := strings.Cut(key, "/")
+	own := v1alpha1.Group + "/" + name
+	isNear := strings.HasSuffix(v1alpha1.Group, "."+domain) || decode.Distance(domain, v1alpha1.Group) <= 2
+	if !slices.Contains(ownAnnotations, own) || !isNear {
+		return ""
+	}
+	return own
 }
 
 // ownAnnotations are the annotations of our group that a claim can have.
@@ -338,7 +354,12 @@ func (v *validator) own(field report.Field, key, text string, c *Claim) {
 		v.passwordSource(field, text, c)
 	case v1alpha1.Profile: // already read
 	default:
-		if near := decode.Nearest(key, ownAnnotations); near != "" {
+		var names []string
+		for _, own := range ownAnnotations {
+			names = append(names, strings.TrimPrefix(own, v1alpha1.Group+"/"))
+		}
+		if near := decode.Nearest(strings.TrimPrefix(key, v1alpha1.Group+"/"), names); near != "" {
+			near = v1alpha1.Group + "/" + near
 			field.Proposed = near
 			v.Errorf(field, "unknown annotation; did you mean %q?", near)
 			return
@@ -419,6 +440,7 @@ func (v *validator) storageGB(spec *yaml.Node, cfg config.Config) int {
 	// YAML 1.1 reads 010 as 8 and 1_0 as 10. Numbers that look different from what they mean are refused.
 	case n.ShortTag() != "!!int" || err != nil || strconv.FormatInt(gb, 10) != n.Value:
 		v.Errorf(field, "must be a whole number of GiB; write it in plain digits, without a unit")
+	case cfg.Storage.Type != v1alpha1.OnVolume: // it means nothing, of which an info tells
 	case gb < int64(cfg.Storage.MinGB):
 		field.Proposed = cfg.Storage.MinGB
 		v.Errorf(field, "is too small; use %s", cfg.Storage)

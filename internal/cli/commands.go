@@ -43,7 +43,7 @@ func newRoot(s Streams, code *int) *cobra.Command {
 	root := &cobra.Command{
 		Use: program,
 		Long: `dragonfly-generator expands DragonflyInstance claims into the objects that run them: for each a
-StatefulSet, a Service, a password Secret and a connection Secret.
+StatefulSet, a Service, a password Secret, a connection Secret, and what the pod needs to create its password.
 
 It is a KRM function: kustomize and kpt start it with a ResourceList on stdin and take one from stdout.
 Without them, render does the same with files.`,
@@ -52,12 +52,12 @@ Without them, render does the same with files.`,
   dragonfly-generator < resourcelist.yaml
   dragonfly-generator render claims/ -o manifests/`,
 		Annotations: map[string]string{footer: `Environment:
-  DRAGONFLY_PASSWORD_SEED   the seed from which passwords are derived that are not there yet
+  DRAGONFLY_PASSWORD_SEED   the seed for missing passwords, with the password source Seed
 
 Exit codes:
   0   done
   1   an error; or, with --check, a folder that is not up to date
-  2   the command line makes no sense
+  2   invalid arguments
 
 https://github.com/bizmatters/dragonfly-generator`},
 		SilenceErrors: true, SilenceUsage: true,
@@ -95,8 +95,8 @@ func newRender(s Streams, code *int) *cobra.Command {
 after the other resources. Claims and anything else not meant for the cluster are left out.
 
 With -o, it writes the manifests of the instances into DIR, NAME.NAMESPACE/*.yaml, and nothing else. What
-DIR holds is read first: the passwords live on there, and one that is not there yet may be random. Only
-files that change are written, each as a whole. An instance whose claim is gone stays, with a warning, unless
+DIR contains is read first, and its passwords are kept. Only files that change are written, each one completely or
+not at all. An instance whose claim is gone stays, with a warning, unless
 --prune is given.`,
 		Example: `  dragonfly-generator render claims/ | kubectl apply -f -
   kustomize build prod | dragonfly-generator render - | kubectl apply -f -
@@ -108,6 +108,8 @@ files that change are written, each as a whole. An instance whose claim is gone 
 				return errors.New("render needs a PATH; name files or folders with claims, or - for stdin")
 			case cmd.Flags().Changed("output") && o.Folder == "":
 				return errors.New("-o needs a DIR, but it is empty; name a folder")
+			case o.Folder == "-":
+				return errors.New("-o needs a DIR; without -o, the manifests go to stdout")
 			case cmd.Flags().Changed("config") && o.Config == "":
 				return errors.New("--config needs a FILE, but it is empty; name a file")
 			case o.Prune && o.Folder == "":

@@ -17,8 +17,8 @@ func newExplain(s Streams, code *int) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "explain [TOPIC]",
-		Short: "say what a size, a profile or a field means",
-		Long: `Says what a size, a profile or a field of a claim or a configuration means. Without a TOPIC it lists the fields. The
+		Short: "explain a size, a profile or a field",
+		Long: `Explains a size, a profile, or a field of a claim or a configuration. Without a TOPIC it lists the fields. The
 sizes and profiles of a configuration are explained with --config FILE.`,
 		Example: `  dragonfly-generator explain sizes
   dragonfly-generator explain size large

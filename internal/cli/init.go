@@ -34,9 +34,9 @@ func newInit(s Streams, code *int) *cobra.Command {
 	var o initOptions
 	cmd := &cobra.Command{
 		Use:   "init [DIR]",
-		Short: "write a claim and what builds it, to start from",
-		Long: `Writes claim.yaml, dragonfly-generator.yaml and kustomization.yaml into DIR, the current folder unless one is
-named, and says how they are built. A file that is there already is never overwritten: nothing is written then.`,
+		Short: "write a claim and the files that build it",
+		Long: `Writes claim.yaml, dragonfly-generator.yaml and kustomization.yaml into DIR (default: the current folder), and prints
+the command that builds them. If one of the files exists, nothing is written.`,
 		Example: `  dragonfly-generator init my-app --name sessions --namespace my-app`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 || len(args) == 1 && args[0] == "" {

@@ -16,12 +16,12 @@ func newKeepPassword(s Streams, code *int) *cobra.Command {
 	var request handover.Request
 	cmd := &cobra.Command{
 		Use:   handover.Command,
-		Short: "make an instance's password in its pod, and keep it",
-		Long: `Makes the password of an instance at its first start, in the cluster, and keeps it. The init container of
-password source InCluster runs it; nobody else needs to, and outside a pod it only says so.
+		Short: "create an instance's password in its pod, and keep it",
+		Long: `Creates the password of an instance in the cluster at its first start, and keeps it. The init container of the
+password source InCluster runs this command; outside a pod it fails.
 
 It writes the password into the instance's two Secrets, and into a file in memory for the server. A Secret that
-has it already is left as it is. It waits for Secrets that are not there yet, and for the API server.`,
+has the password already stays as it is. It waits for missing Secrets and for the API server.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return fmt.Errorf("%s takes no arguments; remove %q", handover.Command, args[0])

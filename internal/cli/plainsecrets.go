@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -18,7 +19,7 @@ import (
 func newRefusePlainSecrets(s Streams, code *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "refuse-plain-secrets FILE...",
-		Short: "fail if a file holds a password of ours in plain text",
+		Short: "fail if a file contains a generated password in plain text",
 		Long: `Fails for each Secret among the files that this program made and whose password is neither encrypted nor made in
 the cluster. It is a hook for pre-commit: such a file must not be committed.`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -74,5 +75,5 @@ func refusePlainSecrets(file string, results *report.Results) {
 }
 
 func holdsPassword(secret *krm.Item) bool {
-	return yamlnode.Text(secret.Node, "data", "password") != "" || yamlnode.Text(secret.Node, "stringData", "password") != ""
+	return yamlnode.Text(secret.Node, "data", instance.PasswordKey) != "" || yamlnode.Text(secret.Node, "stringData", instance.PasswordKey) != ""
 }

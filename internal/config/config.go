@@ -25,8 +25,6 @@ import (
 // Platform is the configuration of instances without a profile, and of those of each profile.
 type Platform struct {
 	Config
-	// HasConfiguration reports that there is a configuration.
-	HasConfiguration bool
 	// ProfilesUnclear reports that some profiles could not be read, so a claim with an unknown profile may be
 	// correct.
 	ProfilesUnclear bool
@@ -192,7 +190,7 @@ func Read(functionConfig *krm.Item, results *report.Results) Platform {
 		return Platform{Config: Default()}
 	}
 	r := reader{Object: decode.Object{Item: functionConfig, Results: results}, path: "spec", Config: Default()}
-	platform := Platform{HasConfiguration: true}
+	var platform Platform
 	switch {
 	case functionConfig.APIVersion == v1alpha1.APIVersion && functionConfig.Kind == v1alpha1.ConfigKind:
 		var object v1alpha1.DragonflyGenerator
@@ -206,6 +204,9 @@ func Read(functionConfig *krm.Item, results *report.Results) Platform {
 	case functionConfig.APIVersion == "v1" && functionConfig.Kind == "ConfigMap":
 		r.path = "data"
 		r.spec(r.configMap(r.Plain()))
+	case functionConfig.Group == v1alpha1.Group && functionConfig.Kind == v1alpha1.ConfigKind:
+		r.Errorf(report.Field{Path: "apiVersion", Current: functionConfig.APIVersion, Proposed: v1alpha1.APIVersion}, "is not a version of %s; use %s", v1alpha1.ConfigKind, v1alpha1.APIVersion)
+		platform.ProfilesUnclear = true
 	default:
 		r.Errorf(report.Field{Path: "kind"}, "is not a configuration of this function; use a %s or a %s of %s, or a ConfigMap with plain values",
 			v1alpha1.ConfigKind, v1alpha1.ClaimKind, v1alpha1.APIVersion)

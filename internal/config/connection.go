@@ -9,6 +9,7 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/placeholder"
 )
 
 func (r *reader) extraKeys(keys map[string]string) {
@@ -21,12 +22,12 @@ func (r *reader) extraKeys(keys map[string]string) {
 		case key == instance.EndpointKey || key == instance.PortKey || key == instance.PasswordKey:
 			r.Errorf(field, "is a key that every connection Secret already has; use another name")
 		}
-		for _, match := range placeholder().FindAllStringSubmatch(keys[key], -1) {
-			if slices.Contains(ConnectionPlaceholders, match[1]) {
+		for _, word := range placeholder.Words(keys[key]) {
+			if slices.Contains(ConnectionPlaceholders, word) {
 				continue
 			}
 			hint := ""
-			if near := decode.Nearest(match[1], ConnectionPlaceholders); near != "" {
+			if near := decode.Nearest(word, ConnectionPlaceholders); near != "" {
 				hint = "did you mean {" + near + "}? "
 			}
 			r.Errorf(field, "has an unknown placeholder; %sthe placeholders are {%s}", hint, strings.Join(ConnectionPlaceholders, "} {"))

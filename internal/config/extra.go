@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
@@ -70,6 +71,8 @@ func (r *reader) extraObject(n *yaml.Node, path string) {
 		r.Errorf(at("kind"), "is missing or not a valid kind; set the object's kind")
 	case strings.HasSuffix(item.Kind, "List") && yamlnode.Get(n, "items") != nil:
 		r.Errorf(at("kind"), "is a list; write each object as a separate element")
+	case item.Group == v1alpha1.Group:
+		r.Errorf(at("kind"), "is a kind that this function reads and the cluster does not know; remove the object, or write another claim")
 	case item.Group == "" && item.Kind == "Secret":
 		r.Errorf(at("kind"), "is a Secret, which would be in plain text in the configuration; use an ExternalSecret or similar, or connectionSecret.extraKeys")
 	case isClusterScoped(item.Group, item.Kind):

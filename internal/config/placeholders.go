@@ -1,15 +1,14 @@
 package config
 
 import (
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/placeholder"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -22,10 +21,6 @@ var Placeholders = []string{"name", "namespace", "endpoint"}
 // passwordEncoded is the password for a URI, with all but the unreserved characters of RFC 3986 escaped.
 var ConnectionPlaceholders = []string{"endpoint", "port", "scheme", "password", "passwordEncoded", "name", "namespace"}
 
-// placeholder is a word in braces: other braces may be those of JSON. What stands before it tells a variable of a
-// shell, and a template of something else.
-var placeholder = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[${]?\{([A-Za-z]+)\}`) })
-
 // Values are what the placeholders stand for.
 type Values struct{ Name, Namespace, Endpoint string }
 
@@ -36,20 +31,7 @@ func (c Config) ValuesOf(name instance.Name) Values {
 
 // Fill fills in the placeholders of a text. Other braces stay as they are, so do ${name} and {{name}}.
 func (v Values) Fill(text string) string {
-	if !strings.Contains(text, "{") {
-		return text
-	}
-	return placeholder().ReplaceAllStringFunc(text, func(match string) string {
-		switch match {
-		case "{name}":
-			return v.Name
-		case "{namespace}":
-			return v.Namespace
-		case "{endpoint}":
-			return v.Endpoint
-		}
-		return match
-	})
+	return placeholder.Fill(text, map[string]string{"name": v.Name, "namespace": v.Namespace, "endpoint": v.Endpoint})
 }
 
 // probe is an instance whose names are as short as names get.
@@ -58,10 +40,9 @@ var probe = Values{Name: "n", Namespace: "n", Endpoint: "n"}
 // placeholders warns of what was clearly meant as a placeholder but is not one. It returns the text with the others
 // filled in, as short as it gets.
 func (r *reader) placeholders(field report.Field, text string) string {
-	for _, match := range placeholder().FindAllStringSubmatch(text, -1) {
-		word := match[1]
+	for _, word := range placeholder.Words(text) {
 		switch {
-		case match[0][0] != '{' || match[0][1] == '{' || slices.Contains(Placeholders, word):
+		case slices.Contains(Placeholders, word):
 		case slices.Contains(ConnectionPlaceholders, word):
 			r.Warnf(field, "leaves {%s} as it is, because that is a placeholder in connectionSecret.extraKeys only; the placeholders here are {%s}", word, strings.Join(Placeholders, "} {"))
 		default:

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"github.com/bizmatters/dragonfly-generator/internal/placeholder"
 )
 
 // Command is the command of the program that the init container runs.
@@ -153,7 +154,7 @@ func IsRotationKey(key string) bool {
 // returns is a secret.
 func Fill(template string, p password.Password) string {
 	text := p.Reveal()
-	return strings.NewReplacer("{password}", text, "{passwordEncoded}", Encode(text)).Replace(template)
+	return placeholder.Fill(template, map[string]string{"password": text, "passwordEncoded": Encode(text)})
 }
 
 // Encode percent-encodes all but the unreserved characters of RFC 3986, so that a password can stand

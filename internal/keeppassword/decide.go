@@ -58,7 +58,7 @@ func (f facts) settled() (password.Password, bool) {
 		return password.Password{}, false
 	}
 	rotation := cmp.Or(f.request.Rotation, f.record.Rotation)
-	if f.request.Data != "" && rotation != f.record.Rotation {
+	if f.request.Data != "" && (f.record.Guessed || rotation != f.record.Rotation) {
 		return password.Password{}, false // it may have been asked for once before, and the copies may be of then
 	}
 	ok := string(f.password.data[handover.RotationKey(rotation)]) == p.Reveal() &&
@@ -81,8 +81,11 @@ func (f facts) decide(random io.Reader) (d decision, err error) {
 		if d.password, err = password.Parse(string(inPassword)); err != nil {
 			return d, f.invalid(f.instance.PasswordSecret(), err)
 		}
-	case len(inPassword) == 0 && len(inConnection) > 0 && (asked == "" || asked == f.connection.rotation):
+	case len(inPassword) == 0 && len(inConnection) > 0 && (asked == "" || asked == f.connection.rotation || f.isBehind()):
 		d.origin, d.rotation = fromConnection, f.connection.rotation
+		if d.rotation == "" && f.isBehind() {
+			d.rotation = asked
+		}
 		if d.password, err = password.Parse(string(inConnection)); err != nil {
 			return d, f.invalid(f.instance.ConnectionSecret(), err)
 		}
@@ -111,7 +114,7 @@ func (f facts) decide(random io.Reader) (d decision, err error) {
 // isBehind reports whether this pod has had a password of the rotation that it asks for. If the Secret records
 // another one, a pod of a newer template has rotated since, and this one follows instead of rotating back.
 func (f facts) isBehind() bool {
-	return f.request.Rotation != "" && f.record.HadPassword && f.request.Rotation == f.record.Rotation
+	return f.request.Rotation != "" && f.record.HadPassword && !f.record.Guessed && f.request.Rotation == f.record.Rotation
 }
 
 // recorded returns the rotation that the password Secret records: in its annotation or, where something has

@@ -22,6 +22,9 @@ const recordFile = ".dragonfly-generator"
 type record struct {
 	HadPassword bool   `json:"hadPassword"`
 	Rotation    string `json:"rotation,omitempty"` // which the password was made for
+	// Guessed reports that the rotation is not known. It must not be made again for a lost password, and does not
+	// count as done otherwise.
+	Guessed bool `json:"guessed,omitempty"`
 }
 
 // volume is the folder of the instance's data; the zero value is that of a pod without one.
@@ -56,7 +59,7 @@ func (v volume) read(asked string) (record, error) {
 		}
 	}
 	if lived {
-		return record{HadPassword: true, Rotation: asked}, nil
+		return record{HadPassword: true, Rotation: asked, Guessed: asked != ""}, nil
 	}
 	return record{}, nil
 }

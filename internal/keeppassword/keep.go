@@ -79,6 +79,7 @@ func Run(ctx context.Context, request handover.Request, env Environment) error {
 	if k.isEmpty() && k.renamed() { // before it waits for Secrets that may have other names
 		return k.renamedError()
 	}
+	conflicted := false
 	for pause := firstPause; ; {
 		d, err := k.attempt(ctx)
 		var wait *waiting
@@ -89,10 +90,12 @@ func Run(ctx context.Context, request handover.Request, env Environment) error {
 			return fmt.Errorf("stopped before the Secrets of %s had the password", k.instance)
 		case !errors.As(err, &wait):
 			return err
-		case wait.status == http.StatusConflict:
+		case wait.status == http.StatusConflict && !conflicted: // another pod was faster
 			fmt.Fprintf(k.Log, "%s; reading again\n", wait.reason)
+			conflicted = true
 			continue
 		}
+		conflicted = false
 		if k.reason != wait.reason {
 			k.reason = wait.reason
 			fmt.Fprintf(k.Log, "waiting: %s\n", k.reason)
@@ -161,7 +164,7 @@ func (k *keeper) attempt(ctx context.Context) (decision, error) {
 			return decision{}, err
 		}
 		fmt.Fprintf(k.Log, "%s; wrote it to Secret %s/%s\n", map[origin]string{
-			kept:           "recorded the rotation of the password",
+			kept:           "kept the password and updated the keys of its rotation",
 			fromConnection: "took the password from the connection Secret",
 			first:          "made a first password",
 			rotated:        "made a new password for the rotation",

@@ -13,7 +13,7 @@ import (
 )
 
 // NewList returns a list of items that no orchestrator has put together, with the functionConfig, which
-// may be nil. It is there to be looked up in; it has no bytes.
+// may be nil. It is for looking up items, and cannot be written.
 func NewList(items []*Item, functionConfig *Item) *List {
 	list := &List{FunctionConfig: functionConfig, byID: map[ID][]*Item{}}
 	for _, item := range items {

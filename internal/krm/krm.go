@@ -36,9 +36,13 @@ const SelectedID = "internal.config.k8s.io/kpt-resource-id"
 // IsOrchestrators reports whether an annotation is for the internal use of kustomize or kpt, so that nobody
 // else may set it on our objects.
 func IsOrchestrators(annotation string) bool {
+	switch annotation {
+	case "config.kubernetes.io/depends-on", "config.kubernetes.io/apply-time-mutation": // what users tell `kpt live apply`
+		return false
+	}
 	domain, _, _ := strings.Cut(annotation, "/")
 	return domain == "config.kubernetes.io" || strings.HasSuffix(domain, ".config.kubernetes.io") ||
-		strings.HasSuffix(domain, ".config.k8s.io") || domain == "internal.kpt.dev"
+		domain == "config.k8s.io" || strings.HasSuffix(domain, ".config.k8s.io") || domain == "internal.kpt.dev"
 }
 
 // KustomizeID is an annotation that is on every item from kustomize's transformers, and on none from kpt.

@@ -24,14 +24,8 @@ type Input struct {
 	Kept bool
 	// Prune reports that objects whose claim is gone are removed. It needs Kept.
 	Prune     bool
-	Instances []Instance
+	Instances []specs.Instance
 	Owners    claim.Owners
-}
-
-// Instance is one instance with its objects.
-type Instance struct {
-	plan.Plan
-	Objects []specs.Object
 }
 
 // Changes are the changes of a merge to a list. Apply makes them.
@@ -85,8 +79,11 @@ func (c Changes) Apply(list *krm.List) {
 	}
 }
 
-// Apply gives the item its new content, and leaves the comments around it.
+// Apply gives the item its new content and keeps the comments around it.
 func (r Replacement) Apply() {
+	if old, fresh := r.Item.Node.Content, r.With.Content; len(old) > 0 && len(fresh) > 0 && fresh[0].HeadComment == "" {
+		fresh[0].HeadComment = old[0].HeadComment // which is where the decoder puts a comment above the object
+	}
 	r.Item.Node.Content = r.With.Content
 	r.Item.Node.Style = 0
 }
@@ -107,7 +104,7 @@ type done struct {
 
 // instance decides on the objects of one instance. Its infos come only when something changes, so that
 // a second run in place has none.
-func (m *merger) instance(inst Instance) {
+func (m *merger) instance(inst specs.Instance) {
 	m.checkPath(inst.Item)
 	var done done
 	isNew := true // aside from Secrets, which people bring along
@@ -126,17 +123,25 @@ func (m *merger) instance(inst Instance) {
 		switch {
 		case len(items) > 1:
 			m.results.Errorf(items[1], "the same object is in %s and %s; remove one of them", items[0].Place(), items[1].Place())
+			continue
 		case len(items) == 1 && !m.mayTouch(items[0], inst.Plan, o):
+			continue
 		case inst.Failed || o.Disposition == plan.Leave:
+			continue
+		}
+		switch {
+		case len(items) == 0 && o.Node != nil:
+			m.changes.Add = append(m.changes.Add, m.place(inst.Plan, o))
+			done.created = append(done.created, what)
 		case len(items) == 0:
-			if o.Node != nil {
-				m.changes.Add = append(m.changes.Add, m.place(inst.Plan, o))
-				done.created = append(done.created, what)
+		case o.Disposition == plan.Supersede:
+			if m.remove(items[0], madeBefore) {
+				done.superseded = append(done.superseded, what)
 			}
-		case o.Disposition == plan.Supersede && m.remove(items[0], madeBefore):
-			done.superseded = append(done.superseded, what)
-		case o.Disposition == plan.Remove && m.remove(items[0], plainBeside):
-			done.removed = append(done.removed, what)
+		case o.Disposition == plan.Remove:
+			if m.remove(items[0], plainBeside) {
+				done.removed = append(done.removed, what)
+			}
 		case o.Node != nil:
 			if changed := m.update(items[0], o); changed != nil {
 				done.updated = append(done.updated, what)
@@ -151,7 +156,7 @@ func (m *merger) instance(inst Instance) {
 }
 
 // plainBeside is about a Secret of ours in plain text where results are not kept.
-const plainBeside = "is in plain text beside the SealedSecret or ExternalSecret that makes it; remove the plain one"
+const plainBeside = "is here beside the SealedSecret or ExternalSecret that makes it; remove the plain one"
 
 // remove removes an object of ours. Where results are not kept it is reported instead.
 func (m *merger) remove(item *krm.Item, notKept string) bool {
@@ -175,7 +180,7 @@ func (m *merger) mayTouch(item *krm.Item, p plan.Plan, o specs.Object) bool {
 	case owner == claim.Theirs:
 		if o.Disposition == plan.Supersede {
 			m.results.Errorf(item, "the claim %s needs this name for the object that runs it, but this one was not made from a claim; rename the claim, or remove this object", p.Name)
-		} else if !o.BringYourOwn {
+		} else if !o.BringYourOwn && o.Disposition != plan.Leave {
 			m.results.Errorf(item, "the claim %s needs this name for its own %s, but this one was not made from a claim; rename the claim, or remove this object", p.Instance.Name, item.Kind)
 		}
 		return false
@@ -231,6 +236,14 @@ func (m *merger) isAnchored(item *krm.Item) bool {
 func (m *merger) tell(p plan.Plan, d done) {
 	if p.Notes.OneHidden {
 		m.results.Warnf(p.Item, "one of the Secrets %s and %s can be read and the other cannot, so it is unknown whether they hold the same password; encrypt or seal both", p.PasswordSecretID().Name, p.ConnectionSecretID().Name)
+	}
+	if p.Notes.CouldMove && p.Config.Password.Stated {
+		m.results.Warnf(p.Item, "the password source is %s, but the password stays in plain text in the Secret %s, because it is there already; to move it into the cluster without changing it, follow docs/passwords.md",
+			v1alpha1.InCluster, p.Instance.PasswordSecret())
+	}
+	if p.Notes.LeftBehind {
+		m.results.Warnf(p.Item, "the password source is %s, but the Secrets %s and %s of an earlier render are still here, and would be applied over what makes them in the cluster; remove them once it does",
+			v1alpha1.External, p.PasswordSecretID().Name, p.ConnectionSecretID().Name)
 	}
 	if len(d.superseded) > 0 {
 		m.warnOfBackend(p)
@@ -293,7 +306,7 @@ func (m *merger) tellPassword(p plan.Plan) {
 		m.results.Warnf(p.Item, "has a new password, in plain text in the file of the Secret %s; encrypt it before you commit it (see docs/passwords.md), or use the password source %s, which keeps passwords out of files",
 			p.Instance.PasswordSecret(), v1alpha1.InCluster)
 	}
-	if p.Notes.CouldMove {
+	if p.Notes.CouldMove && !p.Config.Password.Stated {
 		m.results.Infof(p.Item, "the password stays in plain text in the Secret %s, because it is there already; to move it into the cluster without changing it, see docs/passwords.md", p.Instance.PasswordSecret())
 	}
 	if p.Notes.EntersCluster {

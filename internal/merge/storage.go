@@ -14,39 +14,57 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// warnOfStorage warns of a StatefulSet whose data moves: onto a volume, from one, or to another bucket. It reports
-// whether it does.
-func (m *merger) warnOfStorage(old *yaml.Node, p plan.Plan) bool {
-	inst := p.Instance
-	hadVolume := yamlnode.Named(yamlnode.Get(old, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata") != nil
-	hasVolume := p.Config.Storage.Type == v1alpha1.OnVolume
-	was, is := snapshotFolder(flagOf(old, "dir")), ""
-	if p.Config.Storage.Type == v1alpha1.InBucket {
-		is = specs.BucketFolder(inst, p.Config)
+// dataPlace is where an instance keeps its data: on a volume, in a bucket, or nowhere.
+type dataPlace struct {
+	volume bool
+	bucket string // the folder in it
+}
+
+// placeOfData returns the place that the object that runs an instance states.
+func placeOfData(runner *yaml.Node, backend v1alpha1.Backend) dataPlace {
+	if backend == v1alpha1.Operator {
+		snapshot := yamlnode.Get(runner, "spec", "snapshot")
+		return dataPlace{yamlnode.Get(snapshot, "persistentVolumeClaimSpec") != nil, snapshotFolder(yamlnode.Text(snapshot, "dir"))}
 	}
-	hadBucket, hasBucket := was != "", is != ""
-	hadNothing := !hadVolume && !hadBucket
-	if hadVolume == hasVolume && was == is {
+	templates := yamlnode.Get(runner, "spec", "volumeClaimTemplates")
+	return dataPlace{yamlnode.Named(templates, specs.DataVolume, "metadata") != nil, snapshotFolder(flagOf(runner, "dir"))}
+}
+
+// warnOfStorage warns of an instance whose data moves: onto a volume, from one, or to another bucket. It reports
+// whether it does.
+func (m *merger) warnOfStorage(old, fresh *yaml.Node, p plan.Plan) bool {
+	inst, byOperator := p.Instance, p.Config.Backend == v1alpha1.Operator
+	was, is := placeOfData(old, p.Config.Backend), placeOfData(fresh, p.Config.Backend)
+	hadNothing := was == dataPlace{}
+	if was == is {
 		return false
 	}
-	if hadNothing && yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "volumes"), specs.DataVolume) == nil {
+	if hadNothing && !byOperator && yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "volumes"), specs.DataVolume) == nil {
 		return false // not what we make of a cache, so nobody knows where its data was
+	}
+	volume := specs.DataVolume
+	if byOperator {
+		volume = specs.OperatorVolume
 	}
 	from, to := "a cache without storage", "a cache without storage"
 	switch {
-	case hadVolume:
-		from = fmt.Sprintf("the volume %s-%s-0", specs.DataVolume, inst.StatefulSet())
-	case hadBucket:
-		from = was
+	case was.volume:
+		from = fmt.Sprintf("the volume %s-%s-0", volume, inst.StatefulSet())
+	case was.bucket != "":
+		from = was.bucket
 	}
 	switch {
-	case hasVolume:
+	case is.volume:
 		to = "a volume"
-	case hasBucket:
-		to = is
+	case is.bucket != "":
+		to = is.bucket
 	}
 	steps := "apply it"
-	if hadVolume != hasVolume {
+	switch {
+	case was.volume == is.volume:
+	case byOperator:
+		steps = fmt.Sprintf("apply it, and run `kubectl delete statefulset %s -n %s --cascade=orphan`, because Kubernetes refuses that on a live StatefulSet; the operator makes it again", inst.StatefulSet(), inst.Namespace)
+	default:
 		steps = fmt.Sprintf("Kubernetes refuses that on a live StatefulSet, so run `kubectl delete statefulset %s -n %s --cascade=orphan` first, and apply again", inst.StatefulSet(), inst.Namespace)
 	}
 	data := "the new pod starts empty, and the old data stays where it is until someone deletes it"

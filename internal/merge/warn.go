@@ -27,7 +27,7 @@ func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 	}
 	switch o.Kind {
 	case "StatefulSet":
-		if m.warnOfStorage(old, p) {
+		if m.warnOfStorage(old, fresh, p) {
 			return
 		}
 		volume = yamlnode.Get(yamlnode.Named(yamlnode.Get(old, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec")
@@ -39,6 +39,9 @@ func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 				inst.StatefulSet(), inst.Namespace)
 		}
 	case "Dragonfly":
+		if m.warnOfStorage(old, fresh, p) {
+			return
+		}
 		volume = yamlnode.Get(old, "spec", "snapshot", "persistentVolumeClaimSpec")
 		image = yamlnode.Text(old, "spec", "image")
 		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator makes it again",
@@ -100,6 +103,10 @@ func patchVolume(template string, inst instance.Instance) string {
 // warnOfBackend warns of what a move from one backend to the other means for the live instance.
 func (m *merger) warnOfBackend(p plan.Plan) {
 	inst := p.Instance
+	if p.Config.Storage.Type != v1alpha1.OnVolume {
+		m.results.Warnf(p.Item, "moves to backend: %s, whose StatefulSet and Service have the same names, so the old ones have to be deleted first; the new pods do not read a volume that the old ones had; follow docs/scaling.md before you apply this", p.Config.Backend)
+		return
+	}
 	from, to, who := specs.DataVolume, specs.OperatorVolume, "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
 	if p.Config.Backend == v1alpha1.StatefulSet {
 		from, to, who = to, from, "the operator's StatefulSet and Service have the same names as the new ones"
@@ -112,17 +119,25 @@ func (m *merger) warnOfBackend(p plan.Plan) {
 // of the volume, of which there is more to say.
 func changesImmutable(old, fresh *yaml.Node) bool {
 	was, is := yamlnode.Get(old, "spec", "volumeClaimTemplates"), yamlnode.Get(fresh, "spec", "volumeClaimTemplates")
-	if yamlnode.Text(old, "spec", "podManagementPolicy") != yamlnode.Text(fresh, "spec", "podManagementPolicy") ||
-		was != nil && len(was.Content) != len(is.Content) {
+	count := func(templates *yaml.Node) int {
+		if templates = yamlnode.Follow(templates); templates == nil {
+			return 0
+		}
+		return len(templates.Content)
+	}
+	if yamlnode.Text(old, "spec", "podManagementPolicy") != yamlnode.Text(fresh, "spec", "podManagementPolicy") || was != nil && count(was) != count(is) {
 		return true
 	}
+	before, after := yamlnode.Named(was, specs.DataVolume, "metadata"), yamlnode.Named(is, specs.DataVolume, "metadata")
+	changes := func(path ...string) bool {
+		return !yamlnode.Equal(yamlnode.Get(before, path...), yamlnode.Get(after, path...))
+	}
 	for _, field := range []string{"accessModes", "volumeMode"} {
-		modes := yamlnode.Get(yamlnode.Named(was, specs.DataVolume, "metadata"), "spec", field)
-		if modes != nil && !yamlnode.Equal(modes, yamlnode.Get(yamlnode.Named(is, specs.DataVolume, "metadata"), "spec", field)) {
+		if yamlnode.Get(before, "spec", field) != nil && changes("spec", field) {
 			return true
 		}
 	}
-	return false
+	return before != nil && (changes("metadata", "labels") || changes("metadata", "annotations"))
 }
 
 func className(name string) string {

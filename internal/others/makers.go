@@ -80,13 +80,17 @@ func isTarget(field string) bool {
 
 // visit calls back for every field in n, with the name of the field that it is in, through lists.
 func visit(n *yaml.Node, field func(parent, key string, value *yaml.Node)) {
+	type place struct {
+		parent string
+		n      *yaml.Node
+	}
 	var walk func(parent string, n *yaml.Node)
-	open := map[*yaml.Node]bool{} // aliases can make a node contain itself
+	seen := map[place]bool{} // aliases can make a node contain itself
 	walk = func(parent string, n *yaml.Node) {
-		if n = yamlnode.Follow(n); n == nil || open[n] {
+		if n = yamlnode.Follow(n); n == nil || seen[place{parent, n}] {
 			return
 		}
-		open[n] = true
+		seen[place{parent, n}] = true
 		if n.Kind == yaml.SequenceNode {
 			for _, element := range n.Content {
 				walk(parent, element)

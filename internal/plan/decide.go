@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"cmp"
+
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/password"
 )
@@ -29,7 +31,7 @@ type rendered struct {
 type state int
 
 const (
-	absent    state = iota // or ours, and without a password in it
+	absent    state = iota // or without a password in it
 	readable               // in plain text
 	encrypted              // with SOPS: kept as it is
 	sealed                 // a SealedSecret or an ExternalSecret stands for it
@@ -42,6 +44,7 @@ type secretView struct {
 	value    password.Password // zero where it cannot be read
 	foreign  bool              // made by somebody else, readable or encrypted
 	shadowed bool              // with sealed: our own readable one is there too
+	emptied  bool              // with absent: ours, and without a password in it
 }
 
 func (s secretView) isThere() bool  { return s.state != absent }
@@ -101,11 +104,11 @@ func decide(f facts) decision {
 	d := decision{passwordSecret: pw.disposition(), connectionSecret: conn.disposition()}
 
 	// Our password Secret records its rotation. Without one, the other objects do.
-	recorded := firstOf(conn.rotation, f.rendered.rotation)
+	recorded := cmp.Or(conn.rotation, f.rendered.rotation)
 	if pw.isThere() && !pw.foreign {
 		recorded = pw.rotation
 	}
-	d.rotation = firstOf(f.asked, recorded)
+	d.rotation = cmp.Or(f.asked, recorded)
 
 	isStale := func(s secretView) bool { return s.isThere() && f.asked != "" && s.rotation != f.asked }
 	rotates := isStale(pw) && !pw.foreign || !pw.isThere() && isStale(conn)
@@ -123,7 +126,7 @@ func decide(f facts) decision {
 	case pw.isHidden() && isStale(conn):
 		d.refusal = hidesPasswordOfConnection
 	case rotates || !pw.isThere() && !conn.isThere():
-		return d.fresh(f, rotates)
+		return d.fresh(f, rotates, isNew)
 	case conn.state == encrypted && f.lacksKeys:
 		d.refusal = connectionLacksKeys
 	case pw.isHidden() && conn.isHidden(): // nothing of ours has to be written
@@ -148,17 +151,19 @@ func decide(f facts) decision {
 			d.passwordSecret = Renew
 		}
 	}
+	d.notes.LeftBehind = isExternal && (pw.state == readable && !pw.foreign || conn.state == readable)
 	d.notes.OneHidden = pw.isHidden() != conn.isHidden()
 	d.notes.CouldMove = f.source == v1alpha1.InCluster && !pw.foreign && !pw.isHidden() && !conn.isHidden()
 	return d
 }
 
 // fresh decides where a password comes from that is not there yet, or the next one of a rotation.
-func (d decision) fresh(f facts, rotates bool) decision {
+func (d decision) fresh(f facts, rotates, isNew bool) decision {
 	d.passwordSecret, d.connectionSecret = Write, Write
 	switch f.source {
 	case v1alpha1.External:
 		d.passwordSecret, d.connectionSecret = Leave, Leave
+		d.notes.LeftBehind = f.password.emptied || f.connection.emptied
 	case v1alpha1.InCluster:
 		d.from = thePod
 		d.notes.EntersCluster = !f.rendered.inCluster && (f.rendered.there || rotates)
@@ -168,7 +173,7 @@ func (d decision) fresh(f facts, rotates bool) decision {
 	case v1alpha1.FromRandom:
 		d.from = randomness
 		d.notes.NewPlain = f.kept
-		if f.rendered.there && !rotates {
+		if f.rendered.there && !rotates && !isNew {
 			d.refusal = lost
 		}
 	case v1alpha1.Existing:
@@ -178,13 +183,4 @@ func (d decision) fresh(f facts, rotates bool) decision {
 		}
 	}
 	return d
-}
-
-func firstOf(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }

@@ -23,6 +23,7 @@ func everySituation(t *testing.T, check func(f facts)) {
 	for _, rotation := range []string{"", "1", "2"} {
 		views = append(views,
 			secretView{state: absent, rotation: rotation},
+			secretView{state: absent, rotation: rotation, emptied: true},
 			secretView{state: readable, rotation: rotation, value: one},
 			secretView{state: readable, rotation: rotation, value: two},
 			secretView{state: encrypted, rotation: rotation},
@@ -32,9 +33,10 @@ func everySituation(t *testing.T, check func(f facts)) {
 		)
 	}
 	passwordViews := append([]secretView{{state: readable, foreign: true, value: one}, {state: encrypted, foreign: true}}, views...)
+	connectionViews := append([]secretView{{state: absent, foreign: true}}, views...)
 	n := 0
 	for _, pw := range passwordViews {
-		for _, conn := range views {
+		for _, conn := range connectionViews {
 			for _, asked := range []string{"", "2"} {
 				for _, source := range []v1alpha1.PasswordSource{v1alpha1.InCluster, v1alpha1.FromSeed, v1alpha1.FromRandom, v1alpha1.Existing, v1alpha1.External} {
 					for _, before := range []rendered{{}, {there: true}, {there: true, rotation: "1"}, {there: true, rotation: "2", inCluster: true}} {
@@ -95,7 +97,8 @@ func TestDecideAlways(t *testing.T) {
 		if f.asked == "" && pw.isThere() && !pw.foreign {
 			require(d.rotation == pw.rotation, "Removing the rotation changes nothing.")
 		}
-		require(f.source != v1alpha1.FromRandom || !f.rendered.there || isAsked || pw.isThere() || conn.isThere(), "A random password that was lost is never replaced.")
+		isAskedFirst := f.asked != "" && f.asked != f.rendered.rotation
+		require(f.source != v1alpha1.FromRandom || !f.rendered.there || isAsked || isAskedFirst || pw.isThere() || conn.isThere(), "A random password that was lost is replaced only where somebody asks for it.")
 	})
 }
 
@@ -125,10 +128,13 @@ func TestDecide(t *testing.T) {
 		{"A random password that is kept is in plain text.", facts{source: v1alpha1.FromRandom, kept: true}, randomness, none, Notes{NewPlain: true}},
 		{"A preview that nobody keeps says nothing of it.", facts{source: v1alpha1.FromRandom}, randomness, none, Notes{}},
 		{"A random password that is lost is an error.", facts{source: v1alpha1.FromRandom, kept: true, rendered: rendered{there: true}}, randomness, lost, Notes{}},
+		{"It is replaced where somebody asks for another one.", facts{source: v1alpha1.FromRandom, kept: true, asked: "2", rendered: rendered{there: true, rotation: "1"}}, randomness, none, Notes{NewPlain: true}},
+		{"It is not for a rotation that was done.", facts{source: v1alpha1.FromRandom, kept: true, asked: "1", rendered: rendered{there: true, rotation: "1"}}, randomness, lost, Notes{}},
 		{"Existing makes none.", facts{source: v1alpha1.Existing}, elsewhere, notExisting, Notes{}},
 		{"Existing takes the one that is there.", facts{source: v1alpha1.Existing, password: ours}, thePasswordSecret, none, Notes{}},
 		{"Existing does not rotate.", facts{source: v1alpha1.Existing, asked: "2", password: ours}, elsewhere, rotatesExisting, Notes{}},
 		{"External writes neither Secret.", facts{source: v1alpha1.External}, elsewhere, none, Notes{}},
+		{"External warns of Secrets that an earlier run has left.", facts{source: v1alpha1.External, password: secretView{emptied: true}, connection: secretView{emptied: true}}, elsewhere, none, Notes{LeftBehind: true}},
 		{"External leaves the other Secret to what brings the first.", facts{source: v1alpha1.External, password: hidden}, elsewhere, none, Notes{}},
 		{"A rotation with External restarts the pod.", facts{source: v1alpha1.External, asked: "2"}, elsewhere, none, Notes{RestartOnly: true}},
 		{"A hidden password cannot be written into the connection Secret.", facts{source: v1alpha1.InCluster, password: hidden}, elsewhere, hidesPasswordOfConnection, Notes{}},

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (p *passwords) rendered(c claim.Claim) rendered {
 				continue
 			}
 			before.there = true
-			before.rotation = firstOf(before.rotation,
+			before.rotation = cmp.Or(before.rotation,
 				yamlnode.Text(item.Node, "spec", "template", "metadata", "annotations", v1alpha1.PasswordRotation),
 				yamlnode.Text(item.Node, "spec", "podMetadata", "annotations", v1alpha1.PasswordRotation))
 			before.inCluster = before.inCluster || hasPasswordContainer(item.Node)
@@ -102,8 +103,9 @@ func (p *passwords) secret(c claim.Claim, id krm.ID) (view secretView, ok bool) 
 		view.rotation = item.Annotation(v1alpha1.PasswordRotation)
 	}
 	switch {
-	case owner == claim.Theirs && isConnection:
-		return view, true // refused where the objects are merged
+	case owner == claim.Theirs && isConnection: // refused where the objects are merged, unless something else makes it
+		view.foreign = c.Config.Password.Source == v1alpha1.External
+		return view, true
 	case owner == claim.Theirs && standIn != nil:
 		p.results.Errorf(item, "conflicts with the %s %s, which makes the same Secret; remove one of them", standIn.Kind, standIn.Name)
 		return view, false
@@ -116,8 +118,9 @@ func (p *passwords) secret(c claim.Claim, id krm.ID) (view secretView, ok bool) 
 	case item.IsEncrypted():
 		view.state, view.foreign = encrypted, owner == claim.Theirs
 		return view, true
-	case owner != claim.Theirs && isEmptySecret(item.Node):
-		return view, true // its password is in the cluster
+	case owner != claim.Theirs && isEmptySecret(item.Node): // its password is in the cluster
+		view.emptied, view.shadowed = standIn == nil, standIn != nil
+		return view, true
 	}
 	text, field, err := secretText(item.Node, instance.PasswordKey)
 	if err == nil && strings.HasPrefix(text, sopsValue+"AES256_GCM,") {
@@ -274,24 +277,32 @@ const sopsValue = "ENC["
 // isEncryptedValue reports whether SOPS has encrypted a value.
 func isEncryptedValue(text string) bool { return strings.HasPrefix(text, sopsValue) }
 
-// findStandIns returns what stands for Secrets, by the Secret: a SealedSecret of the same name, or an
-// ExternalSecret by its target.
+// findStandIns returns what stands for Secrets, by the Secret.
 func findStandIns(list *krm.List) map[krm.ID]*krm.Item {
 	standIns := map[krm.ID]*krm.Item{}
 	for _, item := range list.Items {
-		switch {
-		case item.Group == "bitnami.com" && item.Kind == "SealedSecret":
-			standIns[krm.ID{Kind: "Secret", Namespace: item.Namespace, Name: item.Name}] = item
-		case item.Group == "external-secrets.io" && item.Kind == "ExternalSecret":
-			switch yamlnode.Text(item.Node, "spec", "target", "creationPolicy") {
-			case "Merge", "None": // it makes no Secret
-				continue
-			}
-			name := firstOf(yamlnode.Text(item.Node, "spec", "target", "name"), item.Name)
-			standIns[krm.ID{Kind: "Secret", Namespace: item.Namespace, Name: name}] = item
+		if id := StandsFor(item); id != (krm.ID{}) {
+			standIns[id] = item
 		}
 	}
 	return standIns
+}
+
+// StandsFor returns the Secret that is created from an object: from a SealedSecret the one of the same name, from an
+// ExternalSecret its target. Other objects stand for none.
+func StandsFor(item *krm.Item) krm.ID {
+	switch {
+	case item.Group == "bitnami.com" && item.Kind == "SealedSecret":
+		return krm.ID{Kind: "Secret", Namespace: item.Namespace, Name: item.Name}
+	case item.Group == "external-secrets.io" && item.Kind == "ExternalSecret":
+		switch yamlnode.Text(item.Node, "spec", "target", "creationPolicy") {
+		case "Merge", "None": // it makes no Secret
+			return krm.ID{}
+		}
+		name := cmp.Or(yamlnode.Text(item.Node, "spec", "target", "name"), item.Name)
+		return krm.ID{Kind: "Secret", Namespace: item.Namespace, Name: name}
+	}
+	return krm.ID{}
 }
 
 // recordedBy returns the rotation that the stand-in gives the Secret that it makes.

@@ -67,6 +67,8 @@ type Notes struct {
 	CouldMove bool
 	// EntersCluster reports that the manifests held the password until now.
 	EntersCluster bool
+	// LeftBehind reports Secrets of ours without a password that something else is to make now.
+	LeftBehind bool
 	// LeavesCluster reports that the pod made the password until now, so that a derived one is another.
 	LeavesCluster bool
 }
@@ -92,8 +94,6 @@ type Plans struct {
 	All []Plan
 	// Random is the number of random passwords that were made.
 	Random int
-	// SeedSecrets are the Secrets among the items that contain a seed. They must not reach the cluster.
-	SeedSecrets []*krm.Item
 }
 
 // Make plans every claim, in their order, and reports every problem of every claim.
@@ -128,7 +128,9 @@ func newPasswords(in Input, results *report.Results) *passwords {
 	if len(in.Claims) > 0 {
 		p.standIns = findStandIns(in.List)
 		p.refuseUnreadable()
-		p.refuseUnstatedSeed()
+		if !in.Unclear { // the configuration may have stated it
+			p.refuseUnstatedSeed()
+		}
 	}
 	return p
 }

@@ -17,13 +17,14 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // change is what happens to one file of the folder.
 type change struct {
 	file  string // in the folder, with slashes
 	order int
-	perm  fs.FileMode // of a new file
+	perm  fs.FileMode // as atomicfile.Replace takes it
 
 	before, after []byte // nil where there is no file
 }
@@ -108,8 +109,8 @@ type file struct {
 	removed  map[int]bool
 	added    []*yaml.Node
 
-	order     int
-	hasSecret bool
+	order       int
+	hasPassword bool // now
 }
 
 func newFile(name string) *file {
@@ -147,13 +148,26 @@ func (f *file) writes(n *yaml.Node) {
 	default:
 		f.order = min(f.order, writeSecrets)
 	}
-	f.hasSecret = true
+	f.hasPassword = f.hasPassword || holdsPassword(n)
+}
+
+// hadPassword reports whether the file contained a password before. Its permissions are somebody's choice then.
+func (f *file) hadPassword() bool {
+	return f.source != nil && slices.ContainsFunc(f.source.documents, func(d krm.Document) bool {
+		return d.Node != nil && len(d.Node.Content) > 0 && holdsPassword(d.Node.Content[0])
+	})
+}
+
+func holdsPassword(n *yaml.Node) bool {
+	return isSecret(n) && slices.ContainsFunc([]string{"data", "stringData"}, func(field string) bool {
+		return !yamlnode.IsNull(yamlnode.Get(n, field, instance.PasswordKey))
+	})
 }
 
 // change puts the new text together. What is not ours stays in it to the byte.
 func (f *file) change() (change, error) {
 	c := change{file: f.name, order: f.order, perm: 0o644}
-	if f.hasSecret {
+	if f.hasPassword && !f.hadPassword() {
 		c.perm = 0o600
 	}
 	holds := false // something

@@ -36,11 +36,11 @@ func (i *ignoreFiles) enter(name string) error {
 	return nil
 }
 
-// matches reports whether the file, or folder, is to be left out.
+// matches reports whether the file, or folder, is to be left out, alone or with a folder that it is in.
 func (i *ignoreFiles) matches(name string, isFolder bool) bool {
 	for at := path.Dir(name); ; at = path.Dir(at) {
 		if matcher, found := i.byPackage[at]; found {
-			return matcher.Match(filepath.FromSlash(name), isFolder)
+			return matcher.Match(filepath.FromSlash(name), isFolder) || path.Dir(name) != at && i.matches(path.Dir(name), true)
 		}
 		if at == "." {
 			return false

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
@@ -156,14 +157,14 @@ func (r *reader) walk(folder string, kept bool) {
 		case kept && atomicfile.IsTemporary(entry.Name()):
 			r.temporaries = append(r.temporaries, name)
 			return nil
-		case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") || !kept && r.isKept(entry) || ignored.matches(name, true)):
+		case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") || !kept && (r.isKept(entry) || ignored.matches(name, true))):
 			return fs.SkipDir
 		case entry.IsDir():
 			if kept {
 				r.folders = append(r.folders, name)
 			}
 			return nil
-		case strings.HasPrefix(entry.Name(), "."), ignored.matches(name, false):
+		case strings.HasPrefix(entry.Name(), "."), ignored.matches(name, false) && !(kept && hasMark(shown)):
 			return nil
 		case isKustomizationFile(entry.Name()), slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)):
 		default:
@@ -240,16 +241,25 @@ func (r *reader) readStdin(stdin io.Reader) {
 	}
 }
 
-func (r *reader) readFile(s *source) {
+// hasMark reports whether a file contains an object of ours. In the folder that is kept it is read although .krmignore
+// lists it, as it would be written again otherwise.
+func hasMark(file string) bool {
+	text, err := os.ReadFile(file)
+	return err == nil && bytes.Contains(text, []byte(v1alpha1.GeneratedFrom))
+}
+
+// readFile returns false after reporting a problem.
+func (r *reader) readFile(s *source) bool {
 	text, err := os.ReadFile(s.name)
 	if err != nil {
 		r.results.Errorf(nil, "%s cannot be read: %s", s.name, report.Reason(err))
-		return
+		return false
 	}
-	r.parse(s, text)
+	return r.parse(s, text)
 }
 
-func (r *reader) parse(s *source, text []byte) {
+// parse returns false after reporting a problem.
+func (r *reader) parse(s *source, text []byte) bool {
 	documents, err := krm.Documents(s.name, text)
 	switch {
 	case err == nil:
@@ -258,7 +268,9 @@ func (r *reader) parse(s *source, text []byte) {
 		// Settings of some tool, in JSON with comments.
 	default:
 		r.results.Errorf(nil, "%s", err)
+		return false
 	}
+	return true
 }
 
 // mayBeResource reports whether a text that cannot be read could be meant as a resource: as a claim, say.

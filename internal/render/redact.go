@@ -38,17 +38,17 @@ func redact(before, after []byte) (old, changed string, err error) {
 	return old, changed, err
 }
 
-// redactDocuments returns the text of a file. Documents with a Secret in them are written anew, without
-// their comments, which may show values too; where a version has a Secret, other comments go as well. Values that are others in the other version get the mark.
+// redactDocuments returns the text of a file. If one of its versions has a Secret, all documents are written anew
+// without their comments, which may contain values too. Values that differ in the other version get the mark.
 func redactDocuments(documents []krm.Document, hasSecret bool, others values, mark string) (string, error) {
 	var text []byte
 	for _, document := range documents {
-		if document.Node == nil && hasSecret {
-			continue // a Secret that is commented out, perhaps
-		}
-		if document.Node == nil || !holdsSecret(document.Node) {
+		if !hasSecret {
 			text = append(text, document.Text...)
 			continue
+		}
+		if document.Node == nil {
+			continue // a Secret that is commented out, perhaps
 		}
 		secrets(document.Node, func(id string, value *yaml.Node) {
 			shown := redacted

@@ -113,9 +113,7 @@ func isConfig(item *krm.Item) bool {
 func (r *reader) readConfig(name string) *krm.Item {
 	s := &source{name: name}
 	r.configSource = s
-	problems := len(r.results.All())
-	r.readFile(s)
-	if len(r.results.All()) > problems {
+	if !r.readFile(s) {
 		return nil
 	}
 	var found []*krm.Item

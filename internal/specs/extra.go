@@ -7,6 +7,7 @@ import (
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
@@ -99,16 +100,28 @@ func texts(below map[string]string, given *yaml.Node, above map[string]string) *
 	return n
 }
 
+// refuseStandIn reports an extra object that makes one of the instance's Secrets, which the next run would take for the
+// source of the password.
+func refuseStandIn(p plan.Plan, o Object, results *report.Results) {
+	if p.Config.Password.Source == v1alpha1.External || o.Node == nil {
+		return
+	}
+	if id := plan.StandsFor(krm.NewItem(o.Node)); id == p.PasswordSecretID() || id == p.ConnectionSecretID() {
+		results.Errorf(p.Item, "the extra object %s %s makes the Secret %s, but the password source is %s; set password.source: %s", o.Kind, o.Name, id.Name, p.Config.Password.Source, v1alpha1.External)
+	}
+}
+
 // RefuseCollisions reports objects of two instances that are one: an instance called as another's extra object.
-func RefuseCollisions(plans []plan.Plan, objectsOf func(i int) []Object, results *report.Results) {
-	if !slices.ContainsFunc(plans, func(p plan.Plan) bool { return len(p.Config.ExtraObjects) > 0 }) {
+func RefuseCollisions(instances []Instance, results *report.Results) {
+	if !slices.ContainsFunc(instances, func(inst Instance) bool { return len(inst.Config.ExtraObjects) > 0 }) {
 		return // without extra objects, names of one kind are as different as the claims
 	}
 	owners := map[krm.ID]int{}
-	for i, p := range plans {
-		for _, o := range objectsOf(i) {
+	for i, inst := range instances {
+		for _, o := range inst.Objects {
+			refuseStandIn(inst.Plan, o, results)
 			if first, found := owners[o.ID]; found {
-				results.Errorf(p.Item, "needs a %s %s, but the claim %s has one from an extra object of the configuration; rename one of the claims, or the extra object", o.Kind, o.Name, plans[first].Name)
+				results.Errorf(inst.Item, "needs a %s %s, but the claim %s has one from an extra object of the configuration; rename one of the claims, or the extra object", o.Kind, o.Name, instances[first].Name)
 				break
 			}
 			owners[o.ID] = i

@@ -25,6 +25,12 @@ type Object struct {
 	Node *yaml.Node
 }
 
+// Instance is one instance with its objects.
+type Instance struct {
+	plan.Plan
+	Objects []Object
+}
+
 // Objects returns the objects of an instance, in the order in which they are written. To add a kind of
 // object, add a file to this package and a line here.
 func Objects(p plan.Plan) ([]Object, error) {

@@ -121,7 +121,7 @@ func (c *checker) statefulSet(ours *appsv1.StatefulSet, patch config.Patch) *app
 // without removing the other, and mounts of volumes that it removed.
 func (c *checker) merged(patch config.Patch, path string, set *appsv1.StatefulSet) {
 	pod := set.Spec.Template.Spec
-	volumes := []string{volumeOf(c.cfg)} // that one without it is refused has been said
+	volumes := []string{volumeOf(c.cfg)} // a pod without it is refused elsewhere
 	for _, template := range set.Spec.VolumeClaimTemplates {
 		volumes = append(volumes, template.Name)
 	}
@@ -262,6 +262,7 @@ var keptOfStatefulSet = []kept[*appsv1.StatefulSet]{
 }
 
 var keptOfContainer = []kept[corev1.Container]{
+	{"image", "the image has a field of its own, spec.image, where its version is checked", func(c corev1.Container) any { return c.Image }},
 	{"command", "the image's own entry point starts Dragonfly", func(c corev1.Container) any { return c.Command }},
 	{"args", "flags belong in spec.args, where they are checked", func(c corev1.Container) any { return c.Args }},
 	{"env", "DFLY_… variables are flags, which belong in spec.args, and the password is the instance's", func(c corev1.Container) any { return flagVariables(c) }},

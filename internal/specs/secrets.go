@@ -2,7 +2,6 @@ package specs
 
 import (
 	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,6 +11,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"github.com/bizmatters/dragonfly-generator/internal/placeholder"
 )
 
 // PasswordSecret returns the Secret that Dragonfly reads its password from. It has no data where the instance's
@@ -61,10 +61,10 @@ func keysWithPassword(inst instance.Instance, cfg config.Config) map[string]stri
 
 // fillConnection fills in all placeholders of a template but the password.
 func fillConnection(template string, inst instance.Instance, cfg config.Config) string {
-	return strings.NewReplacer(
-		"{endpoint}", inst.Endpoint(cfg.ClusterDomain), "{port}", strconv.Itoa(instance.Port),
-		"{name}", inst.Name.Name, "{namespace}", inst.Namespace, "{scheme}", scheme(cfg),
-	).Replace(template)
+	return placeholder.Fill(template, map[string]string{
+		"endpoint": inst.Endpoint(cfg.ClusterDomain), "port": strconv.Itoa(instance.Port),
+		"name": inst.Name.Name, "namespace": inst.Namespace, "scheme": scheme(cfg),
+	})
 }
 
 // scheme returns that of the instance's URI.

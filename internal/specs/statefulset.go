@@ -113,8 +113,8 @@ func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSp
 	return template
 }
 
-// addPassword gives the server its password: from an init container of its own, in a file that a restart of the
-// container finds again whatever has become of the Secrets, or as a variable.
+// addPassword passes the server its password: from the init container, in a file that is still there when the server's
+// container restarts, or as a variable.
 func addPassword(pod *corev1.PodSpec, inst instance.Instance, cfg config.Config) {
 	server := &pod.Containers[0]
 	if !inst.InCluster {

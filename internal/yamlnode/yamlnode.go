@@ -1,8 +1,8 @@
 // Package yamlnode reads and changes YAML nodes in place, so that comments, order and quoting of what
 // is not ours survive.
 //
-// kyaml's RNode does not do here: it stops at an alias, does not see what a merge key brings, and quotes in its
-// errors what it found. Nothing here quotes a value, as it may be a secret.
+// kyaml's RNode is not enough: it fails at an alias, does not see the fields that a merge key adds, and quotes what it
+// found in its errors. Nothing here quotes a value, because it may be a secret.
 package yamlnode
 
 import (
