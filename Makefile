@@ -74,8 +74,8 @@ build: ## Build bin/dragonfly-generator (needs Go)
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/dragonfly-generator .
 
 .PHONY: race
-race: ## Run the tests under the race detector (needs Go and a C compiler)
-	go test -race ./...
+race: ## Run the tests of the program under the race detector (needs Go and a C compiler)
+	go test -race . ./generator/... ./internal/...
 
 .PHONY: fuzz
 fuzz: ## Fuzz lists, claims, configurations and Secrets for FUZZTIME each, 20 seconds unless set (needs Go)
