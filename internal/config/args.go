@@ -54,7 +54,7 @@ func (r *reader) args(args []string) {
 		case strings.ContainsAny(arg, "\r\n\x00"):
 			r.Errorf(field, "contains a line break or a NUL; write each flag on one line, --name=value")
 		// Kubernetes fills in variables, and arguments show in the process list.
-		case strings.Contains(arg, "$("+flagVariable):
+		case strings.Contains(arg, "$("+FlagVariable):
 			r.Errorf(field, "would put a secret among the arguments, where everyone can see it; remove it")
 		case isOwn:
 			r.Errorf(field, "sets --%s, which the function sets itself: %s; remove it", name, why)
@@ -73,8 +73,8 @@ func (r *reader) args(args []string) {
 	}
 }
 
-// flagVariable begins the name of every variable that Dragonfly takes for a flag.
-const flagVariable = "DFLY_"
+// FlagVariable begins the name of every environment variable that Dragonfly reads as a flag.
+const FlagVariable = "DFLY_"
 
 // knownFlag warns about a flag that Dragonfly does not have, because Dragonfly exits on unknown flags.
 func (r *reader) knownFlag(field report.Field, name string) {

@@ -279,7 +279,7 @@ func nest(n, value *yaml.Node, path ...string) {
 func plainFields(t reflect.Type, path string) []string {
 	var names []string
 	for field := range t.Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		name, _ := decode.JSONName(field)
 		of := field.Type
 		if of.Kind() == reflect.Pointer {
 			of = of.Elem()

@@ -52,7 +52,7 @@ type overlay struct {
 func (o overlay) fields(into, over reflect.Value, n *yaml.Node, path string) {
 	for i := range into.NumField() {
 		field := into.Type().Field(i)
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		name, _ := decode.JSONName(field)
 		value := yamlnode.Get(n, name)
 		if value == nil {
 			continue

@@ -42,7 +42,7 @@ func (o *Object) DecodePatch(n *yaml.Node, path string, into any) {
 func Fields(t reflect.Type) []string {
 	var names []string
 	for field := range t.Fields() {
-		name, inline := jsonName(field)
+		name, inline := JSONName(field)
 		switch {
 		case inline:
 			names = append(names, Fields(field.Type)...)
@@ -53,7 +53,9 @@ func Fields(t reflect.Type) []string {
 	return names
 }
 
-func jsonName(field reflect.StructField) (name string, inline bool) {
+// JSONName returns the name that a field of a struct has in JSON, "" if it has none. The fields of an inline one stand
+// beside those of its parent.
+func JSONName(field reflect.StructField) (name string, inline bool) {
 	tag := field.Tag.Get("json")
 	name, _, _ = strings.Cut(tag, ",")
 	if name == "-" || !field.IsExported() {
@@ -181,7 +183,7 @@ func (d decoder) isDirective(key, value *yaml.Node, path string) bool {
 
 func fieldOf(into reflect.Value, name string) (reflect.Value, reflect.StructTag) {
 	for i := range into.NumField() {
-		known, inline := jsonName(into.Type().Field(i))
+		known, inline := JSONName(into.Type().Field(i))
 		if inline {
 			if found, tag := fieldOf(into.Field(i), name); found.IsValid() {
 				return found, tag

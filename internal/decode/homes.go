@@ -10,7 +10,7 @@ func Homes(t reflect.Type) map[string]string {
 	var collect func(t reflect.Type, path string)
 	collect = func(of reflect.Type, path string) {
 		for field := range of.Fields() {
-			name, inline := jsonName(field)
+			name, inline := JSONName(field)
 			inner := field.Type
 			if inner.Kind() == reflect.Pointer {
 				inner = inner.Elem()

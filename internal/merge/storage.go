@@ -95,7 +95,7 @@ func flagOf(runner *yaml.Node, name string) string {
 
 // snapshotFolder returns a folder in an object store, "" for one in the pod.
 func snapshotFolder(dir string) string {
-	if strings.Contains(dir, "://") {
+	if specs.IsBucket(dir) {
 		return dir
 	}
 	return ""

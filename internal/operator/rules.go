@@ -76,10 +76,10 @@ func unknown(n *yaml.Node, t reflect.Type, path string) []string {
 		}
 	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct:
 		for field := range t.Fields() {
-			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			name, isInline := decode.JSONName(field)
 			value := yamlnode.Get(n, name)
 			switch {
-			case name == "" && field.Anonymous:
+			case isInline:
 				paths = append(paths, unknown(n, field.Type, path)...)
 			case name == "" || value == nil:
 			case !HasField(t, name):

@@ -28,7 +28,11 @@ func (r *Results) All() fn.Results {
 	if !r.HasErrors() {
 		return r.all
 	}
-	return slices.DeleteFunc(slices.Clone(r.all), func(result *fn.Result) bool { return result.Severity == fn.Info })
+	return withoutInfos(r.all)
+}
+
+func withoutInfos(results fn.Results) fn.Results {
+	return slices.DeleteFunc(slices.Clone(results), func(result *fn.Result) bool { return result.Severity == fn.Info })
 }
 
 // HasErrors reports whether there is an error.
@@ -95,7 +99,7 @@ func (r *Results) add(severity fn.Severity, item *krm.Item, field *Field, format
 
 // Lines returns the errors and warnings for stderr, a line each.
 func Lines(results fn.Results) string {
-	return LinesWithInfos(slices.DeleteFunc(slices.Clone(results), func(result *fn.Result) bool { return result.Severity == fn.Info }))
+	return LinesWithInfos(withoutInfos(results))
 }
 
 // LinesWithInfos returns all results for stderr, a line each.

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -37,7 +36,7 @@ const (
 
 // Lines returns the errors and warnings for a terminal.
 func (t Terminal) Lines(results fn.Results) string {
-	return t.LinesWithInfos(slices.DeleteFunc(slices.Clone(results), func(result *fn.Result) bool { return result.Severity == fn.Info }))
+	return t.LinesWithInfos(withoutInfos(results))
 }
 
 // LinesWithInfos returns all results for a terminal.

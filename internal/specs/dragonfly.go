@@ -90,7 +90,7 @@ func spread(inst instance.Instance) []corev1.TopologySpreadConstraint {
 
 // settleSnapshots brings what stands elsewhere in line with where the snapshots go, which a patch can change.
 func settleSnapshots(spec *operator.Spec, inst instance.Instance, cfg config.Config) {
-	if spec.Snapshot != nil && isBucket(spec.Snapshot.Dir) && cfg.Replicas > 1 {
+	if spec.Snapshot != nil && IsBucket(spec.Snapshot.Dir) && cfg.Replicas > 1 {
 		spec.Snapshot.EnableOnMasterOnly = true // all pods would write to one place, under one name
 	}
 	if spec.Snapshot != nil && spec.Snapshot.PersistentVolumeClaimSpec != nil {
@@ -102,8 +102,8 @@ func settleSnapshots(spec *operator.Spec, inst instance.Instance, cfg config.Con
 	}
 }
 
-// isBucket reports whether a folder for snapshots is in an object store.
-func isBucket(dir string) bool { return strings.Contains(dir, "://") }
+// IsBucket reports whether a folder for snapshots is in an object store.
+func IsBucket(dir string) bool { return strings.Contains(dir, "://") }
 
 // OperatorVolume is the name that the operator gives the claim template of the data.
 const OperatorVolume = operator.DataVolume

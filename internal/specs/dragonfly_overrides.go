@@ -151,8 +151,8 @@ func snapshots(ours, theirs *operator.Dragonfly) []finding {
 	const at = "spec.snapshot"
 	var found []finding
 	volumeBefore, volume := orZero(before.PersistentVolumeClaimSpec), after.PersistentVolumeClaimSpec
-	switch inBucket := isBucket(after.Dir); {
-	case isBucket(before.Dir) && after.Dir != before.Dir:
+	switch inBucket := IsBucket(after.Dir); {
+	case IsBucket(before.Dir) && after.Dir != before.Dir:
 		return []finding{{path: at + ".dir", text: "cannot be changed here: spec.storage sets the bucket; remove it from the patch"}}
 	case inBucket && volume != nil:
 		found = append(found, finding{path: at + ".dir", text: "is in a bucket, but there is a volume too, which cannot be mounted there; set persistentVolumeClaimSpec to null"})

@@ -96,7 +96,7 @@ func passwordVolumes(inst instance.Instance, withFlagFile bool) []corev1.Volume 
 // passwordVariable returns the variable by which Dragonfly gets a password that no init container hands over.
 // DFLY_PASSWORD, which looks like the better name, is refused since 1.14.
 func passwordVariable(inst instance.Instance) corev1.EnvVar {
-	return corev1.EnvVar{Name: flagVariable + "requirepass", ValueFrom: &corev1.EnvVarSource{
+	return corev1.EnvVar{Name: config.FlagVariable + "requirepass", ValueFrom: &corev1.EnvVarSource{
 		SecretKeyRef: passwordKey(inst),
 	}}
 }

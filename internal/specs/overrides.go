@@ -375,12 +375,12 @@ func dragonflyOf(set *appsv1.StatefulSet) (corev1.Container, bool) {
 }
 
 func flagVariables(c corev1.Container) []corev1.EnvVar {
-	return those(c.Env, func(variable corev1.EnvVar) bool { return strings.HasPrefix(variable.Name, flagVariable) })
+	return those(c.Env, func(variable corev1.EnvVar) bool { return strings.HasPrefix(variable.Name, config.FlagVariable) })
 }
 
 // opensFlags reports whether the container gets variables with unknown names, which could be flags.
 func opensFlags(c corev1.Container) bool {
 	return slices.ContainsFunc(c.EnvFrom, func(from corev1.EnvFromSource) bool {
-		return strings.HasPrefix(flagVariable, from.Prefix) || strings.HasPrefix(from.Prefix, flagVariable)
+		return strings.HasPrefix(config.FlagVariable, from.Prefix) || strings.HasPrefix(from.Prefix, config.FlagVariable)
 	})
 }

@@ -34,9 +34,6 @@ const (
 	// after as many in a row, ten seconds apart.
 	probeTimeoutSeconds = 5
 	livenessFailures    = 6
-
-	// flagVariable begins the name of every variable that Dragonfly takes for a flag.
-	flagVariable = "DFLY_"
 )
 
 // StatefulSet returns the StatefulSet that runs one Dragonfly with its data on a volume. The error is that
