@@ -331,7 +331,8 @@ func (v *validator) annotations(n *yaml.Node, carry []string, c *Claim) {
 func nearlyOwn(key string) string {
 	domain, name, _ := strings.Cut(key, "/")
 	own := v1alpha1.Group + "/" + name
-	isNear := strings.HasSuffix(v1alpha1.Group, "."+domain) || decode.Distance(domain, v1alpha1.Group) <= 2
+	_, parent, _ := strings.Cut(v1alpha1.Group, ".")
+	isNear := domain == parent || decode.Distance(domain, v1alpha1.Group) <= 2
 	if !slices.Contains(ownAnnotations, own) || !isNear {
 		return ""
 	}

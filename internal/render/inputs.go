@@ -164,7 +164,7 @@ func (r *reader) walk(folder string, kept bool) {
 				r.folders = append(r.folders, name)
 			}
 			return nil
-		case strings.HasPrefix(entry.Name(), "."), ignored.matches(name, false) && !(kept && hasMark(shown)):
+		case strings.HasPrefix(entry.Name(), "."), ignored.matches(name, false) && (!kept || !hasMark(shown)):
 			return nil
 		case isKustomizationFile(entry.Name()), slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)):
 		default:
@@ -244,7 +244,7 @@ func (r *reader) readStdin(stdin io.Reader) {
 // hasMark reports whether a file contains an object of ours. In the folder that is kept it is read although .krmignore
 // lists it, as it would be written again otherwise.
 func hasMark(file string) bool {
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(file) //nolint:gosec // found in the folder
 	return err == nil && bytes.Contains(text, []byte(v1alpha1.GeneratedFrom))
 }
 
