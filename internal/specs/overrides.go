@@ -381,6 +381,7 @@ func flagVariables(c corev1.Container) []corev1.EnvVar {
 // opensFlags reports whether the container gets variables with unknown names, which could be flags.
 func opensFlags(c corev1.Container) bool {
 	return slices.ContainsFunc(c.EnvFrom, func(from corev1.EnvFromSource) bool {
-		return strings.HasPrefix(config.FlagVariable, from.Prefix) || strings.HasPrefix(from.Prefix, config.FlagVariable)
+		shared := min(len(from.Prefix), len(config.FlagVariable))
+		return from.Prefix[:shared] == config.FlagVariable[:shared]
 	})
 }
