@@ -2,6 +2,7 @@ package cli
 
 import (
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
@@ -90,7 +92,7 @@ func (o initOptions) texts(s Streams) (map[string]string, *report.Results) {
 	if o.container {
 		function = "container:\n        image: " + config.Default().Password.Image
 	}
-	fill := strings.NewReplacer("NAMESPACE", o.namespace, "NAME", o.name, "FUNCTION", function)
+	fill := strings.NewReplacer("NAMESPACE", yamlText(o.namespace), "NAME", yamlText(o.name), "FUNCTION", function)
 	texts, results := map[string]string{}, &report.Results{}
 	for _, file := range starterFiles {
 		text, err := fs.ReadFile(starter, "starter/"+file)
@@ -101,8 +103,8 @@ func (o initOptions) texts(s Streams) (map[string]string, *report.Results) {
 		texts[file] = fill.Replace(string(text))
 	}
 	documents, err := krm.Documents("claim.yaml", []byte(texts["claim.yaml"]))
-	if err != nil || len(documents) != 1 || documents[0].Node == nil {
-		results.Errorf(nil, "the name or the namespace is not plain text; use lower case letters, digits and dashes")
+	if err != nil {
+		results.Errorf(nil, "%s", err)
 		return texts, results
 	}
 	claim := krm.NewItem(documents[0].Node.Content[0])
@@ -110,6 +112,15 @@ func (o initOptions) texts(s Streams) (map[string]string, *report.Results) {
 	env.LookupEnv = func(string) (string, bool) { return "", false } // a seed is nothing that the claim is wrong about
 	generator.Expand(krm.NewList([]*krm.Item{claim}, nil), generator.Options{}, env, results)
 	return texts, results
+}
+
+// yamlText returns a text as a YAML scalar on one line. Anything but plain words is quoted, which keeps 123 a text.
+func yamlText(text string) string {
+	if plain, err := yaml.Marshal(text); err == nil && string(plain) == text+"\n" {
+		return text
+	}
+	quoted, _ := json.Marshal(text) // cannot fail
+	return string(quoted)
 }
 
 // writeNew writes files that are not there yet, all of them or none.
