@@ -82,7 +82,7 @@ func initialize(s Streams, o initOptions) int {
 	if o.container {
 		flags = "--enable-alpha-plugins"
 	}
-	fmt.Fprintf(s.Err, "info: see what becomes of it: kustomize build %s %s\n", flags, o.folder)
+	fmt.Fprintf(s.Err, "info: to build it, run: kustomize build %s %s\n", flags, o.folder)
 	return write(s, []byte(out.String()))
 }
 
