@@ -98,67 +98,99 @@ type decision struct {
 	notes                            Notes
 }
 
+// recorded returns the rotation that the password belongs to. Our password Secret records it. Without one, the other
+// objects do.
+func (f facts) recorded() string {
+	if f.password.isThere() && !f.password.foreign {
+		return f.password.rotation
+	}
+	return cmp.Or(f.connection.rotation, f.rendered.rotation)
+}
+
+// isStale reports whether a Secret is of before the rotation that is asked for.
+func (f facts) isStale(s secretView) bool {
+	return s.isThere() && f.asked != "" && s.rotation != f.asked
+}
+
+// rotates reports whether a new password is asked for.
+func (f facts) rotates() bool {
+	if f.password.isThere() {
+		return f.isStale(f.password) && !f.password.foreign
+	}
+	return f.isStale(f.connection)
+}
+
+// isNewRotation reports whether the pod was not yet restarted for the rotation.
+func (f facts) isNewRotation() bool { return f.asked != "" && f.asked != f.rendered.rotation }
+
+func (f facts) isExternal() bool { return f.source == v1alpha1.External }
+
 // decide decides where the password comes from.
 func decide(f facts) decision {
 	pw, conn := f.password, f.connection
-	d := decision{passwordSecret: pw.disposition(), connectionSecret: conn.disposition()}
-
-	// Our password Secret records its rotation. Without one, the other objects do.
-	recorded := cmp.Or(conn.rotation, f.rendered.rotation)
-	if pw.isThere() && !pw.foreign {
-		recorded = pw.rotation
+	d := decision{passwordSecret: pw.disposition(), connectionSecret: conn.disposition(), rotation: cmp.Or(f.asked, f.recorded())}
+	d.notes.RestartOnly = f.isNewRotation() && (pw.foreign || f.isExternal() && !pw.isThere())
+	if d.refusal = f.refusesRotation(); d.refusal != none {
+		return d
 	}
-	d.rotation = cmp.Or(f.asked, recorded)
-
-	isStale := func(s secretView) bool { return s.isThere() && f.asked != "" && s.rotation != f.asked }
-	rotates := isStale(pw) && !pw.foreign || !pw.isThere() && isStale(conn)
-	isExternal := f.source == v1alpha1.External
-	isNew := f.asked != "" && f.asked != f.rendered.rotation
-	d.notes.RestartOnly = isNew && (pw.foreign || isExternal && !pw.isThere())
-
 	switch {
-	// After a change of the rotation, in the claim or in one of the two Secrets, the other Secret has to
-	// follow.
-	case rotates && pw.isHidden():
-		d.refusal = rotatesHiddenPassword
-	case conn.isHidden() && (rotates || isStale(conn)):
-		d.refusal = rotatesHiddenConnection
-	case pw.isHidden() && isStale(conn):
-		d.refusal = hidesPasswordOfConnection
-	case rotates || !pw.isThere() && !conn.isThere():
-		return d.fresh(f, rotates, isNew)
+	case f.rotates() || !pw.isThere() && !conn.isThere():
+		return d.fresh(f)
 	case conn.state == encrypted && f.lacksKeys:
 		d.refusal = connectionLacksKeys
+		return d
 	case pw.isHidden() && conn.isHidden(): // nothing of ours has to be written
 		return d
+	}
+	return d.existing(f)
+}
+
+// refusesRotation returns why the Secrets cannot follow a change of the rotation, in the claim or in one of the two.
+func (f facts) refusesRotation() refusal {
+	pw, conn := f.password, f.connection
+	switch {
+	case f.rotates() && pw.isHidden():
+		return rotatesHiddenPassword
+	case conn.isHidden() && (f.rotates() || f.isStale(conn)):
+		return rotatesHiddenConnection
+	case pw.isHidden() && f.isStale(conn):
+		return hidesPasswordOfConnection
+	}
+	return none
+}
+
+// existing decides which of the two Secrets has the password, where at least one is there and can be read.
+func (d decision) existing(f facts) decision {
+	pw, conn := f.password, f.connection
+	switch {
+	case pw.isThere() && !pw.isHidden():
+		d.from = thePasswordSecret
+		if !pw.foreign {
+			d.passwordSecret = Renew
+		}
 	case pw.isHidden() && !conn.value.IsZero():
 		// What the connection Secret holds is what clients use.
 		d.from = theConnectionSecret
 	case pw.isHidden() && !pw.value.IsZero():
 		d.from = thePasswordSecret // our own copy beside what is sealed
-	case isExternal && pw.isThere() != conn.isThere() && (pw.isHidden() || conn.isHidden()):
+	case f.isExternal() && pw.isHidden() != conn.isHidden() && pw.isThere() != conn.isThere():
 		d.passwordSecret, d.connectionSecret = Leave, Leave // something else brings the other one, too
 		return d
 	case pw.isHidden():
 		d.refusal = hidesPasswordOfConnection
-	case !pw.isThere() && conn.value.IsZero():
+	case conn.value.IsZero():
 		d.refusal = hidesPasswordOfPassword
-	case !pw.isThere():
-		d.from = theConnectionSecret
 	default:
-		d.from = thePasswordSecret
-		if !pw.foreign {
-			d.passwordSecret = Renew
-		}
+		d.from = theConnectionSecret
 	}
-	d.notes.LeftBehind = isExternal && (pw.state == readable && !pw.foreign || conn.state == readable)
+	d.notes.LeftBehind = f.isExternal() && (pw.state == readable && !pw.foreign || conn.state == readable)
 	d.notes.OneHidden = pw.isHidden() != conn.isHidden()
 	d.notes.CouldMove = f.source == v1alpha1.InCluster && !pw.foreign && !pw.isHidden() && !conn.isHidden()
 	return d
 }
 
 // fresh decides where a password comes from that is not there yet, or the next one of a rotation.
-func (d decision) fresh(f facts, rotates, isNew bool) decision {
+func (d decision) fresh(f facts) decision {
 	d.passwordSecret, d.connectionSecret = Write, Write
 	switch f.source {
 	case v1alpha1.External:
@@ -166,19 +198,19 @@ func (d decision) fresh(f facts, rotates, isNew bool) decision {
 		d.notes.LeftBehind = f.password.emptied || f.connection.emptied
 	case v1alpha1.InCluster:
 		d.from = thePod
-		d.notes.EntersCluster = !f.rendered.inCluster && (f.rendered.there || rotates)
+		d.notes.EntersCluster = !f.rendered.inCluster && (f.rendered.there || f.rotates())
 	case v1alpha1.FromSeed:
 		d.from = theSeed
 		d.notes.LeavesCluster = f.rendered.inCluster
 	case v1alpha1.FromRandom:
 		d.from = randomness
 		d.notes.NewPlain = f.kept
-		if f.rendered.there && !rotates && !isNew {
+		if f.rendered.there && !f.rotates() && !f.isNewRotation() {
 			d.refusal = lost
 		}
 	case v1alpha1.Existing:
 		d.refusal = notExisting
-		if rotates {
+		if f.rotates() {
 			d.refusal = rotatesExisting
 		}
 	}
