@@ -109,7 +109,6 @@ func (m *merger) instance(inst specs.Instance) {
 	var done done
 	isNew := true // aside from Secrets, which people bring along
 	for _, o := range inst.Objects {
-		what := o.Kind + " " + o.Name
 		items := m.List.Find(o.ID)
 		for _, item := range items {
 			m.seen[item] = true
@@ -123,36 +122,45 @@ func (m *merger) instance(inst specs.Instance) {
 		switch {
 		case len(items) > 1:
 			m.results.Errorf(items[1], "the same object is in %s and %s; remove one of them", items[0].Place(), items[1].Place())
-			continue
-		case len(items) == 1 && !m.mayTouch(items[0], inst.Plan, o):
-			continue
-		case inst.Failed || o.Disposition == plan.Leave:
-			continue
-		}
-		switch {
-		case len(items) == 0 && o.Node != nil:
+		case len(items) == 1:
+			m.there(items[0], inst.Plan, o, &done)
+		case inst.Failed || o.Disposition == plan.Leave || o.Node == nil:
+		default:
 			m.changes.Add = append(m.changes.Add, m.place(inst.Plan, o))
-			done.created = append(done.created, what)
-		case len(items) == 0:
-		case o.Disposition == plan.Supersede:
-			if m.remove(items[0], madeBefore) {
-				done.superseded = append(done.superseded, what)
-			}
-		case o.Disposition == plan.Remove:
-			if m.remove(items[0], plainBeside) {
-				done.removed = append(done.removed, what)
-			}
-		case o.Node != nil:
-			if changed := m.update(items[0], o); changed != nil {
-				done.updated = append(done.updated, what)
-				m.warn(items[0].Node, changed, inst.Plan, o)
-			}
+			done.created = append(done.created, o.Kind+" "+o.Name)
 		}
 	}
 	if isNew && !inst.Failed {
 		m.fresh = append(m.fresh, inst.Plan)
 	}
 	m.tell(inst.Plan, done)
+}
+
+// there decides on an object that is there already.
+func (m *merger) there(item *krm.Item, p plan.Plan, o specs.Object, done *done) {
+	if !m.mayTouch(item, p, o) || p.Failed {
+		return
+	}
+	what := o.Kind + " " + o.Name
+	switch o.Disposition {
+	case plan.Leave:
+	case plan.Supersede:
+		if m.remove(item, madeBefore) {
+			done.superseded = append(done.superseded, what)
+		}
+	case plan.Remove:
+		if m.remove(item, plainBeside) {
+			done.removed = append(done.removed, what)
+		}
+	case plan.Write, plan.Renew:
+		if o.Node == nil {
+			return
+		}
+		if changed := m.update(item, o); changed != nil {
+			done.updated = append(done.updated, what)
+			m.warn(item.Node, changed, p, o)
+		}
+	}
 }
 
 // plainBeside is about a Secret of ours in plain text where results are not kept.

@@ -96,9 +96,14 @@ func (p *passwords) secret(c claim.Claim, id krm.ID) (view secretView, ok bool) 
 		return view, true
 	}
 
-	item := items[0]
+	return p.view(c, items[0], standIn, view)
+}
+
+// view completes the view with the Secret itself, beside what stands for it, which may be nil. It returns false
+// after reporting a problem.
+func (p *passwords) view(c claim.Claim, item, standIn *krm.Item, view secretView) (secretView, bool) {
 	owner := p.Owners.Whose(item, c.Name)
-	isConnection := id == c.ConnectionSecretID()
+	isConnection := item.ID == c.ConnectionSecretID()
 	if owner != claim.Theirs && view.state != sealed {
 		view.rotation = item.Annotation(v1alpha1.PasswordRotation)
 	}
@@ -109,27 +114,15 @@ func (p *passwords) secret(c claim.Claim, id krm.ID) (view secretView, ok bool) 
 	case owner == claim.Theirs && standIn != nil:
 		p.results.Errorf(item, "conflicts with the %s %s, which makes the same Secret; remove one of them", standIn.Kind, standIn.Name)
 		return view, false
-	case item.IsEncrypted() && isEncryptedValue(item.Annotation(v1alpha1.GeneratedFrom)):
-		return view, false // reported by refuseUnreadable
-	case item.IsEncrypted() && isConnection && item.Annotation(v1alpha1.GeneratedFrom) != c.String():
-		p.results.Errorf(item, "was made for the claim %s, so its endpoint is wrong for %s, but it is encrypted with SOPS and cannot be written; decrypt the Secrets of the instance, run this again, and encrypt both",
-			item.Annotation(v1alpha1.GeneratedFrom), c.Name)
-		return view, false
 	case item.IsEncrypted():
 		view.state, view.foreign = encrypted, owner == claim.Theirs
-		return view, true
+		return view, !p.refuseEncrypted(c, item, isConnection)
 	case owner != claim.Theirs && isEmptySecret(item.Node): // its password is in the cluster
 		view.emptied, view.shadowed = standIn == nil, standIn != nil
 		return view, true
 	}
-	text, field, err := secretText(item.Node, instance.PasswordKey)
-	if err == nil && strings.HasPrefix(text, sopsValue+"AES256_GCM,") {
-		err = errors.New("is encrypted by SOPS, but the `sops` block that is needed to decrypt it is missing; restore that block")
-	} else if err == nil {
-		view.value, err = password.Parse(text)
-	}
-	if err != nil {
-		p.results.FieldErrorf(item, report.Field{Path: field}, "the password of %s %s", c.Name, err)
+	var ok bool
+	if view.value, ok = p.passwordIn(c, item); !ok {
 		return view, false
 	}
 	if view.state == sealed {
@@ -138,6 +131,33 @@ func (p *passwords) secret(c claim.Claim, id krm.ID) (view secretView, ok bool) 
 	}
 	view.state, view.foreign = readable, owner == claim.Theirs
 	return view, true
+}
+
+// refuseEncrypted reports an encrypted Secret of another claim, as far as its mark can be read.
+func (p *passwords) refuseEncrypted(c claim.Claim, item *krm.Item, isConnection bool) bool {
+	switch mark := item.Annotation(v1alpha1.GeneratedFrom); {
+	case isEncryptedValue(mark): // reported by refuseUnreadable
+		return true
+	case isConnection && mark != c.String():
+		p.results.Errorf(item, "was made for the claim %s, so its endpoint is wrong for %s, but it is encrypted with SOPS and cannot be written; decrypt the Secrets of the instance, run this again, and encrypt both",
+			mark, c.Name)
+		return true
+	}
+	return false
+}
+
+// passwordIn returns the password in a Secret. It returns false after reporting a problem.
+func (p *passwords) passwordIn(c claim.Claim, secret *krm.Item) (value password.Password, ok bool) {
+	text, field, err := secretText(secret.Node, instance.PasswordKey)
+	if err == nil && strings.HasPrefix(text, sopsValue+"AES256_GCM,") {
+		err = errors.New("is encrypted by SOPS, but the `sops` block that is needed to decrypt it is missing; restore that block")
+	} else if err == nil {
+		value, err = password.Parse(text)
+	}
+	if err != nil {
+		p.results.FieldErrorf(secret, report.Field{Path: field}, "the password of %s %s", c.Name, err)
+	}
+	return value, err == nil
 }
 
 // isEmptySecret reports whether one of our Secrets has no password in it: the instance's own pod makes it.

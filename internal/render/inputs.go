@@ -137,52 +137,72 @@ func (r *reader) walk(folder string, kept bool) {
 	if info, err := os.Stat(folder); !kept && err == nil && r.folder != nil && os.SameFile(info, r.folder) {
 		return
 	}
-	ignored := ignoreFiles{folder: os.DirFS(folder)}
-	err := fs.WalkDir(ignored.folder, ".", func(name string, entry fs.DirEntry, err error) error {
-		shown := filepath.Join(folder, filepath.FromSlash(name))
-		if err == nil && entry.IsDir() {
-			err = ignored.enter(name)
-		}
-		switch {
-		case err != nil:
-			r.results.Errorf(nil, "%s cannot be read: %s", shown, report.Reason(err))
-			return nil
-		case name == "." && kept:
-			return nil
-		case entry.IsDir() && ignored.holdsChart(name):
-			r.results.Warnf(nil, "%s contains a Helm chart, whose templates are not YAML, so it is not read; render it (`helm template`) and read the result", shown)
-			return fs.SkipDir
-		case name == ".":
-			return nil
-		case kept && atomicfile.IsTemporary(entry.Name()):
-			r.temporaries = append(r.temporaries, name)
-			return nil
-		case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") || !kept && (r.isKept(entry) || ignored.matches(name, true))):
-			return fs.SkipDir
-		case entry.IsDir():
-			if kept {
-				r.folders = append(r.folders, name)
-			}
-			return nil
-		case strings.HasPrefix(entry.Name(), "."), ignored.matches(name, false) && (!kept || !hasMark(shown)):
-			return nil
-		case isKustomizationFile(entry.Name()), slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)):
-		default:
-			return nil
-		}
-		if info, err := os.Stat(shown); err == nil && !info.Mode().IsRegular() {
-			return nil
-		}
-		inFolder := ""
-		if kept {
-			inFolder = name
-		}
-		r.file(shown, inFolder, false)
-		return nil
-	})
-	if err != nil {
+	w := walker{reader: r, folder: folder, kept: kept, ignored: ignoreFiles{folder: os.DirFS(folder)}}
+	if err := fs.WalkDir(w.ignored.folder, ".", w.visit); err != nil {
 		r.results.Errorf(nil, "%s cannot be read: %s", folder, report.Reason(err))
 	}
+}
+
+// walker is a walk through one folder.
+type walker struct {
+	*reader
+	folder  string
+	kept    bool
+	ignored ignoreFiles
+}
+
+func (w *walker) visit(name string, entry fs.DirEntry, err error) error {
+	if err == nil && entry.IsDir() {
+		err = w.ignored.enter(name)
+	}
+	switch {
+	case err != nil:
+		w.results.Errorf(nil, "%s cannot be read: %s", w.shown(name), report.Reason(err))
+		return nil
+	case entry.IsDir():
+		return w.visitFolder(name, entry)
+	}
+	w.visitFile(name, entry)
+	return nil
+}
+
+func (w *walker) shown(name string) string { return filepath.Join(w.folder, filepath.FromSlash(name)) }
+
+func (w *walker) visitFolder(name string, entry fs.DirEntry) error {
+	switch {
+	case name == "." && w.kept:
+	case w.ignored.holdsChart(name):
+		w.results.Warnf(nil, "%s contains a Helm chart, whose templates are not YAML, so it is not read; render it (`helm template`) and read the result", w.shown(name))
+		return fs.SkipDir
+	case name == ".":
+	case strings.HasPrefix(path.Base(name), "."):
+		return fs.SkipDir
+	case w.kept:
+		w.folders = append(w.folders, name)
+	case w.isKept(entry), w.ignored.matches(name, true):
+		return fs.SkipDir
+	}
+	return nil
+}
+
+func (w *walker) visitFile(name string, entry fs.DirEntry) {
+	switch isResource := isKustomizationFile(entry.Name()) || slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)); {
+	case w.kept && atomicfile.IsTemporary(entry.Name()):
+		w.temporaries = append(w.temporaries, name)
+		return
+	case !isResource, strings.HasPrefix(entry.Name(), "."):
+		return
+	case w.ignored.matches(name, false) && (!w.kept || !hasMark(w.shown(name))):
+		return
+	}
+	if info, err := os.Stat(w.shown(name)); err == nil && !info.Mode().IsRegular() {
+		return
+	}
+	inFolder := ""
+	if w.kept {
+		inFolder = name
+	}
+	w.file(w.shown(name), inFolder, false)
 }
 
 func (r *reader) isKept(entry fs.DirEntry) bool {
