@@ -332,7 +332,8 @@ func nearlyOwn(key string) string {
 	domain, name, _ := strings.Cut(key, "/")
 	own := v1alpha1.Group + "/" + name
 	_, parent, _ := strings.Cut(v1alpha1.Group, ".")
-	isNear := domain == parent || decode.Distance(domain, v1alpha1.Group) <= 2
+	// In the group above ours, a profile may be anything.
+	isNear := domain == parent && own != v1alpha1.Profile || decode.Distance(domain, v1alpha1.Group) <= 2
 	if !slices.Contains(ownAnnotations, own) || !isNear {
 		return ""
 	}
