@@ -121,7 +121,7 @@ func Expand(list *krm.List, o Options, env Environment, results *report.Results)
 		}
 		instances[i] = specs.Instance{Plan: p, Objects: objects}
 	}
-	specs.RefuseCollisions(instances, results)
+	specs.RefuseExtraObjects(instances, results)
 	changes := merge.Decide(merge.Input{
 		List: list, Kept: o.Kept, Prune: o.Prune, Instances: instances, Owners: owners,
 	}, results)

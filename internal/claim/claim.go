@@ -320,9 +320,11 @@ func (v *validator) annotations(n *yaml.Node, carry []string, c *Claim) {
 			carried(key, protection(key, yamlnode.Text(value)))
 		case strings.HasPrefix(key, v1alpha1.Group+"/"):
 			v.own(field, key, yamlnode.Text(value), c)
-		case nearlyOwn(key) != "":
-			field.Proposed = nearlyOwn(key)
-			v.Errorf(field, "unknown annotation; did you mean %q?", nearlyOwn(key))
+		default:
+			if own := nearlyOwn(key); own != "" {
+				field.Proposed = own
+				v.Errorf(field, "unknown annotation; did you mean %q?", own)
+			}
 		}
 	}
 }
@@ -442,7 +444,7 @@ func (v *validator) storageGB(spec *yaml.Node, cfg config.Config) int {
 	// YAML 1.1 reads 010 as 8 and 1_0 as 10. Numbers that look different from what they mean are refused.
 	case n.ShortTag() != "!!int" || err != nil || strconv.FormatInt(gb, 10) != n.Value:
 		v.Errorf(field, "must be a whole number of GiB; write it in plain digits, without a unit")
-	case cfg.Storage.Type != v1alpha1.OnVolume: // it means nothing, of which an info tells
+	case cfg.Storage.Type != v1alpha1.OnVolume: // it has no effect, which an info says
 	case gb < int64(cfg.Storage.MinGB):
 		field.Proposed = cfg.Storage.MinGB
 		v.Errorf(field, "is too small; use %s", cfg.Storage)

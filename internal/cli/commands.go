@@ -96,8 +96,7 @@ after the other resources. Claims and anything else not meant for the cluster ar
 
 With -o, it writes the manifests of the instances into DIR, NAME.NAMESPACE/*.yaml, and nothing else. What
 DIR contains is read first, and its passwords are kept. Only files that change are written, each one completely or
-not at all. An instance whose claim is gone stays, with a warning, unless
---prune is given.`,
+not at all. An instance whose claim is gone stays, with a warning, unless --prune is given.`,
 		Example: `  dragonfly-generator render claims/ | kubectl apply -f -
   kustomize build prod | dragonfly-generator render - | kubectl apply -f -
   dragonfly-generator render claims/ -o manifests/

@@ -7,10 +7,12 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // Port is where Dragonfly listens, for the Redis protocol as for /healthz and /metrics.
@@ -22,6 +24,12 @@ const (
 	PortKey     = "port"
 	PasswordKey = "password"
 )
+
+// HasPassword reports whether the manifest of one of an instance's Secrets contains the password. It does not where the
+// instance's own pod makes it.
+func HasPassword(secret *yaml.Node) bool {
+	return !yamlnode.IsNull(yamlnode.Get(secret, "data", PasswordKey)) || !yamlnode.IsNull(yamlnode.Get(secret, "stringData", PasswordKey))
+}
 
 // MaxNameLength is the longest name of an instance, in characters. Kubernetes accepts a StatefulSet of
 // 53 and then almost never makes its pod: the name, a dash and a hash of 10 characters have to fit into

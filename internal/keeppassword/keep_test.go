@@ -473,6 +473,22 @@ func TestConflict(t *testing.T) {
 	}
 }
 
+// A conflict that does not end does not become a busy loop: every second attempt waits.
+func TestLastingConflict(t *testing.T) {
+	c := newCluster(t)
+	p := c.pod(t, "my-cache-0")
+	conflicts := 0
+	c.before = func(method, name string) {
+		if method == http.MethodPatch && name == passwordSecret && conflicts < 6 {
+			conflicts++
+			c.set(name, "note", strconv.Itoa(conflicts))
+		}
+	}
+	require.NoError(t, p.start(t, c))
+	assert.Equal(t, 6, conflicts)
+	assert.Len(t, p.pauses, 3)
+}
+
 func TestManyAtOnce(t *testing.T) {
 	for _, rotates := range []bool{false, true} {
 		c := newCluster(t)

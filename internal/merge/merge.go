@@ -163,7 +163,7 @@ func (m *merger) there(item *krm.Item, p plan.Plan, o specs.Object, done *done) 
 	}
 }
 
-// plainBeside is about a Secret of ours in plain text where results are not kept.
+// plainBeside is about a Secret of ours, filled in or not, where results are not kept.
 const plainBeside = "is here beside the SealedSecret or ExternalSecret that makes it; remove the plain one"
 
 // remove removes an object of ours. Where results are not kept it is reported instead.

@@ -24,12 +24,12 @@ func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 	var grow, image string
 	if o.Kind == "StatefulSet" || o.Kind == "Dragonfly" {
 		m.warnOfMemory(old, p)
-	}
-	switch o.Kind {
-	case "StatefulSet":
 		if m.warnOfStorage(old, fresh, p) {
 			return
 		}
+	}
+	switch o.Kind {
+	case "StatefulSet":
 		volume = yamlnode.Get(yamlnode.Named(yamlnode.Get(old, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec")
 		image = yamlnode.Text(yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "containers"), specs.ContainerName), "image")
 		grow = fmt.Sprintf("if its storage class allows it, grow the volume with `%s`, run `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again",
@@ -39,9 +39,6 @@ func (m *merger) warn(old, fresh *yaml.Node, p plan.Plan, o specs.Object) {
 				inst.StatefulSet(), inst.Namespace)
 		}
 	case "Dragonfly":
-		if m.warnOfStorage(old, fresh, p) {
-			return
-		}
 		volume = yamlnode.Get(old, "spec", "snapshot", "persistentVolumeClaimSpec")
 		image = yamlnode.Text(old, "spec", "image")
 		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator makes it again",

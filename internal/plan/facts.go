@@ -117,7 +117,7 @@ func (p *passwords) view(c claim.Claim, item, standIn *krm.Item, view secretView
 	case item.IsEncrypted():
 		view.state, view.foreign = encrypted, owner == claim.Theirs
 		return view, !p.refuseEncrypted(c, item, isConnection)
-	case owner != claim.Theirs && isEmptySecret(item.Node): // its password is in the cluster
+	case owner != claim.Theirs && !instance.HasPassword(item.Node): // its password is in the cluster
 		view.emptied, view.shadowed = standIn == nil, standIn != nil
 		return view, true
 	}
@@ -158,12 +158,6 @@ func (p *passwords) passwordIn(c claim.Claim, secret *krm.Item) (value password.
 		p.results.FieldErrorf(secret, report.Field{Path: field}, "the password of %s %s", c.Name, err)
 	}
 	return value, err == nil
-}
-
-// isEmptySecret reports whether one of our Secrets has no password in it: the instance's own pod makes it.
-func isEmptySecret(secret *yaml.Node) bool {
-	return yamlnode.IsNull(yamlnode.Get(secret, "data", instance.PasswordKey)) &&
-		yamlnode.IsNull(yamlnode.Get(secret, "stringData", instance.PasswordKey))
 }
 
 // missingKeys returns the keys that the claim's connection Secret should have and does not. SOPS encrypts

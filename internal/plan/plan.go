@@ -67,7 +67,7 @@ type Notes struct {
 	CouldMove bool
 	// EntersCluster reports that the manifests held the password until now.
 	EntersCluster bool
-	// LeftBehind reports Secrets of ours without a password that something else is to make now.
+	// LeftBehind reports Secrets of ours although the source says that something else makes them.
 	LeftBehind bool
 	// LeavesCluster reports that the pod made the password until now, so that a derived one is another.
 	LeavesCluster bool

@@ -17,7 +17,6 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
-	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // change is what happens to one file of the folder.
@@ -158,11 +157,7 @@ func (f *file) hadPassword() bool {
 	})
 }
 
-func holdsPassword(n *yaml.Node) bool {
-	return isSecret(n) && slices.ContainsFunc([]string{"data", "stringData"}, func(field string) bool {
-		return !yamlnode.IsNull(yamlnode.Get(n, field, instance.PasswordKey))
-	})
-}
+func holdsPassword(n *yaml.Node) bool { return isSecret(n) && instance.HasPassword(n) }
 
 // change puts the new text together. What is not ours stays in it to the byte.
 func (f *file) change() (change, error) {

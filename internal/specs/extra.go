@@ -111,8 +111,9 @@ func refuseStandIn(p plan.Plan, o Object, results *report.Results) {
 	}
 }
 
-// RefuseCollisions reports objects of two instances that are one: an instance called as another's extra object.
-func RefuseCollisions(instances []Instance, results *report.Results) {
+// RefuseExtraObjects reports extra objects that are in the way: of another instance that has the same name, or of the
+// Secrets of their own.
+func RefuseExtraObjects(instances []Instance, results *report.Results) {
 	if !slices.ContainsFunc(instances, func(inst Instance) bool { return len(inst.Config.ExtraObjects) > 0 }) {
 		return // without extra objects, names of one kind are as different as the claims
 	}

@@ -446,5 +446,5 @@ func TestSize(t *testing.T) {
 		return nil
 	}))
 	t.Logf("the page is %d bytes, compressed", total)
-	assert.LessOrEqual(t, total, limit, "with zopfli, which the build takes if it is installed, it is 4%% smaller")
+	assert.LessOrEqual(t, total, limit, "the build compresses it with zopfli if that is installed")
 }

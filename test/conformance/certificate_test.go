@@ -15,13 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const certManager = "github.com/cert-manager/cert-manager@v1.21.2"
-
 // certManagerTypes makes the API server serve the types of cert-manager.
 func certManagerTypes(t *testing.T) {
 	t.Helper()
 	for _, kind := range []string{"certificates", "certificaterequests", "issuers", "clusterissuers"} {
-		apply(t, moduleFile(t, certManager+"/deploy/crds/cert-manager.io_"+kind+".yaml"))
+		apply(t, moduleFile(t, "../../tools/cert-manager", "github.com/cert-manager/cert-manager", "deploy/crds/cert-manager.io_"+kind+".yaml"))
 		established(t, kind+".cert-manager.io")
 	}
 }

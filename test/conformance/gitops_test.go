@@ -15,12 +15,13 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
-// moduleFile returns the text of a file of a Go module: MODULE@VERSION/FILE.
-func moduleFile(t *testing.T, path string) string {
+// moduleFile returns the text of a file of a Go module: of a version, module@version, or of the one that the go.mod in
+// the folder requires.
+func moduleFile(t *testing.T, folder, module, file string) string {
 	t.Helper()
-	module, version, _ := strings.Cut(path, "@")
-	version, file, _ := strings.Cut(version, "/")
-	out, err := exec.Command("go", "mod", "download", "-json", module+"@"+version).Output()
+	download := exec.Command("go", "mod", "download", "-json", module)
+	download.Dir = folder
+	out, err := download.Output()
 	require.NoError(t, err, "%s", out)
 	var downloaded struct{ Dir string }
 	require.NoError(t, json.Unmarshal(out, &downloaded))
@@ -31,12 +32,12 @@ func moduleFile(t *testing.T, path string) string {
 
 // The objects of the examples fit the CRDs of Argo CD and Flux, which are in their Go modules.
 func TestGitOpsObjects(t *testing.T) {
-	for crd, file := range map[string]string{
-		"applications.argoproj.io":                   "github.com/argoproj/argo-cd/v3@v3.5.7/manifests/crds/application-crd.yaml",
-		"gitrepositories.source.toolkit.fluxcd.io":   "github.com/fluxcd/source-controller@v1.9.6/config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml",
-		"kustomizations.kustomize.toolkit.fluxcd.io": "github.com/fluxcd/kustomize-controller@v1.9.6/config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
+	for crd, from := range map[string]struct{ module, file string }{
+		"applications.argoproj.io":                   {"github.com/argoproj/argo-cd/v3@v3.5.7", "manifests/crds/application-crd.yaml"},
+		"gitrepositories.source.toolkit.fluxcd.io":   {"github.com/fluxcd/source-controller@v1.9.6", "config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml"},
+		"kustomizations.kustomize.toolkit.fluxcd.io": {"github.com/fluxcd/kustomize-controller@v1.9.6", "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml"},
 	} {
-		apply(t, moduleFile(t, file))
+		apply(t, moduleFile(t, ".", from.module, from.file))
 		established(t, crd)
 	}
 	for _, name := range []string{"argocd", "flux-system"} {
