@@ -11,7 +11,7 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
-	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -170,8 +170,8 @@ func (i Instance) Storage() string { return strconv.Itoa(i.StorageGB) + "Gi" }
 // StorageBytes returns the volume's size in bytes.
 func (i Instance) StorageBytes() int64 { return int64(i.StorageGB) << 30 }
 
-// PasswordContainer is the name of the init container that makes the password in the cluster.
-const PasswordContainer = "password"
+// PrepareContainer is the name of the init container that makes the password in the cluster.
+const PrepareContainer = "prepare"
 
 // CertificateID identifies the certificate of cert-manager that the instance's TLS is with.
 func (n Name) CertificateID() krm.ID { return n.id("cert-manager.io", "Certificate", n.Name) }

@@ -4,7 +4,7 @@ import (
 	"cmp"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 
 // facts are what can be seen of a claim's password. The rotations are texts that are only compared.

@@ -15,7 +15,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
-	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -69,7 +69,7 @@ func hasPasswordContainer(runner *yaml.Node) bool {
 	for _, containers := range []*yaml.Node{
 		yamlnode.Get(runner, "spec", "template", "spec", "initContainers"), yamlnode.Get(runner, "spec", "initContainers"),
 	} {
-		if yamlnode.Named(containers, instance.PasswordContainer) != nil {
+		if yamlnode.Named(containers, instance.PrepareContainer) != nil {
 			return true
 		}
 	}

@@ -96,7 +96,7 @@ func settleSnapshots(spec *operator.Spec, inst instance.Instance, cfg config.Con
 	if spec.Snapshot != nil && spec.Snapshot.PersistentVolumeClaimSpec != nil {
 		return
 	}
-	at := slices.IndexFunc(spec.InitContainers, func(c corev1.Container) bool { return c.Name == instance.PasswordContainer })
+	at := slices.IndexFunc(spec.InitContainers, func(c corev1.Container) bool { return c.Name == instance.PrepareContainer })
 	if inst.InCluster && at >= 0 {
 		spec.InitContainers[at] = passwordContainer(inst, cfg, "", false)
 	}

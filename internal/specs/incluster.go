@@ -5,8 +5,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/bizmatters/dragonfly-generator/internal/config"
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
 // The volumes of the init container that makes the password.
@@ -39,7 +39,7 @@ func passwordContainer(inst instance.Instance, cfg config.Config, volume string,
 		mounts = append(mounts, corev1.VolumeMount{Name: flagVolume, MountPath: handover.FlagFolder})
 	}
 	return corev1.Container{
-		Name:            instance.PasswordContainer,
+		Name:            instance.PrepareContainer,
 		Image:           cfg.Password.Image,
 		ImagePullPolicy: cfg.ImagePullPolicy,
 		Args:            request.Args(),

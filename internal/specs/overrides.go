@@ -13,9 +13,9 @@ import (
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -136,7 +136,7 @@ func (c *checker) merged(patch config.Patch, path string, set *appsv1.StatefulSe
 		containers []corev1.Container
 	}{{"initContainers", pod.InitContainers}, {"containers", pod.Containers}} {
 		for _, container := range list.containers {
-			if container.Name == instance.PasswordContainer { // of which nothing may change
+			if container.Name == instance.PrepareContainer { // of which nothing may change
 				continue
 			}
 			at := path + "." + list.name + "[" + container.Name + "]"
@@ -252,8 +252,8 @@ var keptOfStatefulSet = []kept[*appsv1.StatefulSet]{
 	{"spec.template.spec.automountServiceAccountToken", "the server needs no token, and the init container has its own", func(s *appsv1.StatefulSet) any {
 		return s.Spec.Template.Spec.AutomountServiceAccountToken
 	}},
-	{"spec.template.spec.initContainers[" + instance.PasswordContainer + "]", whyPassword, func(s *appsv1.StatefulSet) any {
-		return those(s.Spec.Template.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == instance.PasswordContainer })
+	{"spec.template.spec.initContainers[" + instance.PrepareContainer + "]", whyPassword, func(s *appsv1.StatefulSet) any {
+		return those(s.Spec.Template.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == instance.PrepareContainer })
 	}},
 	{"spec.template.spec.volumes", whyPassword, func(s *appsv1.StatefulSet) any {
 		return those(s.Spec.Template.Spec.Volumes, func(v corev1.Volume) bool { return isOwnVolume(v.Name) })

@@ -8,10 +8,10 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
-	"github.com/bizmatters/dragonfly-generator/internal/password"
 	"github.com/bizmatters/dragonfly-generator/internal/placeholder"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 
 // PasswordSecret returns the Secret that Dragonfly reads its password from. It has no data where the instance's

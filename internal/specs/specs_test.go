@@ -14,7 +14,7 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
-	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 

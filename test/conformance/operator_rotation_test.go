@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
 // A rotation with backend Operator, as the operator v1.6.1 goes about it: the replicas first, then the master. The

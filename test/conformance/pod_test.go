@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
 // podOf returns the pod of an instance that was applied, as far as its init container goes. No kubelet runs it, so
@@ -35,7 +35,7 @@ func (k *keptInstance) hasLived(t *testing.T) {
 // they are.
 func (k *keptInstance) prepare(t *testing.T) {
 	t.Helper()
-	text := get(t, k.namespace, "statefulset/"+k.name, `.spec.template.spec.initContainers[?(@.name=="`+instance.PasswordContainer+`")].args`)
+	text := get(t, k.namespace, "statefulset/"+k.name, `.spec.template.spec.initContainers[?(@.name=="`+instance.PrepareContainer+`")].args`)
 	var args []string
 	require.NoError(t, json.Unmarshal([]byte(text), &args), "the live StatefulSet must have the init container: %s", text)
 	for i := range args {

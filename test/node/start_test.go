@@ -104,9 +104,9 @@ func TestPasswordIsNowhereToRead(t *testing.T) {
 		args  []string
 		holds string // what shows that the place was looked at
 	}{
-		{[]string{"describe", "pod", "my-cache-0"}, "keep-password"},
-		{[]string{"get", "pod", "my-cache-0", "-o", "yaml"}, "keep-password"},
-		{[]string{"get", "statefulset,controllerrevision", "-o", "yaml"}, "keep-password"},
+		{[]string{"describe", "pod", "my-cache-0"}, "prepare"},
+		{[]string{"get", "pod", "my-cache-0", "-o", "yaml"}, "prepare"},
+		{[]string{"get", "statefulset,controllerrevision", "-o", "yaml"}, "prepare"},
 		{[]string{"get", "events", "-o", "yaml"}, "Started"},
 		{[]string{"logs", "my-cache-0", "-c", "password"}, "my-cache-password"},
 		{[]string{"logs", "my-cache-0", "-c", "dragonfly"}, "listening"},

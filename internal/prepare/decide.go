@@ -1,4 +1,4 @@
-package keeppassword
+package prepare
 
 import (
 	"cmp"
@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
-	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 
 // secret is what is known of one of the two Secrets: from the API server all of it, from a volume the data.

@@ -1,7 +1,7 @@
 // Package handover defines the interface between the manifests that we write, the init container of the
 // password source InCluster, and the server's container: mount paths, variables, arguments and keys.
 //
-// The init container, `dragonfly-generator keep-password`, gets a Request. It hands the password to the server
+// The init container, `dragonfly-generator prepare`, gets a Request. It hands the password to the server
 // in FlagFile, or in the key RotationKey of the password Secret where nothing of ours can be mounted into the
 // server's container (the Dragonfly Operator).
 package handover
@@ -17,12 +17,12 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/bizmatters/dragonfly-generator/internal/password"
 	"github.com/bizmatters/dragonfly-generator/internal/placeholder"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 
 // Command is the command of the program that the init container runs.
-const Command = "keep-password"
+const Command = "prepare"
 
 // Where the init container finds what is mounted into it. The server's container has FlagFolder alone,
 // read-only.
@@ -44,11 +44,11 @@ const (
 	PodNamespaceVariable = "POD_NAMESPACE"
 )
 
-// Request is what a pod's manifest asks of keep-password.
+// Request is what a pod's manifest asks of prepare.
 type Request struct {
 	// Rotation is the requested rotation, or "".
 	Rotation string
-	// Data is the folder of the volume, where keep-password keeps its record; "" for a pod without a volume.
+	// Data is the folder of the volume, where prepare keeps its record; "" for a pod without a volume.
 	Data string
 	// FlagFile asks for the password in the file FlagFile.
 	FlagFile bool
@@ -85,7 +85,7 @@ func (r Request) Args() []string {
 	return args
 }
 
-// Bind makes the flags of keep-password set the request.
+// Bind makes the flags of prepare set the request.
 func (r *Request) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&r.Rotation, rotationFlag, "", "make a new password when the recorded rotation is not `ROTATION`")
 	flags.StringVar(&r.Data, dataFlag, "", "keep the record in `DIR`, the folder of the volume")

@@ -8,11 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
-	"github.com/bizmatters/dragonfly-generator/internal/keeppassword"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
-func newKeepPassword(s Streams, code *int) *cobra.Command {
+func newPrepare(s Streams, code *int) *cobra.Command {
 	var request handover.Request
 	cmd := &cobra.Command{
 		Use:   handover.Command,
@@ -31,8 +31,8 @@ has the password already stays as it is. It waits for missing Secrets and for th
 		RunE: func(*cobra.Command, []string) error {
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			env := keeppassword.Environment{LookupEnv: s.Env.LookupEnv, Random: s.Env.Random, Log: s.Err}
-			if err := keeppassword.Run(ctx, request, env); err != nil {
+			env := prepare.Environment{LookupEnv: s.Env.LookupEnv, Random: s.Env.Random, Log: s.Err}
+			if err := prepare.Run(ctx, request, env); err != nil {
 				fmt.Fprintf(s.Err, "error: %s\n", err)
 				*code = exitError
 			}

@@ -1,4 +1,4 @@
-package keeppassword_test
+package prepare_test
 
 import (
 	"bytes"
@@ -25,8 +25,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
-	"github.com/bizmatters/dragonfly-generator/internal/keeppassword"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
 const (
@@ -37,7 +37,7 @@ const (
 	marker = "marker-hunter2"
 )
 
-// cluster is an API server that has two Secrets of the namespace my-namespace, as far as keep-password needs one.
+// cluster is an API server that has two Secrets of the namespace my-namespace, as far as prepare needs one.
 type cluster struct {
 	*httptest.Server
 
@@ -120,7 +120,7 @@ func (o *object) patch(r *http.Request) int {
 		Data map[string]*string `json:"data"`
 	}
 	switch err := json.NewDecoder(r.Body).Decode(&change); {
-	case err != nil || r.Header.Get("Content-Type") != "application/merge-patch+json" || r.URL.RawQuery != "fieldManager=dragonfly-generator-keep-password":
+	case err != nil || r.Header.Get("Content-Type") != "application/merge-patch+json" || r.URL.RawQuery != "fieldManager=dragonfly-generator-prepare":
 		return http.StatusBadRequest
 	case change.Metadata.ResourceVersion != strconv.Itoa(o.version):
 		return http.StatusConflict
@@ -262,7 +262,7 @@ func (p *pod) start(t *testing.T, c *cluster) error {
 func (p *pod) run(ctx context.Context) error {
 	p.pauses = nil
 	p.log.Reset()
-	return keeppassword.Run(ctx, p.request, keeppassword.Environment{
+	return prepare.Run(ctx, p.request, prepare.Environment{
 		LookupEnv: func(name string) (string, bool) { value, found := p.env[name]; return value, found },
 		Random:    rand.Reader, Log: &p.log, Root: p.root, Transport: p.transport,
 		Sleep: func(ctx context.Context, pause time.Duration) error {

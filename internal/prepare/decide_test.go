@@ -1,4 +1,4 @@
-package keeppassword
+package prepare
 
 import (
 	"bytes"
@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
-	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 
 const (

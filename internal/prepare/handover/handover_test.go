@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
-	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 
 // expand does to args what the kubelet does, with variables that would be noticed.
@@ -44,19 +44,19 @@ func TestArgsComeThroughKubernetes(t *testing.T) {
 		request handover.Request
 		want    []string
 	}{
-		{"Nothing is asked for.", handover.Request{}, []string{"keep-password"}},
+		{"Nothing is asked for.", handover.Request{}, []string{"prepare"}},
 		{"Everything is, in the order of the keys.",
 			handover.Request{Rotation: "2", Data: "/data", FlagFile: true, Keys: map[string]string{"uri": "redis://:{passwordEncoded}@my-cache:6379/0", "DRAGONFLY_PASSWORD": "{password}"}},
-			[]string{"keep-password", "--rotation=2", "--data=/data", "--flag-file",
+			[]string{"prepare", "--rotation=2", "--data=/data", "--flag-file",
 				"--key=DRAGONFLY_PASSWORD={password}", "--key=uri=redis://:{passwordEncoded}@my-cache:6379/0"}},
 		{"Kubernetes would expand this.", handover.Request{Keys: map[string]string{"a": "$(HOME) {password}"}},
-			[]string{"keep-password", "--key=a=$$(HOME) {password}"}},
+			[]string{"prepare", "--key=a=$$(HOME) {password}"}},
 		{"Kubernetes would halve these, and expand the last.", handover.Request{Keys: map[string]string{"a": "$$ $x $$(HOME) $"}},
-			[]string{"keep-password", "--key=a=$$$$ $$x $$$$(HOME) $$"}},
+			[]string{"prepare", "--key=a=$$$$ $$x $$$$(HOME) $$"}},
 		{"A rotation may look like anything.", handover.Request{Rotation: `--$(A)="2", 'x'`},
-			[]string{"keep-password", `--rotation=--$$(A)="2", 'x'`}},
+			[]string{"prepare", `--rotation=--$$(A)="2", 'x'`}},
 		{"A template may be empty, hold equals signs, commas and line breaks.", handover.Request{Keys: map[string]string{"a": "", "b": "x=1,y=2\nz={password}"}},
-			[]string{"keep-password", "--key=a=", "--key=b=x=1,y=2\nz={password}"}},
+			[]string{"prepare", "--key=a=", "--key=b=x=1,y=2\nz={password}"}},
 	} {
 		args := tc.request.Args()
 		assert.Equal(t, tc.want, args, tc.reason)
@@ -70,10 +70,10 @@ func TestParseRefuses(t *testing.T) {
 	for reason, args := range map[string][]string{
 		"Nothing.":                  nil,
 		"Another command.":          {"render"},
-		"A word.":                   {"keep-password", "my-cache"},
-		"A flag that there is not.": {"keep-password", "--seed=x"},
-		"A key without a template.": {"keep-password", "--key=uri"},
-		"A template without a key.": {"keep-password", "--key==x"},
+		"A word.":                   {"prepare", "my-cache"},
+		"A flag that there is not.": {"prepare", "--seed=x"},
+		"A key without a template.": {"prepare", "--key=uri"},
+		"A template without a key.": {"prepare", "--key==x"},
 	} {
 		_, err := handover.Parse(args)
 		assert.Error(t, err, reason)

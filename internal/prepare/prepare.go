@@ -5,7 +5,7 @@
 // first, the connection Secret follows it, and each write takes the version that was read as its
 // precondition. So the next run completes what a killed run has started, and if two pods write, one wins and
 // the other follows. Pure functions in decide.go decide what to write.
-package keeppassword
+package prepare
 
 import (
 	"cmp"
@@ -23,9 +23,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
-	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 
 // The pauses between two attempts: the first, and the longest.

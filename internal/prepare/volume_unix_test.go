@@ -1,6 +1,6 @@
 //go:build unix
 
-package keeppassword_test
+package prepare_test
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
-	"github.com/bizmatters/dragonfly-generator/internal/keeppassword"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
 // rootVariable makes the test binary an init container with that root.
@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 	if root == "" {
 		os.Exit(m.Run())
 	}
-	err := keeppassword.Run(context.Background(), handover.Request{Data: "/data", FlagFile: true},
-		keeppassword.Environment{LookupEnv: os.LookupEnv, Log: io.Discard, Root: root})
+	err := prepare.Run(context.Background(), handover.Request{Data: "/data", FlagFile: true},
+		prepare.Environment{LookupEnv: os.LookupEnv, Log: io.Discard, Root: root})
 	fmt.Print(err)
 }
 
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 func TestUnwritableVolume(t *testing.T) {
 	c := newCluster(t)
 	p := c.pod(t, "my-cache-0")
-	root, err := os.MkdirTemp("", "keep-password-") // the test's own folder may be out of reach for others
+	root, err := os.MkdirTemp("", "prepare-") // the test's own folder may be out of reach for others
 	require.NoError(t, err)
 	defer os.RemoveAll(root)
 	require.NoError(t, os.CopyFS(root, os.DirFS(p.root)))

@@ -1,4 +1,4 @@
-package keeppassword
+package prepare
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
 const (

@@ -32,10 +32,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
-// keptInstance is an instance of password source InCluster, as far as keep-password sees it: its Secrets, its
+// keptInstance is an instance of password source InCluster, as far as prepare sees it: its Secrets, its
 // rights, and the folder that is the root of the init container.
 type keptInstance struct {
 	namespace, name string

@@ -1,4 +1,4 @@
-package keeppassword
+package prepare
 
 import (
 	"encoding/json"
@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
-	"github.com/bizmatters/dragonfly-generator/internal/handover"
-	"github.com/bizmatters/dragonfly-generator/internal/password"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
