@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 )
 
 // bucketURL is an object store, a bucket or container, and a prefix, as Dragonfly v1.40 takes them for --dir.

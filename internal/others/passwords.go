@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"sync"
 
-	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/plan"
 	"github.com/bizmatters/dragonfly-generator/internal/report"

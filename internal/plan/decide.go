@@ -3,7 +3,7 @@ package plan
 import (
 	"cmp"
 
-	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 

@@ -17,7 +17,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 

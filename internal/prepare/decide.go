@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"

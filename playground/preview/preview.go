@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/kio"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/generator"
-	"github.com/bizmatters/dragonfly-generator/generator/api/v1alpha1"
 )
 
 // ClaimFile and ConfigurationFile are what the two texts are called in messages.

@@ -41,8 +41,8 @@ func run(root string, check bool) error {
 	}
 	stale := false
 	for file, generate := range map[string]func(old []byte) ([]byte, error){
-		"generator/api/v1alpha1/dragonflyinstance.schema.json":  func([]byte) ([]byte, error) { return api.jsonSchema(api.claim, api.claimKind) },
-		"generator/api/v1alpha1/dragonflygenerator.schema.json": func([]byte) ([]byte, error) { return api.jsonSchema(api.config, api.configKind) },
+		"api/v1alpha1/dragonflyinstance.schema.json":  func([]byte) ([]byte, error) { return api.jsonSchema(api.claim, api.claimKind) },
+		"api/v1alpha1/dragonflygenerator.schema.json": func([]byte) ([]byte, error) { return api.jsonSchema(api.config, api.configKind) },
 		"Krmfile":               func([]byte) ([]byte, error) { return api.krmfile() },
 		"docs/configuration.md": api.reference,
 	} {
@@ -92,7 +92,7 @@ type api struct {
 }
 
 func load(root string) (*api, error) {
-	roots, err := loader.LoadRootsWithConfig(&packages.Config{Dir: root}, "./generator/api/v1alpha1")
+	roots, err := loader.LoadRootsWithConfig(&packages.Config{Dir: root}, "./api/v1alpha1")
 	if err != nil {
 		return nil, err
 	}
