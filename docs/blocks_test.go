@@ -72,9 +72,7 @@ func TestBlocks(t *testing.T) {
 			}
 			tried++
 			list := "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig:\n" + indented("  ", config) + "items:\n-" + indented("  ", claim)[1:]
-			_, results := generator.Run([]byte(list), generator.Environment{LookupEnv: func(string) (string, bool) {
-				return "an example seed, not for production", strings.Contains(config, "source: Seed")
-			}})
+			_, results := generator.Run([]byte(list))
 			for _, result := range results {
 				assert.NotEqual(t, "error", string(result.Severity), "%s: %s\n%s", page, result, config)
 			}

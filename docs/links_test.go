@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/internal/golden"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 var (
@@ -34,7 +34,7 @@ func anchors(page string) map[string]bool {
 
 // Every link between the pages leads to a file and a heading that are there, and docs/README.md leads to every page.
 func TestLinks(t *testing.T) {
-	root := golden.Root(t)
+	root := testkit.Root(t)
 	pages := map[string]string{}
 	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() && (entry.Name() == "bin" || entry.Name() == "dist" || path != root && strings.HasPrefix(entry.Name(), ".")) {

@@ -28,7 +28,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/internal/golden"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 const page = "troubleshooting.md"
@@ -101,7 +101,7 @@ func source(file *ast.File) []string {
 func program(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	root := golden.Root(t)
+	root := testkit.Root(t)
 	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if name := entry.Name(); err == nil && entry.IsDir() && (slices.Contains([]string{"test", "tools", "examples", "playground", "testdata"}, name) || strings.HasPrefix(name, ".")) {
 			return filepath.SkipDir
@@ -221,7 +221,7 @@ func TestEveryMessageHasItsEntry(t *testing.T) {
 	messages := program(t)
 	require.Greater(t, len(messages), 200, "most messages are not found in the source")
 	inSource := slices.Sorted(maps.Keys(messages))
-	help, err := os.ReadFile(filepath.Join(golden.Root(t), "test", "script", "testdata", "help.txtar"))
+	help, err := os.ReadFile(filepath.Join(testkit.Root(t), "test", "script", "testdata", "help.txtar"))
 	require.NoError(t, err)
 	check := func() (missing, stale []string) {
 		missing, stale = compare(inSource, entries(t, string(text)))
@@ -283,10 +283,10 @@ func TestWhatIsPrintedHasItsEntry(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range golden.Cases(t) {
+	for _, c := range testkit.Cases(t) {
 		check(c.Family+"/"+c.Name, c.Stderr)
 	}
-	scripts, err := filepath.Glob(filepath.Join(golden.Root(t), "test", "script", "testdata", "*.txtar"))
+	scripts, err := filepath.Glob(filepath.Join(testkit.Root(t), "test", "script", "testdata", "*.txtar"))
 	require.NoError(t, err)
 	for _, script := range scripts {
 		text, err := os.ReadFile(script)

@@ -15,7 +15,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/examples"
 	_ "github.com/bizmatters/dragonfly-generator/internal/cli" // imported so that go test does not reuse a result from before a change of the program
 	"github.com/bizmatters/dragonfly-generator/internal/kustomize"
-	"github.com/bizmatters/dragonfly-generator/internal/sametext"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "rewrite expected.yaml from what kustomize prints, for review with git diff")
@@ -57,7 +57,7 @@ func TestExamples(t *testing.T) {
 			}
 			want, err := os.ReadFile(file)
 			require.NoError(t, err)
-			sametext.Assert(t, string(want), first, file)
+			testkit.Same(t, string(want), first, file)
 		})
 	}
 }

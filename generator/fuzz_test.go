@@ -3,7 +3,6 @@ package generator_test
 import (
 	"bytes"
 	"encoding/base64"
-	"math/rand"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,8 +13,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator"
-	"github.com/bizmatters/dragonfly-generator/internal/golden"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -24,17 +23,16 @@ const (
 	fuzzKptfile = "- {apiVersion: kpt.dev/v1, kind: Kptfile, metadata: {name: x}}\n"
 	fuzzClaim   = "- apiVersion: database.bizmatters.io/v1alpha1\n  kind: DragonflyInstance\n  metadata: {name: victim, namespace: theirs}\n"
 
-	// marker is in every seed and password, and must not appear anywhere else.
+	// marker is a password of somebody else, and must not appear anywhere but in their Secret.
 	marker = "hunter2-hunter2-hunter2-hunter2-hunter2"
 )
 
 // FuzzRun mutates whole lists.
 func FuzzRun(f *testing.F) {
 	for _, input := range goldenInputs(f) {
-		f.Add(input, true)
-		f.Add(input, false)
+		f.Add(input)
 	}
-	f.Fuzz(func(t *testing.T, in []byte, seeded bool) { runTwice(t, in, seeded) })
+	f.Fuzz(func(t *testing.T, in []byte) { runTwice(t, in) })
 }
 
 // TestBeginnings runs the function on every prefix of a list, as a broken pipe would deliver it.
@@ -43,7 +41,7 @@ func TestBeginnings(t *testing.T) {
 		"- apiVersion: v1\n  kind: Secret\n  metadata: {name: victim-password, namespace: theirs}\n  stringData:\n    password: \"" + marker + "\"\n" + fuzzClaim
 	succeeded := 0
 	for end := range len(list) + 1 {
-		if _, failed := runTwice(t, []byte(list[:end]), false); !failed {
+		if _, failed := runTwice(t, []byte(list[:end])); !failed {
 			succeeded++
 		}
 	}
@@ -64,13 +62,13 @@ func FuzzClaim(f *testing.F) {
 	}
 	theirs := map[bool][]byte{}
 	for kept, list := range map[bool]string{true: fuzzKptfile + fuzzClaim, false: fuzzClaim} {
-		out, results := run([]byte(fuzzHead+"items:\n"+list), false)
+		out, results := generator.Run([]byte(fuzzHead + "items:\n" + list))
 		require.Zero(f, results.ExitCode())
 		theirs[kept], _, _ = bytes.Cut(out, []byte("\nresults:\n"))
 	}
 	f.Fuzz(func(t *testing.T, claim string, kept bool) {
 		before := theirs[kept]
-		after, failed := runTwice(t, []byte(string(before)+"\n- "+indent(claim, 2)+"\n"), false)
+		after, failed := runTwice(t, []byte(string(before)+"\n- "+indent(claim, 2)+"\n"))
 		if after == nil || failed {
 			return
 		}
@@ -86,7 +84,7 @@ func FuzzClaim(f *testing.F) {
 		}
 		name, namespace := yamlnode.Text(list[there], "metadata", "name"), yamlnode.Text(list[there], "metadata", "namespace")
 		source := yamlnode.Text(list[there], "metadata", "annotations", "database.bizmatters.io/password-source")
-		want := map[string]int{"": 7, "InCluster": 7, "Random": 4, "External": 2}[source]
+		want := map[string]int{"": 7, "InCluster": 7, "Existing": 6, "External": 2}[source]
 		if len(list) != there+1+want {
 			t.Fatalf("a claim becomes %d objects, not %d", want, len(list)-there-1)
 		}
@@ -140,9 +138,12 @@ func checkPod(t *testing.T, object, usual *yaml.Node) {
 		yamlnode.Set(container, "resources", nil)
 		leaveOut(container, func(arg string) bool {
 			flag, value, _ := strings.Cut(arg, "=")
-			return (flag == "--maxmemory" || flag == "--proactor_threads") && strings.Trim(value, "0123456789") == ""
+			return flag == "--proactor_threads" && strings.Trim(value, "0123456789") == ""
 		})
-		leaveOut(yamlnode.Get(pod(n), "initContainers").Content[0], func(arg string) bool { return strings.HasPrefix(arg, "--rotation=") })
+		leaveOut(yamlnode.Get(pod(n), "initContainers").Content[0], func(arg string) bool {
+			flag, value, _ := strings.Cut(arg, "=")
+			return (flag == "--max-memory" || flag == "--memory-limit") && strings.Trim(value, "0123456789") == ""
+		})
 		yamlnode.Set(pod(n), "terminationGracePeriodSeconds", nil) // depends on the size
 	}
 	if !yamlnode.Equal(pod(object), pod(usual)) {
@@ -162,58 +163,27 @@ func FuzzConfiguration(f *testing.F) {
 		list, ok := parse(input)
 		if config := yamlnode.Get(list, "functionConfig"); ok && yamlnode.Text(config, "kind") == "DragonflyGenerator" {
 			if spec := yamlnode.Get(config, "spec"); spec != nil {
-				f.Add(textOf(f, spec), true, true)
-				f.Add(textOf(f, spec), false, false)
+				f.Add(textOf(f, spec), true)
+				f.Add(textOf(f, spec), false)
 			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, spec string, kept, seeded bool) {
-		items := fuzzClaim + "- apiVersion: v1\n  kind: Secret\n  metadata: {name: dragonfly-seed, namespace: platform}\n  stringData:\n    seed: " + marker + "\n"
+	f.Fuzz(func(t *testing.T, spec string, kept bool) {
+		items := fuzzClaim
 		if kept {
 			items += fuzzKptfile
 		}
 		runTwice(t, []byte(fuzzHead+"functionConfig:\n  apiVersion: database.bizmatters.io/v1alpha1\n  kind: DragonflyGenerator\n  metadata: {name: platform}\n  spec:\n    "+
-			indent(spec, 4)+"\nitems:\n"+items), seeded)
-	})
-}
-
-// FuzzSecret mutates the data of existing Secrets.
-func FuzzSecret(f *testing.F) {
-	for _, value := range []string{
-		"password: MARKER", "password: \"MARKER\\n\"", "password: BASE64", "password: *MARKER", "password: &MARKER x", "password: !MARKER x",
-		"password: {MARKER: MARKER}", "password: [MARKER]", "<<: {password: MARKER}", "password: !!binary BASE64", "password: |\n  MARKER",
-		"password: MARKER\npassword: MARKER", "? MARKER\n: MARKER", "password: \"MARKER", "password: ENC[AES256_GCM,data:MARKER,type:str]",
-	} {
-		for place := range byte(16) {
-			f.Add(value, place)
-		}
-	}
-	f.Fuzz(func(t *testing.T, data string, place byte) {
-		data = strings.NewReplacer("MARKER", marker, "BASE64", base64.StdEncoding.EncodeToString([]byte(marker))).Replace(data)
-		items, name, field, annotations := fuzzClaim, "victim-password", "data", ""
-		if place&1 != 0 {
-			items = fuzzKptfile + items
-		}
-		if place&2 != 0 {
-			name = "victim-conn"
-		}
-		if place&4 != 0 {
-			field = "stringData"
-		}
-		if place&8 != 0 {
-			annotations = "database.bizmatters.io/generated-from: theirs/victim"
-		}
-		runTwice(t, []byte(fuzzHead+"items:\n"+items+"- apiVersion: v1\n  kind: Secret\n  metadata: {name: "+name+", namespace: theirs, annotations: {"+annotations+"}}\n  "+
-			field+":\n    "+indent(data, 4)+"\n"), false)
+			indent(spec, 4)+"\nitems:\n"+items))
 	})
 }
 
 // runTwice runs the function and checks what must be true for every input: there is no panic; the output is
 // YAML; an error leaves the items unchanged; a second run after a success changes nothing; and only Secrets
 // contain secrets.
-func runTwice(t *testing.T, in []byte, seeded bool) (out []byte, failed bool) {
+func runTwice(t *testing.T, in []byte) (out []byte, failed bool) {
 	t.Helper()
-	out, results := run(in, seeded)
+	out, results := generator.Run(in)
 	failed = results.ExitCode() != 0
 	checkSecrets(t, in, out, results)
 	if out == nil {
@@ -232,7 +202,7 @@ func runTwice(t *testing.T, in []byte, seeded bool) (out []byte, failed bool) {
 		}
 		return out, failed
 	}
-	again, results := run(out, seeded)
+	again, results := generator.Run(out)
 	if results.ExitCode() != 0 {
 		t.Fatal("the second run must succeed")
 	}
@@ -244,13 +214,6 @@ func runTwice(t *testing.T, in []byte, seeded bool) (out []byte, failed bool) {
 		}
 	}
 	return out, failed
-}
-
-func run(in []byte, seeded bool) ([]byte, fn.Results) {
-	return generator.Run(in, generator.Environment{
-		LookupEnv: func(string) (string, bool) { return marker, seeded },
-		Random:    rand.New(rand.NewSource(1)),
-	})
 }
 
 // checkSecrets looks for the marker where it must not be: in messages, and in objects other than Secrets.
@@ -290,7 +253,7 @@ func isSecret(item *yaml.Node) bool { return yamlnode.Text(item, "kind") == "Sec
 func goldenInputs(f *testing.F) [][]byte {
 	f.Helper()
 	var inputs [][]byte
-	for _, c := range golden.Cases(f) {
+	for _, c := range testkit.Cases(f) {
 		inputs = append(inputs, c.Input)
 	}
 	return inputs

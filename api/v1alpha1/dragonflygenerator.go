@@ -109,11 +109,11 @@ type ProfileSpec struct {
 	// +optional
 	Storage Storage `json:"storage,omitempty"`
 
-	// Where the password of a new instance comes from.
+	// Who makes the password.
 	// +optional
 	Password Password `json:"password,omitempty"`
 
-	// Keys of the connection Secret in addition to `endpoint`, `port` and `password`.
+	// The Secret that applications read.
 	// +optional
 	ConnectionSecret ConnectionSecret `json:"connectionSecret,omitempty"`
 
@@ -343,6 +343,14 @@ type IssuerRef struct {
 
 // ServiceAccount configures the ServiceAccount of the instance's pods.
 type ServiceAccount struct {
+	// Name of a ServiceAccount that the platform team made in the instance's namespace, with the rights that the
+	// pod needs; see docs/passwords.md. The function then creates no ServiceAccount, Role or RoleBinding.
+	// Placeholders as in `labels`.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:example=dragonfly
+	// +optional
+	Name *string `json:"name,omitempty"`
+
 	// Annotations of the ServiceAccount, for a cloud's workload identity. If there is one, each instance gets
 	// its own ServiceAccount. Placeholders as in `labels`.
 	// +kubebuilder:example={eks.amazonaws.com/role-arn: "arn:aws:iam::123456789012:role/dragonfly"}
@@ -354,73 +362,80 @@ type ServiceAccount struct {
 // +kubebuilder:pruning:PreserveUnknownFields
 type ExtraObject struct{}
 
-// Password configures where the password of a new instance comes from.
+// Password configures who makes the password of an instance.
 type Password struct {
-	// `InCluster`: the instance's pod creates the password at its first start, and the manifests contain
-	// none. `Seed`: it is derived from the seed. `Random`: it is random, and kept with the manifests.
-	// `Existing`: its Secret must be among the resources. `External`: something else in the cluster creates
-	// both Secrets. The annotation `database.bizmatters.io/password-source` on a claim wins over this.
+	// `InCluster`: the instance's pod makes the password at its first start. `Existing`: you make the Secret
+	// `<name>-password`, with the key `password`. `External`: something else makes both Secrets, `<name>-password` and
+	// `<name>-conn`. The manifests contain no password in any case. The annotation
+	// `database.bizmatters.io/password-source` on a claim wins over this.
 	// +kubebuilder:default=InCluster
-	// +kubebuilder:example=Seed
+	// +kubebuilder:example=Existing
 	// +optional
 	Source *PasswordSource `json:"source,omitempty"`
 
-	// Image of the init container that creates the password with `InCluster`. It must contain this program.
+	// Image of the init container that brings the server its password. It must contain this program.
 	// +kubebuilder:default="ghcr.io/bizmatters/dragonfly-generator:v0.1.0"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:example="registry.example.com/dragonfly-generator:v0.1.0"
 	// +optional
 	Image *string `json:"image,omitempty"`
 
-	// Secret among the resources that contains the seed. It implies `source: Seed`. Without it, the seed is
-	// read from the environment variable `DRAGONFLY_PASSWORD_SEED`.
+	// Resources of that init container: 100m and 64Mi unless set here, one by one. A limit equals its request
+	// unless it is set too.
 	// +optional
-	SeedSecretRef *SecretKey `json:"seedSecretRef,omitempty"`
+	Resources ResourceRequirements `json:"resources,omitempty"`
 }
 
-// PasswordSource selects where a password comes from.
-// +kubebuilder:validation:Enum=InCluster;Seed;Random;Existing;External
+// ResourceRequirements are the resources of a container.
+type ResourceRequirements struct {
+	// Resources that the scheduler reserves.
+	// +optional
+	Requests Resources `json:"requests,omitempty"`
+
+	// Resources that the container can use at most.
+	// +optional
+	Limits Resources `json:"limits,omitempty"`
+}
+
+// PasswordSource selects who makes a password.
+// +kubebuilder:validation:Enum=InCluster;Existing;External
 type PasswordSource string
 
 const (
-	// InCluster lets the instance's pod create it.
+	// InCluster lets the instance's pod make it.
 	InCluster PasswordSource = "InCluster"
-	// FromSeed derives it from the seed.
-	FromSeed PasswordSource = "Seed"
-	// FromRandom generates a random one.
-	FromRandom PasswordSource = "Random"
-	// Existing requires a Secret among the resources.
+	// Existing takes it from a Secret that somebody else makes, and copies it into the connection Secret.
 	Existing PasswordSource = "Existing"
-	// External leaves both Secrets to something else in the cluster.
+	// External leaves both Secrets to something else.
 	External PasswordSource = "External"
 )
 
-// SecretKey names a key of a Secret.
-type SecretKey struct {
-	// Namespace of the Secret; any namespace by default.
-	// +kubebuilder:example=platform
-	// +optional
-	Namespace string `json:"namespace,omitempty"`
-
-	// Name of the Secret.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:example=dragonfly-seed
-	Name string `json:"name"`
-
-	// Key of the Secret that contains the seed.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:example=seed
-	Key string `json:"key"`
-}
-
-// ConnectionSecret configures the additional keys of the connection Secret.
+// ConnectionSecret configures the Secret that applications read.
 type ConnectionSecret struct {
-	// Additional keys, each with a template for its value. Placeholders: `{endpoint}`, `{port}`, `{scheme}`
-	// (`redis`, or `rediss` with TLS), `{password}`, `{passwordEncoded}` (for URIs: all but the unreserved
-	// characters of RFC 3986 are percent-encoded), `{name}` and `{namespace}`.
+	// Keys in addition to `endpoint`, `port` and `password`, each with a template for its value. Placeholders:
+	// `{endpoint}`, `{port}`, `{scheme}` (`redis`, or `rediss` with TLS), `{password}`, `{passwordEncoded}` (for
+	// URIs: all but the unreserved characters of RFC 3986 are percent-encoded), `{name}` and `{namespace}`.
 	// +kubebuilder:example={uri: "{scheme}://:{passwordEncoded}@{endpoint}:{port}/0"}
 	// +optional
 	ExtraKeys map[string]string `json:"extraKeys,omitempty"`
+
+	// Labels of this Secret alone, for tools that copy or watch it. Placeholders as in `labels`.
+	// +kubebuilder:example={example.com/sync: "true"}
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// Annotations of this Secret alone. Placeholders as in `labels`.
+	// +kubebuilder:example={reflector.v1.k8s.emberstack.com/reflection-allowed: "true"}
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// Type of the Secret, which Kubernetes does not let change on a live one. Types that begin with
+	// `kubernetes.io/` are refused.
+	// +kubebuilder:default=Opaque
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:example=servicebinding.io/redis
+	// +optional
+	Type *string `json:"type,omitempty"`
 }
 
 // Overrides are strategic merge patches, for everything that has no field of its own: affinity, priority

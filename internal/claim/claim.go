@@ -61,23 +61,19 @@ func configHint(_, name string) string {
 
 // Claim is a claim that has been validated, with its defaults filled in.
 type Claim struct {
+	instance.Instance
 	// Item is the claim's item, or the functionConfig.
 	Item *krm.Item
-	instance.Name
 	// Config is the configuration that applies to the claim.
 	Config config.Config
 
-	Size      instance.Size
-	StorageGB int // GiB; named like the claim's field
-	// HasStorageGB reports that the claim sets it.
+	// HasStorageGB reports that the claim sets storageGB.
 	HasStorageGB bool
-
-	// Labels and Annotations are those to copy to the instance's objects.
-	Labels      map[string]string
-	Annotations map[string]string
-
-	// Rotation is the one that the claim asks for, or "" if there is none.
-	Rotation string
+	// SourceStated reports that the claim states its password source.
+	SourceStated bool
+	// Seen are the objects that make the instance's Secrets, where nothing states its password source but they show
+	// it.
+	Seen []*krm.Item
 	// OwnSecrets are the paths of Crossplane fields that name another Secret, which is not created.
 	OwnSecrets []string
 }
@@ -153,7 +149,8 @@ func sameClaim(a, b *krm.Item) bool {
 // set as far as it is readable.
 func validate(item *krm.Item, platform config.Platform, results *report.Results) (c Claim, ok bool) {
 	v := validator{decode.Object{Item: item, Results: results, Homes: homes, Hint: configHint}}
-	c = Claim{Item: item, Name: instance.Name{Namespace: item.Namespace, Name: item.Name}}
+	c = Claim{Item: item}
+	c.Name = instance.Name{Namespace: item.Namespace, Name: item.Name}
 	if item.APIVersion != v1alpha1.APIVersion {
 		v.Errorf(report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion},
 			"version %q of %s is not supported; use %s", item.APIVersion, v1alpha1.ClaimKind, v1alpha1.APIVersion)
@@ -164,6 +161,12 @@ func validate(item *krm.Item, platform config.Platform, results *report.Results)
 		return c, false
 	}
 
+	for _, path := range [][]string{{"metadata", "name"}, {"metadata", "namespace"}, {"metadata", "annotations"}, {"spec"}} {
+		if config.HoldsVariable(yamlnode.Get(node, path...)) {
+			v.Results.Errorf(item, "%s", config.VariableMessage)
+			return c, false
+		}
+	}
 	if isTemplate(yamlnode.Get(node, "metadata", "name")) || isTemplate(yamlnode.Get(node, "metadata", "namespace")) || isTemplate(yamlnode.Get(node, "spec")) {
 		v.Results.Errorf(item, "contains `{{`, so it is a template and not yet a claim; render it first (`helm template`), and read the result")
 		return c, false
@@ -352,7 +355,7 @@ func (v *validator) own(field report.Field, key, text string, c *Claim) {
 		c.Rotation = text
 		if !isRotation(text) {
 			field.Current = text
-			v.Errorf(field, "must be 1 to 63 printable ASCII characters; use a number, and increment it for the next rotation")
+			v.Errorf(field, "must be 1 to 63 printable ASCII characters without `${`; use a number, and increment it for the next rotation")
 		}
 	case v1alpha1.PasswordSourceAnnotation:
 		v.passwordSource(field, text, c)
@@ -376,7 +379,7 @@ func (v *validator) own(field report.Field, key, text string, c *Claim) {
 func (v *validator) passwordSource(field report.Field, text string, c *Claim) {
 	source := v1alpha1.PasswordSource(text)
 	if slices.Contains(config.PasswordSources, source) {
-		c.Config.Password.Source, c.Config.Password.Stated = source, true
+		c.Config.Password.Source, c.SourceStated = source, true
 		return
 	}
 	names := make([]string, len(config.PasswordSources))
@@ -392,7 +395,7 @@ func (v *validator) passwordSource(field report.Field, text string, c *Claim) {
 }
 
 func isRotation(text string) bool {
-	return len(text) >= 1 && len(text) <= 63 &&
+	return len(text) >= 1 && len(text) <= 63 && !strings.Contains(text, "${") &&
 		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }
 

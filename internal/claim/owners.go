@@ -22,8 +22,10 @@ func (o Owners) IsClaimed(mark string) bool { return o.claimed[mark] != nil }
 type Ownership int
 
 const (
+	// Nobody owns an object that is not there.
+	Nobody Ownership = iota
 	// Theirs does not have our mark.
-	Theirs Ownership = iota
+	Theirs
 	// Ours was created for this claim.
 	Ours
 	// Renamed was created for a claim of another name or namespace, and renamed since.

@@ -2,17 +2,21 @@
 package cli
 
 import (
-	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/bizmatters/dragonfly-generator/generator"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
+
+// program is the program's name.
+const program = "dragonfly-generator"
 
 // Exit codes.
 const (
@@ -26,20 +30,13 @@ type Streams struct {
 	In       io.Reader
 	Terminal bool // In is a terminal, not a pipe
 	Out, Err io.Writer
-	// ErrTerminal reports that Err is a terminal.
-	ErrTerminal bool
-	Env         generator.Environment
 }
 
 // System returns the process's own streams.
 func System() Streams {
-	return Streams{
-		In: os.Stdin, Terminal: term.IsTerminal(int(os.Stdin.Fd())),
-		// A closed stdout cannot be distinguished from /dev/null: Go opens /dev/null in its place for reading
-		// and writing, as Python and Node do for a caller that discards the output.
-		Out: os.Stdout, Err: os.Stderr, ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
-		Env: generator.Environment{LookupEnv: os.LookupEnv, Random: rand.Reader},
-	}
+	// A closed stdout cannot be distinguished from /dev/null: Go opens /dev/null in its place for reading
+	// and writing, as Python and Node do for a caller that discards the output.
+	return Streams{In: os.Stdin, Terminal: term.IsTerminal(int(os.Stdin.Fd())), Out: os.Stdout, Err: os.Stderr}
 }
 
 // Run runs the command and returns its exit code.
@@ -57,20 +54,75 @@ func function(s Streams) int {
 		fmt.Fprintf(s.Err, "error: stdin cannot be read: %s\n", err)
 		return exitError
 	}
-	out, results := generator.Run(in, s.Env)
+	out, results := generator.Run(in)
 	fmt.Fprint(s.Err, report.Lines(results))
-	if code := write(s, out); code != exitOK {
-		return code
+	if !report.Stdout(s.Out, s.Err, out) {
+		return exitError
 	}
 	return results.ExitCode()
 }
 
-// write writes to stdout.
-func write(s Streams, out []byte) int {
-	if !report.Stdout(s.Out, s.Err, out) {
-		return exitError
+// errFailed is the error of a command that has said why it failed.
+var errFailed = errors.New("failed")
+
+// command runs the command in args and returns the exit code.
+func command(args []string, s Streams) int {
+	root := newRoot(s)
+	if len(args) == 0 { // at a terminal
+		root.SetOut(s.Err)
+		_ = root.Usage() // of which nothing depends
+		return exitUsage
 	}
-	return exitOK
+	root.SetArgs(args)
+	switch err := root.Execute(); {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errFailed):
+		return exitError
+	default:
+		fmt.Fprintf(s.Err, "error: %s\n", err)
+		return exitUsage
+	}
+}
+
+// newRoot returns the tree of commands. Help, completion and version are cobra's own.
+func newRoot(s Streams) *cobra.Command {
+	root := &cobra.Command{
+		Use: program,
+		Long: `dragonfly-generator expands DragonflyInstance claims into the objects that run them: for each a
+StatefulSet, a Service, a password Secret, a connection Secret, and what the pod needs to fill in the two.
+
+It is a KRM function: kustomize and kpt start it with a ResourceList on stdin and take one from stdout.
+Without them, render does the same with files. An error exits with 1, invalid arguments with 2.`,
+		Example: `  kustomize build --enable-alpha-plugins --enable-exec DIR
+  kpt fn render DIR
+  dragonfly-generator < resourcelist.yaml
+  dragonfly-generator render claims/ -o manifests/`,
+		Version:       buildVersion(),
+		SilenceErrors: true, SilenceUsage: true,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	root.AddCommand(newInit(s), newRender(s), newInstall(s), newPrepare(s), newVersion(s))
+	return root
+}
+
+func newVersion(s Streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return write(s, buildVersion()+"\n") },
+	}
+}
+
+// write writes to stdout.
+func write(s Streams, text string) error {
+	if !report.Stdout(s.Out, s.Err, []byte(text)) {
+		return errFailed
+	}
+	return nil
 }
 
 // version is set by the linker for a release.

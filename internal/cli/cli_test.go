@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/bizmatters/dragonfly-generator/generator"
 	"github.com/bizmatters/dragonfly-generator/internal/cli"
 )
 
@@ -29,16 +28,15 @@ func TestRun(t *testing.T) {
 	}{
 		{reason: "A pipe on stdin is the function.", stdin: empty, stdout: "kind: ResourceList"},
 		{reason: "What is wrong with the list goes to stderr.", stdin: "a: b\n", exitCode: 1, stderr: "error: stdin is not a ResourceList"},
-		{reason: "Nobody types a ResourceList, so a terminal gets the help.", terminal: true, exitCode: 2, stderr: "It is a KRM function"},
-		{reason: "Who asks for help gets it on stdout.", args: []string{"help"}, stdout: "DRAGONFLY_PASSWORD_SEED"},
-		{reason: "Who asks for help as an option gets it too.", args: []string{"--help"}, stdout: "DRAGONFLY_PASSWORD_SEED"},
+		{reason: "Nobody types a ResourceList, so a terminal gets the help.", terminal: true, exitCode: 2, stderr: "Usage:"},
+		{reason: "Who asks for help gets it on stdout.", args: []string{"help"}, stdout: "It is a KRM function"},
+		{reason: "Who asks for help as an option gets it too.", args: []string{"--help"}, stdout: "It is a KRM function"},
 		{reason: "The version is one line.", args: []string{"version"}, stdout: "\n"},
 		{reason: "A word that is no command is the command line's fault.", args: []string{"rendr"}, exitCode: 2, stderr: `error: unknown command "rendr"`},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := cli.Run(tc.args, cli.Streams{
 			In: strings.NewReader(tc.stdin), Terminal: tc.terminal, Out: &stdout, Err: &stderr,
-			Env: generator.Environment{LookupEnv: func(string) (string, bool) { return "", false }},
 		})
 		assert.Equal(t, tc.exitCode, code, tc.reason)
 		assert.Contains(t, stdout.String(), tc.stdout, tc.reason)
@@ -49,14 +47,13 @@ func TestRun(t *testing.T) {
 }
 
 func TestStreamsThatBreak(t *testing.T) {
-	env := generator.Environment{LookupEnv: func(string) (string, bool) { return "", false }}
 	var stdout, stderr bytes.Buffer
-	assert.Equal(t, 1, cli.Run(nil, cli.Streams{In: iotest.ErrReader(errors.New("reset")), Out: &stdout, Err: &stderr, Env: env}))
+	assert.Equal(t, 1, cli.Run(nil, cli.Streams{In: iotest.ErrReader(errors.New("reset")), Out: &stdout, Err: &stderr}))
 	assert.Equal(t, "error: stdin cannot be read: reset\n", stderr.String(), "A list that is read in part is no list.")
 	assert.Empty(t, stdout.String())
 
 	stderr.Reset()
 	list := strings.NewReader("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n")
-	assert.Equal(t, 1, cli.Run(nil, cli.Streams{In: list, Out: brokenPipe{}, Err: &stderr, Env: env}), "What does not arrive is no success.")
+	assert.Equal(t, 1, cli.Run(nil, cli.Streams{In: list, Out: brokenPipe{}, Err: &stderr}), "What does not arrive is no success.")
 	assert.Equal(t, "error: stdout cannot be written: broken pipe\n", stderr.String())
 }

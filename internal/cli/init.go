@@ -3,7 +3,6 @@ package cli
 import (
 	"embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/generator"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/expand"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
@@ -32,27 +31,21 @@ type initOptions struct {
 	container               bool
 }
 
-func newInit(s Streams, code *int) *cobra.Command {
+func newInit(s Streams) *cobra.Command {
 	var o initOptions
 	cmd := &cobra.Command{
 		Use:   "init [DIR]",
-		Short: "write a claim and the files that build it",
+		Short: "Write a claim and the files that build it",
 		Long: `Writes claim.yaml, dragonfly-generator.yaml and kustomization.yaml into DIR (default: the current folder), and prints
 the command that builds them. If one of the files exists, nothing is written.`,
 		Example: `  dragonfly-generator init my-app --name sessions --namespace my-app`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 || len(args) == 1 && args[0] == "" {
-				return errors.New("init takes one DIR; name the folder that the files are written into")
-			}
-			return nil
-		},
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.folder = "."
 			if len(args) == 1 {
 				o.folder = args[0]
 			}
-			*code = initialize(s, o)
-			return nil
+			return initialize(s, o)
 		},
 		ValidArgsFunction: onlyFolders,
 	}
@@ -64,15 +57,15 @@ the command that builds them. If one of the files exists, nothing is written.`,
 }
 
 // initialize writes the files to start from.
-func initialize(s Streams, o initOptions) int {
-	texts, results := o.texts(s)
+func initialize(s Streams, o initOptions) error {
+	texts, results := o.texts()
 	if results.HasErrors() {
 		fmt.Fprint(s.Err, report.Lines(results.All()))
-		return exitError
+		return errFailed
 	}
 	if err := writeNew(o.folder, texts); err != nil {
 		fmt.Fprintf(s.Err, "error: %s\n", err)
-		return exitError
+		return errFailed
 	}
 	var out strings.Builder
 	for _, file := range starterFiles {
@@ -83,11 +76,11 @@ func initialize(s Streams, o initOptions) int {
 		flags = "--enable-alpha-plugins"
 	}
 	fmt.Fprintf(s.Err, "info: to build it, run: kustomize build %s %s\n", flags, o.folder)
-	return write(s, []byte(out.String()))
+	return write(s, out.String())
 }
 
 // texts fills in what was asked for. What the function says of the claim, the user hears before anything is written.
-func (o initOptions) texts(s Streams) (map[string]string, *report.Results) {
+func (o initOptions) texts() (map[string]string, *report.Results) {
 	function := "exec:\n        path: " + program
 	if o.container {
 		function = "container:\n        image: " + config.Default().Password.Image
@@ -108,9 +101,7 @@ func (o initOptions) texts(s Streams) (map[string]string, *report.Results) {
 		return texts, results
 	}
 	claim := krm.NewItem(documents[0].Node.Content[0])
-	env := s.Env
-	env.LookupEnv = func(string) (string, bool) { return "", false } // a seed is nothing that the claim is wrong about
-	generator.Expand(krm.NewList([]*krm.Item{claim}, nil), generator.Options{}, env, results)
+	expand.Expand(krm.NewList([]*krm.Item{claim}, nil), expand.Options{}, results)
 	return texts, results
 }
 

@@ -6,18 +6,37 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/spf13/cobra"
+
 	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
+func newInstall(s Streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "install DIR",
+		Short: "Copy this program into a folder",
+		Long: `Copies this program to DIR/dragonfly-generator, for an init container whose image has no shell, and prints
+where it is.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: onlyFolders,
+		RunE:              func(_ *cobra.Command, args []string) error { return install(s, args[0]) },
+	}
+}
+
+// onlyFolders completes the names of folders.
+func onlyFolders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
 // install copies the running program into a folder.
-func install(s Streams, folder string) int {
+func install(s Streams, folder string) error {
 	to, err := copySelf(folder)
 	if err != nil {
 		fmt.Fprintf(s.Err, "error: the program cannot be installed into %s: %s\n", folder, report.Reason(err))
-		return exitError
+		return errFailed
 	}
-	return write(s, []byte(to+"\n"))
+	return write(s, to+"\n")
 }
 
 func copySelf(folder string) (to string, err error) {

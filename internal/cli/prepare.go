@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -12,29 +14,24 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
-func newPrepare(s Streams, code *int) *cobra.Command {
+func newPrepare(s Streams) *cobra.Command {
 	var request handover.Request
 	cmd := &cobra.Command{
 		Use:   handover.Command,
-		Short: "create an instance's password in its pod, and keep it",
-		Long: `Creates the password of an instance in the cluster at its first start, and keeps it. The init container of the
-password source InCluster runs this command; outside a pod it fails.
+		Short: "Bring a pod's Dragonfly its password; for the init container only",
+		Long: `Brings a pod's Dragonfly its password, which it makes at the first start of an instance unless somebody else does.
+The init container of an instance's pod runs this command; outside a pod it fails.
 
-It writes the password into the instance's two Secrets, and into a file in memory for the server. A Secret that
+It writes the password into the instance's Secrets, and into a file in memory for the server. A Secret that
 has the password already stays as it is. It waits for missing Secrets and for the API server.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("%s takes no arguments; remove %q", handover.Command, args[0])
-			}
-			return nil
-		},
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			env := prepare.Environment{LookupEnv: s.Env.LookupEnv, Random: s.Env.Random, Log: s.Err}
+			env := prepare.Environment{LookupEnv: os.LookupEnv, Random: rand.Reader, Log: s.Err}
 			if err := prepare.Run(ctx, request, env); err != nil {
 				fmt.Fprintf(s.Err, "error: %s\n", err)
-				*code = exitError
+				return errFailed
 			}
 			return nil
 		},

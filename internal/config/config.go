@@ -78,9 +78,10 @@ type Config struct {
 	Sizes        instance.Sizes
 	Storage      Storage
 	Password     PasswordPolicy
-	// ExtraKeys are further keys of the connection Secret, as templates; see ConnectionPlaceholders.
-	ExtraKeys map[string]string
-	TLS       TLS
+	Connection   ConnectionSecret
+	TLS          TLS
+	// ServiceAccount is the name of a ServiceAccount that the platform made; "" for one of the instance's own.
+	ServiceAccount string
 	// ServiceAccountAnnotations are the annotations of the pods' ServiceAccount. If there are any, each
 	// instance has one.
 	ServiceAccountAnnotations map[string]string
@@ -129,17 +130,22 @@ type Issuer struct {
 	Group, Kind, Name string
 }
 
-// PasswordPolicy determines where the password of a new instance comes from.
+// PasswordPolicy says who makes the password of an instance.
 type PasswordPolicy struct {
 	Source v1alpha1.PasswordSource
-	// Stated reports that the source was set explicitly.
-	Stated bool
-	// Image is the image of the init container that creates the password in the cluster.
+	// Image is the image of the init container that brings the server its password.
 	Image string
-	// SeedSecret names the Secret in the items, and SeedKey the key in it, that holds the seed. Zero for
-	// none: the seed comes from the environment or not at all.
-	SeedSecret krm.ID
-	SeedKey    string
+	// Requests and Limits are the resources of that container.
+	Requests, Limits instance.Resources
+}
+
+// ConnectionSecret configures the Secret that applications read.
+type ConnectionSecret struct {
+	// ExtraKeys are further keys, as templates; see ConnectionPlaceholders.
+	ExtraKeys map[string]string
+	// Labels and Annotations are those of this Secret alone.
+	Labels, Annotations map[string]string
+	Type                corev1.SecretType
 }
 
 // Overrides are strategic merge patches, in the order in which they apply.
@@ -175,7 +181,11 @@ func Default() Config {
 		Sizes:            instance.DefaultSizes(),
 		Storage:          Storage{Type: v1alpha1.OnVolume, MinGB: 1, DefaultGB: 10},
 		NodeSelector:     map[string]string{"workload-type": "stateful"},
-		Password:         PasswordPolicy{Source: v1alpha1.InCluster, Image: "ghcr.io/bizmatters/dragonfly-generator:v0.1.0"},
+		Password: PasswordPolicy{
+			Source: v1alpha1.InCluster, Image: "ghcr.io/bizmatters/dragonfly-generator:v0.1.0",
+			Requests: prepareResources(), Limits: prepareResources(),
+		},
+		Connection:       ConnectionSecret{Type: corev1.SecretTypeOpaque},
 		CarryAnnotations: []string{syncWave},
 		Backend:          v1alpha1.StatefulSet,
 		Replicas:         1,
@@ -197,6 +207,10 @@ func Read(functionConfig *krm.Item, results *report.Results) Platform {
 		node := r.Plain()
 		r.Decode(node, "", &object)
 		r.layers = []layer{{r.path, yamlnode.Get(node, "spec")}}
+		if holdsVariable(node) {
+			results.Errorf(functionConfig, "%s", VariableMessage)
+			return Platform{Config: Default(), ProfilesUnclear: true}
+		}
 		r.carryAnnotations(object.Spec.CarryAnnotations)
 		r.spec(object.Spec.ProfileSpec)
 		platform.profiles = r.profiles(object.Spec)
@@ -330,7 +344,7 @@ func (r *reader) spec(spec v1alpha1.ProfileSpec) {
 	r.sizes(spec)
 	r.storage(spec.Storage)
 	r.password(spec.Password)
-	r.extraKeys(spec.ConnectionSecret.ExtraKeys)
+	r.connectionSecret(spec.ConnectionSecret)
 	r.tls(spec.TLS)
 	r.serviceAccount(spec.ServiceAccount)
 	r.metadata(spec)

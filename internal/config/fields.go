@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
@@ -19,33 +20,50 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// PasswordSources are all ways to get a password.
-var PasswordSources = []v1alpha1.PasswordSource{v1alpha1.InCluster, v1alpha1.FromSeed, v1alpha1.FromRandom, v1alpha1.Existing, v1alpha1.External}
+// PasswordSources are all sources of a password.
+var PasswordSources = []v1alpha1.PasswordSource{v1alpha1.InCluster, v1alpha1.Existing, v1alpha1.External}
 
 func (r *reader) password(spec v1alpha1.Password) {
 	if spec.Source != nil {
-		r.Password.Source, r.Password.Stated = *spec.Source, true
+		r.Password.Source = *spec.Source
 		oneOf(r, "password.source", *spec.Source, PasswordSources...)
 	}
 	if spec.Image != nil {
 		r.Password.Image = *spec.Image
 		r.image("password.image", r.Password.Image)
 	}
-	ref := spec.SeedSecretRef
-	if ref == nil {
-		return
-	}
-	if spec.Source == nil {
-		r.Password.Source, r.Password.Stated = v1alpha1.FromSeed, true
-	}
-	r.Password.SeedSecret = krm.ID{Kind: "Secret", Namespace: ref.Namespace, Name: ref.Name}
-	r.Password.SeedKey = ref.Key
-	misspelt := r.HasProblemIn(r.path + ".password.seedSecretRef")
-	for _, field := range []struct{ name, value string }{{"name", ref.Name}, {"key", ref.Key}} {
-		if field.value == "" && !misspelt {
-			r.Errorf(r.at("password.seedSecretRef."+field.name), "is missing; set the namespace, name and key of the Secret among the items that holds the seed")
+	r.prepareResources(spec.Resources)
+}
+
+// prepareResources takes the resources of the init container. What is set replaces the default; a limit follows its
+// request unless it is set too.
+func (r *reader) prepareResources(spec v1alpha1.ResourceRequirements) {
+	for _, amount := range []struct {
+		name           string
+		request, limit *resource.Quantity
+		into, limits   *resource.Quantity
+	}{
+		{"cpu", spec.Requests.CPU, spec.Limits.CPU, &r.Password.Requests.CPU, &r.Password.Limits.CPU},
+		{"memory", spec.Requests.Memory, spec.Limits.Memory, &r.Password.Requests.Memory, &r.Password.Limits.Memory},
+	} {
+		switch {
+		case amount.request != nil && amount.limit != nil:
+			*amount.into, *amount.limits = *amount.request, *amount.limit
+		case amount.request != nil:
+			*amount.into, *amount.limits = *amount.request, *amount.request
+		case amount.limit != nil:
+			*amount.into, *amount.limits = *amount.limit, *amount.limit
 		}
 	}
+	r.amount("password.resources", "cpu", r.Password.Requests.CPU, r.Password.Limits.CPU, resource.MustParse("1m"))
+	r.amount("password.resources", "memory", r.Password.Requests.Memory, r.Password.Limits.Memory, resource.MustParse("16Mi"))
+}
+
+// prepareResources are the resources of the init container unless the configuration sets them. It runs for some
+// 50 ms, with 10 MiB resident. A pod's request is the largest of its init containers and of the sum of the others, so
+// these cost nothing beside the smallest size; and with limits equal to requests, a size whose are equal is Guaranteed.
+func prepareResources() instance.Resources {
+	return instance.Resources{CPU: resource.MustParse("100m"), Memory: resource.MustParse("64Mi")}
 }
 
 // metadata takes what goes to the metadata of the objects.
@@ -58,11 +76,13 @@ func (r *reader) metadata(spec v1alpha1.ProfileSpec) {
 			continue
 		}
 		r.Label(field, key, r.placeholders(field, spec.Labels[key]))
+		r.refuseReplacing(field, key, spec.Labels[key])
 	}
 	for _, key := range slices.Sorted(maps.Keys(spec.Annotations)) {
 		path := decode.Join("annotations", key)
 		r.annotation(path, key)
 		r.placeholders(r.at(path), spec.Annotations[key])
+		r.refuseReplacing(r.at(path), key, spec.Annotations[key])
 	}
 }
 
@@ -75,6 +95,17 @@ func (r *reader) carryAnnotations(keys []string) {
 
 // serviceAccount takes what a cloud knows the instance's pods by.
 func (r *reader) serviceAccount(spec v1alpha1.ServiceAccount) {
+	if spec.Name != nil {
+		r.ServiceAccount = *spec.Name
+		field := r.at("serviceAccount.name")
+		filled := r.placeholders(field, r.ServiceAccount)
+		switch {
+		case len(validation.IsDNS1123Subdomain(filled)) > 0:
+			r.Errorf(field, "is not a valid name; use that of a ServiceAccount in the instance's namespace, with lower case letters, digits, dashes and dots")
+		case len(spec.Annotations) > 0:
+			r.Errorf(r.at("serviceAccount.annotations"), "cannot be set beside serviceAccount.name, which names a ServiceAccount that you make; annotate that one")
+		}
+	}
 	r.ServiceAccountAnnotations = spec.Annotations
 	for _, key := range slices.Sorted(maps.Keys(spec.Annotations)) {
 		path := decode.Join("serviceAccount.annotations", key)

@@ -41,7 +41,6 @@ func TestProfiles(t *testing.T) {
   carryAnnotations: [example.com/cost]
   storage: {minGB: 5, defaultGB: 20}
   sizes: {xl: {limits: {cpu: "1", memory: 2Gi}}}
-  password: {seedSecretRef: {namespace: a, name: b, key: c}}
   tls: {secretName: "{name}-tls", issuerRef: {kind: ClusterIssuer, name: one}}
   annotations: {reloader.stakater.com/auto: "true"}
   serviceAccount: {annotations: {a: b}}
@@ -54,7 +53,6 @@ func TestProfiles(t *testing.T) {
       labels: {team: cache}
       args: [--dbnum=2]
       sizes: {xxl: {limits: {cpu: "1", memory: 4Gi}}}
-      password: {seedSecretRef: {key: d}}
       tls: {issuerRef: {name: two}}
       overrides: {statefulSet: {metadata: {labels: {c: d}}}}
       extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: "{name}-b"}}]
@@ -90,8 +88,6 @@ func TestProfiles(t *testing.T) {
 	assert.Equal(t, map[string]string{"team": "cache"}, part.Labels, "A map is replaced whole.")
 	assert.Equal(t, []string{"--dbnum=2"}, part.Args, "A list is replaced whole.")
 	assert.Equal(t, []string{"micro", "small", "medium", "xxl", "large"}, part.Sizes.Names(), "So is that of the sizes; those of every platform stay.")
-	assert.Equal(t, krm.ID{Kind: "Secret", Namespace: "a", Name: "b"}, part.Password.SeedSecret, "So is a struct that is optional.")
-	assert.Equal(t, "d", part.Password.SeedKey)
 	assert.Equal(t, config.TLS{SecretName: "{name}-tls", Issuer: config.Issuer{Group: "cert-manager.io", Kind: "ClusterIssuer", Name: "two"}}, part.TLS)
 	assert.Equal(t, "a:v1.40.1", part.Image, "What it says nothing about stays.")
 	assert.Contains(t, part.CarryAnnotations, "example.com/cost", "This is not for profiles to set.")
@@ -99,7 +95,6 @@ func TestProfiles(t *testing.T) {
 	assert.Equal(t, []string{"spec.overrides.service"}, paths(part.Overrides.Service))
 	require.Len(t, part.ExtraObjects, 2, "Extra objects come on top.")
 	assert.Equal(t, "spec.profiles.part.extraObjects[0]", part.ExtraObjects[1].Path)
-	assert.Equal(t, "c", base.Password.SeedKey, "What a profile says does not reach spec.")
 	assert.Equal(t, "one", base.TLS.Issuer.Name)
 
 	none, byDefault := of("none"), config.Default()
@@ -324,24 +319,23 @@ func TestConfigMap(t *testing.T) {
 		}
 		return platform.Config, problems
 	}
-	cfg, problems := readMap("{image: 'a:v1.40.1', password.source: Seed, password.seedSecretRef.name: a, password.seedSecretRef.key: b, storage.type: Bucket, storage.bucket: s3://a}")
+	cfg, problems := readMap("{image: 'a:v1.40.1', password.source: Existing, storage.type: Bucket, storage.bucket: s3://a}")
 	assert.Empty(t, problems)
 	assert.Equal(t, "a:v1.40.1", cfg.Image)
-	assert.EqualValues(t, "Seed", cfg.Password.Source)
-	assert.Equal(t, "a", cfg.Password.SeedSecret.Name)
+	assert.EqualValues(t, "Existing", cfg.Password.Source)
 	assert.Equal(t, "s3://a", cfg.Storage.Bucket)
 
 	for data, want := range map[string][]string{
-		"{args: a}":                 {"data.args"},
-		"{storage.minGB: '1'}":      {"data.storage.minGB"},
-		"{labels.team: a}":          {"data.labels.team"},
-		"{profiles: a}":             {"data.profiles"},
-		"{password: Seed}":          {"data.password"},
-		"{password.sorce: Seed}":    {"data.password.sorce"},
-		"{password.source: seed}":   {"data.password.source"},
-		"{imgae: a}":                {"data.imgae"},
-		"{password.source.more: a}": {"data.password.source.more"},
-		"{password.image: ''}":      {"data.password.image"},
+		"{args: a}":                   {"data.args"},
+		"{storage.minGB: '1'}":        {"data.storage.minGB"},
+		"{labels.team: a}":            {"data.labels.team"},
+		"{profiles: a}":               {"data.profiles"},
+		"{password: External}":        {"data.password"},
+		"{password.sorce: External}":  {"data.password.sorce"},
+		"{password.source: external}": {"data.password.source"},
+		"{imgae: a}":                  {"data.imgae"},
+		"{password.source.more: a}":   {"data.password.source.more"},
+		"{password.image: ''}":        {"data.password.image"},
 	} {
 		_, problems := readMap(data)
 		assert.Equal(t, want, problems, data)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
-	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -25,8 +24,7 @@ const (
 	PasswordKey = "password"
 )
 
-// HasPassword reports whether the manifest of one of an instance's Secrets contains the password. It does not where the
-// instance's own pod makes it.
+// HasPassword reports whether the manifest of a Secret contains a password.
 func HasPassword(secret *yaml.Node) bool {
 	return !yamlnode.IsNull(yamlnode.Get(secret, "data", PasswordKey)) || !yamlnode.IsNull(yamlnode.Get(secret, "stringData", PasswordKey))
 }
@@ -156,13 +154,14 @@ type Instance struct {
 	Labels      map[string]string
 	Annotations map[string]string
 
-	// Rotation is the rotation that the password belongs to, "" for the first.
+	// Source says who makes the password.
+	Source v1alpha1.PasswordSource
+	// Rotation is the one that the claim asks for, or "" if there is none.
 	Rotation string
-	// InCluster reports that the instance's pod creates the password, so that no manifest contains it.
-	InCluster bool
-	// Password is zero if it is created in the cluster, or is in Secrets that cannot be read.
-	Password password.Password
 }
+
+// HasPrepare reports whether the instance's pods have the init container that brings them their password.
+func (i Instance) HasPrepare() bool { return i.Source != v1alpha1.External }
 
 // Storage returns the volume's size as a Kubernetes quantity.
 func (i Instance) Storage() string { return strconv.Itoa(i.StorageGB) + "Gi" }
@@ -170,7 +169,7 @@ func (i Instance) Storage() string { return strconv.Itoa(i.StorageGB) + "Gi" }
 // StorageBytes returns the volume's size in bytes.
 func (i Instance) StorageBytes() int64 { return int64(i.StorageGB) << 30 }
 
-// PrepareContainer is the name of the init container that makes the password in the cluster.
+// PrepareContainer is the name of the init container that brings the server its password.
 const PrepareContainer = "prepare"
 
 // CertificateID identifies the certificate of cert-manager that the instance's TLS is with.

@@ -111,6 +111,12 @@ func (i *Item) IsEncrypted() bool {
 	return !yamlnode.IsNull(yamlnode.Get(i.Node, "sops"))
 }
 
+// GetsHashSuffix reports whether kustomize will append a hash to the object's name: that of a generator, unless it sets
+// disableNameSuffixHash.
+func (i *Item) GetsHashSuffix() bool {
+	return i.Annotation(InternalPrefix+"needsHashSuffix") == "enabled"
+}
+
 // Listed returns what a List holds, of whatever type it is, with what the Lists in it hold; nothing for any
 // other object. It stands where the List stands.
 func (i *Item) Listed() []*Item {

@@ -1,126 +1,127 @@
 package merge
 
 import (
-	"fmt"
 	"slices"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/api/resource"
-	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
-	"github.com/bizmatters/dragonfly-generator/internal/specs"
-	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// leftovers decides on the objects with our mark that no claim asks for any more. They are removed where
-// results are kept, and only if there are claims left: none at all is more likely a mistake than a wish.
+// Gone is an instance whose claim is gone.
+type Gone struct {
+	Instance instance.Name
+	Items    []*krm.Item
+	// Removed reports that its objects are removed. Otherwise, they stay.
+	Removed bool
+}
+
+// leftover is what is known about an object with our mark that no instance needs.
+type leftover struct {
+	kept    bool // results are
+	claimed bool // the claim that the mark names is there
+	ownName bool // the object has a name that it would have as an object of that claim
+}
+
+// leftoverFate is what happens to such an object.
+type leftoverFate int
+
+const (
+	stays     leftoverFate = iota
+	notHad                 // it goes, because its instance no longer has it
+	gone                   // it goes or stays with the rest of an instance whose claim is gone
+	renamed                // it stays, and somebody has to decide
+	isChanged              // an error: nobody would keep the change
+	isRenamed              // an error: the endpoint is stale
+)
+
+func (l leftover) fate() leftoverFate {
+	switch {
+	case !l.kept && !l.ownName:
+		return isRenamed
+	case !l.kept && l.claimed:
+		return isChanged
+	case !l.kept: // it may come from somebody's rendered base
+		return stays
+	case l.claimed && l.ownName:
+		return notHad
+	case l.claimed: // a copy that somebody keeps under another name
+		return stays
+	case l.ownName:
+		return gone
+	}
+	return renamed
+}
+
+// leftovers decides on the objects with our mark that no instance needs any more.
 func (m *merger) leftovers() {
-	var stayed []string
-	gone := map[string][]*krm.Item{} // by mark
+	byMark := map[string][]*krm.Item{}
+	var marks []string // in the order of the items
+	decided := map[string]bool{}
+	for _, inst := range m.Instances {
+		decided[inst.Name.String()] = true
+	}
 	for _, item := range m.List.Items {
-		mark := item.Annotation(v1alpha1.GeneratedFrom)
 		if m.seen[item] || !IsOurs(item) {
 			continue
 		}
-		isClaimed := m.Owners.IsClaimed(mark)
-		switch hasOwnName := hasNameOf(item, instance.ParseMark(mark)); {
-		case !hasOwnName && !m.Kept:
-			m.refuseRenamed(item)
-		case !m.Kept, isClaimed && !hasOwnName:
-			// Part of a rendered base, or a copy that somebody keeps under another name.
-		case !hasOwnName:
-			m.results.Warnf(item, "was made from the claim %s, which is gone, but has another name now, so it stays; remove it, or remove its annotation %s", mark, v1alpha1.GeneratedFrom)
-		case item.IsEncrypted():
-			m.results.Warnf(item, "was made from the claim %s, which is gone, but is encrypted, so it stays; remove it if that password is no longer needed", mark)
-		case isClaimed:
-			if !m.isAnchored(item) {
-				m.changes.Remove = append(m.changes.Remove, item)
-				m.results.Infof(item, "removed, because the instance %s no longer has it", mark)
-			}
-		case !m.Owners.HasClaims():
-			stayed = append(stayed, fmt.Sprintf("%s %s/%s", item.Kind, item.Namespace, item.Name))
-		default:
-			gone[mark] = append(gone[mark], item)
+		mark := markOf(item)
+		if m.Owners.IsClaimed(mark) && !decided[mark] {
+			continue // see the errors of that claim
 		}
-	}
-	if len(stayed) > 0 {
-		m.results.Warnf(nil, "no claim is left, which may be a mistake, so the objects made from claims stay: %s; if they are no longer needed, delete their files", strings.Join(stayed, ", "))
+		l := leftover{kept: m.Kept, claimed: m.Owners.IsClaimed(mark), ownName: hasNameOf(item, instance.ParseMark(mark))}
+		switch l.fate() {
+		case stays:
+		case notHad:
+			m.remove(item, instance.ParseMark(mark), NotHad)
+		case gone:
+			if byMark[mark] == nil {
+				marks = append(marks, mark)
+			}
+			byMark[mark] = append(byMark[mark], item)
+		case renamed:
+			m.results.Warnf(item, "was made from the claim %s, which is gone, but has another name now, so it stays; remove it, or remove its annotation %s", mark, v1alpha1.GeneratedFrom)
+		case isChanged:
+			m.refuseChanged(item)
+		case isRenamed:
+			m.refuseRenamed(item)
+		}
 	}
 	if m.results.HasErrors() {
 		return // nothing is done, and a claim that cannot be read is not gone
 	}
-	for _, item := range m.List.Items { // in their order
-		if mark := item.Annotation(v1alpha1.GeneratedFrom); len(gone[mark]) > 0 && gone[mark][0] == item {
-			m.leftover(mark, gone[mark])
-		}
+	for _, mark := range marks {
+		m.gone(instance.ParseMark(mark), byMark[mark])
 	}
 }
 
-// leftover removes what is left of an instance whose claim is gone.
-func (m *merger) leftover(mark string, items []*krm.Item) {
-	var what []string
-	for _, item := range items {
-		if m.Prune && m.isAnchored(item) {
+// gone decides on the objects of an instance whose claim is gone. They are removed where results are kept, and only if
+// there are claims left: none at all is more likely a mistake than a wish.
+func (m *merger) gone(name instance.Name, items []*krm.Item) {
+	g := Gone{Instance: name, Items: items, Removed: m.Prune && m.Owners.HasClaims()}
+	if g.Removed {
+		if slices.ContainsFunc(items, m.isAnchored) {
 			return
 		}
-		what = append(what, item.Kind+" "+item.Name)
-	}
-	hint := m.renamedTo(mark, items)
-	if !m.Prune {
-		m.results.Warnf(items[0], "its claim %s is gone, but the instance stays (%s); restore the claim, or remove the instance with --prune%s", mark, strings.Join(what, ", "), hint)
-		return
-	}
-	m.changes.Remove = append(m.changes.Remove, items...)
-	m.results.Warnf(items[0], "its claim %s is gone, so the instance is removed (%s); if that is a mistake, restore the claim before you apply this%s", mark, strings.Join(what, ", "), hint)
-}
-
-// renamedTo returns, for a message, what follows if the claim was renamed or moved: if one that asks for the same
-// is new, and has its name or its namespace.
-func (m *merger) renamedTo(mark string, items []*krm.Item) string {
-	gone := instance.ParseMark(mark)
-	for _, item := range items {
-		var limits, volume *yaml.Node
-		template := ""
-		switch item.ID {
-		case gone.StatefulSetID():
-			template = specs.DataVolume
-			limits = yamlnode.Get(yamlnode.Named(yamlnode.Get(item.Node, "spec", "template", "spec", "containers"), specs.ContainerName), "resources", "limits")
-			volume = yamlnode.Get(yamlnode.Named(yamlnode.Get(item.Node, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec", "resources", "requests")
-		case gone.DragonflyID():
-			template = specs.OperatorVolume
-			limits = yamlnode.Get(item.Node, "spec", "resources", "limits")
-			volume = yamlnode.Get(item.Node, "spec", "snapshot", "persistentVolumeClaimSpec", "resources", "requests")
-		default:
-			continue
-		}
-		for _, p := range m.fresh {
-			isNear := p.Namespace == gone.Namespace || p.Name.Name == gone.Name
-			if isNear && is(yamlnode.Text(limits, "memory"), p.Size.Limits.Memory) && (volume == nil || is(yamlnode.Text(volume, "storage"), resource.MustParse(p.Instance.Storage()))) {
-				return fmt.Sprintf("; if it was renamed to %s, that is a new and empty instance, and the data stays on the volume %s-%s-0 of the namespace %s (see docs/scaling.md)", p.Name, template, gone.Name, gone.Namespace)
-			}
+		for _, item := range items {
+			m.remove(item, name, ClaimGone)
 		}
 	}
-	return ""
+	m.changes.Gone = append(m.changes.Gone, g)
 }
 
-// is reports whether a text is that quantity.
-func is(text string, quantity resource.Quantity) bool {
-	parsed, err := resource.ParseQuantity(text)
-	return err == nil && parsed.Cmp(quantity) == 0
-}
+func markOf(item *krm.Item) string { return item.Annotation(v1alpha1.GeneratedFrom) }
 
 // refuseRenamed reports an object that was renamed in the same build after we had made it.
 func (m *merger) refuseRenamed(item *krm.Item) {
-	m.results.Errorf(item, "was made from the claim %s and then renamed or moved to another namespace, so the endpoint in its connection Secret is wrong; run this function once, in the outermost kustomization, after anything that renames", item.Annotation(v1alpha1.GeneratedFrom))
+	m.results.Errorf(item, "was made from the claim %s and then renamed or moved to another namespace, so the endpoint in its connection Secret is wrong; run this function once, in the outermost kustomization, after anything that renames", markOf(item))
 }
 
 // IsOurs reports whether the item carries our mark and is of a kind that we make, or one of a configuration's
 // extra objects.
 func IsOurs(item *krm.Item) bool {
-	return item.Annotation(v1alpha1.GeneratedFrom) != "" && (isOurKind(item) || item.Label(instance.ManagedByLabel) == instance.ManagedBy)
+	return markOf(item) != "" && (isOurKind(item) || item.Label(instance.ManagedByLabel) == instance.ManagedBy)
 }
 
 func isOurKind(item *krm.Item) bool {

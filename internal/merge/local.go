@@ -21,8 +21,6 @@ func (c *Changes) MarkLocal(items []*krm.Item, results *report.Results) {
 		switch {
 		case !yamlnode.IsNull(yamlnode.Get(item.Node, localConfig...)):
 		case item.Kind == v1alpha1.ClaimKind && !hasAnnotations(item): // reported as the claim was validated
-		case item.IsEncrypted():
-			results.Errorf(item, "holds the seed and would reach the cluster: it needs the annotation %s: \"true\", which cannot be added to an object that SOPS has signed; decrypt it before this function runs, or encrypt it with the annotation", fn.KptLocalConfig)
 		case !yamlnode.CanSet(item.Node, localConfig...):
 			results.FieldErrorf(item, report.Field{Path: "metadata.annotations", Proposed: fn.KptLocalConfig + `: "true"`},
 				"needs the annotation %s: \"true\", which cannot be added, because the metadata %s; add it yourself", fn.KptLocalConfig, obstacle(item))

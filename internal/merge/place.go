@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
-	"github.com/bizmatters/dragonfly-generator/internal/plan"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -27,15 +27,15 @@ func isBookkeeping(annotation string) bool {
 
 // place gives a new object its file where results are kept, and what kustomize remembers of the claim, so
 // that the references of applications follow a prefix.
-func (m *merger) place(p plan.Plan, o specs.Object) Addition {
-	a := Addition{Node: o.Node, Claim: p.Item}
+func (m *merger) place(c claim.Claim, o specs.Object) Addition {
+	a := Addition{Instance: c.Name, Node: o.Node, Claim: c.Item}
 	if m.Kept {
-		a.File = p.Instance.Folder() + "/" + o.File
+		a.File = c.Folder() + "/" + o.File
 	}
-	annotate(o.Node, krm.PreviousNames, mapList(p.Item, krm.PreviousNames, o.NameFor))
-	annotate(o.Node, krm.PreviousKinds, mapList(p.Item, krm.PreviousKinds, func(string) string { return o.Kind }))
+	annotate(o.Node, krm.PreviousNames, mapList(c.Item, krm.PreviousNames, o.NameFor))
+	annotate(o.Node, krm.PreviousKinds, mapList(c.Item, krm.PreviousKinds, func(string) string { return o.Kind }))
 	for _, unchanged := range []string{krm.PreviousNamespaces, krm.Prefixes, krm.Suffixes} {
-		annotate(o.Node, unchanged, p.Item.Annotation(unchanged))
+		annotate(o.Node, unchanged, c.Item.Annotation(unchanged))
 	}
 	return a
 }
@@ -93,11 +93,4 @@ func fields(n *yaml.Node, wanted func(key, text string) bool) []*yaml.Node {
 		}
 	}
 	return found
-}
-
-// keepData gives a Secret the data, of whatever keys, of the one that it replaces.
-func keepData(n, old *yaml.Node) {
-	for _, field := range []string{"immutable", "data", "stringData"} {
-		yamlnode.Set(n, field, yamlnode.Get(old, field))
-	}
 }

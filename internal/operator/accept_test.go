@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/internal/golden"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // refusals returns why the operator, v1.6.1, would make nothing of an object, although its CRD takes it: what its
@@ -60,7 +60,7 @@ func refusals(d operator.Dragonfly) []string {
 // The operator makes its resources of every object among the golden cases, and every field is one of its CRD.
 func TestGoldenObjectsAreAccepted(t *testing.T) {
 	found := 0
-	for _, c := range golden.Cases(t) {
+	for _, c := range testkit.Cases(t) {
 		var list struct {
 			Items []json.RawMessage `json:"items"`
 		}

@@ -2,18 +2,14 @@ package render
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
-	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/generator"
-	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/expand"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -21,25 +17,13 @@ import (
 
 // change is what happens to one file of the folder.
 type change struct {
-	file  string // in the folder, with slashes
-	order int
-	perm  fs.FileMode // as atomicfile.Replace takes it
-
+	file          string // in the folder, with slashes
 	before, after []byte // nil where there is no file
+	nearSecret    bool   // somebody else's Secret is in the file, too
 }
 
-// The order in which files are changed. A password is on the disk before anything that would be taken for
-// the rest of an instance without one, and stays until that is gone.
-const (
-	writePasswords = iota
-	writeSecrets
-	writeOthers
-	removeOthers
-	removeSecrets
-)
-
-// fileChanges returns the changes of the folder's files, in the order in which they are to be made.
-func fileChanges(in *inputs, expansion generator.Expansion, results *report.Results) []change {
+// fileChanges returns the changes of the folder's files, by their names.
+func fileChanges(in *inputs, expansion expand.Expansion, results *report.Results) []change {
 	files := map[string]*file{}
 	open := func(name string) *file {
 		if files[name] == nil {
@@ -64,9 +48,9 @@ func fileChanges(in *inputs, expansion generator.Expansion, results *report.Resu
 			open(at.source.inFolder).replace(at, replacement)
 		}
 	}
-	for _, item := range expansion.Remove {
-		if at, found := byItem[item]; found {
-			open(at.source.inFolder).remove(at, item)
+	for _, removal := range expansion.Remove {
+		if at, found := byItem[removal.Item]; found {
+			open(at.source.inFolder).remove(at)
 		}
 	}
 	for _, addition := range expansion.Add {
@@ -75,21 +59,12 @@ func fileChanges(in *inputs, expansion generator.Expansion, results *report.Resu
 
 	var changes []change
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		f := files[name]
-		if f.source != nil {
-			if encrypted := slices.IndexFunc(f.source.items, func(item *krm.Item) bool { return item != nil && item.IsEncrypted() }); encrypted >= 0 {
-				results.Errorf(f.source.items[encrypted], "is encrypted with SOPS, which signs the whole file, but something else in the file has to change; move it to a file of its own")
-			}
-		}
-		c, err := f.change()
+		c, err := files[name].change()
 		if err != nil {
 			reportBug(err, results)
 		}
 		changes = append(changes, c)
 	}
-	slices.SortFunc(changes, func(a, b change) int {
-		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.file, b.file))
-	})
 	return changes
 }
 
@@ -107,64 +82,30 @@ type file struct {
 	replaced map[int]merge.Replacement
 	removed  map[int]bool
 	added    []*yaml.Node
-
-	order       int
-	hasPassword bool // now
 }
 
 func newFile(name string) *file {
-	return &file{name: name, replaced: map[int]merge.Replacement{}, removed: map[int]bool{}, order: removeSecrets}
+	return &file{name: name, replaced: map[int]merge.Replacement{}, removed: map[int]bool{}}
 }
 
 func (f *file) replace(at place, r merge.Replacement) {
 	f.source = at.source
 	f.replaced[at.index] = r
-	f.writes(r.With)
 }
 
-func (f *file) remove(at place, item *krm.Item) {
+func (f *file) remove(at place) {
 	f.source = at.source
 	f.removed[at.index] = true
-	if item.Kind != "Secret" {
-		f.order = min(f.order, removeOthers)
-	}
 }
 
 func (f *file) add(there *source, a merge.Addition) {
 	f.source = there
 	f.added = append(f.added, a.Node)
-	f.writes(a.Node)
 }
-
-func (f *file) writes(n *yaml.Node) {
-	item := krm.NewItem(n)
-	switch {
-	case item.Kind != "Secret":
-		f.order = min(f.order, writeOthers)
-		return
-	case strings.HasSuffix(item.Name, instance.PasswordSecretName("")):
-		f.order = writePasswords
-	default:
-		f.order = min(f.order, writeSecrets)
-	}
-	f.hasPassword = f.hasPassword || holdsPassword(n)
-}
-
-// hadPassword reports whether the file contained a password before. Its permissions are somebody's choice then.
-func (f *file) hadPassword() bool {
-	return f.source != nil && slices.ContainsFunc(f.source.documents, func(d krm.Document) bool {
-		return d.Node != nil && len(d.Node.Content) > 0 && holdsPassword(d.Node.Content[0])
-	})
-}
-
-func holdsPassword(n *yaml.Node) bool { return isSecret(n) && instance.HasPassword(n) }
 
 // change puts the new text together. What is not ours stays in it to the byte.
 func (f *file) change() (change, error) {
-	c := change{file: f.name, order: f.order, perm: 0o644}
-	if f.hasPassword && !f.hadPassword() {
-		c.perm = 0o600
-	}
+	c := change{file: f.name}
 	holds := false // something
 	var documents []krm.Document
 	if f.source != nil {
@@ -173,6 +114,7 @@ func (f *file) change() (change, error) {
 	}
 	for i, document := range documents {
 		c.before = append(c.before, document.Text...)
+		c.nearSecret = c.nearSecret || holdsSecret(document)
 		r, replaced := f.replaced[i]
 		switch {
 		case f.removed[i]:
@@ -210,6 +152,17 @@ func (f *file) change() (change, error) {
 		c.after = nil
 	}
 	return c, nil
+}
+
+// holdsSecret reports whether a document is a Secret, or a List with one, that this program did not make.
+func holdsSecret(document krm.Document) bool {
+	if document.Node == nil {
+		return false
+	}
+	item := krm.NewItem(document.Node.Content[0])
+	return slices.ContainsFunc(append(item.Listed(), item), func(item *krm.Item) bool {
+		return item.Kind == "Secret" && !merge.IsOurs(item)
+	})
 }
 
 // encode writes a document in the language of the file.

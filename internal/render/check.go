@@ -2,7 +2,6 @@ package render
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -10,35 +9,25 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// check prints what would change, and the command that changes it. The values of Secrets are not shown.
-func check(o Options, s Streams, in *inputs, changes []change, passwords int, results *report.Results) bool {
+// check prints what would change, and the command that changes it.
+func check(o Options, s Streams, changes []change, results *report.Results) bool {
 	if results.HasErrors() {
-		fmt.Fprint(s.Err, s.lines(in, results.All()))
+		fmt.Fprint(s.Err, report.Lines(results.All()))
 		return false
 	}
-	slices.SortFunc(changes, func(a, b change) int { return strings.Compare(a.file, b.file) }) // as people look for them
 	var diff strings.Builder
 	for _, c := range changes {
-		text, err := c.diff(o)
-		if err != nil {
-			reportBug(err, results)
-			break
-		}
-		diff.WriteString(text)
+		diff.WriteString(c.diff(o))
 	}
-	fmt.Fprint(s.Err, s.lines(in, results.All()))
+	fmt.Fprint(s.Err, report.Lines(results.All()))
 	if results.HasErrors() || !report.Stdout(s.Out, s.Err, []byte(diff.String())) {
 		return false
 	}
 	if len(changes) == 0 {
 		return true
 	}
-	made := ""
-	if passwords > 0 {
-		made = fmt.Sprintf(" (it makes %d random %s, once)", passwords, plural("password", passwords))
-	}
-	fmt.Fprintf(s.Err, "error: %s is not up to date: %d %s would change; run `%s`%s\n",
-		o.Folder, len(changes), plural("file", len(changes)), o.command(), made)
+	fmt.Fprintf(s.Err, "error: %s is not up to date: %d %s would change; run `%s`\n",
+		o.Folder, len(changes), plural("file", len(changes)), o.command())
 	return false
 }
 
@@ -72,12 +61,8 @@ func isSpecial(r rune) bool {
 	return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,:@%+=", r)
 }
 
-// diff returns the change as a unified diff, "" where there is nothing to see.
-func (c change) diff(o Options) (string, error) {
-	before, after, err := redact(c.before, c.after)
-	if err != nil {
-		return "", err
-	}
+// diff returns the change as a unified diff.
+func (c change) diff(o Options) string {
 	name := (&folder{name: o.Folder}).path(c.file)
 	from, to := name, name
 	if c.before == nil {
@@ -86,5 +71,8 @@ func (c change) diff(o Options) (string, error) {
 	if c.after == nil {
 		to = "/dev/null"
 	}
-	return udiff.Unified(from, to, before, after), nil
+	if c.nearSecret {
+		return fmt.Sprintf("--- %s\n+++ %s\n(not shown, because a Secret in this file was not made by this program)\n", from, to)
+	}
+	return udiff.Unified(from, to, string(c.before), string(c.after))
 }

@@ -33,7 +33,7 @@ func openFolder(o Options, waiting func()) (*folder, error) {
 			if o.Check {
 				return &folder{name: o.Folder}, nil
 			}
-			if err := os.MkdirAll(o.Folder, 0o755); err != nil { //nolint:gosec // the Secrets in it have permissions of their own
+			if err := os.MkdirAll(o.Folder, 0o755); err != nil { //nolint:gosec // for manifests
 				return nil, fmt.Errorf("%s cannot be created: %w", o.Folder, report.Reason(err))
 			}
 			isNew = true
@@ -169,7 +169,7 @@ func (f *folder) make(c change) error {
 	if err := atomicfile.MakeFolder(f.root, path.Dir(c.file)); err != nil {
 		return err
 	}
-	return atomicfile.Replace(f.root, c.file, c.perm, bytes.NewReader(c.after))
+	return atomicfile.Replace(f.root, c.file, 0o644, bytes.NewReader(c.after))
 }
 
 // isInstanceFolder reports whether a folder has a name that an instance's would have.

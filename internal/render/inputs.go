@@ -25,8 +25,6 @@ type inputs struct {
 	stdin   bool // something was read from there
 
 	configs []*krm.Item // that were found; config is one of them unless a file was named
-	// configSource is the file that was named; nil for none.
-	configSource *source
 
 	temporaries []string // in the folder, left by a killed run
 	folders     []string // in the folder, its own

@@ -2,8 +2,7 @@
 //
 // It reads files, folders and stdin as plain YAML, and calls the same expansion as the function. The
 // manifests go to stdout, with the other resources, or into a folder that is kept. That folder is read
-// first: the passwords live on in it. So its files are replaced whole or not at all, the Secrets first, and
-// one run at a time; what a killed run has left undone, the next one does.
+// first. Its files are replaced whole or not at all; what a killed run has left undone, the next one does.
 package render
 
 import (
@@ -12,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/internal/expand"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -36,9 +35,6 @@ type Options struct {
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
-	Env      generator.Environment
-	// Terminal reports that a person reads Err, and Color that it shows colours.
-	Terminal, Color bool
 }
 
 // Run renders. It reports on stderr, and returns whether there was no error and, with Check, nothing that
@@ -49,12 +45,12 @@ func Run(o Options, s Streams) bool {
 		return intoFolder(o, s, &results)
 	}
 	in := readInputs(o, s.In, &results)
-	expansion := expand(o, in, s.Env, &results)
+	expansion := expanded(o, in, &results)
 	text, err := stdout(in, expansion, &results)
 	if err != nil {
 		reportBug(err, &results)
 	}
-	fmt.Fprint(s.Err, s.lines(in, results.All()))
+	fmt.Fprint(s.Err, report.Lines(results.All()))
 	return !results.HasErrors() && report.Stdout(s.Out, s.Err, text)
 }
 
@@ -65,30 +61,30 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 	})
 	if err != nil {
 		results.Errorf(nil, "%s", err)
-		fmt.Fprint(s.Err, s.lines(nil, results.All()))
+		fmt.Fprint(s.Err, report.Lines(results.All()))
 		return false
 	}
 	defer f.close()
 
 	in := readInputs(o, s.In, results)
-	expansion := expand(o, in, s.Env, results)
+	expansion := expanded(o, in, results)
 	refuseOutside(o, in, results)
 	changes := fileChanges(in, expansion, results)
 	f.refuseLinks(changes, results)
 	if o.Check {
-		return check(o, s, in, changes, expansion.RandomPasswords, results)
+		return check(o, s, changes, results)
 	}
 	if !results.HasErrors() {
 		f.apply(in, changes, results)
 	}
-	fmt.Fprint(s.Err, s.linesWithInfos(in, results.All()))
+	fmt.Fprint(s.Err, report.LinesWithInfos(results.All()))
 	return !results.HasErrors()
 }
 
-// expand expands the claims. It reports an error if there are none, so that a wrong path removes nothing.
-func expand(o Options, in *inputs, env generator.Environment, results *report.Results) generator.Expansion {
-	options := generator.Options{Kept: o.Folder != "", Prune: o.Prune}
-	expansion := generator.Expand(krm.NewList(in.items(), in.config), options, env, results)
+// expanded expands the claims. It reports an error if there are none, so that a wrong path removes nothing.
+func expanded(o Options, in *inputs, results *report.Results) expand.Expansion {
+	options := expand.Options{Kept: o.Folder != "", Prune: o.Prune}
+	expansion := expand.Expand(krm.NewList(in.items(), in.config), options, results)
 	if !results.HasErrors() && !in.haveClaims() {
 		hint := "name the files or folders that hold the claims"
 		if in.stdin {
@@ -100,12 +96,12 @@ func expand(o Options, in *inputs, env generator.Environment, results *report.Re
 }
 
 // refuseOutside reports objects of ours that are not in the folder, because nothing would keep them up to
-// date. Encrypted ones are not ours to keep.
+// date.
 func refuseOutside(o Options, in *inputs, results *report.Results) {
 	for _, source := range in.sources {
 		for _, item := range source.resources() {
-			if source.inFolder == "" && merge.IsOurs(item) && !item.IsEncrypted() {
-				results.Errorf(item, "was made from a claim before, but is not in %s; move it there to keep its password, or do not read it", o.Folder)
+			if source.inFolder == "" && merge.IsOurs(item) {
+				results.Errorf(item, "was made from a claim before, but is not in %s; move it there, or do not read it", o.Folder)
 			}
 		}
 	}

@@ -112,7 +112,6 @@ func isConfig(item *krm.Item) bool {
 // readConfig reads the file of the configuration.
 func (r *reader) readConfig(name string) *krm.Item {
 	s := &source{name: name}
-	r.configSource = s
 	if !r.readFile(s) {
 		return nil
 	}

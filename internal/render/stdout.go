@@ -7,7 +7,7 @@ import (
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/internal/expand"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -18,7 +18,7 @@ import (
 const separator = "---\n"
 
 // stdout returns the other resources, as they stand in their files, and then ours.
-func stdout(in *inputs, expansion generator.Expansion, results *report.Results) ([]byte, error) {
+func stdout(in *inputs, expansion expand.Expansion, results *report.Results) ([]byte, error) {
 	var out bytes.Buffer
 	add := func(text []byte) {
 		if out.Len() > 0 {

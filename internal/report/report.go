@@ -38,6 +38,11 @@ func withoutInfos(results fn.Results) fn.Results {
 // HasErrors reports whether there is an error.
 func (r *Results) HasErrors() bool { return r.all.ExitCode() != 0 }
 
+// Errors returns the number of errors.
+func (r *Results) Errors() int {
+	return len(slices.DeleteFunc(slices.Clone(r.all), func(result *fn.Result) bool { return result.Severity != fn.Error }))
+}
+
 // Errorf adds an error about the item, which may be nil.
 func (r *Results) Errorf(item *krm.Item, format string, args ...any) {
 	r.add(fn.Error, item, nil, format, args...)
@@ -46,12 +51,6 @@ func (r *Results) Errorf(item *krm.Item, format string, args ...any) {
 // Warnf adds a warning about the item, which may be nil.
 func (r *Results) Warnf(item *krm.Item, format string, args ...any) {
 	r.add(fn.Warning, item, nil, format, args...)
-}
-
-// FileErrorf adds an error about the item's file where the item itself must not be named.
-func (r *Results) FileErrorf(item *krm.Item, format string, args ...any) {
-	r.add(fn.Error, item, nil, format, args...)
-	r.all[len(r.all)-1].ResourceRef = nil
 }
 
 // Infof adds an info about the item.

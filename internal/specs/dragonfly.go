@@ -38,9 +38,6 @@ func dragonfly(inst instance.Instance, cfg config.Config) (*operator.Dragonfly, 
 	}
 	metadata, template := meta(inst, cfg, inst.Name.Name), podTemplate(inst, cfg)
 	pod, container := template.Spec, template.Spec.Containers[0]
-	// The operator has Dragonfly write its log to files too, in the temporary folder, and mounts nothing
-	// there.
-	container.SecurityContext.ReadOnlyRootFilesystem = nil
 	object := &operator.Dragonfly{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "dragonflydb.io/v1alpha1", Kind: "Dragonfly"},
 		ObjectMeta: metadata,
@@ -66,12 +63,10 @@ func dragonfly(inst instance.Instance, cfg config.Config) (*operator.Dragonfly, 
 	if cfg.TLS.IsOn() {
 		object.Spec.TLSSecretRef = &corev1.SecretReference{Name: cfg.TLS.SecretName}
 	}
-	if needsAccount(inst, cfg) {
-		object.Spec.ServiceAccountName = inst.ServiceAccount()
-	}
-	if inst.InCluster {
-		object.Spec.InitContainers = []corev1.Container{passwordContainer(inst, cfg, operatorVolumeOf(cfg), false)}
-		object.Spec.AdditionalVolumes = passwordVolumes(inst, false)
+	object.Spec.ServiceAccountName = accountName(inst, cfg)
+	if inst.HasPrepare() {
+		object.Spec.InitContainers = []corev1.Container{prepareContainer(inst, cfg, operatorVolumeOf(cfg))}
+		object.Spec.AdditionalVolumes = prepareVolumes(inst, cfg)
 	}
 	return object, nil
 }
@@ -97,8 +92,9 @@ func settleSnapshots(spec *operator.Spec, inst instance.Instance, cfg config.Con
 		return
 	}
 	at := slices.IndexFunc(spec.InitContainers, func(c corev1.Container) bool { return c.Name == instance.PrepareContainer })
-	if inst.InCluster && at >= 0 {
-		spec.InitContainers[at] = passwordContainer(inst, cfg, "", false)
+	if at >= 0 {
+		without := prepareContainer(inst, cfg, "")
+		spec.InitContainers[at].Args, spec.InitContainers[at].VolumeMounts = without.Args, without.VolumeMounts
 	}
 }
 

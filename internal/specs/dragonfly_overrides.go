@@ -107,8 +107,8 @@ var keptOfDragonfly = []kept[*operator.Dragonfly]{
 		return orZero(d.Spec.ServiceSpec).Type == corev1.ServiceTypeExternalName
 	}},
 	{"spec.serviceAccountName", "it depends on the password source", func(d *operator.Dragonfly) any { return d.Spec.ServiceAccountName }},
-	{"spec.initContainers[" + instance.PrepareContainer + "]", whyPassword, func(d *operator.Dragonfly) any {
-		return those(d.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == instance.PrepareContainer })
+	{"spec.initContainers[" + instance.PrepareContainer + "]", whyPrepare, func(d *operator.Dragonfly) any {
+		return fixedOfPrepare(d.Spec.InitContainers)
 	}},
 	{"spec.additionalVolumes", whyPassword, func(d *operator.Dragonfly) any {
 		return those(d.Spec.AdditionalVolumes, func(v corev1.Volume) bool {

@@ -8,10 +8,10 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
-	"github.com/bizmatters/dragonfly-generator/internal/plan"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -23,9 +23,7 @@ func (b *builder) extra(template config.ExtraObject, inst instance.Instance, cfg
 	}
 	o := Object{ID: extraID(template, inst, cfg), NameFor: nameFor}
 	o.File = b.extraFile(template, o.ID)
-	if !b.failed {
-		o.Node = extraObject(template, inst, cfg)
-	}
+	o.Node = extraObject(template, inst, cfg)
 	b.objects = append(b.objects, o)
 }
 
@@ -100,17 +98,6 @@ func texts(below map[string]string, given *yaml.Node, above map[string]string) *
 	return n
 }
 
-// refuseStandIn reports an extra object that makes one of the instance's Secrets, which the next run would take for the
-// source of the password.
-func refuseStandIn(p plan.Plan, o Object, results *report.Results) {
-	if p.Config.Password.Source == v1alpha1.External || o.Node == nil {
-		return
-	}
-	if id := plan.StandsFor(krm.NewItem(o.Node)); id == p.PasswordSecretID() || id == p.ConnectionSecretID() {
-		results.Errorf(p.Item, "the extra object %s %s makes the Secret %s, but the password source is %s; set password.source: %s", o.Kind, o.Name, id.Name, p.Config.Password.Source, v1alpha1.External)
-	}
-}
-
 // RefuseExtraObjects reports extra objects that are in the way: of another instance that has the same name, or of the
 // Secrets of their own.
 func RefuseExtraObjects(instances []Instance, results *report.Results) {
@@ -120,7 +107,7 @@ func RefuseExtraObjects(instances []Instance, results *report.Results) {
 	owners := map[krm.ID]int{}
 	for i, inst := range instances {
 		for _, o := range inst.Objects {
-			refuseStandIn(inst.Plan, o, results)
+			refuseMaker(inst.Claim, o, results)
 			if first, found := owners[o.ID]; found {
 				results.Errorf(inst.Item, "needs a %s %s, but the claim %s has one from an extra object of the configuration; rename one of the claims, or the extra object", o.Kind, o.Name, instances[first].Name)
 				break
@@ -128,4 +115,65 @@ func RefuseExtraObjects(instances []Instance, results *report.Results) {
 			owners[o.ID] = i
 		}
 	}
+}
+
+// refuseMaker reports an extra object that makes one of the Secrets that the instance has anyway.
+func refuseMaker(c claim.Claim, o Object, results *report.Results) {
+	if o.Node == nil || o.Kind == "Secret" {
+		return
+	}
+	for _, id := range instance.MadeBy(krm.NewItem(o.Node)) {
+		source := v1alpha1.External
+		switch {
+		case id == c.PasswordSecretID() && c.Source == v1alpha1.InCluster:
+			source = v1alpha1.Existing
+		case id == c.ConnectionSecretID() && c.Source != v1alpha1.External:
+		default:
+			continue
+		}
+		results.Errorf(c.Item, "the extra object %s %s makes the Secret %s, but the password source is %s; set password.source: %s", o.Kind, o.Name, id.Name, c.Source, source)
+	}
+}
+
+// RefuseHashedNames reports Secrets that a custom resource of an instance names and that kustomize will rename: it
+// appends a hash after this function, and follows the name in kinds of Kubernetes' own only.
+func RefuseHashedNames(list *krm.List, instances []Instance, results *report.Results) {
+	hashed := map[krm.ID]*krm.Item{}
+	for _, item := range list.Items {
+		if item.Group == "" && item.Kind == "Secret" && item.GetsHashSuffix() {
+			hashed[item.ID] = item
+		}
+	}
+	if len(hashed) == 0 {
+		return
+	}
+	for _, inst := range instances {
+		for _, o := range inst.Objects {
+			if o.Node == nil || !strings.Contains(o.Group, ".") || strings.HasSuffix(o.Group, ".k8s.io") {
+				continue
+			}
+			for _, name := range slices.Sorted(maps.Keys(textsIn(o.Node))) {
+				id := inst.SecretID(name)
+				if item := hashed[id]; item != nil {
+					results.Errorf(item, "is named by the %s %s, but kustomize appends a hash to its name after this function and does not follow it there; set `options: {disableNameSuffixHash: true}` in its secretGenerator", o.Kind, o.Name)
+				}
+			}
+		}
+	}
+}
+
+// textsIn returns the strings of a tree.
+func textsIn(n *yaml.Node) map[string]bool {
+	found := map[string]bool{}
+	var visit func(n *yaml.Node)
+	visit = func(n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode {
+			found[n.Value] = true
+		}
+		for _, child := range n.Content {
+			visit(child)
+		}
+	}
+	visit(yamlnode.Get(n))
+	return found
 }

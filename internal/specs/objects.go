@@ -4,10 +4,10 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
-	"github.com/bizmatters/dragonfly-generator/internal/plan"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
 // Object is one object of an instance on its way into the items.
@@ -17,46 +17,53 @@ type Object struct {
 	NameFor func(claim string) string
 	// File is the name of its file in the instance's folder, where results are kept.
 	File string
-	// Disposition is what happens to it.
-	Disposition plan.Disposition
-	// BringYourOwn reports that an existing object of this name that is not ours is used unchanged.
-	BringYourOwn bool
-	// Node is the object. It is nil for one that is not written.
+	// Node is the object. It is nil for one that the instance does not have, but whose name is taken: the other
+	// backend makes an object of that name in the cluster.
 	Node *yaml.Node
 }
 
 // Instance is one instance with its objects.
 type Instance struct {
-	plan.Plan
+	claim.Claim
 	Objects []Object
+}
+
+// Build builds the objects of every claim, and reports those that cannot be.
+func Build(list *krm.List, claims []claim.Claim, results *report.Results) []Instance {
+	instances := make([]Instance, len(claims))
+	for i, c := range claims {
+		CheckFilled(c, results)
+		objects, err := Objects(c)
+		if err != nil {
+			results.Errorf(c.Item, "an object cannot be written as YAML (%T); please report this as a bug", err)
+		}
+		instances[i] = Instance{Claim: c, Objects: objects}
+	}
+	RefuseExtraObjects(instances, results)
+	RefuseHashedNames(list, instances, results)
+	return instances
 }
 
 // Objects returns the objects of an instance, in the order in which they are written. To add a kind of
 // object, add a file to this package and a line here.
-func Objects(p plan.Plan) ([]Object, error) {
-	inst, cfg := p.Instance, filled(p.Config, p.Name)
+func Objects(c claim.Claim) ([]Object, error) {
+	inst, cfg := c.Instance, filled(c.Config, c.Name)
 	byOperator := cfg.Backend == v1alpha1.Operator
 
-	b := builder{failed: p.Failed}
-	b.add(needsAccount(inst, cfg), inst.ServiceAccountID(), same, "serviceaccount.yaml", func() (any, error) { return serviceAccount(inst, cfg), nil })
-	b.add(inst.InCluster, inst.RoleID(), same, "role.yaml", func() (any, error) { return role(inst, cfg), nil })
-	b.add(inst.InCluster, inst.RoleBindingID(), same, "rolebinding.yaml", func() (any, error) { return roleBinding(inst, cfg), nil })
+	var b builder
+	b.add(hasOwnAccount(inst, cfg), inst.ServiceAccountID(), same, "serviceaccount.yaml", func() (any, error) { return serviceAccount(inst, cfg), nil })
+	b.add(hasRole(inst, cfg), inst.RoleID(), same, "role.yaml", func() (any, error) { return role(inst, cfg), nil })
+	b.add(hasRole(inst, cfg), inst.RoleBindingID(), same, "rolebinding.yaml", func() (any, error) { return roleBinding(inst, cfg), nil })
 	b.backend(!byOperator, inst.StatefulSetID(), "statefulset.yaml", func() (any, error) { return StatefulSet(inst, cfg) })
 	b.backend(!byOperator, inst.ServiceID(), "service.yaml", func() (any, error) { return Service(inst, cfg) })
 	b.backend(byOperator, inst.DragonflyID(), "dragonfly.yaml", func() (any, error) { return Dragonfly(inst, cfg) })
-	b.secret(p.PasswordSecret, inst.PasswordSecretID(), instance.PasswordSecretName, "secret-password.yaml", func() (any, error) { return PasswordSecret(inst, cfg), nil }).BringYourOwn = true
-	b.secret(p.ConnectionSecret, inst.ConnectionSecretID(), instance.ConnectionSecretName, "secret-connection.yaml", func() (any, error) { return ConnectionSecret(inst, cfg), nil })
-	hasIssuer := cfg.TLS.Issuer.Name != ""
-	b.add(hasIssuer, inst.CertificateID(), same, "certificate.yaml", func() (any, error) { return Certificate(inst, cfg), nil })
+	b.add(inst.Source == v1alpha1.InCluster, inst.PasswordSecretID(), instance.PasswordSecretName, "secret-password.yaml", func() (any, error) { return PasswordSecret(inst, cfg), nil })
+	b.add(inst.Source != v1alpha1.External, inst.ConnectionSecretID(), instance.ConnectionSecretName, "secret-connection.yaml", func() (any, error) { return ConnectionSecret(inst, cfg), nil })
+	b.add(cfg.TLS.Issuer.Name != "", inst.CertificateID(), same, "certificate.yaml", func() (any, error) { return Certificate(inst, cfg), nil })
 	for _, template := range cfg.ExtraObjects {
 		b.extra(template, inst, cfg)
 	}
 	return b.objects, b.err
-}
-
-// needsAccount reports whether an instance's pods have a ServiceAccount of their own.
-func needsAccount(inst instance.Instance, cfg config.Config) bool {
-	return inst.InCluster || len(cfg.ServiceAccountAnnotations) > 0
 }
 
 // same is the name of an object that is called as its claim.
@@ -65,7 +72,6 @@ func same(claim string) string { return claim }
 // builder collects the objects of one instance.
 type builder struct {
 	objects []Object
-	failed  bool // nothing is built, as there is no decision about the password
 	err     error
 }
 
@@ -80,19 +86,14 @@ func (b *builder) add(has bool, id krm.ID, nameFor func(string) string, file str
 func (b *builder) backend(has bool, id krm.ID, file string, make func() (any, error)) {
 	o := Object{ID: id, NameFor: same, File: file}
 	if !has {
-		o.Disposition = plan.Supersede
+		b.objects = append(b.objects, o)
+		return
 	}
 	b.append(o, make)
 }
 
-// secret adds a Secret with what was decided about it.
-func (b *builder) secret(d plan.Disposition, id krm.ID, nameFor func(string) string, file string, make func() (any, error)) *Object {
-	b.append(Object{ID: id, NameFor: nameFor, File: file, Disposition: d}, make)
-	return &b.objects[len(b.objects)-1]
-}
-
 func (b *builder) append(o Object, make func() (any, error)) {
-	if isWritten := o.Disposition == plan.Write || o.Disposition == plan.Renew; isWritten && !b.failed && b.err == nil {
+	if b.err == nil {
 		var typed any
 		if typed, b.err = make(); b.err == nil {
 			o.Node, b.err = Node(typed)

@@ -34,10 +34,10 @@ func CheckOverrides(functionConfig *krm.Item, platform config.Platform, results 
 				Limits:   instance.Resources{CPU: *resource.NewQuantity(int64(3+i), resource.DecimalSI), Memory: *resource.NewQuantity(int64(3+i)<<30, resource.BinarySI)},
 			}
 			inst := instance.Instance{
-				Name: instance.Name{Namespace: "the-" + name + "-namespace", Name: "the-" + name + "-instance"}, Size: size, StorageGB: 7 + i, InCluster: i > 0,
+				Name: instance.Name{Namespace: "the-" + name + "-namespace", Name: "the-" + name + "-instance"}, Size: size, StorageGB: 7 + i, Source: v1alpha1.External,
 			}
 			if i > 0 {
-				inst.Rotation = "1"
+				inst.Source, inst.Rotation = v1alpha1.InCluster, "1"
 			}
 			c.instance(inst, filled(cfg, inst.Name))
 		}
@@ -222,7 +222,8 @@ const (
 	whyIdentity = "names and namespaces follow from the claim"
 	whySelector = "the selector of a live instance is fixed"
 	whyLabels   = "the labels app and app.kubernetes.io/… follow from the claim"
-	whyPassword = "it makes the password, or passes it to the server"
+	whyPassword = "the password reaches the server by it"
+	whyPrepare  = "it brings the server its password, so only its resources can be changed, and its security context made stricter"
 	whyMark     = "this function needs the annotations of database.bizmatters.io, and kustomize and kpt those of config.kubernetes.io, to track objects"
 )
 
@@ -252,8 +253,8 @@ var keptOfStatefulSet = []kept[*appsv1.StatefulSet]{
 	{"spec.template.spec.automountServiceAccountToken", "the server needs no token, and the init container has its own", func(s *appsv1.StatefulSet) any {
 		return s.Spec.Template.Spec.AutomountServiceAccountToken
 	}},
-	{"spec.template.spec.initContainers[" + instance.PrepareContainer + "]", whyPassword, func(s *appsv1.StatefulSet) any {
-		return those(s.Spec.Template.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == instance.PrepareContainer })
+	{"spec.template.spec.initContainers[" + instance.PrepareContainer + "]", whyPrepare, func(s *appsv1.StatefulSet) any {
+		return fixedOfPrepare(s.Spec.Template.Spec.InitContainers)
 	}},
 	{"spec.template.spec.volumes", whyPassword, func(s *appsv1.StatefulSet) any {
 		return those(s.Spec.Template.Spec.Volumes, func(v corev1.Volume) bool { return isOwnVolume(v.Name) })
@@ -288,6 +289,33 @@ var keptOfContainer = []kept[corev1.Container]{
 			return isOwnVolume(m.Name) || strings.HasPrefix(path.Clean(m.MountPath)+"/", handover.FlagFolder+"/")
 		})
 	}},
+}
+
+// fixedOfPrepare returns what may not change of the init container that brings the server its password: all but its
+// resources, and a security context that is as strict as ours.
+func fixedOfPrepare(initContainers []corev1.Container) []corev1.Container {
+	found := those(initContainers, func(c corev1.Container) bool { return c.Name == instance.PrepareContainer })
+	for i, c := range found {
+		found[i].Resources = corev1.ResourceRequirements{}
+		if isRestricted(c.SecurityContext) {
+			found[i].SecurityContext = nil
+		}
+	}
+	return found
+}
+
+// isRestricted reports whether a security context is at least as strict as restricted.
+func isRestricted(c *corev1.SecurityContext) bool {
+	if c == nil {
+		return false
+	}
+	is := func(flag *bool, want bool) bool { return flag != nil && *flag == want }
+	capabilities, seccomp, appArmor := orZero(c.Capabilities), orZero(c.SeccompProfile), orZero(c.AppArmorProfile)
+	return is(c.AllowPrivilegeEscalation, false) && is(c.ReadOnlyRootFilesystem, true) && is(c.RunAsNonRoot, true) &&
+		!is(c.Privileged, true) && orZero(c.ProcMount) != corev1.UnmaskedProcMount &&
+		slices.Contains(capabilities.Drop, "ALL") && len(capabilities.Add) == 0 &&
+		c.SeccompProfile != nil && seccomp.Type != corev1.SeccompProfileTypeUnconfined &&
+		appArmor.Type != corev1.AppArmorProfileTypeUnconfined
 }
 
 // isOwnVolume reports whether a volume is one of those that the password comes by, or the data of an instance

@@ -46,7 +46,6 @@ func TestOverridesThatAreRefused(t *testing.T) {
 	for _, tc := range []struct{ reason, overrides, field string }{
 		{"A name that is one instance's would be every instance's.", "{service: {metadata: {name: my-cache}}}", service + ".metadata.name"},
 		{"A mark that is one instance's would be every instance's.", "{statefulSet: {metadata: {annotations: {database.bizmatters.io/generated-from: my-namespace/my-cache}}}}", set + ".metadata.annotations"},
-		{"A record of a seed that was not there would be believed.", "{statefulSet: {metadata: {annotations: {database.bizmatters.io/password-source: Seed}}}}", set + ".metadata.annotations"},
 		{"A rotation is the claim's.", `{statefulSet: {spec: {template: {metadata: {annotations: {database.bizmatters.io/password-rotation: "1"}}}}}}`, set + ".spec.template.metadata.annotations"},
 		{"Kustomize would drop the object in silence.", `{statefulSet: {metadata: {annotations: {config.kubernetes.io/local-config: "true"}}}}`, set + ".metadata.annotations"},
 		{"kpt would write the object elsewhere.", "{service: {metadata: {annotations: {internal.config.kubernetes.io/path: ../x.yaml}}}}", service + ".metadata.annotations"},
@@ -83,8 +82,8 @@ func TestOverridesThatAreRefused(t *testing.T) {
 		{"A headless Service has no address.", "{service: {spec: {clusterIP: None}}}", service + ".spec.clusterIP"},
 		{"The endpoint is the Service's own.", "{service: {spec: {type: ExternalName}}}", service + ".spec.type"},
 
-		{"What makes the password has to stay.", inPod("initContainers: [{name: password, $patch: delete}]"), pod + ".initContainers[password]"},
-		{"Another image would see the token.", inPod("initContainers: [{name: password, image: a}]"), pod + ".initContainers[password]"},
+		{"What makes the password has to stay.", inPod("initContainers: [{name: prepare, $patch: delete}]"), pod + ".initContainers[prepare]"},
+		{"Another image would see the token.", inPod("initContainers: [{name: prepare, image: a}]"), pod + ".initContainers[prepare]"},
 		{"The token is for nobody else.", inPod("volumes: [{name: password-token, $patch: delete}]"), pod + ".volumes"},
 		{"The Secrets are not hidden from it.", inPod("volumes: [{name: password-secret, secret: {secretName: a}}]"), pod + ".volumes"},
 		{"The password is not hidden from the server.", inContainer("volumeMounts: [{mountPath: /run/dragonfly/flags, $patch: delete}]"), container + ".volumeMounts"},

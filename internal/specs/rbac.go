@@ -7,9 +7,31 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 )
+
+// accountName returns the name of the ServiceAccount that the instance's pods run with, "" for the namespace's own.
+func accountName(inst instance.Instance, cfg config.Config) string {
+	switch {
+	case cfg.ServiceAccount != "":
+		return cfg.ServiceAccount
+	case hasOwnAccount(inst, cfg):
+		return inst.ServiceAccount()
+	}
+	return ""
+}
+
+// hasOwnAccount reports whether the instance's pods have a ServiceAccount of their own.
+func hasOwnAccount(inst instance.Instance, cfg config.Config) bool {
+	return cfg.ServiceAccount == "" && (inst.HasPrepare() || len(cfg.ServiceAccountAnnotations) > 0)
+}
+
+// hasRole reports whether the instance has a Role of its own.
+func hasRole(inst instance.Instance, cfg config.Config) bool {
+	return cfg.ServiceAccount == "" && inst.HasPrepare()
+}
 
 // serviceAccount returns the account of the instance's pods.
 func serviceAccount(inst instance.Instance, cfg config.Config) *corev1.ServiceAccount {
@@ -23,18 +45,29 @@ func serviceAccount(inst instance.Instance, cfg config.Config) *corev1.ServiceAc
 	}
 }
 
-// role returns what the init container may do: read the instance's two Secrets and write into them.
+// role returns what the init container may do: read and fill in the Secrets that are ours, and read a password Secret
+// that is not.
 func role(inst instance.Instance, cfg config.Config) *rbacv1.Role {
 	return &rbacv1.Role{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
 		ObjectMeta: meta(inst, cfg, inst.ServiceAccount()),
-		Rules: []rbacv1.PolicyRule{{
-			APIGroups:     []string{corev1.GroupName},
-			Resources:     []string{"secrets"},
-			ResourceNames: []string{inst.PasswordSecret(), inst.ConnectionSecret()},
-			Verbs:         []string{"get", "patch"},
-		}},
+		Rules:      rules(inst),
 	}
+}
+
+func rules(inst instance.Instance) []rbacv1.PolicyRule {
+	rule := func(secrets []string, verbs ...string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{
+			APIGroups: []string{corev1.GroupName}, Resources: []string{"secrets"}, ResourceNames: secrets, Verbs: verbs,
+		}
+	}
+	if inst.Source == v1alpha1.Existing {
+		return []rbacv1.PolicyRule{
+			rule([]string{inst.PasswordSecret()}, "get"),
+			rule([]string{inst.ConnectionSecret()}, "get", "patch"),
+		}
+	}
+	return []rbacv1.PolicyRule{rule([]string{inst.PasswordSecret(), inst.ConnectionSecret()}, "get", "patch")}
 }
 
 func roleBinding(inst instance.Instance, cfg config.Config) *rbacv1.RoleBinding {

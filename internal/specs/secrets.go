@@ -1,93 +1,114 @@
 package specs
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/placeholder"
-	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
-	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 
-// PasswordSecret returns the Secret that Dragonfly reads its password from. It has no data where the instance's
-// own pod makes the password: appliers leave what they did not write.
+// PasswordSecret returns the Secret into which the instance's pod writes the password that it makes. It has no data:
+// appliers leave what they did not write.
 func PasswordSecret(inst instance.Instance, cfg config.Config) *corev1.Secret {
-	var data map[string][]byte
-	if !inst.InCluster {
-		data = map[string][]byte{instance.PasswordKey: []byte(inst.Password.Reveal())}
+	return &corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: secretMeta(inst, cfg, inst.PasswordSecret()),
+		Type:       corev1.SecretTypeOpaque,
 	}
-	return secret(inst, cfg, inst.PasswordSecret(), data)
 }
 
-// ConnectionSecret returns the Secret that applications read. What needs the password is missing where the
-// instance's own pod makes it.
+// ConnectionSecret returns the Secret that applications read. The instance's pod adds the password, and the extra keys
+// that need it.
 func ConnectionSecret(inst instance.Instance, cfg config.Config) *corev1.Secret {
 	data := map[string][]byte{
 		instance.EndpointKey: []byte(inst.Endpoint(cfg.ClusterDomain)),
 		instance.PortKey:     []byte(strconv.Itoa(instance.Port)),
 	}
-	if !inst.InCluster {
-		data[instance.PasswordKey] = []byte(inst.Password.Reveal())
-	}
-	for key, template := range cfg.ExtraKeys {
-		filled := fillConnection(template, inst, cfg)
-		switch needs := needsPassword(filled); {
-		case needs && inst.InCluster:
-			continue
-		case needs:
-			filled = handover.Fill(filled, inst.Password)
+	for key, template := range cfg.Connection.ExtraKeys {
+		if !needs(template, passwordPlaceholders) {
+			data[key] = []byte(placeholder.Fill(template, connectionValues(inst, cfg)))
 		}
-		data[key] = []byte(filled)
 	}
-	return secret(inst, cfg, inst.ConnectionSecret(), data)
+	metadata := secretMeta(inst, cfg, inst.ConnectionSecret())
+	// Ours and the claim's win.
+	metadata.Labels = merged(cfg.Connection.Labels, metadata.Labels)
+	metadata.Annotations = merged(cfg.Connection.Annotations, metadata.Annotations)
+	return &corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metadata,
+		Type:       cfg.Connection.Type,
+		Data:       data,
+	}
 }
 
-// keysWithPassword returns the templates of those keys of the connection Secret that need the password, with
-// everything else filled in.
-func keysWithPassword(inst instance.Instance, cfg config.Config) map[string]string {
+// secretMeta returns the metadata of one of the instance's Secrets: without what would have an applier replace the live
+// Secret by the manifest, which has no password.
+func secretMeta(inst instance.Instance, cfg config.Config, name string) metav1.ObjectMeta {
+	metadata := meta(inst, cfg, name)
+	for _, texts := range []map[string]string{metadata.Labels, metadata.Annotations} {
+		for key, value := range texts {
+			switch harmless := config.WithoutReplacing(key, value); {
+			case harmless == value:
+			case harmless == "":
+				delete(texts, key)
+			default:
+				texts[key] = harmless
+			}
+		}
+	}
+	return metadata
+}
+
+// merged returns both maps in one. The second wins.
+func merged(below, above map[string]string) map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, below)
+	maps.Copy(all, above)
+	return all
+}
+
+// The placeholders of extra keys that only the pod can fill in, and those that it fills in again if the instance was
+// restored or copied under another name.
+var (
+	passwordPlaceholders = []string{"password", "passwordEncoded"}
+	instancePlaceholders = []string{"endpoint", "name", "namespace"}
+)
+
+// keysForPod returns the templates of the extra keys that the pod fills in, with those placeholders left open that it
+// knows the values of.
+func keysForPod(inst instance.Instance, cfg config.Config) map[string]string {
+	values := connectionValues(inst, cfg)
+	for _, open := range instancePlaceholders {
+		delete(values, open)
+	}
 	templates := map[string]string{}
-	for key, template := range cfg.ExtraKeys {
-		if filled := fillConnection(template, inst, cfg); needsPassword(filled) {
-			templates[key] = filled
+	for key, template := range cfg.Connection.ExtraKeys {
+		if needs(template, passwordPlaceholders) || needs(template, instancePlaceholders) {
+			templates[key] = placeholder.Fill(template, values)
 		}
 	}
 	return templates
 }
 
-// fillConnection fills in all placeholders of a template but the password.
-func fillConnection(template string, inst instance.Instance, cfg config.Config) string {
-	return placeholder.Fill(template, map[string]string{
-		"endpoint": inst.Endpoint(cfg.ClusterDomain), "port": strconv.Itoa(instance.Port),
-		"name": inst.Name.Name, "namespace": inst.Namespace, "scheme": scheme(cfg),
-	})
-}
-
-// scheme returns that of the instance's URI.
-func scheme(cfg config.Config) string {
+// connectionValues are the values of all placeholders of a connection Secret but the password.
+func connectionValues(inst instance.Instance, cfg config.Config) map[string]string {
+	scheme := "redis"
 	if cfg.TLS.IsOn() {
-		return "rediss"
+		scheme = "rediss"
 	}
-	return "redis"
+	return map[string]string{
+		"endpoint": inst.Endpoint(cfg.ClusterDomain), "port": strconv.Itoa(instance.Port),
+		"name": inst.Name.Name, "namespace": inst.Namespace, "scheme": scheme,
+	}
 }
 
-func needsPassword(template string) bool {
-	return handover.Fill(template, password.Password{}) != template
-}
-
-func secret(inst instance.Instance, cfg config.Config, name string, data map[string][]byte) *corev1.Secret {
-	metadata := meta(inst, cfg, name)
-	if inst.Rotation != "" && !inst.InCluster { // what makes the password records what it has made it for
-		metadata.Annotations[v1alpha1.PasswordRotation] = inst.Rotation
-	}
-	return &corev1.Secret{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metadata,
-		Type:       corev1.SecretTypeOpaque,
-		Data:       data,
-	}
+// needs reports whether a template has one of the placeholders.
+func needs(template string, placeholders []string) bool {
+	return slices.ContainsFunc(placeholder.Words(template), func(word string) bool { return slices.Contains(placeholders, word) })
 }

@@ -19,18 +19,14 @@ func TestSecrets(t *testing.T) {
 		secret *corev1.Secret
 		want   map[string][]byte
 	}{
-		{"Dragonfly needs the password alone.", specs.PasswordSecret(myCache(t), config.Default()), map[string][]byte{
-			"password": []byte("hunter2"),
-		}},
-		{"Applications need these three keys, and no other is promised.", specs.ConnectionSecret(myCache(t), cfg), map[string][]byte{
+		{"The pod writes the password.", specs.PasswordSecret(myCache(t), config.Default()), nil},
+		{"The pod adds the password to these two keys, and no other is promised.", specs.ConnectionSecret(myCache(t), cfg), map[string][]byte{
 			"endpoint": []byte("my-cache.my-namespace.svc.cluster.local"),
 			"port":     []byte("6379"),
-			"password": []byte("hunter2"),
 		}},
 		{"The endpoint ends in the cluster's domain.", specs.ConnectionSecret(myCache(t), otherDomain), map[string][]byte{
 			"endpoint": []byte("my-cache.my-namespace.svc.k8s.example.com"),
 			"port":     []byte("6379"),
-			"password": []byte("hunter2"),
 		}},
 	} {
 		assert.Equal(t, tc.want, tc.secret.Data, tc.reason)
@@ -54,8 +50,6 @@ metadata:
     app.kubernetes.io/name: dragonfly
   annotations:
     database.bizmatters.io/generated-from: my-namespace/my-cache
-data:
-  password: aHVudGVyMg==
 type: Opaque
 `, toYAML(t, specs.PasswordSecret(myCache(t), config.Default())), "What a Secret looks like in Git.")
 }

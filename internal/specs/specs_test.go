@@ -2,7 +2,6 @@ package specs_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,22 +11,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
-	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
-// myCache returns the instance of the contract, of the size small, with the password hunter2.
+// myCache returns the instance of the contract, of the size small.
 func myCache(t *testing.T) instance.Instance {
 	t.Helper()
-	p, err := password.Parse("hunter2")
-	require.NoError(t, err)
 	return instance.Instance{
 		Name:      instance.Name{Namespace: "my-namespace", Name: "my-cache"},
 		Size:      instance.DefaultSizes()["small"],
 		StorageGB: 10,
-		Password:  p,
+		Source:    v1alpha1.InCluster,
 	}
 }
 
@@ -118,25 +115,10 @@ func TestRotation(t *testing.T) {
 	inst.Rotation = "2"
 
 	for what, object := range objects(t, inst) {
-		want := ""
-		if what == "password Secret" || what == "connection Secret" {
-			want = "2"
-		}
-		assert.Equal(t, want, object.GetAnnotations()[rotation], "The rotation is recorded on the two Secrets alone; this is the %s.", what)
+		assert.Empty(t, object.GetAnnotations()[rotation], "The pod records the rotation once it is done; this is the %s.", what)
 	}
 	template := statefulSet(t, inst, config.Default()).Spec.Template
 	assert.Equal(t, map[string]string{rotation: "2"}, template.Annotations, "A new password restarts the pod.")
 	assert.Equal(t, ourLabels, template.Labels, "A rotation changes no label.")
 	assert.Nil(t, statefulSet(t, myCache(t), config.Default()).Spec.Template.Annotations, "Without a rotation the pod has no annotation.")
-}
-
-func TestPasswordStaysInTheSecrets(t *testing.T) {
-	for what, object := range objects(t, myCache(t)) {
-		text, err := json.Marshal(object)
-		require.NoError(t, err)
-		if what == "StatefulSet" || what == "Service" {
-			assert.NotContains(t, string(text), "hunter2", "The %s can be read by more people than a Secret.", what)
-			assert.NotContains(t, string(text), "aHVudGVyMg", "The %s can be read by more people than a Secret.", what)
-		}
-	}
 }

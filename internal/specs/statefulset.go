@@ -34,6 +34,10 @@ const (
 	// after as many in a row, ten seconds apart.
 	probeTimeoutSeconds = 5
 	livenessFailures    = 6
+
+	// A restarted store is ready as soon as it has loaded, and unready after half a minute without an answer.
+	readinessPeriodSeconds = 2
+	readinessFailures      = 15
 )
 
 // StatefulSet returns the StatefulSet that runs one Dragonfly with its data on a volume. The error is that
@@ -104,9 +108,7 @@ func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSp
 	addStorage(&template.Spec, cfg)
 	addPassword(&template.Spec, inst, cfg)
 	addTLS(&template.Spec, cfg)
-	if needsAccount(inst, cfg) {
-		template.Spec.ServiceAccountName = inst.ServiceAccount()
-	}
+	template.Spec.ServiceAccountName = accountName(inst, cfg)
 	return template
 }
 
@@ -114,12 +116,12 @@ func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSp
 // container restarts, or as a variable.
 func addPassword(pod *corev1.PodSpec, inst instance.Instance, cfg config.Config) {
 	server := &pod.Containers[0]
-	if !inst.InCluster {
+	if !inst.HasPrepare() {
 		server.Env = append(server.Env, passwordVariable(inst))
 		return
 	}
-	pod.InitContainers = append(pod.InitContainers, passwordContainer(inst, cfg, volumeOf(cfg), true))
-	pod.Volumes = append(pod.Volumes, passwordVolumes(inst, true)...)
+	pod.InitContainers = append(pod.InitContainers, prepareContainer(inst, cfg, volumeOf(cfg)))
+	pod.Volumes = append(pod.Volumes, prepareVolumes(inst, cfg)...)
 	server.Args = append(server.Args, "--flagfile="+handover.FlagFile)
 	server.VolumeMounts = append(server.VolumeMounts, corev1.VolumeMount{
 		Name: flagVolume, MountPath: handover.FlagFolder, ReadOnly: true,
@@ -141,8 +143,10 @@ func container(inst instance.Instance, cfg config.Config) corev1.Container {
 		// While a snapshot loads, /healthz answers 503 for as long as it takes. So it decides about traffic
 		// only: as a startup or liveness probe it would kill the pod that loads.
 		ReadinessProbe: &corev1.Probe{
-			ProbeHandler:   corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: port}},
-			TimeoutSeconds: probeTimeoutSeconds,
+			ProbeHandler:     corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: port}},
+			PeriodSeconds:    readinessPeriodSeconds,
+			TimeoutSeconds:   probeTimeoutSeconds,
+			FailureThreshold: readinessFailures,
 		},
 		LivenessProbe: &corev1.Probe{
 			ProbeHandler:     corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: port}},
@@ -167,8 +171,11 @@ func restricted() *corev1.SecurityContext {
 
 // flags are Dragonfly's. The password is not among them: arguments show in the process list.
 func flags(inst instance.Instance, cfg config.Config) []string {
-	flags := append(snapshotFlags(inst, cfg),
-		fmt.Sprintf("--maxmemory=%d", inst.Size.MaxMemory()),
+	flags := snapshotFlags(inst, cfg)
+	if !hasFlagFile(inst, cfg) { // else it is in the file, as a snapshot may need more of it
+		flags = append(flags, fmt.Sprintf("--maxmemory=%d", inst.Size.MaxMemory()))
+	}
+	flags = append(flags,
 		fmt.Sprintf("--proactor_threads=%d", inst.Size.Threads()),
 		"--version_check=false",
 	)

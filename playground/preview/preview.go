@@ -8,7 +8,6 @@ package preview
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -79,8 +78,8 @@ type Claim struct {
 	Profile string `json:"profile"` // "" for none
 }
 
-// Of runs the generator. Random is where passwords come from if the configuration asks for random ones.
-func Of(claims, configuration string, random io.Reader) Preview {
+// Of runs the generator.
+func Of(claims, configuration string) Preview {
 	shown := Preview{Manifests: []Manifest{}, Messages: []Message{}, Claims: []Claim{}, Profiles: []string{}}
 	items, problems := parse(ClaimFile, claims)
 	shown.Messages = append(shown.Messages, problems...)
@@ -99,7 +98,7 @@ func Of(claims, configuration string, random io.Reader) Preview {
 	if len(shown.Messages) > 0 {
 		return shown
 	}
-	out, results := run(resourceList(items, configs), random)
+	out, results := generator.Run(resourceList(items, configs))
 	shown.Messages = append(shown.Messages, messages(results, append(items, configs...))...)
 	for _, m := range shown.Messages {
 		if m.Severity == Error {
@@ -122,14 +121,6 @@ func fileOf(m Manifest, taken map[string]bool) string {
 	}
 	taken[file] = true
 	return strings.ReplaceAll(file, "/", "_") + ".yaml"
-}
-
-// run calls the generator, without any environment variable.
-func run(in []byte, random io.Reader) ([]byte, fn.Results) {
-	return generator.Run(in, generator.Environment{
-		LookupEnv: func(string) (string, bool) { return "", false },
-		Random:    random,
-	})
 }
 
 // messages puts each result at the line that it is about. It is the only place that knows the type of results.
@@ -193,7 +184,7 @@ func Sizes(configuration string) []string {
 	if len(problems) > 0 {
 		return []string{}
 	}
-	_, results := run(resourceList(probe, configs), strings.NewReader(""))
+	_, results := generator.Run(resourceList(probe, configs))
 	for _, m := range messages(results, nil) {
 		if found := sizesInMessage.FindStringSubmatch(m.Text); m.Field == sizeField && found != nil {
 			return strings.Split(found[1], ", ")

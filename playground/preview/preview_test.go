@@ -25,17 +25,11 @@ kind: DragonflyGenerator
 metadata:
   name: platform
 spec:
-  password:
-    source: Random
+  defaultSize: small
 `
 
-// of is a preview with bytes that are always the same in place of random ones.
-func of(claims, configuration string) preview.Preview {
-	return preview.Of(claims, configuration, strings.NewReader(strings.Repeat("r", 1024)))
-}
-
 func TestManifests(t *testing.T) {
-	shown := of(claim, configuration)
+	shown := preview.Of(claim, configuration)
 	var files []string
 	for _, m := range shown.Manifests {
 		files = append(files, m.File)
@@ -52,7 +46,7 @@ func TestManifests(t *testing.T) {
 }
 
 func TestFilesOfTheSameName(t *testing.T) {
-	shown := of(claim+"---\n"+strings.Replace(claim, "my-namespace", "other", 1), configuration)
+	shown := preview.Of(claim+"---\n"+strings.Replace(claim, "my-namespace", "other", 1), configuration)
 	files := map[string]bool{}
 	for _, m := range shown.Manifests {
 		files[m.File] = true
@@ -60,7 +54,7 @@ func TestFilesOfTheSameName(t *testing.T) {
 	assert.Len(t, files, len(shown.Manifests))
 	assert.Len(t, files, 8)
 
-	shown = of("a: 1\n---\na: 2\n", "")
+	shown = preview.Of("a: 1\n---\na: 2\n", "")
 	require.Len(t, shown.Manifests, 2)
 	assert.Equal(t, "object_unnamed.yaml", shown.Manifests[0].File)
 	assert.NotEqual(t, shown.Manifests[0].File, shown.Manifests[1].File)
@@ -68,7 +62,7 @@ func TestFilesOfTheSameName(t *testing.T) {
 
 func TestOtherResourcesPass(t *testing.T) {
 	const other = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n  namespace: my-namespace\ndata:\n  a: b\n"
-	shown := of(other+"---\n"+claim, configuration)
+	shown := preview.Of(other+"---\n"+claim, configuration)
 	require.Equal(t, "StatefulSet", shown.Manifests[0].Kind, "what runs comes first")
 	assert.Equal(t, preview.Manifest{
 		Kind: "ConfigMap", Name: "settings", Namespace: "my-namespace", File: "configmap_settings.yaml", YAML: other,
@@ -102,7 +96,7 @@ func TestMessages(t *testing.T) {
 			preview.Message{Severity: preview.Error, File: preview.ConfigurationFile, Line: 9, Text: "more than one configuration"}},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
-			shown := of(c.claims, c.configuration)
+			shown := preview.Of(c.claims, c.configuration)
 			require.NotEmpty(t, shown.Messages)
 			assert.Empty(t, shown.Manifests)
 			got := shown.Messages[0]
@@ -114,7 +108,7 @@ func TestMessages(t *testing.T) {
 }
 
 func TestNothingTyped(t *testing.T) {
-	shown := of("", "# nothing yet\n")
+	shown := preview.Of("", "# nothing yet\n")
 	assert.Empty(t, shown.Manifests)
 	for _, m := range shown.Messages {
 		assert.NotEqual(t, preview.Error, m.Severity, m.Text)
@@ -126,7 +120,7 @@ func TestSizesAndProfiles(t *testing.T) {
 	assert.Equal(t, []string{"tiny", "micro", "small", "medium", "large"},
 		preview.Sizes(configuration+"  sizes:\n    tiny: {limits: {cpu: 100m, memory: 400Mi}}\n"))
 	assert.Empty(t, preview.Sizes("{"))
-	shown := of(claim, configuration+"  profiles:\n    cache: {}\n    durable: {}\n")
+	shown := preview.Of(claim, configuration+"  profiles:\n    cache: {}\n    durable: {}\n")
 	assert.Equal(t, []string{"cache", "durable"}, shown.Profiles)
 }
 
@@ -183,7 +177,7 @@ func FuzzPreview(f *testing.F) {
 			preview.ClaimFile:         strings.Count(claims, "\n") + 1,
 			preview.ConfigurationFile: strings.Count(configuration, "\n") + 1,
 		}
-		shown := of(claims, configuration)
+		shown := preview.Of(claims, configuration)
 		for _, m := range shown.Messages {
 			if m.File != "" && !strings.ContainsAny(claims+configuration, "\r\u0085\u2028\u2029") { // other line breaks of YAML
 				assert.GreaterOrEqual(t, m.Line, 1, m)

@@ -6,23 +6,16 @@
 package main
 
 import (
-	"crypto/rand"
 	"encoding/json"
-	mathrand "math/rand/v2"
 	"syscall/js"
 
 	"github.com/bizmatters/dragonfly-generator/playground/preview"
 )
 
 func main() {
-	// One seed for the life of the page: a random password that changed with every key would say that
-	// passwords change.
-	var seed [32]byte
-	_, _ = rand.Read(seed[:]) // never fails
-
 	dragonfly := js.Global().Get("Object").New()
 	dragonfly.Set("preview", js.FuncOf(func(_ js.Value, args []js.Value) any {
-		return encode(preview.Of(args[0].String(), args[1].String(), mathrand.NewChaCha8(seed)))
+		return encode(preview.Of(args[0].String(), args[1].String()))
 	}))
 	dragonfly.Set("sizes", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		return encode(preview.Sizes(args[0].String()))

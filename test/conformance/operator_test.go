@@ -18,8 +18,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/internal/golden"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // operatorCRD installs the definition of the Dragonfly Operator, v1.6.1, which is its authors'.
@@ -37,7 +37,7 @@ func TestOperatorAccepts(t *testing.T) {
 	operatorCRD(t)
 	namespace(t, "by-operator")
 	accepted := 0
-	for _, c := range golden.Cases(t) {
+	for _, c := range testkit.Cases(t) {
 		if c.Family != "operator" {
 			continue
 		}

@@ -23,7 +23,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/internal/sametext"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // The plugin's sidecar, made of what the kustomization says, renders an overlay, and no secret is needed.
@@ -63,7 +63,7 @@ func TestArgoCDPlugin(t *testing.T) {
 			}
 			want, err := os.ReadFile(expected)
 			require.NoError(t, err)
-			sametext.Assert(t, string(want), first.stdout, expected)
+			testkit.Same(t, string(want), first.stdout, expected)
 
 			t.Run("half an application is none", func(t *testing.T) {
 				half := pod.replace(t, "kustomize", "printf '%s' '"+claim+"'\nexit 1\n")
@@ -152,7 +152,7 @@ func TestArgoCDExec(t *testing.T) {
 			assert.True(t, first.stdout == second.stdout, "two renders must give the same bytes")
 			want, err := os.ReadFile("../../examples/overlays/prod/expected.yaml")
 			require.NoError(t, err)
-			sametext.Assert(t, string(want), first.stdout, "examples/overlays/prod/expected.yaml")
+			testkit.Same(t, string(want), first.stdout, "examples/overlays/prod/expected.yaml")
 
 			// This is why the example is for one tenant only, and its README has to go when this fails.
 			r := pod.run(t, server, pod.checkout(t, server, "_argocd-repo/thief", thief), kustomize)

@@ -25,7 +25,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/internal/sametext"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // image is what the examples call the function, so what the tests build is named so.
@@ -258,5 +258,5 @@ func TestKustomizeContainer(t *testing.T) {
 	}
 	want, err := os.ReadFile(filepath.Join(folder, "expected.yaml"))
 	require.NoError(t, err)
-	sametext.Assert(t, string(want), got, "examples/container")
+	testkit.Same(t, string(want), got, "examples/container")
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bizmatters/dragonfly-generator/examples"
-	"github.com/bizmatters/dragonfly-generator/internal/sametext"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // build is kustomize build with functions by exec.
@@ -39,8 +39,8 @@ func TestKustomizeExamples(t *testing.T) {
 			folder := filepath.Join("../..", "examples", dir)
 			want, err := os.ReadFile(filepath.Join(folder, "expected.yaml"))
 			require.NoError(t, err)
-			sametext.Assert(t, string(want), build(t, folder, examples.Env(dir)...), "by exec")
-			sametext.Assert(t, string(want), buildContainer(t, filepath.Join(containers, dir), examples.Env(dir)...), "in a container")
+			testkit.Same(t, string(want), build(t, folder, examples.Env(dir)...), "by exec")
+			testkit.Same(t, string(want), buildContainer(t, filepath.Join(containers, dir), examples.Env(dir)...), "in a container")
 		})
 	}
 }

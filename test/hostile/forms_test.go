@@ -9,11 +9,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/internal/program"
-	"github.com/bizmatters/dragonfly-generator/internal/sametext"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-func TestMain(m *testing.M) { program.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // What the lists of these tests are made of.
 const (
@@ -70,7 +69,7 @@ func TestHostileForms(t *testing.T) {
 		{"A directive of YAML changes nothing.", "%YAML 1.1\n---\n" + claim, ""},
 		{"An unknown tag prefix neither.", "%TAG ! tag:example.com,2026:\n---\n" + claim, ""},
 	} {
-		got := program.Call([]byte(tc.stdin))
+		got := testkit.Call([]byte(tc.stdin))
 		if tc.stderr != "" {
 			assert.Equal(t, 1, got.ExitCode, tc.reason)
 			assert.Contains(t, got.Stderr, tc.stderr, tc.reason)
@@ -80,8 +79,8 @@ func TestHostileForms(t *testing.T) {
 		assert.Empty(t, got.Stderr, tc.reason)
 		assert.Equal(t, 7, strings.Count(got.Stdout, "database.bizmatters.io/generated-from: my-"), tc.reason)
 		assert.NotContains(t, got.Stdout, "name: yours-conn", tc.reason)
-		again := program.Call([]byte(got.Stdout))
+		again := testkit.Call([]byte(got.Stdout))
 		assert.Zero(t, again.ExitCode, tc.reason)
-		sametext.Assert(t, got.Stdout, again.Stdout, tc.reason)
+		testkit.Same(t, got.Stdout, again.Stdout, tc.reason)
 	}
 }

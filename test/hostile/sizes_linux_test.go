@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/internal/program"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // TestHostileSizes sends in what is made to take long or much memory. The bounds are wide, because machines
@@ -148,7 +148,7 @@ func measure(t *testing.T, list ...func(io.Writer)) cost {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cmd := program.Command(ctx, t, nil)
+	cmd := testkit.Command(ctx, t, nil)
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, &stderr
 	err = cmd.Run()

@@ -8,14 +8,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bizmatters/dragonfly-generator/internal/program"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // TestStdoutIsGone looks for successes that nobody sees.
 func TestStdoutIsGone(t *testing.T) {
 	list := []byte(listHead + listClaim)
 	start := func(stdout *os.File) (stderr string, err error) {
-		cmd := program.Command(t.Context(), t, nil)
+		cmd := testkit.Command(t.Context(), t, nil)
 		var errOut bytes.Buffer
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(list), stdout, &errOut
 		err = cmd.Run()

@@ -15,13 +15,13 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/bizmatters/dragonfly-generator/internal/program"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected files from what the program does, for review with git diff")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"dragonfly-generator": program.Program})
+	testscript.Main(m, map[string]func(){"dragonfly-generator": testkit.Program})
 }
 
 // TestScript runs each file of testdata, a session in a terminal about one behaviour. Besides testscript's own commands there are

@@ -40,14 +40,18 @@ const (
 
 // The variables with the identity of the init container's pod. The downward API sets them.
 const (
-	PodNameVariable      = "POD_NAME"
-	PodNamespaceVariable = "POD_NAMESPACE"
+	PodNameVariable          = "POD_NAME"
+	PodNamespaceVariable     = "POD_NAMESPACE"
+	PasswordRotationVariable = "PASSWORD_ROTATION"
 )
 
 // Request is what a pod's manifest asks of prepare.
 type Request struct {
-	// Rotation is the requested rotation, or "".
-	Rotation string
+	Rotation               string
+	Bucket                 string
+	MaxMemory, MemoryLimit int64
+	Existing               bool
+	RotationKey            string
 	// Data is the folder of the volume, where prepare keeps its record; "" for a pod without a volume.
 	Data string
 	// FlagFile asks for the password in the file FlagFile.
@@ -59,7 +63,6 @@ type Request struct {
 
 // The flags that carry a Request.
 const (
-	rotationFlag = "rotation"
 	dataFlag     = "data"
 	flagFileFlag = "flag-file"
 	keyFlag      = "key"
@@ -70,11 +73,23 @@ const (
 func (r Request) Args() []string {
 	args := []string{Command}
 	add := func(flag, value string) { args = append(args, "--"+flag+"="+strings.ReplaceAll(value, "$", "$$")) }
-	if r.Rotation != "" {
-		add(rotationFlag, r.Rotation)
-	}
 	if r.Data != "" {
 		add(dataFlag, r.Data)
+	}
+	if r.Bucket != "" {
+		add("bucket", r.Bucket)
+	}
+	if r.MaxMemory != 0 {
+		add("max-memory", fmt.Sprint(r.MaxMemory))
+	}
+	if r.MemoryLimit != 0 {
+		add("memory-limit", fmt.Sprint(r.MemoryLimit))
+	}
+	if r.Existing {
+		args = append(args, "--existing")
+	}
+	if r.RotationKey != "" {
+		add("rotation-key", r.RotationKey)
 	}
 	if r.FlagFile {
 		args = append(args, "--"+flagFileFlag)
@@ -87,7 +102,6 @@ func (r Request) Args() []string {
 
 // Bind makes the flags of prepare set the request.
 func (r *Request) Bind(flags *pflag.FlagSet) {
-	flags.StringVar(&r.Rotation, rotationFlag, "", "make a new password when the recorded rotation is not `ROTATION`")
 	flags.StringVar(&r.Data, dataFlag, "", "keep the record in `DIR`, the folder of the volume")
 	flags.BoolVar(&r.FlagFile, flagFileFlag, false, "write the password to "+FlagFile+" for the server")
 	flags.Var(&keys{&r.Keys}, keyFlag, "add `KEY=TEMPLATE` to the connection Secret; may be repeated")

@@ -1,0 +1,96 @@
+// Package expand is the way from claims to manifests: what the function and the command render have in common.
+//
+// Its steps are packages of their own: config reads the configuration, claim the claims; specs builds the objects;
+// merge decides what happens to those that are among the items already; lint warns. Everything is decided, and every
+// problem found, before anything is changed.
+package expand
+
+import (
+	"slices"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/claim"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/lint"
+	"github.com/bizmatters/dragonfly-generator/internal/merge"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
+)
+
+// Options describe how the result is used.
+type Options struct {
+	// Kept reports that the result is written back to the files that the items came from, so that the next
+	// run sees what this one created.
+	Kept bool
+	// Prune reports that objects whose claim is gone are removed. It needs Kept.
+	Prune bool
+}
+
+// Expansion is the result of expanding the claims of a list.
+type Expansion struct {
+	merge.Changes
+	// Local are the items that are meant for this function and not for the cluster: claims and configurations.
+	Local []*krm.Item
+}
+
+// Expand decides how the claims become objects among the items. It changes nothing.
+func Expand(list *krm.List, o Options, results *report.Results) Expansion {
+	before := results.Errors()
+	platform := config.Read(list.FunctionConfig, results)
+	specs.CheckOverrides(list.FunctionConfig, platform, results)
+	warnOfIdle(list, results)
+	isConfigured := results.Errors() == before
+	claims, owners := claim.Find(list, o.Kept, platform, results)
+	if !isConfigured { // whatever else is wrong may be a consequence
+		return Expansion{}
+	}
+	claims = claim.Sources(list, claims, owners, results)
+	instances := specs.Build(list, claims, results)
+	changes := merge.Decide(merge.Input{List: list, Kept: o.Kept, Prune: o.Prune, Instances: instances, Owners: owners}, results)
+	lint.Check(lint.Input{List: list, Instances: instances, Changes: changes}, results)
+	return Expansion{Changes: changes, Local: localItems(list)}
+}
+
+// ResourceList expands the claims of a list from an orchestrator, and changes the list unless there was an error.
+func ResourceList(list *krm.List, results *report.Results) {
+	kept := isKept(list, results)
+	if !kept {
+		warnOfInPlace(list, results)
+	}
+	expansion := Expand(ownPart(list), Options{Kept: kept, Prune: kept}, results)
+	expansion.MarkLocal(expansion.Local, results)
+	if !results.HasErrors() {
+		expansion.Apply(list)
+	}
+}
+
+// warnOfIdle reports a configuration that has no effect: one among the items that is not the functionConfig,
+// and one that is called without any item.
+func warnOfIdle(list *krm.List, results *report.Results) {
+	own := list.FunctionConfig
+	isOwn := own != nil && own.Group == v1alpha1.Group && own.Kind == v1alpha1.ConfigKind
+	if isOwn && !slices.ContainsFunc(list.Items, func(item *krm.Item) bool { return item.ID != own.ID }) {
+		// kustomize passes a generator to itself, and nothing else.
+		results.Errorf(own, "has no resources to read, as under `generators:` of kustomize; put it under `transformers:`, and the claims under `resources:`")
+	}
+	packages := newTree(list.Items)
+	for _, item := range list.Items {
+		switch {
+		case isOwn && item.Name == own.Name || packages.isConfig(item):
+		case item.Group == v1alpha1.Group && item.Kind == v1alpha1.ConfigKind:
+			results.Warnf(item, "is among the resources, but is not the configuration of this function, so it has no effect; put it under `transformers:` of the kustomization, or name it as configPath in the Kptfile")
+		}
+	}
+}
+
+// localItems returns the items that are meant for this function and not for the cluster.
+func localItems(list *krm.List) []*krm.Item {
+	var local []*krm.Item
+	for _, item := range list.Items {
+		if item.Group == v1alpha1.Group && (item.Kind == v1alpha1.ClaimKind || item.Kind == v1alpha1.ConfigKind) {
+			local = append(local, item)
+		}
+	}
+	return local
+}

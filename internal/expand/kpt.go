@@ -1,0 +1,152 @@
+package expand
+
+import (
+	"path"
+	"strings"
+
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// function is the name of this function's image, and of its program.
+const function = "dragonfly-generator"
+
+// isKptfile reports whether an item is the file that makes a folder a package.
+func isKptfile(item *krm.Item) bool { return item.Group == "kpt.dev" && item.Kind == "Kptfile" }
+
+// tree is the packages among the items: the one that kpt renders now, and those below it.
+type tree struct {
+	nested  bool            // there is more than one
+	root    string          // its path, "" where kpt names no package
+	callers map[string]bool // the paths of the packages that call this function
+	configs map[string]bool // the files that some package names as the configuration of a function
+}
+
+// newTree finds the packages among the items.
+func newTree(items []*krm.Item) tree {
+	t := tree{callers: map[string]bool{}, configs: map[string]bool{}}
+	first := true
+	for _, item := range items {
+		if !isKptfile(item) {
+			continue
+		}
+		at := item.Annotation(krm.PackagePath)
+		t.nested = !first
+		if first || len(at) < len(t.root) { // the others are below it
+			t.root, first = at, false
+		}
+		for f := range functions(item) {
+			if file := yamlnode.Text(f, "configPath"); file != "" {
+				t.configs[path.Join(at, file)] = true
+			}
+			if isThis(f) {
+				t.callers[at] = true
+			}
+		}
+	}
+	return t
+}
+
+// isNested reports whether there is more than one package.
+func (t tree) isNested() bool { return t.nested }
+
+// isElsewhere reports whether an item belongs to a package below the one that kpt renders now, which calls this
+// function itself: to the nearest of those that do.
+func (t tree) isElsewhere(item *krm.Item) bool {
+	for at := item.Annotation(krm.PackagePath); at != "" && at != t.root; at = path.Dir(at) {
+		if t.callers[at] {
+			return true
+		}
+		if at == path.Dir(at) {
+			break
+		}
+	}
+	return false
+}
+
+// isConfig reports whether some package names the item's file as the configuration of a function.
+func (t tree) isConfig(item *krm.Item) bool {
+	return t.configs[path.Join(item.Annotation(krm.PackagePath), item.AnnotatedPath())]
+}
+
+// functions visits those of a Kptfile's pipeline.
+func functions(kptfile *krm.Item) func(yield func(*yaml.Node) bool) {
+	return func(yield func(*yaml.Node) bool) {
+		for _, list := range []string{"mutators", "validators"} {
+			functions := yamlnode.Get(kptfile.Node, "pipeline", list)
+			if functions == nil || functions.Kind != yaml.SequenceNode {
+				continue
+			}
+			for _, f := range functions.Content {
+				if !yield(f) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// isThis reports whether an entry of a pipeline is this function, by the name of its image or program.
+func isThis(f *yaml.Node) bool {
+	image, _, _ := strings.Cut(path.Base(yamlnode.Text(f, "image")), "@")
+	image, _, _ = strings.Cut(image, ":")
+	program, _, _ := strings.Cut(strings.TrimSpace(yamlnode.Text(f, "exec")), " ")
+	return image == function || path.Base(program) == function
+}
+
+// ownPart returns the list without the items of nested kpt packages that call this function themselves.
+func ownPart(list *krm.List) *krm.List {
+	packages := newTree(list.Items)
+	if !packages.isNested() {
+		return list
+	}
+	return list.Without(func(item *krm.Item) bool {
+		isOurs := item.Group == v1alpha1.Group || item.Annotation(v1alpha1.GeneratedFrom) != ""
+		return isOurs && packages.isElsewhere(item)
+	})
+}
+
+// warnOfInPlace warns of files that are rendered in place without a package: the next run could not recognise
+// the objects of this one as its own. kustomize gives each item an id, so an item with a path but without an
+// id comes from a tool that writes the result back (kpt fn eval, kustomize fn run).
+func warnOfInPlace(list *krm.List, results *report.Results) {
+	for _, item := range list.Items {
+		if item.Annotation(krm.KustomizeID) != "" {
+			return
+		}
+	}
+	for _, item := range list.Items {
+		if item.Group == v1alpha1.Group && item.Kind == v1alpha1.ClaimKind && item.AnnotatedPath() != "" {
+			results.Warnf(item, "is rendered in place, but without a Kptfile, so the next run cannot tell which objects are its own and fails when the claim changes; add a Kptfile (`kpt pkg init`), or use `dragonfly-generator render -o`")
+			return
+		}
+	}
+}
+
+// isKept reports whether the result is written back to the files that the items came from. Only a Kptfile
+// among the items proves that. A path annotation does not, because kustomize adds some of its own. It also
+// refuses kpt's selectors, which could hide objects of ours.
+func isKept(list *krm.List, results *report.Results) bool {
+	kept := false
+	var inPackage, selected *krm.Item
+	for _, item := range list.Items {
+		kept = kept || isKptfile(item)
+		if inPackage == nil && item.Annotation(krm.PackagePath) != "" {
+			inPackage = item
+		}
+		if selected == nil && item.Annotation(krm.SelectedID) != "" {
+			selected = item
+		}
+	}
+	if !kept && inPackage != nil {
+		selected = inPackage // and the Kptfile is hidden
+	}
+	if selected != nil {
+		results.Errorf(selected, "was selected by `selectors:` or `exclude:` of the pipeline, which may hide what this function wrote before; remove them from this function, which changes only its own objects")
+	}
+	return kept
+}

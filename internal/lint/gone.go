@@ -1,0 +1,79 @@
+package lint
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/merge"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// gone warns of instances whose claims are gone.
+func (l *linter) gone(changed map[instance.Name]*changesOf) {
+	var stayed []string
+	for _, g := range l.Changes.Gone {
+		var what []string
+		for _, item := range g.Items {
+			what = append(what, item.Kind+" "+item.Name)
+			stayed = append(stayed, fmt.Sprintf("%s %s/%s", item.Kind, item.Namespace, item.Name))
+		}
+		switch hint := l.renamedTo(g, changed); {
+		case len(l.Instances) == 0:
+		case g.Removed:
+			l.results.Warnf(g.Items[0], "its claim %s is gone, so the instance is removed (%s); if that is a mistake, restore the claim before you apply this%s", g.Instance, strings.Join(what, ", "), hint)
+		default:
+			l.results.Warnf(g.Items[0], "its claim %s is gone, but the instance stays (%s); restore the claim, or remove the instance with --prune%s", g.Instance, strings.Join(what, ", "), hint)
+		}
+	}
+	if len(l.Instances) == 0 && len(stayed) > 0 {
+		l.results.Warnf(nil, "no claim is left, which may be a mistake, so the objects made from claims stay: %s; if they are no longer needed, delete their files", strings.Join(stayed, ", "))
+	}
+}
+
+// renamedTo returns, for a message, what follows if the claim was renamed or moved: if one that asks for the same
+// is new, and has its name or its namespace.
+func (l *linter) renamedTo(g merge.Gone, changed map[instance.Name]*changesOf) string {
+	for _, item := range g.Items {
+		template, limits, volume, found := dataOf(item, g.Instance)
+		if !found {
+			continue
+		}
+		for _, inst := range l.Instances {
+			isNew := changed[inst.Name] != nil && len(changed[inst.Name].updated) == 0 && len(changed[inst.Name].created) > 0
+			isNear := inst.Namespace == g.Instance.Namespace || inst.Name.Name == g.Instance.Name
+			if isNew && isNear && isQuantity(yamlnode.Text(limits, "memory"), inst.Size.Limits.Memory) &&
+				(volume == nil || isQuantity(yamlnode.Text(volume, "storage"), resource.MustParse(inst.Storage()))) {
+				return fmt.Sprintf("; if it was renamed to %s, that is a new and empty instance, and the data stays on the volume %s-%s-0 of the namespace %s (see docs/scaling.md)",
+					inst.Name, template, g.Instance.Name, g.Instance.Namespace)
+			}
+		}
+	}
+	return ""
+}
+
+// dataOf returns where an object that runs an instance keeps its data: the name of the claim template, the limits of the
+// server, and the requests of the volume.
+func dataOf(item *krm.Item, name instance.Name) (template string, limits, volume *yaml.Node, found bool) {
+	switch item.ID {
+	case name.StatefulSetID():
+		server := yamlnode.Named(yamlnode.Get(item.Node, "spec", "template", "spec", "containers"), specs.ContainerName)
+		data := yamlnode.Named(yamlnode.Get(item.Node, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata")
+		return specs.DataVolume, yamlnode.Get(server, "resources", "limits"), yamlnode.Get(data, "spec", "resources", "requests"), true
+	case name.DragonflyID():
+		return specs.OperatorVolume, yamlnode.Get(item.Node, "spec", "resources", "limits"),
+			yamlnode.Get(item.Node, "spec", "snapshot", "persistentVolumeClaimSpec", "resources", "requests"), true
+	}
+	return "", nil, nil, false
+}
+
+// isQuantity reports whether a text is that quantity.
+func isQuantity(text string, quantity resource.Quantity) bool {
+	parsed, err := resource.ParseQuantity(text)
+	return err == nil && parsed.Cmp(quantity) == 0
+}

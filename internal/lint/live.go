@@ -1,0 +1,141 @@
+package lint
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/semver"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/claim"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// live compares the object that runs an instance with the one that replaces it, and warns of what the
+// cluster will refuse and of what Dragonfly may not survive.
+func (l *linter) live(old, fresh *yaml.Node, c claim.Claim, kind string) {
+	inst := c.Instance
+	var volume *yaml.Node
+	var grow, image string
+	l.warnOfMemory(old, c)
+	if l.warnOfStorage(old, fresh, c) {
+		return
+	}
+	switch kind {
+	case "StatefulSet":
+		volume = yamlnode.Get(yamlnode.Named(yamlnode.Get(old, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec")
+		image = yamlnode.Text(yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "containers"), specs.ContainerName), "image")
+		grow = fmt.Sprintf("if its storage class allows it, grow the volume with `%s`, run `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again",
+			patchVolume(specs.DataVolume, inst), inst.StatefulSet(), inst.Namespace)
+		if changesImmutable(old, fresh) {
+			l.results.Warnf(c.Item, "Kubernetes refuses another podManagementPolicy and another claim template on a live StatefulSet; run `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again; existing volumes stay as they are",
+				inst.StatefulSet(), inst.Namespace)
+		}
+	case "Dragonfly":
+		volume = yamlnode.Get(old, "spec", "snapshot", "persistentVolumeClaimSpec")
+		image = yamlnode.Text(old, "spec", "image")
+		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator makes it again",
+			patchVolume(specs.OperatorVolume, inst), inst.StatefulSet(), inst.Namespace)
+	}
+	l.warnOfImage(c, image)
+	if c.Config.Storage.Type != v1alpha1.OnVolume {
+		return
+	}
+	l.warnOfVolumeSize(c, yamlnode.Text(volume, "resources", "requests", "storage"), grow)
+	if was := yamlnode.Text(volume, "storageClassName"); volume != nil && was != c.Config.StorageClassName {
+		l.results.Warnf(c.Item, "Kubernetes refuses another storage class (%s before, %s now) on a live StatefulSet, and a volume cannot change its class; keep the old class, or move the data to a new instance",
+			className(was), className(c.Config.StorageClassName))
+	}
+}
+
+// warnOfImage warns of an older Dragonfly than before.
+func (l *linter) warnOfImage(c claim.Claim, image string) {
+	if was, is := releaseOf(image), releaseOf(c.Config.Image); was != "" && is != "" && semver.Compare(was, is) > 0 {
+		l.results.Warnf(c.Item, "the image goes from %s back to %s, and an older Dragonfly exits on the snapshot of a newer one; if the newer one has run, set it as spec.image in the configuration", was, is)
+	}
+}
+
+// warnOfVolumeSize warns of a claim template with another size than before.
+func (l *linter) warnOfVolumeSize(c claim.Claim, was, grow string) {
+	before, err := resource.ParseQuantity(was)
+	if err != nil {
+		return // there was no volume, or nobody knows how large it was
+	}
+	field := report.Field{Path: "spec.storageGB", Current: c.StorageGB}
+	switch before.Cmp(resource.MustParse(c.Instance.Storage())) {
+	case -1:
+		l.results.FieldWarnf(c.Item, field, "Kubernetes refuses another volume size (%s before) on a live StatefulSet; %s", was, grow)
+	case 1:
+		field.Proposed = (before.Value() + 1<<30 - 1) >> 30
+		l.results.FieldWarnf(c.Item, field, "Kubernetes refuses another volume size (%s before) on a live StatefulSet, and a volume cannot shrink; keep the old size, or move the data to a new instance", was)
+	}
+}
+
+// releaseOf returns the release that an image's tag names, in the form v1.2.3, "" where it names none.
+func releaseOf(image string) string {
+	name, _, _ := strings.Cut(image, "@")                                // and a digest
+	_, tag, _ := strings.Cut(name[strings.LastIndex(name, "/")+1:], ":") // not the port of a registry
+	release := "v" + strings.TrimPrefix(tag, "v")
+	if !semver.IsValid(release) {
+		return ""
+	}
+	return strings.TrimSuffix(semver.Canonical(release), semver.Prerelease(release)) // which names a distribution
+}
+
+// patchVolume is the command that asks for a larger volume.
+func patchVolume(template string, inst instance.Instance) string {
+	return fmt.Sprintf(`kubectl patch pvc %s-%s-0 -n %s -p '{"spec":{"resources":{"requests":{"storage":"%s"}}}}'`,
+		template, inst.StatefulSet(), inst.Namespace, inst.Storage())
+}
+
+// warnOfBackend warns of what a move from one backend to the other means for the live instance.
+func (l *linter) warnOfBackend(c claim.Claim) {
+	inst := c.Instance
+	if c.Config.Storage.Type != v1alpha1.OnVolume {
+		l.results.Warnf(c.Item, "moves to backend: %s, whose StatefulSet and Service have the same names, so the old ones have to be deleted first; the new pods do not read a volume that the old ones had; follow docs/scaling.md before you apply this", c.Config.Backend)
+		return
+	}
+	from, to, who := specs.DataVolume, specs.OperatorVolume, "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
+	if c.Config.Backend == v1alpha1.StatefulSet {
+		from, to, who = to, from, "the operator's StatefulSet and Service have the same names as the new ones"
+	}
+	l.results.Warnf(c.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s-%s-0 until it is moved to %s-%s-0; follow docs/scaling.md before you apply this",
+		c.Config.Backend, who, from, inst.StatefulSet(), to, inst.StatefulSet())
+}
+
+// changesImmutable reports whether the cluster will refuse the change of a StatefulSet, aside from size and class
+// of the volume, of which there is more to say.
+func changesImmutable(old, fresh *yaml.Node) bool {
+	was, is := yamlnode.Get(old, "spec", "volumeClaimTemplates"), yamlnode.Get(fresh, "spec", "volumeClaimTemplates")
+	count := func(templates *yaml.Node) int {
+		if templates = yamlnode.Follow(templates); templates == nil {
+			return 0
+		}
+		return len(templates.Content)
+	}
+	if yamlnode.Text(old, "spec", "podManagementPolicy") != yamlnode.Text(fresh, "spec", "podManagementPolicy") || was != nil && count(was) != count(is) {
+		return true
+	}
+	before, after := yamlnode.Named(was, specs.DataVolume, "metadata"), yamlnode.Named(is, specs.DataVolume, "metadata")
+	changes := func(path ...string) bool {
+		return !yamlnode.Equal(yamlnode.Get(before, path...), yamlnode.Get(after, path...))
+	}
+	for _, field := range []string{"accessModes", "volumeMode"} {
+		if yamlnode.Get(before, "spec", field) != nil && changes("spec", field) {
+			return true
+		}
+	}
+	return before != nil && (changes("metadata", "labels") || changes("metadata", "annotations"))
+}
+
+func className(name string) string {
+	if name == "" {
+		return "the cluster's default"
+	}
+	return name
+}

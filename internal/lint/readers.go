@@ -1,0 +1,113 @@
+package lint
+
+import (
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/claim"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// read is a reference to a Secret.
+type read struct {
+	by *krm.Item
+	secret
+}
+
+// reader notes the Secrets that an item refers to, each once.
+func (l *linter) reader(item *krm.Item) {
+	seen := map[string]bool{}
+	take := func(ref *yaml.Node, name string) {
+		if name != "" && !seen[name] && yamlnode.Text(ref, "optional") != "true" {
+			seen[name] = true
+			l.reads = append(l.reads, read{item, secret{item.Namespace, name}})
+		}
+	}
+	visit(item.Node, func(key string, value *yaml.Node) {
+		switch key {
+		case "secretKeyRef", "secretRef":
+			take(value, yamlnode.Text(value, "name"))
+		case "secret": // of a volume, or one of its sources
+			take(value, yamlnode.Text(value, "secretName"))
+			take(value, yamlnode.Text(value, "name"))
+		}
+	})
+}
+
+// warnOfReaders warns about references to Secrets that do not exist but look like those of a claim.
+func (l *linter) warnOfReaders() {
+	for _, r := range l.reads {
+		if l.made[r.secret] || l.made[secret{name: r.name}] || slices.ContainsFunc(l.named[r.name], r.mayReach) {
+			continue
+		}
+		if i := slices.IndexFunc(l.ignored[r.name], r.mayReach); i >= 0 {
+			p := l.ignored[r.name][i]
+			l.results.Warnf(r.by, "reads the Secret %s, which the claim %s names in an ignored Crossplane field, so nothing makes it; read %s instead", r.name, p.Name, p.ConnectionSecret())
+		} else if p, found := l.meant(r); found {
+			l.warnOfReader(r, p)
+		}
+	}
+}
+
+// warnOfReader warns of a reference that probably means that claim.
+func (l *linter) warnOfReader(r read, c *claim.Claim) {
+	switch {
+	case r.namespace == c.Namespace || r.namespace == "":
+		l.results.Warnf(r.by, "reads the Secret %s, but there is no claim of that name in its namespace; for the claim %s, read %s", r.name, c.Name, c.ConnectionSecret())
+	case r.name == c.ConnectionSecret() && len(c.Config.Connection.Annotations)+len(c.Config.Connection.Labels) > 0:
+		// By which something copies it there.
+	default:
+		l.results.Warnf(r.by, "reads the Secret %s, but that of the claim %s is in another namespace, and pods can read Secrets of their own namespace only; have it copied there (see docs/configuration.md)", r.name, c.Name)
+	}
+}
+
+// mayReach reports whether a reference can lead to the Secrets of an instance. One without a namespace can lead
+// anywhere.
+func (r read) mayReach(c *claim.Claim) bool { return r.namespace == "" || r.namespace == c.Namespace }
+
+// meant returns the instance that a Secret of our convention belongs to by another name or in another namespace.
+// Names that kustomize has changed are followed by kustomize itself, after us.
+func (l *linter) meant(r read) (*claim.Claim, bool) {
+	name, found := strings.CutSuffix(r.name, instance.ConnectionSecretName(""))
+	if !found || name == "" || l.former[name] {
+		return nil, false
+	}
+	l.indexParts()
+	if p, found := l.whole[name]; found { // in another namespace
+		return p, true
+	}
+	p, found := l.parts[secret{r.namespace, name}]
+	return p, found
+}
+
+// indexParts fills in whole and parts, once.
+func (l *linter) indexParts() {
+	if l.parts != nil {
+		return
+	}
+	l.whole, l.parts = map[string]*claim.Claim{}, map[secret]*claim.Claim{}
+	add := func(namespace, name string, c *claim.Claim) {
+		if _, found := l.parts[secret{namespace, name}]; !found {
+			l.parts[secret{namespace, name}] = c
+		}
+	}
+	for i := range l.Instances {
+		p := &l.Instances[i].Claim
+		name := p.Name.Name
+		if _, found := l.whole[name]; !found {
+			l.whole[name] = p
+		}
+		for i, c := range name {
+			if c == '-' {
+				for _, namespace := range []string{p.Namespace, ""} {
+					add(namespace, name[:i], p)
+					add(namespace, name[i+1:], p)
+				}
+			}
+		}
+	}
+}

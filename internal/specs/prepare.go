@@ -1,0 +1,128 @@
+package specs
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
+)
+
+// The volumes of the init container that brings the server its password.
+const (
+	tokenVolume            = "password-token"
+	passwordSecretVolume   = "password-secret"
+	connectionSecretVolume = "connection-secret"
+	flagVolume             = "password-flags"
+)
+
+// tokenExpirationSeconds is how long the token of the init container is valid, the shortest that Kubernetes
+// takes. The kubelet renews it.
+const tokenExpirationSeconds = 600
+
+// prepareContainer returns the init container that brings the server its password. The volume is the one with the
+// data, "" for an instance without.
+func prepareContainer(inst instance.Instance, cfg config.Config, volume string) corev1.Container {
+	request := handover.Request{Existing: inst.Source == v1alpha1.Existing, Keys: keysForPod(inst, cfg)}
+	mounts := []corev1.VolumeMount{
+		{Name: tokenVolume, MountPath: handover.TokenPath, ReadOnly: true},
+		{Name: passwordSecretVolume, MountPath: handover.PasswordSecretPath, ReadOnly: true},
+		{Name: connectionSecretVolume, MountPath: handover.ConnectionSecretPath, ReadOnly: true},
+	}
+	if volume != "" {
+		request.Data = dataPath
+		mounts = append(mounts, corev1.VolumeMount{Name: volume, MountPath: dataPath})
+	}
+	if cfg.Storage.Type == v1alpha1.InBucket {
+		request.Bucket = BucketFolder(inst, cfg)
+	}
+	switch {
+	case hasFlagFile(inst, cfg):
+		request.FlagFile, request.MaxMemory, request.MemoryLimit = true, inst.Size.MaxMemory(), inst.Size.Limits.Memory.Value()
+		mounts = append(mounts, corev1.VolumeMount{Name: flagVolume, MountPath: handover.FlagFolder})
+	case inst.Source == v1alpha1.InCluster:
+		request.RotationKey = passwordKey(inst).Key
+	}
+	return corev1.Container{
+		Name:            instance.PrepareContainer,
+		Image:           cfg.Password.Image,
+		ImagePullPolicy: cfg.ImagePullPolicy,
+		Args:            request.Args(),
+		Env: []corev1.EnvVar{
+			fieldVariable(handover.PodNameVariable, "metadata.name"),
+			fieldVariable(handover.PodNamespaceVariable, "metadata.namespace"),
+			// From where it stands, so that whatever changes the manifests cannot make two of it.
+			fieldVariable(handover.PasswordRotationVariable, "metadata.annotations['"+v1alpha1.PasswordRotation+"']"),
+		},
+		Resources: corev1.ResourceRequirements{
+			Requests: resources(cfg.Password.Requests),
+			Limits:   resources(cfg.Password.Limits),
+		},
+		SecurityContext: restricted(),
+		VolumeMounts:    mounts,
+	}
+}
+
+// hasFlagFile reports whether the init container hands the password to the server in a file. The operator mounts
+// none of ours into the server's container.
+func hasFlagFile(inst instance.Instance, cfg config.Config) bool {
+	return inst.HasPrepare() && cfg.Backend == v1alpha1.StatefulSet
+}
+
+func fieldVariable(name, path string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
+		FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path},
+	}}
+}
+
+// prepareVolumes returns the volumes that prepareContainer mounts, besides the one with the data.
+func prepareVolumes(inst instance.Instance, cfg config.Config) []corev1.Volume {
+	secret := func(volume, name string) corev1.Volume {
+		return corev1.Volume{Name: volume, VolumeSource: corev1.VolumeSource{
+			// Where the pod network cannot reach the API server, what is mounted is enough for a restart.
+			Secret: &corev1.SecretVolumeSource{SecretName: name, Optional: new(true)},
+		}}
+	}
+	volumes := []corev1.Volume{
+		{Name: tokenVolume, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+			// What the kubelet mounts at this place by itself, but into one container only.
+			Sources: []corev1.VolumeProjection{
+				{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Path: "token", ExpirationSeconds: new(int64(tokenExpirationSeconds))}},
+				{ConfigMap: &corev1.ConfigMapProjection{
+					LocalObjectReference: corev1.LocalObjectReference{Name: "kube-root-ca.crt"},
+					Items:                []corev1.KeyToPath{{Key: "ca.crt", Path: "ca.crt"}},
+				}},
+			},
+		}}},
+		secret(passwordSecretVolume, inst.PasswordSecret()),
+		secret(connectionSecretVolume, inst.ConnectionSecret()),
+	}
+	if hasFlagFile(inst, cfg) {
+		volumes = append(volumes, corev1.Volume{Name: flagVolume, VolumeSource: corev1.VolumeSource{
+			EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: new(resource.MustParse("1Mi"))},
+		}})
+	}
+	return volumes
+}
+
+// passwordVariable returns the variable by which Dragonfly gets a password that no init container hands over.
+// DFLY_PASSWORD, which looks like the better name, is refused since 1.14.
+func passwordVariable(inst instance.Instance) corev1.EnvVar {
+	return corev1.EnvVar{Name: config.FlagVariable + "requirepass", ValueFrom: &corev1.EnvVarSource{
+		SecretKeyRef: passwordKey(inst),
+	}}
+}
+
+// passwordKey returns where a server reads its password in the password Secret. With InCluster that is a key of
+// the rotation, which is missing until it is right.
+func passwordKey(inst instance.Instance) *corev1.SecretKeySelector {
+	key := instance.PasswordKey
+	if inst.Source == v1alpha1.InCluster {
+		key = handover.RotationKey(inst.Rotation)
+	}
+	return &corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: inst.PasswordSecret()}, Key: key,
+	}
+}
