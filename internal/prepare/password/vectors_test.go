@@ -15,7 +15,7 @@ import (
 // The test vectors of docs/passwords.md are what people compute passwords by. A program in another
 // language has made them, and they never change.
 func TestDocumentedVectors(t *testing.T) {
-	page, err := os.ReadFile("../../docs/passwords.md")
+	page, err := os.ReadFile("../../../docs/passwords.md")
 	require.NoError(t, err)
 	_, table, found := strings.Cut(string(page), "| seed | namespace | name | rotation | password |\n| --- | --- | --- | --- | --- |\n")
 	require.True(t, found)
