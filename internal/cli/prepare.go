@@ -16,12 +16,15 @@ func newPrepare(s Streams, code *int) *cobra.Command {
 	var request handover.Request
 	cmd := &cobra.Command{
 		Use:   handover.Command,
-		Short: "create an instance's password in its pod, and keep it",
-		Long: `Creates the password of an instance in the cluster at its first start, and keeps it. The init container of the
-password source InCluster runs this command; outside a pod it fails.
+		Short: "give an instance its password in its pod, before the server starts",
+		Long: `The init container of an instance's pod runs this command; outside a pod it fails.
 
-It writes the password into the instance's two Secrets, and into a file in memory for the server. A Secret that
-has the password already stays as it is. It waits for missing Secrets and for the API server.`,
+It makes the instance's password at the first start, or reads the one that you make (password source Existing),
+and writes it into the instance's Secrets and into a file in memory for the server. A password that is there stays. It
+waits for missing Secrets and for the API server.
+
+It also stops a pod that would lose data: one with another instance's folder in a bucket, a volume that cannot be
+written, or a snapshot that does not fit into the server's memory.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return fmt.Errorf("%s takes no arguments; remove %q", handover.Command, args[0])
