@@ -18,12 +18,15 @@ func newPrepare(s Streams) *cobra.Command {
 	var request handover.Request
 	cmd := &cobra.Command{
 		Use:   handover.Command,
-		Short: "Bring a pod's Dragonfly its password; for the init container only",
-		Long: `Brings a pod's Dragonfly its password, which it makes at the first start of an instance unless somebody else does.
-The init container of an instance's pod runs this command; outside a pod it fails.
+		Short: "Give a Dragonfly its password and memory before it starts",
+		Long: `The init container of an instance's pod runs this command; outside a pod it fails.
 
-It writes the password into the instance's Secrets, and into a file in memory for the server. A Secret that
-has the password already stays as it is. It waits for missing Secrets and for the API server.`,
+It makes the instance's password at the first start, or reads the one that you make (password source Existing),
+and writes it into the instance's Secrets and into a file in memory for the server. A password that is there stays. It
+waits for missing Secrets and for the API server.
+
+It also stops a pod that would lose data: one with another instance's folder in a bucket, a volume that cannot be
+written, or a snapshot that does not fit into the server's memory.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

@@ -13,7 +13,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 
-// secret is what is known of one of the two Secrets: from the API server all of it, from a volume the data.
+// secret is what is known of one of the two Secrets: from the API server all of it, from a mounted copy the data.
 type secret struct {
 	version  string // resourceVersion
 	rotation string // which the Secret's annotation records
@@ -25,7 +25,8 @@ type facts struct {
 	instance instance.Name
 	ordinal  int // of the pod
 	request  handover.Request
-	record   record // of the volume
+	rotation string // which the pod's annotation requests
+	record   record // of the volume, as far as it is about this instance
 
 	password, connection secret
 }
@@ -42,88 +43,115 @@ const (
 
 // decision is the password, and what the two Secrets lack. A patch without data or annotations is not needed.
 type decision struct {
-	origin   origin
-	password password.Password
-	rotation string // which the password belongs to
-	remember string // the rotation that the volume remembers from now on
+	origin    origin
+	password  password.Password
+	rotation  string // which the password belongs to
+	remember  string // the rotation that the volume remembers from now on
+	corrected bool   // the endpoint was that of another instance
 
 	passwordPatch, connectionPatch patch
 }
 
-// settled returns the password if the copies of the Secrets on the volumes show that nothing is left to do. The
-// copies may be old. A rotation that counts is therefore told by its key, which is written with its password.
-func (f facts) settled() (password.Password, bool) {
+// settled returns a decision if the mounted copies of the Secrets show that nothing is left to do. The copies may
+// be outdated, so they do not prove a rotation: its key, which is written with its password, or the volume does.
+func (f facts) settled() (decision, bool) {
 	p, err := password.Parse(string(f.password.data[instance.PasswordKey]))
 	if err != nil {
-		return password.Password{}, false
+		return decision{}, false
 	}
-	rotation := cmp.Or(f.request.Rotation, f.record.Rotation)
-	if f.request.Data != "" && (f.record.Guessed || rotation != f.record.Rotation) {
-		return password.Password{}, false // it may have been asked for once before, and the copies may be of then
+	d := decision{password: p, remember: cmp.Or(f.rotation, f.record.Rotation)}
+	key := handover.RotationKey(d.remember)
+	if f.request.Existing {
+		key = instance.PasswordKey // its owner knows of no other key
 	}
-	ok := string(f.password.data[handover.RotationKey(rotation)]) == p.Reveal() &&
-		f.endpoint() != "" && !f.renamed() && len(connectionData(f, p)) == 0
-	return p, ok
+	keyProves := f.request.Data == "" && !f.request.Existing
+	isCurrent := !f.record.Guessed && (f.rotation == "" || f.hasRotated() || keyProves)
+	isComplete := f.endpoint() != "" && len(f.connectionData(p)) == 0
+	return d, isCurrent && isComplete && string(f.password.data[key]) == p.Reveal()
 }
 
 // decide returns the password that the instance has from now on. A new one is generated from random. The
 // error is a *waiting if a retry may help.
-func (f facts) decide(random io.Reader) (d decision, err error) {
-	asked := f.request.Rotation
+func (f facts) decide(random io.Reader) (decision, error) {
+	if f.request.Existing {
+		return f.follow()
+	}
 	inPassword, inConnection := f.password.data[instance.PasswordKey], f.connection.data[instance.PasswordKey]
-	recorded := f.recorded()
+	var d decision
+	var err error
 	switch {
-	case len(inPassword) > 0 && (asked == "" || asked == recorded || f.isBehind()):
-		d.origin, d.rotation = kept, recorded
-		if recorded == "" && f.isBehind() {
-			d.rotation = asked // somebody has put the Secret back without its annotation
-		}
-		if d.password, err = password.Parse(string(inPassword)); err != nil {
-			return d, f.invalid(f.instance.PasswordSecret(), err)
-		}
-	case len(inPassword) == 0 && len(inConnection) > 0 && (asked == "" || asked == f.connection.rotation || f.isBehind()):
-		d.origin, d.rotation = fromConnection, f.connection.rotation
-		if d.rotation == "" && f.isBehind() {
-			d.rotation = asked
-		}
-		if d.password, err = password.Parse(string(inConnection)); err != nil {
-			return d, f.invalid(f.instance.ConnectionSecret(), err)
-		}
+	case len(inPassword) > 0 && !f.isDue(f.recorded()):
+		d = decision{origin: kept, rotation: cmp.Or(f.recorded(), f.remembered())}
+		d.password, err = f.parse(f.instance.PasswordSecret(), inPassword)
+	case len(inPassword) == 0 && len(inConnection) > 0 && !f.isDue(f.connection.rotation):
+		d = decision{origin: fromConnection, rotation: cmp.Or(f.connection.rotation, f.remembered())}
+		d.password, err = f.parse(f.instance.ConnectionSecret(), inConnection)
 	default:
-		d.origin, d.rotation = rotated, asked
-		if len(inPassword)+len(inConnection) == 0 {
+		d = decision{origin: rotated, rotation: f.rotation}
+		if f.isEmpty() {
+			if err := f.mayMakeFirst(); err != nil {
+				return decision{}, err
+			}
 			if !f.record.HadPassword {
 				d.origin = first
 			}
-			if err := f.mayMakeFirst(); err != nil {
-				return d, err
-			}
 		}
-		if d.password, err = password.Random(random); err != nil {
-			return d, err
-		}
+		d.password, err = password.Random(random)
 	}
-	if d.remember = d.rotation; f.isBehind() {
-		d.remember = asked
+	if err != nil {
+		return decision{}, err
+	}
+	if d.remember = d.rotation; f.hasRotated() {
+		d.remember = f.rotation
 	}
 	d.passwordPatch = f.patchPassword(d)
-	d.connectionPatch = patch{data: connectionData(f, d.password), annotations: annotate(f.connection, d.rotation)}
-	return d, nil
+	d.connectionPatch.annotations = annotate(f.connection, d.rotation)
+	return f.patchConnection(d)
 }
 
-// isBehind reports whether this pod has had a password of the rotation that it asks for. If the Secret records
-// another one, a pod of a newer template has rotated since, and this one follows instead of rotating back.
-func (f facts) isBehind() bool {
-	return f.request.Rotation != "" && f.record.HadPassword && !f.record.Guessed && f.request.Rotation == f.record.Rotation
+// follow takes the password from a password Secret that belongs to somebody else. Only the connection Secret is
+// patched, and only its data: whoever makes the password knows which rotation it belongs to.
+func (f facts) follow() (decision, error) {
+	value, found := f.password.data[instance.PasswordKey]
+	switch {
+	case f.isEmpty() && f.hasForeignEndpoint():
+		return decision{}, f.renamedError()
+	case !found:
+		return decision{}, &waiting{reason: fmt.Sprintf("Secret %s/%s has no key %s yet", f.instance.Namespace, f.instance.PasswordSecret(), instance.PasswordKey)}
+	}
+	p, err := f.parse(f.instance.PasswordSecret(), value)
+	if err != nil {
+		return decision{}, err
+	}
+	return f.patchConnection(decision{origin: kept, password: p, remember: cmp.Or(f.rotation, f.remembered())})
 }
 
-// recorded returns the rotation that the password Secret records: in its annotation or, where something has
-// removed that, in the key of the rotation that is asked for or remembered.
+// hasRotated reports whether this pod has had a password of the requested rotation. If the Secret records another
+// one, a pod of a newer template has rotated since, and this one follows instead of rotating back.
+func (f facts) hasRotated() bool {
+	return f.rotation != "" && f.rotation == f.remembered()
+}
+
+// remembered returns the rotation that the volume is sure of.
+func (f facts) remembered() string {
+	if f.record.Guessed {
+		return ""
+	}
+	return f.record.Rotation
+}
+
+// isDue reports whether a password that was made for a rotation has to be replaced.
+func (f facts) isDue(of string) bool {
+	return f.rotation != "" && f.rotation != of && !f.hasRotated()
+}
+
+// recorded returns the rotation that the password Secret records: in its annotation or, if something has removed
+// that, in the key of the requested or remembered rotation.
 func (f facts) recorded() string {
 	if f.password.rotation != "" {
 		return f.password.rotation
 	}
-	for _, rotation := range []string{f.request.Rotation, f.record.Rotation} {
+	for _, rotation := range []string{f.rotation, f.record.Rotation} {
 		if rotation != "" && string(f.password.data[handover.RotationKey(rotation)]) == string(f.password.data[instance.PasswordKey]) {
 			return rotation
 		}
@@ -131,12 +159,18 @@ func (f facts) recorded() string {
 	return ""
 }
 
+// isEmpty reports whether the instance has no password yet, as far as the Secrets show. A password Secret that
+// belongs to somebody else says nothing about the instance.
+func (f facts) isEmpty() bool {
+	return len(f.connection.data[instance.PasswordKey]) == 0 &&
+		(f.request.Existing || len(f.password.data[instance.PasswordKey]) == 0)
+}
+
 // mayMakeFirst returns why a password may not be made although neither Secret has one.
 func (f facts) mayMakeFirst() error {
-	asked := f.request.Rotation
-	isNew := asked != "" && !slices.Contains([]string{f.record.Rotation, f.password.rotation, f.connection.rotation}, asked)
+	isNew := f.rotation != "" && !slices.Contains([]string{f.record.Rotation, f.password.rotation, f.connection.rotation}, f.rotation)
 	switch {
-	case f.renamed():
+	case f.hasForeignEndpoint():
 		return f.renamedError()
 	case f.record.HadPassword && !isNew:
 		return fmt.Errorf("the password of %s is lost: the instance had one, but neither Secret %s nor Secret %s has it; restore one of them, annotations included, or ask for a new password: set the claim's annotation %s to another value, apply, and delete this pod, because a StatefulSet does not replace one that was never ready",
@@ -150,21 +184,35 @@ func (f facts) mayMakeFirst() error {
 	return nil
 }
 
+func (f facts) parse(secret string, value []byte) (password.Password, error) {
+	p, err := password.Parse(string(value))
+	if err != nil {
+		return p, fmt.Errorf("key %s of Secret %s/%s %w", instance.PasswordKey, f.instance.Namespace, secret, err)
+	}
+	return p, nil
+}
+
 func (f facts) endpoint() string { return string(f.connection.data[instance.EndpointKey]) }
 
-// renamed reports whether the connection Secret was written for another instance name or namespace than the
-// pod's. The cluster's domain, which follows, cannot be known here.
-func (f facts) renamed() bool {
-	return f.endpoint() != "" && !strings.HasPrefix(f.endpoint(), f.instance.Endpoint(""))
+// hasForeignEndpoint reports whether the connection Secret has the endpoint of another instance.
+func (f facts) hasForeignEndpoint() bool { return f.endpoint() != f.ownEndpoint() }
+
+// ownEndpoint returns what the connection Secret's endpoint has to be: this instance's, with the cluster's domain
+// that it has already, because a pod does not know that. Without an endpoint there is none to correct.
+func (f facts) ownEndpoint() string {
+	if f.endpoint() == "" {
+		return ""
+	}
+	own := strings.TrimSuffix(f.instance.Endpoint(""), ".")
+	if labels := strings.SplitN(f.endpoint(), ".", 4); len(labels) == 4 && labels[2] == "svc" {
+		own += "." + labels[3]
+	}
+	return own
 }
 
 func (f facts) renamedError() error {
 	return fmt.Errorf("the connection Secret has the endpoint %q, but the pod belongs to %s: something renamed the instance after dragonfly-generator ran; run the function in the overlay that is built, after anything that sets names or namespaces",
 		f.endpoint(), f.instance)
-}
-
-func (f facts) invalid(name string, err error) error {
-	return fmt.Errorf("key %s of Secret %s/%s %w", instance.PasswordKey, f.instance.Namespace, name, err)
 }
 
 // patch is a change of a Secret. A nil value removes the key.
@@ -191,18 +239,39 @@ func (f facts) patchPassword(d decision) patch {
 	return patch{data: data, annotations: annotate(f.password, d.rotation)}
 }
 
-// connectionData returns the keys that the connection Secret lacks.
-func connectionData(f facts, p password.Password) map[string][]byte {
+// patchConnection adds what the connection Secret lacks. An endpoint of another instance is corrected: the Secrets
+// came with a namespace that was copied or restored. If it is wrong again later, it comes from manifests, and
+// correcting it would last until they are applied again.
+func (f facts) patchConnection(d decision) (decision, error) {
+	if d.corrected = f.hasForeignEndpoint(); d.corrected && f.record.EndpointCorrected {
+		return decision{}, fmt.Errorf("Secret %s/%s has the endpoint %q again, although a pod of %s has corrected it before: something applies manifests of another instance here; apply those of %s, rendered in the overlay that is built, after anything that sets names or namespaces",
+			f.instance.Namespace, f.instance.ConnectionSecret(), f.endpoint(), f.instance, f.instance)
+	}
+	d.connectionPatch.data = f.connectionData(d.password)
+	return d, nil
+}
+
+// connectionData returns the keys that the connection Secret lacks. Before it has an endpoint, so do the keys
+// that need one.
+func (f facts) connectionData(p password.Password) map[string][]byte {
+	values := handover.Values{
+		Password: p.Reveal(), Endpoint: f.ownEndpoint(), Name: f.instance.Name, Namespace: f.instance.Namespace,
+	}
+	want := map[string]string{instance.PasswordKey: values.Password}
+	if values.Endpoint != "" {
+		want[instance.EndpointKey] = values.Endpoint
+	}
+	for key, template := range f.request.Keys {
+		if values.Endpoint != "" || !handover.NeedsEndpoint(template) {
+			want[key] = values.Fill(template)
+		}
+	}
 	data := map[string][]byte{}
-	want := func(key, value string) {
-		if have, there := f.connection.data[key]; !there || string(have) != value {
+	for key, value := range want {
+		if have, found := f.connection.data[key]; !found || string(have) != value {
 			data[key] = []byte(value)
 		}
 	}
-	for key, template := range f.request.Keys {
-		want(key, handover.Fill(template, p))
-	}
-	want(instance.PasswordKey, p.Reveal())
 	return data
 }
 

@@ -60,11 +60,12 @@ func TestDecide(t *testing.T) {
 		record               record
 		password, connection secret
 
-		origin   origin
-		want     string // the password
-		rotation string
-		err      string // a part of it
-		waits    bool
+		origin    origin
+		want      string // the password
+		rotation  string
+		corrected bool
+		err       string // a part of it
+		waits     bool
 	}{
 		{reason: "The first start makes the password.",
 			password: given(""), connection: ok(given("")), origin: first, want: made},
@@ -114,6 +115,10 @@ func TestDecide(t *testing.T) {
 			password: given("", "password", "a", key("2"), "a"), connection: ok(given("", "password", "a")), origin: kept, want: "a", rotation: "2"},
 		{reason: "So it does for the rotation that the volume remembers.", record: record{HadPassword: true, Rotation: "2"},
 			password: given("", "password", "a", key("2"), "a"), connection: ok(given("", "password", "a")), origin: kept, want: "a", rotation: "2"},
+		{reason: "Without any trace in the Secrets, the volume remembers it.", record: record{HadPassword: true, Rotation: "2"},
+			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: kept, want: "a", rotation: "2"},
+		{reason: "But not if that is a guess.", record: record{HadPassword: true, Rotation: "2", Guessed: true},
+			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: kept, want: "a"},
 		{reason: "The key of a rotation is of no use beside another password.", asked: "2",
 			password: given("", "password", "a", key("2"), "b"), connection: ok(given("", "password", "a")), origin: rotated, want: made, rotation: "2"},
 		{reason: "The annotation wins over the key.", asked: "2",
@@ -139,8 +144,21 @@ func TestDecide(t *testing.T) {
 		{reason: "Renamed by a prefix.", password: given(""), connection: given("", "endpoint", "y-cache.my-namespace.svc.cluster.local"), err: "something renamed"},
 		{reason: "Moved to another namespace.", password: given(""), connection: given("", "endpoint", "my-cache.my-namespace-2.svc.cluster.local"), err: "something renamed"},
 		{reason: "Renamed, and asked by a replica.", ordinal: 1, password: given(""), connection: given("", "endpoint", "c.my-namespace.svc"), err: "something renamed"},
-		{reason: "Renamed, but with a password: there is no reason to stop a store.",
-			password: given("", "password", "a"), connection: given("", "endpoint", "c.my-namespace.svc"), origin: kept, want: "a"},
+		{reason: "Moved to another namespace, with a password: it was copied.",
+			password: given("", "password", "a"), connection: given("", "endpoint", "my-cache.shop.svc.cluster.local"), origin: kept, want: "a", corrected: true},
+		{reason: "With a password in the connection Secret alone.",
+			password: given(""), connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local"), origin: fromConnection, want: "a", corrected: true},
+		{reason: "With a rotation, so that the copy gets a password of its own.", asked: "2",
+			password: given("", "password", "a"), connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local"), origin: rotated, want: made, rotation: "2", corrected: true},
+		{reason: "It was corrected before, so it does not come from a copy.", record: record{HadPassword: true, EndpointCorrected: true},
+			password: given("", "password", "a"), connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local"),
+			err: `Secret my-namespace/my-cache-conn has the endpoint "my-cache.shop.svc.cluster.local" again`},
+		{reason: "Nor is a rotation made then.", asked: "2", record: record{HadPassword: true, EndpointCorrected: true},
+			password: given("", "password", "a"), connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local"), err: "something applies manifests of another instance"},
+		{reason: "It was corrected before, and is right since.", record: record{HadPassword: true, EndpointCorrected: true},
+			password: given("", "password", "a"), connection: ok(given("")), origin: kept, want: "a"},
+		{reason: "What has a password starts, also before the connection Secret is whole.",
+			password: given("", "password", "a"), connection: given(""), origin: kept, want: "a"},
 		{reason: "Another domain of the cluster.", password: given(""), connection: given("", "endpoint", "my-cache.my-namespace.svc.example.org"), origin: first, want: made},
 
 		{reason: "Not a password.", password: given("", "password", "hunter2\n"), connection: ok(given("")), err: "key password of Secret my-namespace/my-cache-password ends with a line break"},
@@ -149,7 +167,7 @@ func TestDecide(t *testing.T) {
 	} {
 		f := facts{
 			instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, ordinal: tc.ordinal,
-			request: handover.Request{Rotation: tc.asked}, record: tc.record, password: tc.password, connection: tc.connection,
+			rotation: tc.asked, record: tc.record, password: tc.password, connection: tc.connection,
 		}
 		d, err := f.decide(zeros())
 		if tc.err != "" {
@@ -163,13 +181,17 @@ func TestDecide(t *testing.T) {
 		assert.Equal(t, tc.origin, d.origin, tc.reason)
 		assert.Equal(t, tc.want, d.password.Reveal(), tc.reason)
 		assert.Equal(t, tc.rotation, d.rotation, tc.reason)
+		assert.Equal(t, tc.corrected, d.corrected, tc.reason)
 	}
 }
 
 // Every combination of what the Secrets, the volume, the pod and the claim can say, against the rules.
 func TestDecideEverything(t *testing.T) {
 	passwords, rotations, keyed := []string{"", "a", "b"}, []string{"", "1", "2"}, []string{"", "1", "2"}
-	records := []record{{}, {HadPassword: true}, {HadPassword: true, Rotation: "1"}, {HadPassword: true, Rotation: "2"}, {HadPassword: true, Rotation: "2", Guessed: true}}
+	records := []record{
+		{}, {HadPassword: true}, {HadPassword: true, Rotation: "1"}, {HadPassword: true, Rotation: "2"},
+		{HadPassword: true, Rotation: "2", Guessed: true}, {HadPassword: true, Rotation: "2", EndpointCorrected: true},
+	}
 	count := map[string]int{}
 	for _, asked := range rotations {
 		for _, ordinal := range []int{0, 1} {
@@ -182,7 +204,7 @@ func TestDecideEverything(t *testing.T) {
 									for _, ofKey := range keyed {
 										f := facts{
 											instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, ordinal: ordinal, record: remembered,
-											request:    handover.Request{Rotation: asked, Keys: map[string]string{"uri": "redis://:{password}@h"}},
+											rotation: asked, request: handover.Request{Keys: map[string]string{"uri": "redis://:{password}@{endpoint}", "n": "{name}"}},
 											password:   given(ofPassword, "password", inPassword, key(ofKey), inPassword),
 											connection: given(ofConnection, "password", inConnection, "endpoint", host),
 										}
@@ -196,7 +218,7 @@ func TestDecideEverything(t *testing.T) {
 			}
 		}
 	}
-	for _, outcome := range []string{"kept", "from connection", "first", "rotated", "lost", "renamed", "waits"} {
+	for _, outcome := range []string{"kept", "from connection", "first", "rotated", "lost", "renamed", "applied again", "waits"} {
 		assert.Positive(t, count[outcome], outcome)
 	}
 }
@@ -204,12 +226,17 @@ func TestDecideEverything(t *testing.T) {
 // rules checks one combination, and returns what came out.
 func rules(t *testing.T, f facts) string {
 	t.Helper()
-	asked, inPassword, inConnection := f.request.Rotation, string(f.password.data["password"]), string(f.connection.data["password"])
+	asked, inPassword, inConnection := f.rotation, string(f.password.data["password"]), string(f.connection.data["password"])
 	host := string(f.connection.data["endpoint"])
+	isForeign := host != "" && host != endpoint
 	d, err := f.decide(zeros())
 	if err != nil {
+		require.Zero(t, d, "%+v", f)
+		if strings.Contains(err.Error(), "again") {
+			require.True(t, isForeign && f.record.EndpointCorrected, "%+v", f)
+			return "applied again"
+		}
 		require.Empty(t, inPassword+inConnection, "What has a password starts: %+v", f)
-		require.Zero(t, d.password, "%+v", f)
 		var wait *waiting
 		switch {
 		case errors.As(err, &wait):
@@ -220,18 +247,21 @@ func rules(t *testing.T, f facts) string {
 			return "lost"
 		}
 		require.Contains(t, err.Error(), "something renamed")
-		require.NotContains(t, []string{"", endpoint}, host, "%+v", f)
+		require.True(t, isForeign, "%+v", f)
 		return "renamed"
 	}
+	require.Equal(t, isForeign, d.corrected, "%+v", f)
 	require.Contains(t, []string{asked, f.password.rotation, f.connection.rotation, f.record.Rotation}, d.rotation, "%+v", f)
 	switch {
-	case f.isBehind():
+	case f.hasRotated():
 		require.Contains(t, []origin{kept, fromConnection}, d.origin, "A pod of an older template does not rotate back: %+v", f)
 		require.Equal(t, asked, d.remember, "%+v", f)
 		require.Contains(t, []string{asked, f.password.rotation, f.connection.rotation}, d.rotation, "%+v", f)
 	case asked != "":
 		require.Equal(t, asked, d.rotation, "%+v", f)
 		require.Equal(t, asked, d.remember, "%+v", f)
+	case !f.record.Guessed:
+		require.True(t, d.remember != "" || f.record.Rotation == "", "The volume does not forget a rotation: %+v", f)
 	}
 	outcome := ""
 	switch d.origin {
@@ -242,7 +272,7 @@ func rules(t *testing.T, f facts) string {
 		outcome = "from connection"
 		require.Equal(t, inConnection, d.password.Reveal(), "%+v", f)
 		require.Empty(t, inPassword, "%+v", f)
-		require.True(t, asked == "" || asked == f.connection.rotation || f.isBehind(), "%+v", f)
+		require.True(t, asked == "" || asked == f.connection.rotation || f.hasRotated(), "%+v", f)
 	case first:
 		outcome = "first"
 		require.Empty(t, inPassword+inConnection, "%+v", f)
@@ -267,21 +297,26 @@ func rules(t *testing.T, f facts) string {
 	between.password = f.password.patched(d.passwordPatch)
 	next, err := between.decide(bytes.NewReader(nil))
 	require.NoError(t, err, "%+v", f)
-	require.True(t, next.password.Equal(d.password), "%+v", f)
+	require.True(t, next.password.Reveal() == d.password.Reveal(), "%+v", f)
 	require.True(t, next.passwordPatch.isEmpty(), "%+v", f)
 	require.Equal(t, d.connectionPatch, next.connectionPatch, "%+v", f)
 
 	after := between
 	after.connection = f.connection.patched(d.connectionPatch)
-	after.record = record{HadPassword: true, Rotation: d.remember}
+	after.record = record{HadPassword: true, Rotation: d.remember, EndpointCorrected: f.record.EndpointCorrected || d.corrected}
 	next, err = after.decide(bytes.NewReader(nil))
 	require.NoError(t, err, "%+v", f)
-	require.True(t, next.password.Equal(d.password), "%+v", f)
+	require.True(t, next.password.Reveal() == d.password.Reveal(), "%+v", f)
 	require.True(t, next.passwordPatch.isEmpty() && next.connectionPatch.isEmpty(), "%+v", f)
+	require.False(t, next.corrected, "%+v", f)
+	if host != "" {
+		require.Equal(t, endpoint, string(after.connection.data["endpoint"]), "%+v", f)
+		require.Equal(t, "redis://:"+d.password.Reveal()+"@"+endpoint, string(after.connection.data["uri"]), "%+v", f)
+	}
 
 	settled, ok := after.settled()
-	require.Equal(t, host == endpoint && d.rotation == d.remember, ok, "%+v", after)
-	require.True(t, !ok || settled.Equal(d.password), "%+v", f)
+	require.Equal(t, host != "" && d.rotation == d.remember, ok, "%+v", after)
+	require.True(t, !ok || settled.password.Reveal() == d.password.Reveal() && settled.remember == d.remember, "%+v", f)
 	return outcome
 }
 
@@ -290,16 +325,17 @@ func TestSettled(t *testing.T) {
 	right := func() facts {
 		return facts{
 			instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, record: record{HadPassword: true, Rotation: "2"},
-			request:  handover.Request{Rotation: "2", Keys: map[string]string{"uri": "redis://:{passwordEncoded}@h"}},
-			password: given("", "password", "a/", key("2"), "a/"), connection: given("", "password", "a/", "endpoint", endpoint, "uri", "redis://:a%2F@h"),
+			rotation: "2", request: handover.Request{Keys: map[string]string{"uri": "redis://:{passwordEncoded}@h", "HOST": "{endpoint}"}},
+			password: given("", "password", "a/", key("2"), "a/"), connection: given("", "password", "a/", "endpoint", endpoint, "uri", "redis://:a%2F@h", "HOST", endpoint),
 		}
 	}
-	p, ok := right().settled()
+	d, ok := right().settled()
 	assert.True(t, ok)
-	assert.Equal(t, "a/", p.Reveal())
+	assert.Equal(t, "a/", d.password.Reveal())
+	assert.Equal(t, "2", d.remember)
 	for reason, change := range map[string]func(f *facts){
-		"It has a password of before the rotation.":              func(f *facts) { f.request.Rotation = "3" },
-		"So it has where the claim no longer asks.":              func(f *facts) { f.request.Rotation, f.record.Rotation = "", "3" },
+		"It has a password of before the rotation.":              func(f *facts) { f.rotation = "3" },
+		"So it has where the claim no longer asks.":              func(f *facts) { f.rotation, f.record.Rotation = "", "3" },
 		"The key of the rotation holds another password.":        func(f *facts) { f.password.data[key("2")] = []byte("b") },
 		"There is no password.":                                  func(f *facts) { f.password.data = nil },
 		"It is not a password.":                                  func(f *facts) { f.password = given("", "password", "a\n", key("2"), "a\n") },
@@ -308,6 +344,8 @@ func TestSettled(t *testing.T) {
 		"A key of the connection Secret has another one.":        func(f *facts) { f.connection.data["uri"] = []byte("redis://:b@h") },
 		"A key of the connection Secret is missing.":             func(f *facts) { delete(f.connection.data, "uri") },
 		"One is missing, and empty.":                             func(f *facts) { f.request.Keys["empty"] = "" },
+		"A key follows from another endpoint.":                   func(f *facts) { f.connection.data["HOST"] = []byte("c.my-namespace.svc.cluster.local") },
+		"It is only a guess that this is the rotation.":          func(f *facts) { f.record.Guessed = true },
 		"The connection Secret is not there.":                    func(f *facts) { f.connection.data = nil },
 		"The connection Secret belongs to another instance.":     func(f *facts) { f.connection.data["endpoint"] = []byte("c.my-namespace.svc.cluster.local") },
 		"The connection Secret does not say what it belongs to.": func(f *facts) { delete(f.connection.data, "endpoint") },
@@ -318,7 +356,7 @@ func TestSettled(t *testing.T) {
 		assert.False(t, ok, reason)
 	}
 	f := right()
-	f.request.Rotation, f.record.Rotation = "2", "3"
+	f.rotation, f.record.Rotation = "2", "3"
 	_, ok = f.settled()
 	assert.True(t, ok, "Without a volume, there is no record to compare with.")
 	f.request.Data = "/data"
@@ -326,7 +364,7 @@ func TestSettled(t *testing.T) {
 	assert.False(t, ok, "The claim goes back to a rotation of before, and the copies may be of then.")
 
 	f = right()
-	f.request.Rotation = ""
+	f.rotation = ""
 	_, ok = f.settled()
 	assert.True(t, ok, "The rotation was removed from the claim, and nothing changes.")
 }
@@ -336,7 +374,8 @@ func TestPatches(t *testing.T) {
 	one, two := "1", "2"
 	f := facts{
 		instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, record: record{HadPassword: true, Rotation: "1"},
-		request:    handover.Request{Rotation: "2", Keys: map[string]string{"uri": "redis://:{password}@h", "HOST": "h"}},
+		rotation:   "2",
+		request:    handover.Request{Keys: map[string]string{"uri": "redis://:{password}@h", "HOST": "h"}},
 		password:   given("1", "password", "a", key("1"), "a", key("0"), "z", "password-notes", "mine", "other", "mine"),
 		connection: given("1", "password", "a", "endpoint", endpoint, "HOST", "h", "other", "mine"),
 	}
@@ -351,7 +390,7 @@ func TestPatches(t *testing.T) {
 		annotations: map[string]*string{v1alpha1.PasswordRotation: &two},
 	}, d.connectionPatch)
 
-	f.request.Rotation, f.password, f.connection.rotation = "", given("", "password", "a"), one
+	f.rotation, f.record.Rotation, f.password, f.connection.rotation = "", "", given("", "password", "a"), one
 	d, err = f.decide(zeros())
 	require.NoError(t, err)
 	assert.True(t, d.passwordPatch.isEmpty())
@@ -363,4 +402,140 @@ func TestRandomSourceFails(t *testing.T) {
 	d, err := f.decide(bytes.NewReader(nil))
 	require.ErrorContains(t, err, "random generator")
 	assert.Equal(t, password.Password{}, d.password)
+}
+
+// What follows .svc. stays, whatever it is.
+func TestOwnEndpoint(t *testing.T) {
+	for have, want := range map[string]string{
+		"":                                "",
+		endpoint:                          endpoint,
+		"my-cache.shop.svc.cluster.local": endpoint,
+		"eu-my-cache.my-namespace.svc.k8s.example.org": "my-cache.my-namespace.svc.k8s.example.org",
+		"svc.svc.svc.svc.local":                        "my-cache.my-namespace.svc.svc.local",
+		"my-cache.my-namespace.svc":                    "my-cache.my-namespace.svc",
+		"my-cache.shop.svc":                            "my-cache.my-namespace.svc",
+		"my-cache.my-namespace.svc.":                   "my-cache.my-namespace.svc.",
+		"redis.example.org":                            "my-cache.my-namespace.svc",
+	} {
+		f := facts{instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, connection: given("", "endpoint", have)}
+		assert.Equal(t, want, f.ownEndpoint(), have)
+		assert.Equal(t, have != want, f.hasForeignEndpoint(), have)
+	}
+}
+
+// A copied namespace: everything that says where the instance is follows the pod.
+func TestCorrectedKeys(t *testing.T) {
+	f := facts{
+		instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"},
+		request: handover.Request{Keys: map[string]string{
+			"uri": "redis://:{passwordEncoded}@{endpoint}:6379/0", "HOST": "{endpoint}", "SCOPE": "{namespace}/{name}", "fixed": "x",
+		}},
+		password: given("", "password", "a"),
+		connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local", "port", "6379",
+			"uri", "redis://:a@my-cache.shop.svc.cluster.local:6379/0", "HOST", "my-cache.shop.svc.cluster.local", "SCOPE", "shop/my-cache", "fixed", "x"),
+	}
+	d, err := f.decide(nil)
+	require.NoError(t, err)
+	assert.Equal(t, map[string][]byte{
+		"endpoint": []byte(endpoint), "uri": []byte("redis://:a@" + endpoint + ":6379/0"), "HOST": []byte(endpoint), "SCOPE": []byte("my-namespace/my-cache"),
+	}, d.connectionPatch.data)
+
+	delete(f.connection.data, "endpoint")
+	d, err = f.decide(nil)
+	require.NoError(t, err)
+	assert.Equal(t, map[string][]byte{"SCOPE": []byte("my-namespace/my-cache")}, d.connectionPatch.data, "Keys that need an endpoint wait for one.")
+	_, ok := f.settled()
+	assert.False(t, ok)
+}
+
+// With the source Existing, whatever the facts: the password is that of the password Secret, which is never patched.
+func TestExisting(t *testing.T) {
+	passwords := []map[string]string{{}, {"password": ""}, {"password": "a"}, {"password": "hunter2\n"}}
+	records := []record{
+		{}, {HadPassword: true}, {HadPassword: true, Rotation: "1"}, {HadPassword: true, Rotation: "2"},
+		{HadPassword: true, Rotation: "2", Guessed: true}, {HadPassword: true, EndpointCorrected: true},
+	}
+	count := map[string]int{}
+	for _, data := range []string{"", "/data"} {
+		for _, asked := range []string{"", "2"} {
+			for _, host := range []string{"", endpoint, "my-cache.shop.svc.cluster.local"} {
+				for _, remembered := range records {
+					for _, inPassword := range passwords {
+						for _, inConnection := range []string{"", "a", "b"} {
+							if data == "" && remembered != (record{}) {
+								continue
+							}
+							f := facts{
+								instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, ordinal: 1, record: remembered, rotation: asked,
+								request:    handover.Request{Existing: true, Data: data, Keys: map[string]string{"uri": "redis://:{password}@{endpoint}"}},
+								password:   given("7"),
+								connection: given("7", "password", inConnection, "endpoint", host),
+							}
+							for key, value := range inPassword {
+								f.password.data[key] = []byte(value)
+							}
+							count[existingRules(t, f)]++
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, outcome := range []string{"followed", "renamed", "applied again", "waits", "invalid"} {
+		assert.Positive(t, count[outcome], outcome)
+	}
+}
+
+func existingRules(t *testing.T, f facts) string {
+	t.Helper()
+	host, inConnection := string(f.connection.data["endpoint"]), string(f.connection.data["password"])
+	value, found := f.password.data["password"]
+	isForeign := host != "" && host != endpoint
+	d, err := f.decide(nil)
+	var wait *waiting
+	switch {
+	case err == nil:
+		require.False(t, isForeign && inConnection == "", "%+v", f)
+	case errors.As(err, &wait):
+		require.False(t, found, "%+v", f)
+		require.Equal(t, "Secret my-namespace/my-cache-password has no key password yet", wait.reason)
+		return "waits"
+	case strings.Contains(err.Error(), "something renamed"):
+		require.True(t, isForeign && inConnection == "", "Without a password, the connection Secret is not a copy: %+v", f)
+		return "renamed"
+	case strings.Contains(err.Error(), "again"):
+		require.True(t, isForeign && f.record.EndpointCorrected, "%+v", f)
+		return "applied again"
+	default:
+		require.NotContains(t, err.Error(), "hunter2")
+		require.ErrorContains(t, err, "key password of Secret my-namespace/my-cache-password ")
+		require.NotEqual(t, "a", string(value))
+		return "invalid"
+	}
+	require.Equal(t, "a", d.password.Reveal(), "%+v", f)
+	require.Zero(t, d.passwordPatch, "%+v", f)
+	require.Nil(t, d.connectionPatch.annotations, "Nothing about rotations is written: %+v", f)
+	require.Equal(t, isForeign, d.corrected, "%+v", f)
+	for key := range d.connectionPatch.data {
+		require.Contains(t, []string{"password", "endpoint", "uri"}, key)
+	}
+	switch {
+	case f.rotation != "":
+		require.Equal(t, f.rotation, d.remember, "%+v", f)
+	case !f.record.Guessed:
+		require.Equal(t, f.record.Rotation, d.remember, "Removing the rotation changes nothing: %+v", f)
+	}
+
+	after := f
+	after.connection = f.connection.patched(d.connectionPatch)
+	after.record = record{}
+	_, ok := after.settled()
+	require.Equal(t, host != "" && f.rotation == "", ok, "Mounted copies do not prove a rotation: %+v", f)
+	if f.request.Data != "" {
+		after.record = record{HadPassword: true, Rotation: d.remember}
+		settled, ok := after.settled()
+		require.Equal(t, host != "", ok, "%+v", f)
+		require.Equal(t, d.remember, settled.remember, "%+v", f)
+	}
+	return "followed"
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -20,11 +21,15 @@ const recordFile = ".dragonfly-generator"
 
 // record is what the volume remembers of the instance. It holds nothing secret.
 type record struct {
+	// Instance is the instance's namespace/name. Records from before we noted it have none.
+	Instance    string `json:"instance,omitempty"`
 	HadPassword bool   `json:"hadPassword"`
 	Rotation    string `json:"rotation,omitempty"` // which the password was made for
 	// Guessed reports that the rotation is not known. It must not be made again for a lost password, and does not
 	// count as done otherwise.
 	Guessed bool `json:"guessed,omitempty"`
+	// EndpointCorrected reports that the connection Secret once had the endpoint of another instance.
+	EndpointCorrected bool `json:"endpointCorrected,omitempty"`
 }
 
 // volume is the folder of the instance's data; the zero value is that of a pod without one.
@@ -33,9 +38,10 @@ type volume struct {
 	shown  string // what the folder is called in messages
 }
 
-// read returns the record. A snapshot without a readable record is from before we kept one: the instance had a
-// password, and the rotation that is asked for may be the one that it was made for.
-func (v volume) read(asked string) (record, error) {
+// read returns the record, which may be about another instance. A volume that has a snapshot but no readable record is
+// from before we kept one, and the instance's own: it had a password, and the rotation that is asked for may be the one
+// that it was made for.
+func (v volume) read(own instance.Name, asked string) (record, error) {
 	if v.folder == "" {
 		return record{}, nil
 	}
@@ -51,7 +57,7 @@ func (v volume) read(asked string) (record, error) {
 			text, err := os.ReadFile(filepath.Join(v.folder, recordFile))
 			if err != nil || json.Unmarshal(text, &r) != nil {
 				lived = true
-			} else if r.HadPassword {
+			} else if r.HadPassword || r.of(own) != r {
 				return r, nil
 			}
 		case strings.HasPrefix(name, "dump") && strings.HasSuffix(name, ".dfs"):
@@ -59,9 +65,17 @@ func (v volume) read(asked string) (record, error) {
 		}
 	}
 	if lived {
-		return record{HadPassword: true, Rotation: asked, Guessed: asked != ""}, nil
+		return record{Instance: own.String(), HadPassword: true, Rotation: asked, Guessed: asked != ""}, nil
 	}
-	return record{}, nil
+	return record{Instance: own.String()}, nil
+}
+
+// of returns what a record says of an instance: nothing if it is about another one.
+func (r record) of(own instance.Name) record {
+	if r.Instance != "" && r.Instance != own.String() {
+		return record{}
+	}
+	return r
 }
 
 // write replaces the record. It is done at every start, so that a volume that cannot be written is found before
@@ -78,6 +92,16 @@ func (v volume) write(r record) error {
 		return v.problem("written", err)
 	}
 	return nil
+}
+
+// snapshot finds what the server will load; see findSnapshot.
+func (v volume) snapshot() (snapshot, error) {
+	root, err := os.OpenRoot(v.folder)
+	if err != nil {
+		return snapshot{}, report.Reason(err)
+	}
+	defer root.Close()
+	return findSnapshot(root.FS())
 }
 
 func (v volume) problem(verb string, err error) error {
@@ -104,12 +128,16 @@ func readSecret(folder string) secret {
 	return s
 }
 
-// writeFlagFile hands the password to the server. Abseil strips the blanks before a line of a flag file and reads
-// one that begins with # as a comment, but takes all that follows --requirepass= as it is, up to the end of
-// the line. A password has no line break.
-func writeFlagFile(root string, p password.Password) error {
+// writeFlagFile hands the password to the server, and maxmemory unless it is 0. Abseil strips the blanks before a line
+// of a flag file and reads one that begins with # as a comment, but takes all that follows --requirepass= as it is,
+// up to the end of the line. A password has no line break.
+func writeFlagFile(root string, p password.Password, maxMemory int64) error {
 	folder, file := filepath.Split(handover.FlagFile)
-	if err := replace(filepath.Join(root, folder), file, 0o400, "--requirepass="+p.Reveal()+"\n"); err != nil {
+	text := "--requirepass=" + p.Reveal() + "\n"
+	if maxMemory != 0 {
+		text += fmt.Sprintf("--maxmemory=%d\n", maxMemory)
+	}
+	if err := replace(filepath.Join(root, folder), file, 0o400, text); err != nil {
 		return fmt.Errorf("%s cannot be written: %w", handover.FlagFile, report.Reason(err))
 	}
 	return nil

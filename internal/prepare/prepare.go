@@ -1,14 +1,23 @@
-// Package keeppassword implements the init container of the password source InCluster. It creates the
-// password of an instance at the first start of its pod, and keeps it.
+// Package prepare implements the init container of a Dragonfly pod. It makes sure that the instance has a password,
+// that its applications have the same one, and that the server will load its snapshot.
 //
-// The password lives in two Secrets, which the manifests leave without it. The password Secret is written
-// first, the connection Secret follows it, and each write takes the version that was read as its
-// precondition. So the next run completes what a killed run has started, and if two pods write, one wins and
-// the other follows. Pure functions in decide.go decide what to write.
+// Manifests hold no password. They leave it out of two Secrets, and the pod fills it in: the password Secret, which is
+// the truth, and the connection Secret, which applications read. The password Secret is written first, the connection
+// Secret follows it, and each write takes the version that was read as its precondition. So the next run completes
+// what a killed run has started, and if two pods write, one wins and the other follows. With the password source
+// Existing, the password Secret belongs to somebody else and is only read.
+//
+// A file on the volume records that the instance had a password, and for which rotation. So a password that was lost is
+// not mistaken for one that was never made. Because volumes and namespaces are copied and restored, the record names its
+// instance, and the endpoint in the connection Secret is compared with the pod's own.
+//
+// Both Secrets are mounted, too. If these copies are complete, the API server is not asked at all, so a restart does
+// not depend on it.
+//
+// Pure functions in decide.go decide what to write, and those in snapshot.go how much memory the server may use.
 package prepare
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,9 +32,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
-	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 
 // The pauses between two attempts: the first, and the longest.
@@ -52,9 +61,9 @@ type Environment struct {
 type keeper struct {
 	Environment
 	facts
+	pod        string
 	host, port string // of the API server
 	volume     volume
-	reason     string // why it waits
 }
 
 // Run ensures that the instance's Secrets contain its password, and passes it to the server. It waits for
@@ -64,65 +73,58 @@ func Run(ctx context.Context, request handover.Request, env Environment) error {
 	if err != nil {
 		return err
 	}
-	if k.record, err = k.volume.read(request.Rotation); err != nil {
+	if err := k.checkRequest(); err != nil {
 		return err
 	}
-	if err := k.volume.write(k.record); err != nil {
+	if err := k.openVolume(); err != nil {
 		return err
 	}
-	k.password = readSecret(filepath.Join(k.Root, handover.PasswordSecretPath))
-	k.connection = readSecret(filepath.Join(k.Root, handover.ConnectionSecretPath))
-	if p, ok := k.settled(); ok {
-		fmt.Fprintf(k.Log, "both Secrets of %s have the password already\n", k.instance)
-		return k.handOver(p, cmp.Or(request.Rotation, k.record.Rotation))
+	maxMemory, err := k.maxMemory()
+	if err != nil {
+		return err
 	}
-	if k.isEmpty() && k.renamed() { // before it waits for Secrets that may have other names
+	k.facts.password, k.facts.connection = k.mounted(handover.PasswordSecretPath), k.mounted(handover.ConnectionSecretPath)
+	d, ok := k.settled()
+	switch {
+	case ok:
+		k.log("both Secrets of %s have the password already", k.instance)
+	case k.isEmpty() && k.hasForeignEndpoint(): // before it waits for Secrets that may have other names
 		return k.renamedError()
-	}
-	conflicted := false
-	for pause := firstPause; ; {
-		d, err := k.attempt(ctx)
-		var wait *waiting
-		switch {
-		case err == nil:
-			return k.handOver(d.password, d.remember)
-		case ctx.Err() != nil:
-			return fmt.Errorf("stopped before the Secrets of %s had the password", k.instance)
-		case !errors.As(err, &wait):
+	default:
+		if d, err = k.settle(ctx); err != nil {
 			return err
-		case wait.status == http.StatusConflict && !conflicted: // another pod was faster
-			fmt.Fprintf(k.Log, "%s; reading again\n", wait.reason)
-			conflicted = true
-			continue
 		}
-		conflicted = false
-		if k.reason != wait.reason {
-			k.reason = wait.reason
-			fmt.Fprintf(k.Log, "waiting: %s\n", k.reason)
-		}
-		// Not all pods at the same time.
-		if err := k.Sleep(ctx, pause/2+rand.N(pause/2)); err != nil { //nolint:gosec // no secret
-			return fmt.Errorf("stopped while waiting: %s", k.reason)
-		}
-		pause = min(2*pause, lastPause)
 	}
+	if err := k.updateRecord(d); err != nil {
+		return err
+	}
+	if !request.FlagFile {
+		return nil
+	}
+	return writeFlagFile(k.Root, d.password, maxMemory)
 }
 
 func newKeeper(request handover.Request, env Environment) (*keeper, error) {
 	lookup := func(name string) string { value, _ := env.LookupEnv(name); return value }
-	k := &keeper{Environment: env, host: lookup("KUBERNETES_SERVICE_HOST"), port: lookup("KUBERNETES_SERVICE_PORT")}
+	k := &keeper{
+		Environment: env, host: lookup("KUBERNETES_SERVICE_HOST"), port: lookup("KUBERNETES_SERVICE_PORT"),
+		pod: lookup(handover.PodNameVariable),
+	}
 	_, err := os.Stat(filepath.Join(env.Root, handover.TokenPath, "token"))
 	if k.host == "" || k.port == "" || err != nil {
-		return nil, fmt.Errorf("%s runs only in the init container of a Dragonfly pod in Kubernetes, where it makes and keeps the instance's password, and this is not one", handover.Command)
+		return nil, fmt.Errorf("%s runs only in the init container of a Dragonfly pod in Kubernetes, and this is not one", handover.Command)
 	}
-	pod, namespace := lookup(handover.PodNameVariable), lookup(handover.PodNamespaceVariable)
-	at := strings.LastIndexByte(pod, '-')
-	ordinal, err := strconv.Atoi(pod[at+1:])
+	namespace := lookup(handover.PodNamespaceVariable)
+	at := strings.LastIndexByte(k.pod, '-')
+	ordinal, err := strconv.Atoi(k.pod[at+1:])
 	if at <= 0 || err != nil || namespace == "" {
-		return nil, fmt.Errorf("%s is %q and %s is %q; they have to be those of a StatefulSet's pod, set by the downward API",
-			handover.PodNameVariable, pod, handover.PodNamespaceVariable, namespace)
+		return nil, fmt.Errorf("%s is %q and %s is %q; the downward API must set them to the name and namespace of a StatefulSet's pod",
+			handover.PodNameVariable, k.pod, handover.PodNamespaceVariable, namespace)
 	}
-	k.facts = facts{instance: instance.Name{Namespace: namespace, Name: pod[:at]}, ordinal: ordinal, request: request}
+	k.facts = facts{
+		instance: instance.Name{Namespace: namespace, Name: k.pod[:at]}, ordinal: ordinal,
+		request: request, rotation: lookup(handover.PasswordRotationVariable),
+	}
 	if request.Data != "" {
 		k.volume = volume{folder: filepath.Join(env.Root, request.Data), shown: request.Data}
 	}
@@ -132,9 +134,103 @@ func newKeeper(request handover.Request, env Environment) (*keeper, error) {
 	return k, nil
 }
 
-// isEmpty reports whether neither Secret has a password.
-func (f facts) isEmpty() bool {
-	return len(f.password.data[instance.PasswordKey])+len(f.connection.data[instance.PasswordKey]) == 0
+func (k *keeper) log(format string, args ...any) { fmt.Fprintf(k.Log, format+"\n", args...) }
+
+// checkRequest returns an error if the manifest is not this pod's. A copied or renamed StatefulSet keeps its arguments.
+func (k *keeper) checkRequest() error {
+	if bucket := k.request.Bucket; bucket != "" && !strings.HasSuffix(strings.TrimRight(bucket, "/"), "/"+k.instance.String()) {
+		return fmt.Errorf("the snapshots in %s belong to another instance, and two would overwrite each other's: the folder of %s ends with /%s; something renamed or copied this instance after dragonfly-generator ran, so render and apply its own manifests",
+			bucket, k.instance, k.instance)
+	}
+	if key, own := k.request.RotationKey, handover.RotationKey(k.rotation); key != "" && key != own {
+		return fmt.Errorf("the server reads the key %s of Secret %s, but the rotation %q of the pod's annotation %s has the key %s: something changed the annotation after dragonfly-generator ran; set the rotation on the claim instead",
+			key, k.instance.PasswordSecret(), k.rotation, v1alpha1.PasswordRotation, own)
+	}
+	return nil
+}
+
+// openVolume reads the record. Writing it back finds a volume that cannot be written before the server loses a snapshot
+// on it. A record about another instance is written back as it is, so that a run that is killed now changes nothing.
+func (k *keeper) openVolume() error {
+	stored, err := k.volume.read(k.instance, k.rotation)
+	if err != nil {
+		return err
+	}
+	if err := k.volume.write(stored); err != nil {
+		return err
+	}
+	if k.record = stored.of(k.instance); k.record != stored {
+		k.log("the volume %s was that of %s: %s keeps the data and ignores the record of its password", k.volume.shown, stored.Instance, k.instance)
+	}
+	return nil
+}
+
+// updateRecord records that the instance has its password.
+func (k *keeper) updateRecord(d decision) error {
+	now := record{
+		Instance: k.instance.String(), HadPassword: true, Rotation: d.remember,
+		EndpointCorrected: k.record.EndpointCorrected || d.corrected,
+	}
+	if now == k.record {
+		return nil
+	}
+	return k.volume.write(now)
+}
+
+// maxMemory returns what the flag file sets, 0 for nothing.
+func (k *keeper) maxMemory() (int64, error) {
+	m := memory{maxMemory: k.request.MaxMemory, limit: k.request.MemoryLimit}
+	if m.maxMemory == 0 || k.volume.folder == "" {
+		return m.maxMemory, nil
+	}
+	s, err := k.volume.snapshot()
+	if err != nil {
+		k.log("the snapshot on %s may need more memory than is known: %s", k.volume.shown, err)
+	}
+	now, err := m.fit(s.usedMemory)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("the snapshot %s on %s needs %s of memory, which does not fit into the server's memory limit of %s: choose a size with a memory limit of at least %s, apply, and delete the pod %s, because a StatefulSet does not replace one that was never ready",
+			s.name, k.volume.shown, quantity(float64(s.usedMemory)), quantity(float64(m.limit)), quantity(m.needed(s.usedMemory)), k.pod)
+	case now != m.maxMemory:
+		k.log("the snapshot %s on %s needs %s of memory, more than the server loads with the configured maxmemory of %d bytes: maxmemory is %d bytes for this pod, and writes are refused until keys have been deleted; the next pod after that has the configured maxmemory again",
+			s.name, k.volume.shown, quantity(float64(s.usedMemory)), m.maxMemory, now)
+	}
+	return now, nil
+}
+
+// mounted reads the mounted copy of a Secret.
+func (k *keeper) mounted(path string) secret { return readSecret(filepath.Join(k.Root, path)) }
+
+// settle attempts until both Secrets have the password.
+func (k *keeper) settle(ctx context.Context) (decision, error) {
+	reason, conflicted := "", false
+	for pause := firstPause; ; {
+		d, err := k.attempt(ctx)
+		var wait *waiting
+		switch {
+		case err == nil:
+			return d, nil
+		case ctx.Err() != nil:
+			return decision{}, fmt.Errorf("stopped before the Secrets of %s had the password", k.instance)
+		case !errors.As(err, &wait):
+			return decision{}, err
+		case wait.status == http.StatusConflict && !conflicted: // another pod was faster
+			k.log("%s; reading again", wait.reason)
+			conflicted = true
+			continue
+		}
+		conflicted = false
+		if reason != wait.reason {
+			reason = wait.reason
+			k.log("waiting: %s", reason)
+		}
+		// Not all pods at the same time.
+		if err := k.Sleep(ctx, pause/2+rand.N(pause/2)); err != nil { //nolint:gosec // no secret
+			return decision{}, fmt.Errorf("stopped while waiting: %s", reason)
+		}
+		pause = min(2*pause, lastPause)
+	}
 }
 
 // attempt reads both Secrets, decides, and writes what they lack.
@@ -148,8 +244,8 @@ func (k *keeper) attempt(ctx context.Context) (decision, error) {
 	if f.connection, err = server.get(ctx, k.instance.ConnectionSecret()); err != nil {
 		return decision{}, err
 	}
-	f.password, err = server.get(ctx, k.instance.PasswordSecret())
-	if wait := (*waiting)(nil); errors.As(err, &wait) && wait.status == http.StatusNotFound && f.isEmpty() && f.renamed() {
+	f.password, err = k.getPassword(ctx, server)
+	if wait := (*waiting)(nil); errors.As(err, &wait) && wait.status == http.StatusNotFound && f.isEmpty() && f.hasForeignEndpoint() {
 		return decision{}, f.renamedError()
 	}
 	if err != nil {
@@ -159,46 +255,64 @@ func (k *keeper) attempt(ctx context.Context) (decision, error) {
 	if err != nil {
 		return decision{}, err
 	}
+	return d, k.write(ctx, server, f, d)
+}
+
+// getPassword reads the password Secret. If it is somebody else's, it may have another name than we know: kustomize adds
+// a hash to the Secrets that it generates, and changes the volume that mounts one with it, but not a Role. Then the
+// mounted copy counts.
+func (k *keeper) getPassword(ctx context.Context, server *api) (secret, error) {
+	s, err := server.get(ctx, k.instance.PasswordSecret())
+	var wait *waiting
+	if !k.request.Existing || !errors.As(err, &wait) || wait.status != http.StatusNotFound && wait.status != http.StatusForbidden {
+		return s, err
+	}
+	mounted := k.mounted(handover.PasswordSecretPath)
+	if _, found := mounted.data[instance.PasswordKey]; found {
+		return mounted, nil
+	}
+	if wait.status == http.StatusNotFound {
+		wait.reason += "; the password source is Existing, so it has to come from you"
+	}
+	return s, wait
+}
+
+// write writes what a decision adds, the password Secret first.
+func (k *keeper) write(ctx context.Context, server *api, f facts, d decision) error {
+	passwordSecret, connectionSecret := k.instance.PasswordSecret(), k.instance.ConnectionSecret()
 	if !d.passwordPatch.isEmpty() {
-		if err := server.patch(ctx, k.instance.PasswordSecret(), f.password.version, d.passwordPatch); err != nil {
-			return decision{}, err
+		if err := server.patch(ctx, passwordSecret, f.password.version, d.passwordPatch); err != nil {
+			return err
 		}
-		fmt.Fprintf(k.Log, "%s; wrote it to Secret %s/%s\n", map[origin]string{
+		k.log("%s; wrote it to Secret %s/%s", map[origin]string{
 			kept:           "kept the password and updated the keys of its rotation",
 			fromConnection: "took the password from the connection Secret",
 			first:          "made a first password",
 			rotated:        "made a new password for the rotation",
-		}[d.origin], k.instance.Namespace, k.instance.PasswordSecret())
+		}[d.origin], k.instance.Namespace, passwordSecret)
+	}
+	if f.password.version == "" {
+		k.log("the API server has no Secret %s/%s for this pod, but one with another name is mounted, so that one counts", k.instance.Namespace, passwordSecret)
 	}
 	if !d.connectionPatch.isEmpty() {
-		if err := server.patch(ctx, k.instance.ConnectionSecret(), f.connection.version, d.connectionPatch); err != nil {
-			return decision{}, err
+		if err := server.patch(ctx, connectionSecret, f.connection.version, d.connectionPatch); err != nil {
+			return err
 		}
-		fmt.Fprintf(k.Log, "brought Secret %s/%s up to date: %s\n", k.instance.Namespace, k.instance.ConnectionSecret(), d.connectionPatch.names())
+		k.log("brought Secret %s/%s up to date: %s", k.instance.Namespace, connectionSecret, d.connectionPatch.names())
+	}
+	if d.corrected {
+		k.log("corrected the endpoint from %q to %q: the Secret was copied from another instance, and so was the password unless a rotation has replaced it", f.endpoint(), f.ownEndpoint())
 	}
 	if d.passwordPatch.isEmpty() && d.connectionPatch.isEmpty() {
-		fmt.Fprintf(k.Log, "both Secrets of %s have the password already\n", k.instance)
+		k.log("both Secrets of %s have the password already", k.instance)
 	}
-	return d, nil
+	return nil
 }
 
 // names lists what a patch changes.
 func (p patch) names() string {
 	names := slices.Sorted(maps.Keys(p.data))
 	return strings.Join(append(names, slices.Sorted(maps.Keys(p.annotations))...), ", ")
-}
-
-// handOver ends a run: the volume remembers, and the server gets the password.
-func (k *keeper) handOver(p password.Password, rotation string) error {
-	if now := (record{HadPassword: true, Rotation: rotation}); now != k.record {
-		if err := k.volume.write(now); err != nil {
-			return err
-		}
-	}
-	if !k.request.FlagFile {
-		return nil
-	}
-	return writeFlagFile(k.Root, p)
 }
 
 func sleep(ctx context.Context, pause time.Duration) error {

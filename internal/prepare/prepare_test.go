@@ -100,7 +100,7 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	data := map[string][]byte{}
 	for key, value := range object.data {
 		data[key] = []byte(value)
-		if strings.HasPrefix(key, "password") || key == "uri" {
+		if value != "" && (strings.HasPrefix(key, "password") || key == "uri") {
 			c.values[value] = true
 		}
 	}
@@ -306,7 +306,7 @@ func TestFirstAndSecondStart(t *testing.T) {
 	info, err := os.Stat(filepath.Join(p.root, handover.FlagFile))
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o400), info.Mode().Perm())
-	assert.Equal(t, `{"hadPassword":true}`+"\n", p.read(t, "/data/.dragonfly-generator"))
+	assert.Equal(t, `{"instance":"my-namespace/my-cache","hadPassword":true}`+"\n", p.read(t, "/data/.dragonfly-generator"))
 	files, err := os.ReadDir(filepath.Join(p.root, "data"))
 	require.NoError(t, err)
 	assert.Len(t, files, 1)
@@ -341,7 +341,7 @@ func TestRotation(t *testing.T) {
 	last := before
 	for _, rotation := range []string{"1", "2", "1"} {
 		p.restarted(t, c)
-		p.request.Rotation = rotation
+		p.env[handover.PasswordRotationVariable] = rotation
 		require.NoError(t, p.start(t, c), rotation)
 		now := c.password(t)
 		assert.NotEqual(t, last, now, rotation)
@@ -350,7 +350,7 @@ func TestRotation(t *testing.T) {
 			assert.Equal(t, map[string]string{rotationAnnotation: rotation}, object.annotations)
 		}
 		assert.Equal(t, "--requirepass="+now+"\n", p.read(t, handover.FlagFile))
-		assert.JSONEq(t, `{"hadPassword":true,"rotation":"`+rotation+`"}`, p.read(t, "/data/.dragonfly-generator"))
+		assert.JSONEq(t, `{"instance":"my-namespace/my-cache","hadPassword":true,"rotation":"`+rotation+`"}`, p.read(t, "/data/.dragonfly-generator"))
 		last = now
 
 		p.restarted(t, c)
@@ -361,11 +361,11 @@ func TestRotation(t *testing.T) {
 	}
 
 	p.restarted(t, c)
-	p.request.Rotation = ""
+	p.env[handover.PasswordRotationVariable] = ""
 	require.NoError(t, p.start(t, c))
 	assert.Empty(t, c.forget(), "Removing the rotation changes nothing.")
 	assert.Equal(t, last, c.password(t))
-	assert.JSONEq(t, `{"hadPassword":true,"rotation":"1"}`, p.read(t, "/data/.dragonfly-generator"))
+	assert.JSONEq(t, `{"instance":"my-namespace/my-cache","hadPassword":true,"rotation":"1"}`, p.read(t, "/data/.dragonfly-generator"))
 }
 
 // The kubelet's copies may be as old as they like: a password of before the rotation is never handed over.
@@ -376,12 +376,12 @@ func TestRotationWithOldVolumes(t *testing.T) {
 	p.restarted(t, c)
 	old := c.password(t)
 	for range 2 {
-		p.request.Rotation = "2"
+		p.env[handover.PasswordRotationVariable] = "2"
 		require.NoError(t, p.start(t, c))
 		assert.NotEqual(t, "--requirepass="+old+"\n", p.read(t, handover.FlagFile))
 		assert.Equal(t, "--requirepass="+c.password(t)+"\n", p.read(t, handover.FlagFile))
 		// Without asking for it any more, and with the volumes of before.
-		p.request.Rotation = ""
+		p.env[handover.PasswordRotationVariable] = ""
 		require.NoError(t, p.start(t, c))
 		assert.Equal(t, "--requirepass="+c.password(t)+"\n", p.read(t, handover.FlagFile))
 	}
@@ -423,7 +423,7 @@ func TestKilled(t *testing.T) {
 					require.NoError(t, p.start(t, c), what)
 					before = c.password(t)
 					p.restarted(t, c)
-					p.request.Rotation = "2"
+					p.env[handover.PasswordRotationVariable] = "2"
 				}
 				ctx, kill := context.WithCancel(t.Context())
 				left := requests
@@ -502,7 +502,7 @@ func TestManyAtOnce(t *testing.T) {
 		for i := range pods {
 			pods[i] = c.pod(t, "my-cache-0")
 			if rotates {
-				pods[i].request.Rotation = "2"
+				pods[i].env[handover.PasswordRotationVariable] = "2"
 			}
 			wait.Go(func() { assert.NoError(t, pods[i].run(t.Context())) })
 		}
@@ -649,7 +649,7 @@ func TestLost(t *testing.T) {
 
 	empty()
 	p.restarted(t, c)
-	p.request.Rotation = "1"
+	p.env[handover.PasswordRotationVariable] = "1"
 	require.NoError(t, p.start(t, c), "The other: a new one is asked for.")
 	assert.NotEqual(t, before, c.password(t))
 	assert.Contains(t, p.log.String(), "made a new password for the rotation")
@@ -660,11 +660,11 @@ func TestLostWithASnapshot(t *testing.T) {
 	for _, file := range []string{"dump-summary.dfs", "dump-2026-08-01T00:00:00-0000.dfs", ".dragonfly-generator"} {
 		c := newCluster(t)
 		p := c.pod(t, "my-cache-0")
-		p.request.Rotation = "1"
+		p.env[handover.PasswordRotationVariable] = "1"
 		p.write(t, "/data/"+file, "")
 		require.ErrorContains(t, p.start(t, c), "is lost", "It may have been made for that rotation: %s", file)
 		require.ErrorContains(t, p.start(t, c), "is lost", file)
-		p.request.Rotation = "2"
+		p.env[handover.PasswordRotationVariable] = "2"
 		require.NoError(t, p.start(t, c), file)
 		assert.NotEmpty(t, c.password(t))
 	}
@@ -740,10 +740,22 @@ func TestStops(t *testing.T) {
 		{"The authority has no certificate.", func(_ *cluster, p *pod) {
 			_ = os.WriteFile(filepath.Join(p.root, handover.TokenPath, "ca.crt"), []byte("none"), 0o600)
 		}, "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt has no certificate"},
+		{"The folder in the bucket is another instance's.", func(_ *cluster, p *pod) { p.request.Bucket = "s3://backups/dragonfly/shop/my-cache" },
+			"the snapshots in s3://backups/dragonfly/shop/my-cache belong to another instance, and two would overwrite each other's: the folder of my-namespace/my-cache ends with /my-namespace/my-cache; " +
+				"something renamed or copied this instance after dragonfly-generator ran, so render and apply its own manifests"},
+		{"Its name ends alike.", func(_ *cluster, p *pod) { p.request.Bucket = "s3://backups/dragonfly/x-my-namespace/my-cache" }, "belong to another instance"},
+		{"The server reads the key of another rotation.", func(_ *cluster, p *pod) {
+			p.env[handover.PasswordRotationVariable], p.request.RotationKey = "3", handover.RotationKey("2")
+		}, `the server reads the key password-d4735e3a265e16ee of Secret my-cache-password, but the rotation "3" of the pod's annotation database.bizmatters.io/password-rotation has the key password-4e07408562bedb8b: ` +
+			"something changed the annotation after dragonfly-generator ran; set the rotation on the claim instead"},
+		{"The server reads the key of a rotation, but there is none.", func(_ *cluster, p *pod) { p.request.RotationKey = handover.RotationKey("2") }, "has the key password:"},
+		{"The server reads the key of none, but there is one.", func(_ *cluster, p *pod) {
+			p.env[handover.PasswordRotationVariable], p.request.RotationKey = "2", handover.RotationKey("")
+		}, "the server reads the key password of Secret"},
 		{"Outside a cluster.", func(_ *cluster, p *pod) { delete(p.env, "KUBERNETES_SERVICE_HOST") }, "and this is not one"},
 		{"Without a token.", func(_ *cluster, p *pod) { _ = os.Remove(filepath.Join(p.root, handover.TokenPath, "token")) }, "and this is not one"},
 		{"Not a StatefulSet's pod.", func(_ *cluster, p *pod) { p.env["POD_NAME"] = "my-cache-x7k2p" },
-			`POD_NAME is "my-cache-x7k2p" and POD_NAMESPACE is "my-namespace"; they have to be those of a StatefulSet's pod, set by the downward API`},
+			`POD_NAME is "my-cache-x7k2p" and POD_NAMESPACE is "my-namespace"; the downward API must set them to the name and namespace of a StatefulSet's pod`},
 		{"No name.", func(_ *cluster, p *pod) { delete(p.env, "POD_NAME") }, `POD_NAME is ""`},
 		{"No namespace.", func(_ *cluster, p *pod) { delete(p.env, "POD_NAMESPACE") }, `POD_NAMESPACE is ""`},
 	} {
@@ -783,12 +795,334 @@ func TestOthersKeysStay(t *testing.T) {
 	c.set(connectionSecret, "notes", "mine")
 	before := maps.Clone(c.secrets[connectionSecret].data)
 	p := c.pod(t, "my-cache-0")
-	p.request.Rotation = "1"
+	p.env[handover.PasswordRotationVariable] = "1"
 	require.NoError(t, p.start(t, c))
 	before["password"] = c.password(t)
 	assert.Equal(t, before, c.secrets[connectionSecret].data)
 	assert.Equal(t, "mine", c.secrets[passwordSecret].data["notes"])
 	assert.Equal(t, map[string]string{"team": "a", rotationAnnotation: "1"}, c.secrets[passwordSecret].annotations)
+}
+
+// snapshotFile returns a file of a snapshot: a header with pairs of a field and its value, and data after it.
+func snapshotFile(fields ...string) string {
+	text := "REDIS0009"
+	for i := 0; i < len(fields); i += 2 {
+		text += "\xFA" + string(rune(len(fields[i]))) + fields[i] + string(rune(len(fields[i+1]))) + fields[i+1]
+	}
+	return text + "\xFE\x00" + strings.Repeat("x", 4000)
+}
+
+// A full instance comes back: maxmemory is what its snapshot needs, in every way that a run can take.
+func TestMaxMemory(t *testing.T) {
+	const mebi = 1 << 20
+	for _, tc := range []struct {
+		reason string
+		files  map[string]string // in /data
+		want   string            // the line in the flag file
+		log    string            // a part of it
+		err    string
+	}{
+		{reason: "There is no snapshot yet.", want: "--maxmemory=751619276\n"},
+		{reason: "It fits.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "789200239")}, want: "--maxmemory=751619276\n"},
+		{reason: "It does not, by a byte.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "789200240")}, want: "--maxmemory=759135469\n",
+			log: "the snapshot dump-summary.dfs on /data needs 753Mi of memory, more than the server loads with the configured maxmemory of 751619276 bytes: maxmemory is 759135469 bytes for this pod, " +
+				"and writes are refused until keys have been deleted; the next pod after that has the configured maxmemory again\n"},
+		{reason: "A shard says more.", files: map[string]string{
+			"dump-summary.dfs": snapshotFile("snapshot-id", "a", "used-mem", "1"), "dump-0000.dfs": snapshotFile("snapshot-id", "a", "used-mem", "789200240"),
+		}, want: "--maxmemory=759135469\n", log: "the snapshot dump-summary.dfs"},
+		{reason: "At 85% of the limit it just loads.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "912680550")}, want: "--maxmemory=877911768\n", log: "writes are refused"},
+		{reason: "Above that it stops.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "912680551")},
+			err: "the snapshot dump-summary.dfs on /data needs 871Mi of memory, which does not fit into the server's memory limit of 1Gi: choose a size with a memory limit of at least 1.2Gi, apply, " +
+				"and delete the pod my-cache-0, because a StatefulSet does not replace one that was never ready"},
+		{reason: "It cannot be read.", files: map[string]string{"dump-summary.dfs": "garbage"}, want: "--maxmemory=751619276\n",
+			log: "the snapshot on /data may need more memory than is known: dump-summary.dfs is not a snapshot\n"},
+	} {
+		c := newCluster(t)
+		p := c.pod(t, "my-cache-0")
+		p.request.MemoryLimit, p.request.MaxMemory = 1024*mebi, 1024*mebi*7/10
+		c.set(passwordSecret, "password", marker) // or it would be lost
+		for name, text := range tc.files {
+			p.write(t, "/data/"+name, text)
+		}
+		for _, path := range []string{"by the API server", "settled"} {
+			err := p.start(t, c)
+			if tc.err != "" {
+				require.EqualError(t, err, tc.err, tc.reason)
+				assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile), tc.reason)
+				assert.Empty(t, c.forget(), "It stops before it changes anything.")
+				continue
+			}
+			require.NoError(t, err, tc.reason)
+			assert.Equal(t, "--requirepass="+marker+"\n"+tc.want, p.read(t, handover.FlagFile), "%s (%s)", tc.reason, path)
+			assert.Contains(t, p.log.String(), tc.log, "%s (%s)", tc.reason, path)
+			if tc.log == "" {
+				assert.NotContains(t, p.log.String(), "snapshot", tc.reason)
+			}
+			p.restarted(t, c)
+		}
+	}
+
+	c := newCluster(t)
+	p := c.pod(t, "my-cache-0")
+	p.request = handover.Request{FlagFile: true, MaxMemory: 5}
+	require.NoError(t, p.start(t, c), "Without a volume, there is no snapshot to look at.")
+	assert.Contains(t, p.read(t, handover.FlagFile), "\n--maxmemory=5\n")
+}
+
+// The folder of a bucket and the key of the rotation are those of the pod.
+func TestOwnArguments(t *testing.T) {
+	for _, bucket := range []string{"s3://backups/my-namespace/my-cache", "gs://b/a/c/my-namespace/my-cache/"} {
+		c := newCluster(t)
+		p := c.pod(t, "my-cache-0")
+		p.request = handover.Request{Bucket: bucket, RotationKey: handover.RotationKey("2")}
+		p.env[handover.PasswordRotationVariable] = "2"
+		require.NoError(t, p.start(t, c), bucket)
+		assert.Equal(t, c.password(t), c.secrets[passwordSecret].data[handover.RotationKey("2")])
+	}
+}
+
+// A namespace that was copied, Secrets and volume included: its applications must not reach the original.
+func TestCopiedNamespace(t *testing.T) {
+	c := newCluster(t)
+	copied := func() {
+		for key, value := range map[string]string{
+			"password": marker, "endpoint": "my-cache.shop.svc.k8s.example.org", "HOST": "my-cache.shop.svc.k8s.example.org", "uri": "redis://:" + marker + "@my-cache.shop.svc.k8s.example.org",
+		} {
+			c.set(connectionSecret, key, value)
+		}
+	}
+	copied()
+	c.set(passwordSecret, "password", marker)
+	p := c.pod(t, "my-cache-0")
+	p.request.Keys = map[string]string{"HOST": "{endpoint}", "uri": "redis://:{passwordEncoded}@{endpoint}"}
+	p.write(t, "/data/.dragonfly-generator", `{"instance":"shop/my-cache","hadPassword":true,"rotation":"1","endpointCorrected":true}`)
+	p.write(t, "/data/dump-summary.dfs", "")
+	p.mount(t, c)
+	require.NoError(t, p.start(t, c))
+
+	const own = "my-cache.my-namespace.svc.k8s.example.org"
+	assert.Equal(t, map[string]string{"password": marker, "endpoint": own, "HOST": own, "uri": "redis://:" + marker + "@" + own, "port": "6379"}, c.secrets[connectionSecret].data)
+	assert.Equal(t, []string{"GET my-cache-conn", "GET my-cache-password", "PATCH my-cache-conn"}, c.forget())
+	assert.Equal(t, "the volume /data was that of shop/my-cache: my-namespace/my-cache keeps the data and ignores the record of its password\n"+
+		"brought Secret my-namespace/my-cache-conn up to date: HOST, endpoint, uri\n"+
+		`corrected the endpoint from "my-cache.shop.svc.k8s.example.org" to "`+own+`": the Secret was copied from another instance, and so was the password unless a rotation has replaced it`+"\n", p.log.String())
+	assert.JSONEq(t, `{"instance":"my-namespace/my-cache","hadPassword":true,"endpointCorrected":true}`, p.read(t, "/data/.dragonfly-generator"))
+
+	require.NoError(t, p.start(t, c), "The mounted copies are still the copied ones.")
+	assert.Equal(t, "both Secrets of my-namespace/my-cache have the password already\n", p.log.String())
+	p.restarted(t, c)
+	c.forget()
+	require.NoError(t, p.start(t, c))
+	assert.Empty(t, c.forget())
+
+	copied()
+	p.restarted(t, c)
+	require.EqualError(t, p.start(t, c), `Secret my-namespace/my-cache-conn has the endpoint "my-cache.shop.svc.k8s.example.org" again, although a pod of my-namespace/my-cache has corrected it before: `+
+		"something applies manifests of another instance here; apply those of my-namespace/my-cache, rendered in the overlay that is built, after anything that sets names or namespaces")
+	assert.NotContains(t, c.forget(), "PATCH my-cache-conn")
+	assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile))
+
+	p.request.Data = ""
+	for range 2 {
+		require.NoError(t, p.start(t, c), "A pod without a volume corrects it each time.")
+		assert.Equal(t, own, c.secrets[connectionSecret].data["endpoint"])
+		copied()
+	}
+}
+
+// A volume that was another instance's: the password that was lost, if it was, is not this one's.
+func TestVolumeOfAnotherInstance(t *testing.T) {
+	c := newCluster(t)
+	p := c.pod(t, "my-cache-0")
+	const record = `{"instance":"prod/my-cache","hadPassword":true,"rotation":"2"}`
+	p.write(t, "/data/.dragonfly-generator", record)
+	p.write(t, "/data/dump-summary.dfs", "")
+	p.env[handover.PasswordRotationVariable] = "2"
+
+	ctx, stop := context.WithCancel(t.Context())
+	c.answer = func(string, string) int { return 503 }
+	p.paused = func(int) { stop() }
+	require.Error(t, p.run(ctx))
+	assert.JSONEq(t, record, p.read(t, "/data/.dragonfly-generator"), "A run that is killed before there is a password changes nothing.")
+
+	c.answer, p.paused = nil, nil
+	require.NoError(t, p.start(t, c))
+	assert.Equal(t, "the volume /data was that of prod/my-cache: my-namespace/my-cache keeps the data and ignores the record of its password\n"+
+		"made a first password; wrote it to Secret my-namespace/my-cache-password\n"+
+		"brought Secret my-namespace/my-cache-conn up to date: password, database.bizmatters.io/password-rotation\n", p.log.String())
+	assert.JSONEq(t, `{"instance":"my-namespace/my-cache","hadPassword":true,"rotation":"2"}`, p.read(t, "/data/.dragonfly-generator"))
+
+	c.secrets[passwordSecret].data = nil
+	delete(c.secrets[connectionSecret].data, "password")
+	p.restarted(t, c)
+	require.ErrorContains(t, p.start(t, c), "is lost", "From now on it is this instance's.")
+
+	// So it is without a name: the record was written by an older version.
+	p.write(t, "/data/.dragonfly-generator", `{"hadPassword":true}`)
+	delete(p.env, handover.PasswordRotationVariable)
+	require.ErrorContains(t, p.start(t, c), "is lost")
+	assert.NotContains(t, p.log.String(), "was that of")
+	// A replica with such a volume waits for pod 0, as any new one.
+	r := c.pod(t, "my-cache-1")
+	r.write(t, "/data/.dragonfly-generator", record)
+	r.paused = func(int) { c.set(passwordSecret, "password", marker) }
+	require.NoError(t, r.start(t, c))
+	assert.Contains(t, r.log.String(), "waiting: pod my-cache-0 has not made the password yet\n")
+}
+
+// existing returns a pod whose password Secret is somebody else's, so the Role allows no PATCH of it.
+func (c *cluster) existing(t *testing.T) *pod {
+	t.Helper()
+	p := c.pod(t, "my-cache-0")
+	p.request.Existing = true
+	p.request.Keys = map[string]string{"uri": "redis://:{passwordEncoded}@{endpoint}"}
+	c.answer = func(method, name string) int {
+		if method == http.MethodPatch && name == passwordSecret {
+			t.Error("wrote to a Secret of somebody else's")
+			return 403
+		}
+		return 0
+	}
+	return p
+}
+
+func TestExistingPassword(t *testing.T) {
+	c := newCluster(t)
+	p := c.existing(t)
+	c.set(passwordSecret, "password", marker)
+	c.secrets[connectionSecret].annotations = map[string]string{rotationAnnotation: "of before"}
+	p.mount(t, c)
+	require.NoError(t, p.start(t, c))
+	assert.Equal(t, []string{"GET my-cache-conn", "GET my-cache-password", "PATCH my-cache-conn"}, c.forget())
+	assert.Equal(t, map[string]string{"password": marker}, c.secrets[passwordSecret].data)
+	assert.Equal(t, "redis://:"+marker+"@my-cache.my-namespace.svc.cluster.local", c.secrets[connectionSecret].data["uri"])
+	assert.Equal(t, marker, c.password(t))
+	assert.Equal(t, "brought Secret my-namespace/my-cache-conn up to date: password, uri\n", p.log.String())
+	assert.Equal(t, "--requirepass="+marker+"\n", p.read(t, handover.FlagFile))
+
+	p.restarted(t, c)
+	require.NoError(t, p.start(t, c))
+	assert.Empty(t, c.forget(), "It needs no API server once all is right.")
+
+	// It is changed, and a rotation restarts the pod, before the kubelet has noticed.
+	p.restarted(t, c)
+	c.set(passwordSecret, "password", marker+"2")
+	p.env[handover.PasswordRotationVariable] = "1"
+	for range 2 {
+		require.NoError(t, p.start(t, c))
+		assert.Equal(t, marker+"2", c.password(t))
+		assert.Equal(t, "--requirepass="+marker+"2\n", p.read(t, handover.FlagFile))
+		assert.JSONEq(t, `{"instance":"my-namespace/my-cache","hadPassword":true,"rotation":"1"}`, p.read(t, "/data/.dragonfly-generator"))
+		assert.Contains(t, c.forget(), "GET my-cache-password")
+		p.write(t, "/data/.dragonfly-generator", `{"instance":"my-namespace/my-cache","hadPassword":true}`)
+	}
+	require.NoError(t, p.start(t, c))
+	p.restarted(t, c)
+	c.forget()
+	require.NoError(t, p.start(t, c))
+	assert.Empty(t, c.forget(), "The volume knows that the rotation was done.")
+	delete(p.env, handover.PasswordRotationVariable)
+	require.NoError(t, p.start(t, c))
+	assert.Empty(t, c.forget(), "Removing it changes nothing.")
+	assert.JSONEq(t, `{"instance":"my-namespace/my-cache","hadPassword":true,"rotation":"1"}`, p.read(t, "/data/.dragonfly-generator"))
+
+	p.request.Data, p.env[handover.PasswordRotationVariable] = "", "1"
+	require.NoError(t, p.start(t, c))
+	assert.Contains(t, c.forget(), "GET my-cache-password", "Without a volume, it asks whenever a rotation is requested.")
+	assert.Equal(t, map[string]string{rotationAnnotation: "of before"}, c.secrets[connectionSecret].annotations)
+	assert.Empty(t, c.secrets[passwordSecret].annotations)
+}
+
+// It comes a minute later, in steps.
+func TestExistingPasswordComesLater(t *testing.T) {
+	c := newCluster(t)
+	p := c.existing(t)
+	delete(c.secrets, passwordSecret)
+	c.set(connectionSecret, "password", "of before")
+	p.mount(t, c)
+	p.paused = func(pauses int) {
+		switch pauses {
+		case 4:
+			c.mu.Lock()
+			c.secrets[passwordSecret] = &object{version: 1}
+			c.mu.Unlock()
+		case 8:
+			c.set(passwordSecret, "password", marker)
+		}
+	}
+	require.NoError(t, p.start(t, c))
+	assert.Equal(t, marker, c.password(t))
+	assert.Equal(t, "waiting: Secret my-namespace/my-cache-password is not there yet; the password source is Existing, so it has to come from you\n"+
+		"waiting: Secret my-namespace/my-cache-password has no key password yet\n"+
+		"brought Secret my-namespace/my-cache-conn up to date: password, uri\n", p.log.String())
+	assert.Len(t, p.pauses, 8)
+}
+
+// A secretGenerator gives it a hash. The kubelet mounts it, perhaps later; the API server has none of the known name.
+func TestExistingPasswordWithAHash(t *testing.T) {
+	for _, status := range []int{403, 404} {
+		c := newCluster(t)
+		p := c.existing(t)
+		refuse := c.answer
+		c.answer = func(method, name string) int {
+			if method == http.MethodGet && name == passwordSecret {
+				return status
+			}
+			return refuse(method, name)
+		}
+		c.secrets[passwordSecret].data = map[string]string{"notes": "x"}
+		p.mount(t, c)
+		p.paused = func(pauses int) {
+			if pauses == 3 {
+				p.write(t, handover.PasswordSecretPath+"/password", marker)
+			}
+		}
+		require.NoError(t, p.start(t, c), status)
+		assert.Len(t, p.pauses, 3, status)
+		assert.Equal(t, marker, c.secrets[connectionSecret].data["password"])
+		assert.Contains(t, p.log.String(), "\nthe API server has no Secret my-namespace/my-cache-password for this pod, but one with another name is mounted, so that one counts\n")
+		assert.Equal(t, status == 403, strings.Contains(p.log.String(), "waiting: the pod may not get Secret my-namespace/my-cache-password yet; its Role or RoleBinding is missing\n"))
+		assert.Equal(t, "--requirepass="+marker+"\n", p.read(t, handover.FlagFile))
+	}
+}
+
+func TestExistingPasswordIsInvalid(t *testing.T) {
+	for value, err := range map[string]string{
+		"": "is empty; set one", marker + "\n": "ends with a line break; remove it, for example with `echo -n`", marker + "\x00": "contains a line break or a NUL, which an environment variable cannot hold; use another one",
+		marker + "\xff": "is not valid UTF-8; use another one, for example of letters and digits",
+	} {
+		c := newCluster(t)
+		p := c.existing(t)
+		c.set(passwordSecret, "password", value)
+		p.mount(t, c)
+		require.EqualError(t, p.start(t, c), "key password of Secret my-namespace/my-cache-password "+err)
+		assert.NotContains(t, p.log.String(), marker)
+		assert.Empty(t, p.pauses, "The kubelet restarts the container.")
+		assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile))
+
+		c.set(passwordSecret, "password", marker)
+		require.NoError(t, p.start(t, c), "Which finds the corrected Secret.")
+	}
+}
+
+// Renamed after the function ran, with a password Secret of somebody else's: that one says nothing about a copy.
+func TestExistingRenamed(t *testing.T) {
+	for _, mounted := range []bool{true, false} {
+		c := newCluster(t)
+		p := c.existing(t)
+		c.set(passwordSecret, "password", marker)
+		c.set(connectionSecret, "endpoint", "my-cache.base.svc.cluster.local")
+		if mounted {
+			p.mount(t, c)
+		}
+		require.ErrorContains(t, p.start(t, c), "something renamed the instance after dragonfly-generator ran")
+
+		c.set(connectionSecret, "password", marker)
+		p.mount(t, c)
+		require.NoError(t, p.start(t, c), "It was copied.")
+		assert.Equal(t, "my-cache.my-namespace.svc.cluster.local", c.secrets[connectionSecret].data["endpoint"])
+		assert.Equal(t, "redis://:"+marker+"@my-cache.my-namespace.svc.cluster.local", c.secrets[connectionSecret].data["uri"])
+	}
 }
 
 // An API server with an IPv6 address: the host stands in brackets.

@@ -21,7 +21,7 @@ import (
 )
 
 // rootVariable makes the test binary an init container with that root.
-const rootVariable = "KEEP_PASSWORD_ROOT"
+const rootVariable = "PREPARE_ROOT"
 
 func TestMain(m *testing.M) {
 	root := os.Getenv(rootVariable)
@@ -59,7 +59,7 @@ func TestUnwritableVolume(t *testing.T) {
 	for name, value := range p.env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	out, err := cmd.CombinedOutput()
+	out, err := cmd.Output() // without stderr, where a test binary says that it may not write its coverage
 	require.NoError(t, err, string(out))
 	assert.Equal(t, fmt.Sprintf("the volume /data cannot be written by uid %d: permission denied; "+
 		"give the pod an fsGroup that may write there or, where that has no effect (hostPath), change the folder's owner on the node", uid), strings.TrimSpace(string(out)))

@@ -1,24 +1,24 @@
-// Package handover defines the interface between the manifests that we write, the init container of the
-// password source InCluster, and the server's container: mount paths, variables, arguments and keys.
+// Package handover defines the interface between the manifests that we write and what runs in the pod: mount
+// paths, variables, arguments and keys. Both sides import it, so neither can spell it differently.
 //
-// The init container, `dragonfly-generator prepare`, gets a Request. It hands the password to the server
-// in FlagFile, or in the key RotationKey of the password Secret where nothing of ours can be mounted into the
-// server's container (the Dragonfly Operator).
+// The init container, `dragonfly-generator prepare`, gets a Request in its arguments and the identity of its pod in
+// variables. It hands the password to the server in FlagFile, or in the key RotationKey of the password Secret where
+// nothing of ours can be mounted into the server's container (the Dragonfly Operator).
 package handover
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"maps"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/bizmatters/dragonfly-generator/internal/placeholder"
-	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 
 // Command is the command of the program that the init container runs.
@@ -38,7 +38,8 @@ const (
 	FlagFile = FlagFolder + "/flagfile"
 )
 
-// The variables with the identity of the init container's pod. The downward API sets them.
+// The variables of the init container. The downward API sets them: the first two to the identity of the pod, the
+// last to the pod's annotation with the requested rotation, which is empty if there is none.
 const (
 	PodNameVariable          = "POD_NAME"
 	PodNamespaceVariable     = "POD_NAMESPACE"
@@ -47,25 +48,35 @@ const (
 
 // Request is what a pod's manifest asks of prepare.
 type Request struct {
-	Rotation               string
-	Bucket                 string
-	MaxMemory, MemoryLimit int64
-	Existing               bool
-	RotationKey            string
-	// Data is the folder of the volume, where prepare keeps its record; "" for a pod without a volume.
+	// Data is the folder of the volume, where prepare keeps its record and looks for a snapshot; "" for a pod without
+	// a volume.
 	Data string
-	// FlagFile asks for the password in the file FlagFile.
+	// Bucket is the URL of the instance's folder in a bucket, or "". It ends with /NAMESPACE/NAME.
+	Bucket string
+	// FlagFile asks for the server's flags in the file FlagFile.
 	FlagFile bool
-	// Keys are further keys of the connection Secret. In their templates {password} and {passwordEncoded} are
-	// left to fill in; see Fill.
+	// MaxMemory is the configured maxmemory of the server, in bytes. With 0, the flag file does not set it.
+	MaxMemory int64
+	// MemoryLimit is the memory limit of the server's container, in bytes; 0 if it is not known.
+	MemoryLimit int64
+	// Existing says that the password Secret belongs to somebody else, who makes the password. It is only read.
+	Existing bool
+	// RotationKey is the key of the password Secret that the server reads, if the manifest names one.
+	RotationKey string
+	// Keys are further keys of the connection Secret, as templates for Values.Fill.
 	Keys map[string]string
 }
 
 // The flags that carry a Request.
 const (
-	dataFlag     = "data"
-	flagFileFlag = "flag-file"
-	keyFlag      = "key"
+	dataFlag        = "data"
+	bucketFlag      = "bucket"
+	flagFileFlag    = "flag-file"
+	maxMemoryFlag   = "max-memory"
+	memoryLimitFlag = "memory-limit"
+	existingFlag    = "existing"
+	rotationKeyFlag = "rotation-key"
+	keyFlag         = "key"
 )
 
 // Args returns the container's args, the command included. Kubernetes expands $(NAME) in args and reads $$ as a
@@ -73,27 +84,28 @@ const (
 func (r Request) Args() []string {
 	args := []string{Command}
 	add := func(flag, value string) { args = append(args, "--"+flag+"="+strings.ReplaceAll(value, "$", "$$")) }
-	if r.Data != "" {
-		add(dataFlag, r.Data)
+	addText := func(flag, value string) {
+		if value != "" {
+			add(flag, value)
+		}
 	}
-	if r.Bucket != "" {
-		add("bucket", r.Bucket)
+	addSize := func(flag string, bytes int64) {
+		if bytes != 0 {
+			add(flag, strconv.FormatInt(bytes, 10))
+		}
 	}
-	if r.MaxMemory != 0 {
-		add("max-memory", fmt.Sprint(r.MaxMemory))
+	addSwitch := func(flag string, on bool) {
+		if on {
+			args = append(args, "--"+flag)
+		}
 	}
-	if r.MemoryLimit != 0 {
-		add("memory-limit", fmt.Sprint(r.MemoryLimit))
-	}
-	if r.Existing {
-		args = append(args, "--existing")
-	}
-	if r.RotationKey != "" {
-		add("rotation-key", r.RotationKey)
-	}
-	if r.FlagFile {
-		args = append(args, "--"+flagFileFlag)
-	}
+	addText(dataFlag, r.Data)
+	addText(bucketFlag, r.Bucket)
+	addSwitch(flagFileFlag, r.FlagFile)
+	addSize(maxMemoryFlag, r.MaxMemory)
+	addSize(memoryLimitFlag, r.MemoryLimit)
+	addSwitch(existingFlag, r.Existing)
+	addText(rotationKeyFlag, r.RotationKey)
 	for _, key := range slices.Sorted(maps.Keys(r.Keys)) {
 		add(keyFlag, key+"="+r.Keys[key])
 	}
@@ -102,8 +114,13 @@ func (r Request) Args() []string {
 
 // Bind makes the flags of prepare set the request.
 func (r *Request) Bind(flags *pflag.FlagSet) {
-	flags.StringVar(&r.Data, dataFlag, "", "keep the record in `DIR`, the folder of the volume")
-	flags.BoolVar(&r.FlagFile, flagFileFlag, false, "write the password to "+FlagFile+" for the server")
+	flags.StringVar(&r.Data, dataFlag, "", "keep the record in `DIR`, the folder of the volume, and look for a snapshot there")
+	flags.StringVar(&r.Bucket, bucketFlag, "", "stop unless `URL`, the folder of the snapshots, is this instance's")
+	flags.BoolVar(&r.FlagFile, flagFileFlag, false, "write the password and maxmemory to "+FlagFile+" for the server")
+	flags.Var((*size)(&r.MaxMemory), maxMemoryFlag, "the server's maxmemory in `BYTES`, raised if the snapshot needs more")
+	flags.Var((*size)(&r.MemoryLimit), memoryLimitFlag, "the server's memory limit in `BYTES`")
+	flags.BoolVar(&r.Existing, existingFlag, false, "read the password Secret, and never write to it")
+	flags.StringVar(&r.RotationKey, rotationKeyFlag, "", "stop unless `KEY` belongs to the rotation of the pod's annotation")
 	flags.Var(&keys{&r.Keys}, keyFlag, "add `KEY=TEMPLATE` to the connection Secret; may be repeated")
 }
 
@@ -120,6 +137,25 @@ func Parse(args []string) (Request, error) {
 		return Request{}, errors.New("not the arguments of " + Command)
 	}
 	return r, nil
+}
+
+// size is a flag with a number of bytes, a pflag.Value.
+type size int64
+
+// String implements pflag.Value.
+func (s *size) String() string { return strconv.FormatInt(int64(*s), 10) }
+
+// Type implements pflag.Value.
+func (*size) Type() string { return "BYTES" }
+
+// Set implements pflag.Value.
+func (s *size) Set(text string) error {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return errors.New("must be a number of bytes")
+	}
+	*s = size(n)
+	return nil
 }
 
 // keys is the flag --key, a pflag.Value.
@@ -164,24 +200,58 @@ func IsRotationKey(key string) bool {
 	return found && len(hash) == 16 && strings.Trim(hash, "0123456789abcdef") == ""
 }
 
-// Fill fills {password} and {passwordEncoded} into the template of a key of the connection Secret. What it
-// returns is a secret.
-func Fill(template string, p password.Password) string {
-	text := p.Reveal()
-	return placeholder.Fill(template, map[string]string{"password": text, "passwordEncoded": Encode(text)})
+// The placeholders in a template that only the pod fills in. The manifest has the others filled in already.
+const (
+	passwordPlaceholder        = "password"
+	passwordEncodedPlaceholder = "passwordEncoded"
+	endpointPlaceholder        = "endpoint"
+	namePlaceholder            = "name"
+	namespacePlaceholder       = "namespace"
+)
+
+// Values are what a pod fills into the templates of a Request.
+type Values struct {
+	Password        string
+	Endpoint        string // host name of the instance
+	Name, Namespace string // of the instance
 }
 
-// Encode percent-encodes all but the unreserved characters of RFC 3986, so that a password can stand
-// anywhere in a URI. The escapes of net/url leave more characters as they are, and write blanks as plus signs.
-func Encode(text string) string {
-	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-	var encoded strings.Builder
-	for _, b := range []byte(text) {
-		if strings.IndexByte(unreserved, b) >= 0 {
-			encoded.WriteByte(b)
-		} else {
-			fmt.Fprintf(&encoded, "%%%02X", b)
-		}
-	}
-	return encoded.String()
+// Fill fills a template. What it returns is a secret if the template needs the password.
+func (v Values) Fill(template string) string {
+	return placeholder.Fill(template, map[string]string{
+		passwordPlaceholder:        v.Password,
+		passwordEncodedPlaceholder: encode(v.Password),
+		endpointPlaceholder:        v.Endpoint,
+		namePlaceholder:            v.Name,
+		namespacePlaceholder:       v.Namespace,
+	})
+}
+
+// NeedsPassword reports whether a template needs the password. The manifest of the connection Secret leaves such
+// a key out.
+func NeedsPassword(template string) bool {
+	return has(template, passwordPlaceholder, passwordEncodedPlaceholder)
+}
+
+// NeedsEndpoint reports whether a template needs the endpoint.
+func NeedsEndpoint(template string) bool { return has(template, endpointPlaceholder) }
+
+// NeedsPod reports whether a template belongs into Request.Keys: it needs the password, or it says where the
+// instance is. In a copied namespace, only the pod knows either.
+func NeedsPod(template string) bool {
+	return NeedsPassword(template) || NeedsEndpoint(template) || has(template, namePlaceholder, namespacePlaceholder)
+}
+
+func has(template string, words ...string) bool {
+	return slices.ContainsFunc(placeholder.Words(template), func(word string) bool { return slices.Contains(words, word) })
+}
+
+// encode percent-encodes all but the unreserved characters of RFC 3986, so that a password can stand anywhere in a
+// URI. QueryEscape does the same, but for blanks.
+func encode(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
+
+// Fill fills the password into a template. Package specs still uses it; remove it once that has stopped.
+func Fill(template string, p interface{ Reveal() string }) string {
+	text := p.Reveal()
+	return placeholder.Fill(template, map[string]string{passwordPlaceholder: text, passwordEncodedPlaceholder: encode(text)})
 }

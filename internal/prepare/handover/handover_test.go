@@ -1,6 +1,7 @@
 package handover_test
 
 import (
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -9,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
-	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 
 // expand does to args what the kubelet does, with variables that would be noticed.
@@ -46,15 +46,18 @@ func TestArgsComeThroughKubernetes(t *testing.T) {
 	}{
 		{"Nothing is asked for.", handover.Request{}, []string{"prepare"}},
 		{"Everything is, in the order of the keys.",
-			handover.Request{Rotation: "2", Data: "/data", FlagFile: true, Keys: map[string]string{"uri": "redis://:{passwordEncoded}@my-cache:6379/0", "DRAGONFLY_PASSWORD": "{password}"}},
-			[]string{"prepare", "--rotation=2", "--data=/data", "--flag-file",
-				"--key=DRAGONFLY_PASSWORD={password}", "--key=uri=redis://:{passwordEncoded}@my-cache:6379/0"}},
+			handover.Request{
+				Data: "/data", Bucket: "s3://backups/dragonfly/my-namespace/my-cache", FlagFile: true, MaxMemory: 751619276, MemoryLimit: 1 << 30, Existing: true,
+				RotationKey: "password-d4735e3a265e16ee", Keys: map[string]string{"uri": "redis://:{passwordEncoded}@{endpoint}:6379/0", "DRAGONFLY_PASSWORD": "{password}"},
+			},
+			[]string{"prepare", "--data=/data", "--bucket=s3://backups/dragonfly/my-namespace/my-cache", "--flag-file", "--max-memory=751619276", "--memory-limit=1073741824",
+				"--existing", "--rotation-key=password-d4735e3a265e16ee", "--key=DRAGONFLY_PASSWORD={password}", "--key=uri=redis://:{passwordEncoded}@{endpoint}:6379/0"}},
 		{"Kubernetes would expand this.", handover.Request{Keys: map[string]string{"a": "$(HOME) {password}"}},
 			[]string{"prepare", "--key=a=$$(HOME) {password}"}},
 		{"Kubernetes would halve these, and expand the last.", handover.Request{Keys: map[string]string{"a": "$$ $x $$(HOME) $"}},
 			[]string{"prepare", "--key=a=$$$$ $$x $$$$(HOME) $$"}},
-		{"A rotation may look like anything.", handover.Request{Rotation: `--$(A)="2", 'x'`},
-			[]string{"prepare", `--rotation=--$$(A)="2", 'x'`}},
+		{"A folder in a bucket may look like anything.", handover.Request{Bucket: `--$(A)="2", 'x'`},
+			[]string{"prepare", `--bucket=--$$(A)="2", 'x'`}},
 		{"A template may be empty, hold equals signs, commas and line breaks.", handover.Request{Keys: map[string]string{"a": "", "b": "x=1,y=2\nz={password}"}},
 			[]string{"prepare", "--key=a=", "--key=b=x=1,y=2\nz={password}"}},
 	} {
@@ -72,8 +75,11 @@ func TestParseRefuses(t *testing.T) {
 		"Another command.":          {"render"},
 		"A word.":                   {"prepare", "my-cache"},
 		"A flag that there is not.": {"prepare", "--seed=x"},
-		"A key without a template.": {"prepare", "--key=uri"},
-		"A template without a key.": {"prepare", "--key==x"},
+		"The rotation, which is read from the annotation.": {"prepare", "--rotation=2"},
+		"A size with a unit.":                              {"prepare", "--max-memory=1Gi"},
+		"A negative size.":                                 {"prepare", "--memory-limit=-1"},
+		"A key without a template.":                        {"prepare", "--key=uri"},
+		"A template without a key.":                        {"prepare", "--key==x"},
 	} {
 		_, err := handover.Parse(args)
 		assert.Error(t, err, reason)
@@ -96,11 +102,37 @@ func TestRotationKey(t *testing.T) {
 }
 
 func TestFill(t *testing.T) {
-	p, err := password.Parse(`p {password} @/:%+é~`)
-	require.NoError(t, err)
-	assert.Equal(t, `a=p {password} @/:%+é~ b=p%20%7Bpassword%7D%20%40%2F%3A%25%2B%C3%A9~ {name} {passwordencoded}`,
-		handover.Fill("a={password} b={passwordEncoded} {name} {passwordencoded}", p), "Each placeholder once, and nothing else.")
-	assert.Equal(t, "0aZ-._~", handover.Encode("0aZ-._~"))
+	values := handover.Values{Password: "p {password} @/:%+é~", Endpoint: "my-cache.my-namespace.svc", Name: "my-cache", Namespace: "my-namespace"}
+	assert.Equal(t, "p {password} @/:%+é~ p%20%7Bpassword%7D%20%40%2F%3A%25%2B%C3%A9~ my-cache.my-namespace.svc my-namespace/my-cache ${name} {{name}} {port} {passwordencoded}",
+		values.Fill("{password} {passwordEncoded} {endpoint} {namespace}/{name} ${name} {{name}} {port} {passwordencoded}"), "Each placeholder once, and nothing else.")
+}
+
+// All but the unreserved characters of RFC 3986, byte by byte.
+func TestPasswordEncoded(t *testing.T) {
+	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+	for b := range 256 {
+		text := string([]byte{byte(b)})
+		want := text
+		if !strings.Contains(unreserved, text) {
+			want = fmt.Sprintf("%%%02X", b)
+		}
+		assert.Equal(t, want, handover.Values{Password: text}.Fill("{passwordEncoded}"), b)
+	}
+}
+
+func TestNeeds(t *testing.T) {
+	for template, needs := range map[string]struct{ password, endpoint, pod bool }{
+		"{scheme}://{name_}:{port}/0 ${password} {{endpoint}} {Name}": {},
+		"redis://:{password}@{endpoint}":                              {password: true, endpoint: true, pod: true},
+		"{passwordEncoded}":                                           {password: true, pod: true},
+		"{endpoint}:{port}":                                           {endpoint: true, pod: true},
+		"{name}":                                                      {pod: true},
+		"{namespace}":                                                 {pod: true},
+	} {
+		assert.Equal(t, needs.password, handover.NeedsPassword(template), template)
+		assert.Equal(t, needs.endpoint, handover.NeedsEndpoint(template), template)
+		assert.Equal(t, needs.pod, handover.NeedsPod(template), template)
+	}
 }
 
 // The function imports this package, and pays for what it brings along at every start.
@@ -108,4 +140,5 @@ func TestImports(t *testing.T) {
 	deps, err := exec.Command("go", "list", "-deps", ".").Output()
 	require.NoError(t, err)
 	assert.NotContains(t, strings.Fields(string(deps)), "net/http")
+	assert.NotContains(t, string(deps), "internal/prepare/password", "The function knows no passwords.")
 }

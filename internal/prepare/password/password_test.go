@@ -2,8 +2,6 @@ package password_test
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/gob"
 	"encoding/hex"
@@ -24,11 +22,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 )
-
-var claimKind = schema.GroupKind{Group: "database.bizmatters.io", Kind: "DragonflyInstance"}
 
 func parse(t *testing.T, text string) password.Password {
 	t.Helper()
@@ -37,86 +31,7 @@ func parse(t *testing.T, text string) password.Password {
 	return p
 }
 
-func parseSeed(t *testing.T, text string) password.Seed {
-	t.Helper()
-	s, err := password.ParseSeed(text)
-	require.NoError(t, err)
-	return s
-}
-
-// uuid8 matches a UUID of version 8 with the variant of RFC 9562, and uuid4 one of version 4.
-var (
-	uuid8 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
-	uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
-)
-
-// TestDeriveVectors fails when the derivation changes, which would lock out the clients of every
-// instance that lives on a seed. The vectors are not to be rewritten.
-func TestDeriveVectors(t *testing.T) {
-	for _, tc := range []struct {
-		reason                          string
-		seed, namespace, name, rotation string
-		want                            string
-	}{
-		{"The first password has an empty rotation.",
-			"0123456789abcdef0123456789abcdef", "my-namespace", "my-cache", "", "3feeb79a-3911-83d9-b68f-e32b7576e245"},
-		{"A rotation gives another one.",
-			"0123456789abcdef0123456789abcdef", "my-namespace", "my-cache", "2", "349fe002-716a-802d-a6eb-27c1c2b5c362"},
-		{"A seed counts by its bytes, whatever they are.",
-			"correct horse battery staple, äöü €", "team-a", "sessions", "2026-08 after the leak", "64e91472-0bc6-8d3a-a75f-147da1771754"},
-	} {
-		id := types.NamespacedName{Namespace: tc.namespace, Name: tc.name}
-		got := password.Derive(parseSeed(t, tc.seed), claimKind, id, tc.rotation).Reveal()
-		assert.Equal(t, tc.want, got, tc.reason)
-		assert.Regexp(t, uuid8, got, tc.reason)
-
-		// RFC 5869 by hand: extract, then the first block of expand.
-		extract := hmac.New(sha256.New, []byte("dragonfly-generator/password/v1"))
-		extract.Write([]byte(tc.seed))
-		expand := hmac.New(sha256.New, extract.Sum(nil))
-		expand.Write([]byte("database.bizmatters.io\x00DragonflyInstance\x00" + tc.namespace + "\x00" + tc.name + "\x00" + tc.rotation))
-		expand.Write([]byte{1})
-		bytes := hex.EncodeToString(expand.Sum(nil)[:16])
-		// What is not version or variant is HKDF's, bit by bit.
-		plain := strings.ReplaceAll(got, "-", "")
-		assert.Equal(t, bytes[:12]+"8"+bytes[13:16], plain[:16], tc.reason)
-		assert.Equal(t, bytes[17:], plain[17:], tc.reason)
-		assert.Equal(t, nibble(t, bytes[16])&3|8, nibble(t, plain[16]), tc.reason)
-	}
-}
-
-func nibble(t *testing.T, digit byte) byte {
-	t.Helper()
-	b, err := hex.DecodeString("0" + string(digit))
-	require.NoError(t, err)
-	return b[0]
-}
-
-func TestDeriveDiffers(t *testing.T) {
-	const seed = "0123456789abcdef0123456789abcdef"
-	kind, id := schema.GroupKind{Group: "g", Kind: "k"}, types.NamespacedName{Namespace: "ns", Name: "name"}
-	first := password.Derive(parseSeed(t, seed), kind, id, "").Reveal()
-	for _, tc := range []struct {
-		reason   string
-		seed     string
-		kind     schema.GroupKind
-		id       types.NamespacedName
-		rotation string
-	}{
-		{"Another seed gives another password.", seed + "0", kind, id, ""},
-		{"Another group gives another password.", seed, schema.GroupKind{Group: "h", Kind: "k"}, types.NamespacedName{Namespace: "ns", Name: "name"}, ""},
-		{"Another kind gives another password.", seed, schema.GroupKind{Group: "g", Kind: "l"}, types.NamespacedName{Namespace: "ns", Name: "name"}, ""},
-		{"Another namespace gives another password.", seed, schema.GroupKind{Group: "g", Kind: "k"}, types.NamespacedName{Namespace: "nt", Name: "name"}, ""},
-		{"Another name gives another password.", seed, schema.GroupKind{Group: "g", Kind: "k"}, types.NamespacedName{Namespace: "ns", Name: "nam"}, ""},
-		{"A rotation gives another password.", seed, kind, id, "1"},
-		{"A letter that moves from one field to the next gives another password.", seed, schema.GroupKind{Group: "g", Kind: "k"}, types.NamespacedName{Namespace: "nsn", Name: "ame"}, ""},
-		{"A rotation is not a part of the name.", seed, schema.GroupKind{Group: "g", Kind: "k"}, types.NamespacedName{Namespace: "ns", Name: "nam"}, "e"},
-	} {
-		assert.NotEqual(t, first, password.Derive(parseSeed(t, tc.seed), tc.kind, tc.id, tc.rotation).Reveal(), tc.reason)
-	}
-	assert.Equal(t, first, password.Derive(parseSeed(t, seed+"\n"), kind, id, "").Reveal(),
-		"The line break that an editor leaves at the end of a seed is not a part of it.")
-}
+var uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
 func TestRandom(t *testing.T) {
 	for _, tc := range []struct {
@@ -186,56 +101,15 @@ func TestParse(t *testing.T) {
 	assert.Empty(t, password.Password{}.Reveal(), "A password out of sight reveals nothing, and does not panic.")
 }
 
-func TestParseSeed(t *testing.T) {
-	const seed = "hunter2-hunter2-hunter2-hunter2-" // 32 bytes
-	for _, tc := range []struct{ reason, text, want, problem string }{
-		{"32 bytes are enough.", seed, seed, ""},
-		{"31 bytes are not.", seed[1:], "", "32 bytes"},
-		{"Length is in bytes, not characters.", strings.Repeat("€", 10) + "xy", strings.Repeat("€", 10) + "xy", ""},
-		{"A trailing line break is stripped.", seed + "\n", seed, ""},
-		{"A trailing line break of Windows is stripped.", seed + "\r\n", seed, ""},
-		{"The line break does not count as a byte.", seed[1:] + "\n", "", "32 bytes"},
-		{"Only one line break is stripped.", seed + "\n\n", "", "white space"},
-		{"A carriage return alone is white space.", seed + "\r", "", "white space"},
-		{"A blank at the end is lost on other ways.", seed + " ", "", "white space"},
-		{"A blank before the line break is at the end.", seed + " \n", "", "white space"},
-		{"A tab at the start is lost on other ways.", "\t" + seed, "", "white space"},
-		{"A no-break space is white space.", seed + "\u00a0", "", "white space"},
-		{"White space inside is a part of the seed.", seed + " " + seed, seed + " " + seed, ""},
-		{"A line break inside is a part of the seed.", seed + "\n" + seed, seed + "\n" + seed, ""},
-		{"Bytes that are no text are a seed.", strings.Repeat("\xff", 32), strings.Repeat("\xff", 32), ""},
-		{"Nothing is no seed.", "", "", "32 bytes"},
-		{"White space alone is no seed.", strings.Repeat(" ", 40), "", "white space"},
-	} {
-		got, err := password.ParseSeed(tc.text)
-		if tc.problem == "" {
-			require.NoError(t, err, tc.reason)
-			assert.True(t, got.Equal(parseSeed(t, tc.want)), tc.reason)
-			continue
-		}
-		require.ErrorContains(t, err, tc.problem, tc.reason)
-		assert.NotContains(t, err.Error(), "hunter", tc.reason)
-		assert.True(t, got.IsZero(), tc.reason)
-	}
-}
-
-func TestSeedEqual(t *testing.T) {
-	const text = "0123456789abcdef0123456789abcdef"
-	seed := parseSeed(t, text)
-	assert.True(t, seed.Equal(parseSeed(t, text+"\n")), "The environment and a Secret may hold the same seed, one with a line break.")
-	assert.False(t, seed.Equal(parseSeed(t, text+"0")), "Another text is another seed.")
-}
-
-// TestRedacted prints a password and a seed in every way that might end up on somebody's screen.
+// TestRedacted prints a password in every way that might end up on somebody's screen.
 func TestRedacted(t *testing.T) {
 	const marker = "hunter2-hunter2-hunter2-hunter2!"
-	p, s := parse(t, marker), parseSeed(t, marker)
+	p := parse(t, marker)
 
 	type nested struct {
 		Password    password.Password
-		Seed        *password.Seed
 		hidden      password.Password
-		pointer     *password.Seed
+		pointer     *password.Password
 		list        []password.Password
 		byName      map[string]password.Password
 		Any         any
@@ -243,14 +117,14 @@ func TestRedacted(t *testing.T) {
 	}
 	type embedding struct {
 		password.Password
-		inner password.Seed
+		inner password.Password
 	}
-	deep := nested{p, &s, p, &s, []password.Password{p}, map[string]password.Password{"x": p}, p, s}
+	deep := nested{p, p, &p, []password.Password{p}, map[string]password.Password{"x": p}, p, p}
 	values := map[string]any{
-		"a password": p, "a seed": s, "a pointer": &p, "a list": []password.Password{p}, "an array": [1]password.Seed{s},
-		"a map": map[string]password.Seed{"x": s}, "a struct": deep, "a pointer to a struct": &deep,
-		"an embedding struct": embedding{p, s},
-		"anything":            []any{p, &s, deep},
+		"a password": p, "a pointer": &p, "a list": []password.Password{p}, "an array": [1]password.Password{p},
+		"a map": map[string]password.Password{"x": p}, "a struct": deep, "a pointer to a struct": &deep,
+		"an embedding struct": embedding{p, p},
+		"anything":            []any{p, &p, deep},
 	}
 
 	var verbs []string
@@ -285,11 +159,11 @@ func TestRedacted(t *testing.T) {
 	}
 
 	for what, value := range map[string]any{
-		"a password": p, "a pointer to a seed": &s, "a list": []password.Password{p}, "a map": map[string]password.Seed{"x": s},
+		"a password": p, "a pointer": &p, "a list": []password.Password{p}, "a map": map[string]password.Password{"x": p},
 		"a struct": struct {
 			Password password.Password
-			Seed     *password.Seed
-		}{p, &s},
+			Pointer  *password.Password
+		}{p, &p},
 	} {
 		for name, marshal := range map[string]func(any) ([]byte, error){"json": json.Marshal, "yaml": yaml.Marshal} {
 			out, err := marshal(value)
@@ -301,14 +175,12 @@ func TestRedacted(t *testing.T) {
 	for _, verb := range verbs {
 		if !strings.ContainsAny(verb, "Tp") { // of which fmt does not ask the value
 			assert.Equal(t, "[redacted]", fmt.Sprintf(verb, p), "Sprintf(%q) of a password", verb)
-			assert.Equal(t, "[redacted]", fmt.Sprintf(verb, s), "Sprintf(%q) of a seed", verb)
 		}
 	}
-	for _, text := range []string{p.String(), s.String(), p.GoString(), s.GoString()} {
+	for _, text := range []string{p.String(), p.GoString()} {
 		assert.Equal(t, "[redacted]", text, "Whoever asks for the text gets none.")
 	}
 	assert.Equal(t, marker, p.Reveal(), "The password is there: the rest of this test is about something.")
-	assert.False(t, s.IsZero(), "The seed is there: the rest of this test is about something.")
 }
 
 // hides fails when the text has the marker in it, or a part of it, as it is or encoded.
