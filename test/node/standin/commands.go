@@ -68,9 +68,6 @@ func (c *client) auth(args []string) []byte {
 		return failure("ERR wrong number of arguments for 'auth' command")
 	}
 	password := c.server.settings.value("requirepass")
-	if password == "" && len(args) == 1 {
-		return failure("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?")
-	}
 	if user := args[0]; len(args) == 2 && user != "default" || password != "" && args[len(args)-1] != password {
 		return failure("WRONGPASS invalid username-password pair or user is disabled.")
 	}

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,8 +21,7 @@ const (
 	number
 )
 
-// flags are those of Dragonfly's that the stand-in knows, with their default. Only maxmemory and
-// requirepass can be set while it runs.
+// flags are those of Dragonfly's that the stand-in knows, with their default.
 var flags = map[string]struct {
 	kind  kind
 	value string
@@ -42,8 +41,6 @@ var flags = map[string]struct {
 
 // minimumPerThread is the maxmemory in bytes below which Dragonfly does not start, for each thread.
 const minimumPerThread = 256 << 20
-
-var errUnknownVariable = errors.New("unknown DFLY_ variable")
 
 // settings are the values of the flags.
 type settings struct {
@@ -65,10 +62,10 @@ func parse(args, environ []string) (*settings, error) {
 			continue
 		}
 		if _, known := flags[name]; !known {
-			return nil, fmt.Errorf("%w DFLY_%s", errUnknownVariable, name)
+			return nil, exitError{aborted, fmt.Errorf("unknown environment variable DFLY_%s", name)}
 		}
 		if err := valid(name, value); err != nil {
-			return nil, err
+			return nil, exitError{aborted, err}
 		}
 		if _, twice := given[name]; !twice {
 			given[name] = value
@@ -83,8 +80,9 @@ func parse(args, environ []string) (*settings, error) {
 	}
 	memory, _ := strconv.ParseInt(s.values["maxmemory"], 10, 64)
 	threads, _ := strconv.ParseInt(s.values["proactor_threads"], 10, 64)
+	threads = max(threads, 1) // Dragonfly takes as many as there are CPUs
 	if memory != 0 && memory < threads*minimumPerThread {
-		return nil, fmt.Errorf("%d threads need a maxmemory of %d bytes, but it is %d", threads, threads*minimumPerThread, memory)
+		return nil, fmt.Errorf("There are %d threads, so %d.00MiB are required. Exiting...", threads, threads*minimumPerThread>>20) //nolint:staticcheck,revive // Dragonfly's words
 	}
 	return s, nil
 }
@@ -177,12 +175,17 @@ func (s *settings) value(name string) string {
 	return s.values[name]
 }
 
+// mutable are the flags that CONFIG SET changes.
+var mutable = []string{"maxmemory", "requirepass"}
+
 func (s *settings) set(name, value string) error {
-	if name != "maxmemory" && name != "requirepass" {
-		return errors.New("ERR Unknown option or number of arguments for CONFIG SET")
-	}
-	if valid(name, value) != nil {
-		return errors.New("ERR Invalid argument for CONFIG SET")
+	switch _, known := flags[name]; {
+	case !known:
+		return fmt.Errorf("ERR Unknown option or number of arguments for CONFIG SET - '%s'", name)
+	case !slices.Contains(mutable, name):
+		return fmt.Errorf("ERR CONFIG SET failed (possibly related to argument '%s') - can't set immutable config", name)
+	case valid(name, value) != nil:
+		return fmt.Errorf("ERR CONFIG SET failed (possibly related to argument '%s') - argument can not be set", name)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,18 +1,17 @@
 // Command standin is a stand-in for Dragonfly, for a node that cannot pull Dragonfly's image. It is not a
 // database.
 //
-// It does what the tests of our manifests look at: it takes the flags that the manifests set, from the
-// command line, from --flagfile and from DFLY_ variables, and refuses others as Dragonfly v1.40 does; it
-// asks for the password; it answers /healthz and /metrics without one, on the same port; and it keeps
-// its keys in a snapshot that it writes when it is asked to or terminated, and loads when it starts.
-// It never follows --snapshot_cron, and ignores --cache_mode and --maxmemory once it runs.
+// It does what the tests of our manifests look at, as Dragonfly v1.40.1 does it: it takes the flags that the
+// manifests set, from the command line, from --flagfile and from DFLY_ variables, and refuses others; it asks
+// for the password; it answers /healthz and /metrics without one, on the same port; and it keeps its keys in a
+// snapshot that it writes when it is asked to or terminated, and loads when it starts.
+// It never follows --snapshot_cron, and ignores --cache_mode.
 package main
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
+	"log"
 	"net"
 	"os"
 	"os/signal"
@@ -20,37 +19,47 @@ import (
 )
 
 func main() {
+	log.SetFlags(0)
+	log.SetPrefix("stand-in for Dragonfly: ")
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	code := run(ctx, os.Args[1:], os.Environ(), os.Stderr, nil)
+	err := run(ctx, os.Args[1:], os.Environ())
 	stop()
-	os.Exit(code)
+	if err == nil {
+		log.Print("stopped")
+		return
+	}
+	log.Print(err)
+	var exit exitError
+	if errors.As(err, &exit) {
+		os.Exit(exit.code)
+	}
+	os.Exit(1)
 }
 
-// run serves until ctx is done or a client sends SHUTDOWN, and returns the exit code. If listening is not
-// nil, run sends it the address that it listens on.
-func run(ctx context.Context, args, environ []string, log io.Writer, listening chan<- net.Addr) int {
+// An exitError ends the stand-in with another exit code than 1.
+type exitError struct {
+	code int
+	error
+}
+
+// aborted is the exit code where Dragonfly aborts: 128 + SIGABRT.
+const aborted = 134
+
+// run serves until ctx is done or a client sends SHUTDOWN.
+func run(ctx context.Context, args, environ []string) error {
 	settings, err := parse(args, environ)
 	if err != nil {
-		fmt.Fprintln(log, "stand-in for Dragonfly:", err)
-		if errors.Is(err, errUnknownVariable) {
-			return 134 // 128 + SIGABRT: Dragonfly aborts
-		}
-		return 1
+		return err
 	}
 	keys, err := load(settings.snapshot())
 	if err != nil {
-		fmt.Fprintln(log, "stand-in for Dragonfly:", err)
-		return 1
+		return err
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(settings.value("bind"), settings.value("port")))
 	if err != nil {
-		fmt.Fprintln(log, "stand-in for Dragonfly:", err)
-		return 1
+		return err
 	}
-	fmt.Fprintf(log, "stand-in for Dragonfly: %d keys loaded, listening on %s\n", len(keys), listener.Addr())
-	if listening != nil {
-		listening <- listener.Addr()
-	}
+	log.Printf("%d keys loaded, listening on %s", len(keys), listener.Addr())
 	ctx, shutdown := context.WithCancel(ctx)
 	defer shutdown()
 	server := &server{settings: settings, keys: keys, shutdown: shutdown}
@@ -60,9 +69,8 @@ func run(ctx context.Context, args, environ []string, log io.Writer, listening c
 	if !server.discard.Load() {
 		// Like Dragonfly: what could not be saved is lost, the exit code does not tell.
 		if err := server.save(); err != nil {
-			fmt.Fprintln(log, "stand-in for Dragonfly: last snapshot:", err)
+			log.Printf("Failed to perform snapshot: %v", err)
 		}
 	}
-	fmt.Fprintln(log, "stand-in for Dragonfly: stopped")
-	return 0
+	return nil
 }

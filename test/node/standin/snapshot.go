@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // A snapshot is two files, named as Dragonfly names those of one thread: the keys, and a summary that makes
@@ -21,7 +22,7 @@ func load(path string) (map[string]string, error) {
 	}
 	var count int
 	err := read(path+summaryEnding, &count)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return keys, nil
 	}
 	if err == nil {
