@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -31,20 +33,24 @@ func (c *client) answer(name string, args []string) []byte {
 	case name == "QUIT":
 		c.gone = true
 		return []byte("+OK\r\n")
-	case name == "SET" && len(args) == 2:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.keys[args[0]] = args[1]
-		return []byte("+OK\r\n")
 	case name == "GET" && len(args) == 1:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if value, ok := s.keys[args[0]]; ok {
+		if value, ok := s.keys.get(args[0]); ok {
 			return bulk(value)
 		}
 		return []byte("$-1\r\n")
+	case name == "SET" && len(args) == 2:
+		if s.full() {
+			return outOfMemory()
+		}
+		s.keys.set(args[0], args[1])
+		return []byte("+OK\r\n")
+	case name == "DEL" && len(args) > 0:
+		return integer(s.keys.del(args))
 	case name == "DBSIZE" && len(args) == 0:
-		return fmt.Appendf(nil, ":%d\r\n", s.size())
+		keys, _ := s.keys.size()
+		return integer(keys)
+	case name == "DEBUG" && len(args) == 4 && strings.EqualFold(args[0], "POPULATE"):
+		return c.populate(args[1], args[2], args[3])
 	case name == "INFO" && len(args) <= 1:
 		return c.info(args)
 	case name == "CONFIG" && len(args) > 0:
@@ -75,19 +81,32 @@ func (c *client) auth(args []string) []byte {
 	return []byte("+OK\r\n")
 }
 
+// populate sets a number of keys to values of a size. The values are one string in memory, so a test can fill the
+// stand-in beyond what the machine has.
+func (c *client) populate(count, prefix, size string) []byte {
+	keys, err := strconv.Atoi(count)
+	bytes, err2 := strconv.Atoi(size)
+	if err := errors.Join(err, err2); err != nil {
+		return failure("ERR value is not an integer or out of range")
+	}
+	if c.server.full() {
+		return outOfMemory()
+	}
+	value := strings.Repeat("x", bytes)
+	for i := range keys {
+		c.server.keys.set(fmt.Sprintf("%s:%d", prefix, i), value)
+	}
+	return []byte("+OK\r\n")
+}
+
 func (c *client) info(sections []string) []byte {
 	s := c.server
-	s.mu.Lock()
-	used := 0
-	for key, value := range s.keys {
-		used += len(key) + len(value)
-	}
-	s.mu.Unlock()
+	keys, used := s.keys.size()
 	info := map[string]string{
 		"server":      "# Server\r\nserver:stand-in for Dragonfly\r\n",
-		"memory":      fmt.Sprintf("# Memory\r\nused_memory:%d\r\nmaxmemory:%s\r\n", used, s.settings.value("maxmemory")),
+		"memory":      fmt.Sprintf("# Memory\r\nused_memory:%d\r\nmaxmemory:%d\r\n", used, s.settings.number("maxmemory")),
 		"replication": "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n",
-		"keyspace":    fmt.Sprintf("# Keyspace\r\ndb0:keys=%d,expires=0,avg_ttl=-1\r\n", s.size()),
+		"keyspace":    fmt.Sprintf("# Keyspace\r\ndb0:keys=%d,expires=0,avg_ttl=-1\r\n", keys),
 	}
 	if len(sections) == 0 {
 		return bulk(info["server"] + "\r\n" + info["memory"] + "\r\n" + info["replication"] + "\r\n" + info["keyspace"])
@@ -121,6 +140,10 @@ func (c *client) config(subcommand string, args []string) []byte {
 }
 
 func bulk(value string) []byte { return fmt.Appendf(nil, "$%d\r\n%s\r\n", len(value), value) }
+
+func integer(n int) []byte { return fmt.Appendf(nil, ":%d\r\n", n) }
+
+func outOfMemory() []byte { return failure("ERR Out of memory") }
 
 // failure makes an error reply. A reply is one line.
 func failure(message string) []byte {

@@ -78,9 +78,7 @@ func parse(args, environ []string) (*settings, error) {
 			s.values[name] = value
 		}
 	}
-	memory, _ := strconv.ParseInt(s.values["maxmemory"], 10, 64)
-	threads, _ := strconv.ParseInt(s.values["proactor_threads"], 10, 64)
-	threads = max(threads, 1) // Dragonfly takes as many as there are CPUs
+	memory, threads := s.number("maxmemory"), max(s.number("proactor_threads"), 1) // Dragonfly has as many as CPUs
 	if memory != 0 && memory < threads*minimumPerThread {
 		return nil, fmt.Errorf("There are %d threads, so %d.00MiB are required. Exiting...", threads, threads*minimumPerThread>>20) //nolint:staticcheck,revive // Dragonfly's words
 	}
@@ -173,6 +171,12 @@ func (s *settings) value(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.values[name]
+}
+
+// number returns the value of a flag that is a number.
+func (s *settings) number(name string) int64 {
+	n, _ := strconv.ParseInt(s.value(name), 10, 64) // checked where it was set
+	return n
 }
 
 // mutable are the flags that CONFIG SET changes.

@@ -51,15 +51,19 @@ func run(ctx context.Context, args, environ []string) error {
 	if err != nil {
 		return err
 	}
-	keys, err := load(settings.snapshot())
+	values, err := load(settings.snapshot())
 	if err != nil {
 		return err
+	}
+	keys := newKeyspace()
+	for key, value := range values {
+		keys.set(key, value)
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(settings.value("bind"), settings.value("port")))
 	if err != nil {
 		return err
 	}
-	log.Printf("%d keys loaded, listening on %s", len(keys), listener.Addr())
+	log.Printf("%d keys loaded, listening on %s", len(values), listener.Addr())
 	ctx, shutdown := context.WithCancel(ctx)
 	defer shutdown()
 	server := &server{settings: settings, keys: keys, shutdown: shutdown}

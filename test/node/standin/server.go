@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 )
 
@@ -20,9 +19,7 @@ type server struct {
 	settings *settings
 	shutdown context.CancelFunc
 	discard  atomic.Bool // SHUTDOWN NOSAVE
-
-	mu   sync.Mutex
-	keys map[string]string
+	keys     *keyspace
 }
 
 func (s *server) serve(listener net.Listener) {
@@ -70,8 +67,10 @@ func (s *server) serveHTTP(input *bufio.Reader, output io.Writer) {
 	switch request.URL.Path {
 	case "/healthz":
 	case "/metrics":
-		body = fmt.Sprintf("# TYPE dragonfly_db_keys gauge\ndragonfly_db_keys{db=\"db0\"} %d\n"+
-			"# TYPE dragonfly_memory_max_bytes gauge\ndragonfly_memory_max_bytes %s\n", s.size(), s.settings.value("maxmemory"))
+		keys, used := s.keys.size()
+		body = fmt.Sprintf("# TYPE dragonfly_memory_used_bytes gauge\ndragonfly_memory_used_bytes %d\n"+
+			"# TYPE dragonfly_memory_max_bytes gauge\ndragonfly_memory_max_bytes %d\n"+
+			"# TYPE dragonfly_db_keys gauge\ndragonfly_db_keys{db=\"db0\"} %d\n", used, s.settings.number("maxmemory"), keys)
 	default:
 		response.StatusCode, body = http.StatusNotFound, ""
 	}
@@ -152,14 +151,15 @@ func length(line string, sigil byte) (int, error) {
 	return n, err
 }
 
-func (s *server) size() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.keys)
+// full reports whether writes are refused. Without maxmemory there is no limit; Dragonfly would look for one.
+func (s *server) full() bool {
+	_, used := s.keys.size()
+	limit := s.settings.number("maxmemory")
+	return limit > 0 && used > limit
 }
 
 func (s *server) save() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return store(s.settings.snapshot(), s.keys)
+	s.keys.mu.Lock()
+	defer s.keys.mu.Unlock()
+	return store(s.settings.snapshot(), s.keys.values)
 }

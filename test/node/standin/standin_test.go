@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,12 +16,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// withFlags writes a flag file and returns the flag that names it.
+func withFlags(t *testing.T, lines string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "flagfile")
+	require.NoError(t, os.WriteFile(path, []byte(lines), 0o600))
+	return "--flagfile=" + path
+}
+
 func TestParse(t *testing.T) {
-	flagfile := func(lines string) string {
-		path := filepath.Join(t.TempDir(), "flagfile")
-		require.NoError(t, os.WriteFile(path, []byte(lines), 0o600))
-		return "--flagfile=" + path
-	}
+	flagfile := func(lines string) string { return withFlags(t, lines) }
 	const password = "a=b --c $(d)"
 	tests := []struct {
 		reason  string
@@ -114,6 +120,35 @@ func TestCommands(t *testing.T) {
 	_, err := io.WriteString(c, "*1\r\n$-7\r\n")
 	require.NoError(t, err)
 	assert.Contains(t, c.reply(), "-ERR Protocol error")
+}
+
+// used returns what the server says about its memory.
+func used(t *testing.T, c *session, field string) int64 {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)^` + field + `:(\d+)\r$`).FindStringSubmatch(c.do("INFO memory"))
+	require.NotNil(t, found, field)
+	n, err := strconv.ParseInt(found[1], 10, 64)
+	require.NoError(t, err)
+	return n
+}
+
+func TestFullMemory(t *testing.T) {
+	const maxmemory = 300 << 20
+	p := start(t, withFlags(t, fmt.Sprintf("--maxmemory=%d\n", maxmemory)))
+	c := p.dial(t)
+	require.EqualValues(t, maxmemory, used(t, c, "maxmemory"))
+	for i := 0; c.do("DEBUG", "POPULATE", "10", fmt.Sprintf("fill-%d", i), "1000000") == "OK" && used(t, c, "used_memory") <= maxmemory; i++ {
+		require.Less(t, i, 100)
+	}
+	// A real Dragonfly may refuse insertions some percent before its limit, which is then moved below what is used.
+	require.Equal(t, "OK", c.do("CONFIG", "SET", "maxmemory", strconv.FormatInt(min(maxmemory, used(t, c, "used_memory")-1), 10)))
+	assert.Equal(t, "-ERR Out of memory", c.do("SET k v"))
+	assert.Len(t, c.do("GET fill-0:0"), 1000000, "what is there can be read")
+	assert.Equal(t, "1", c.do("DEL fill-0:0 none"), "and deleted")
+	for i := range 10 {
+		c.do(fmt.Sprintf("DEL fill-0:%d fill-1:%d", i, i))
+	}
+	p.eventually(t, func() bool { return c.do("SET k v") == "OK" })
 }
 
 func TestHTTP(t *testing.T) {
