@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,7 +27,7 @@ var flags = map[string]struct {
 }{
 	"bind":             {text, ""},
 	"cache_mode":       {boolean, "false"},
-	"dbfilename":       {text, "dump"},
+	"dbfilename":       {text, "dump-{timestamp}"},
 	"dir":              {text, ""},
 	"logtostderr":      {boolean, "false"},
 	"maxmemory":        {number, "0"}, // bytes
@@ -195,13 +194,4 @@ func (s *settings) set(name, value string) error {
 	defer s.mu.Unlock()
 	s.values[name] = value
 	return nil
-}
-
-// snapshot returns the path of the snapshot's files without their endings, or "" if none is kept.
-func (s *settings) snapshot() string {
-	name := s.value("dbfilename")
-	if name == "" {
-		return ""
-	}
-	return filepath.Join(s.value("dir"), name)
 }

@@ -51,27 +51,34 @@ func run(ctx context.Context, args, environ []string) error {
 	if err != nil {
 		return err
 	}
-	values, err := load(settings.snapshot())
+	ctx, shutdown := context.WithCancel(ctx)
+	defer shutdown()
+	server := &server{settings: settings, keys: newKeyspace(), shutdown: shutdown}
+	path, err := find(settings.value("dir"), settings.value("dbfilename"))
 	if err != nil {
 		return err
-	}
-	keys := newKeyspace()
-	for key, value := range values {
-		keys.set(key, value)
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(settings.value("bind"), settings.value("port")))
 	if err != nil {
 		return err
 	}
-	log.Printf("%d keys loaded, listening on %s", len(values), listener.Addr())
-	ctx, shutdown := context.WithCancel(ctx)
-	defer shutdown()
-	server := &server{settings: settings, keys: keys, shutdown: shutdown}
+	log.Printf("listening on %s", listener.Addr())
+	server.loading.Store(true)
 	go server.serve(listener)
+	loaded := make(chan error, 1)
+	go func() { loaded <- server.load(path) }()
+	select {
+	case <-ctx.Done():
+		return nil // without a snapshot of what is not all of the data
+	case err := <-loaded:
+		if err != nil {
+			return err
+		}
+	}
 	<-ctx.Done()
 	_ = listener.Close()
-	if !server.discard.Load() {
-		// Like Dragonfly: what could not be saved is lost, the exit code does not tell.
+	if settings.value("dbfilename") != "" && !server.discard.Load() {
+		// Like Dragonfly: what could not be saved is lost, and the exit code does not tell.
 		if err := server.save(); err != nil {
 			log.Printf("Failed to perform snapshot: %v", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strconv"
@@ -18,8 +19,10 @@ import (
 type server struct {
 	settings *settings
 	shutdown context.CancelFunc
-	discard  atomic.Bool // SHUTDOWN NOSAVE
 	keys     *keyspace
+	loading  atomic.Bool
+	usedMem  atomic.Int64 // STANDIN USEDMEM: the used-mem of its snapshots, or 0 for what the keys use
+	discard  atomic.Bool  // SHUTDOWN NOSAVE
 }
 
 func (s *server) serve(listener net.Listener) {
@@ -66,6 +69,9 @@ func (s *server) serveHTTP(input *bufio.Reader, output io.Writer) {
 	body := "OK\n"
 	switch request.URL.Path {
 	case "/healthz":
+		if s.loading.Load() {
+			response.StatusCode, body = http.StatusServiceUnavailable, "loading\n"
+		}
 	case "/metrics":
 		keys, used := s.keys.size()
 		body = fmt.Sprintf("# TYPE dragonfly_memory_used_bytes gauge\ndragonfly_memory_used_bytes %d\n"+
@@ -158,8 +164,19 @@ func (s *server) full() bool {
 	return limit > 0 && used > limit
 }
 
+// load loads the snapshot at a path, if there is one. The server answers while it does, but for data.
+func (s *server) load(path string) error {
+	if path == "" {
+		log.Print("Load snapshot: No snapshot found")
+	} else if err := s.keys.load(path, s.settings.number("maxmemory")); err != nil {
+		return err
+	}
+	keys, _ := s.keys.size()
+	log.Printf("Load finished, num keys read: %d", keys)
+	s.loading.Store(false)
+	return nil
+}
+
 func (s *server) save() error {
-	s.keys.mu.Lock()
-	defer s.keys.mu.Unlock()
-	return store(s.settings.snapshot(), s.keys.values)
+	return s.keys.save(s.settings.value("dir"), s.settings.value("dbfilename"), s.usedMem.Load())
 }

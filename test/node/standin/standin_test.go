@@ -158,48 +158,6 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-func TestSnapshot(t *testing.T) {
-	dir := t.TempDir()
-	kept := []string{"--dir=" + dir, "--dbfilename=dump"}
-
-	p := start(t, kept...)
-	c := p.dial(t)
-	assert.Equal(t, "OK", c.do("SET a 1"))
-	assert.Equal(t, "OK", c.do("SAVE"))
-	assert.FileExists(t, filepath.Join(dir, "dump-summary.dfs"))
-	c.do("SET b 2")
-	assert.Equal(t, 0, p.terminate(t))
-
-	p = start(t, kept...)
-	c = p.dial(t)
-	assert.Equal(t, "1", c.do("GET a"))
-	assert.Equal(t, "2", c.do("GET b"), "what came after SAVE is in the snapshot that termination writes")
-	c.do("SET c 3")
-	c.send("SHUTDOWN NOSAVE")
-	assert.Equal(t, 0, p.wait(t))
-
-	p = start(t, kept...)
-	c = p.dial(t)
-	assert.Equal(t, "2", c.do("DBSIZE"), "SHUTDOWN NOSAVE writes none")
-	c.send("SHUTDOWN")
-	assert.Equal(t, 0, p.wait(t))
-
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump-0000.dfs"), []byte("no snapshot"), 0o600))
-	code, _ := exit(t, kept...)
-	assert.Equal(t, 1, code, "a broken snapshot is not passed over")
-}
-
-func TestSnapshotThatCannotBeWritten(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	p := start(t, "--dir="+file, "--dbfilename=dump")
-	c := p.dial(t)
-	assert.Equal(t, "OK", c.do("SET a 1"))
-	assert.Contains(t, c.do("SAVE"), "-ERR ")
-	assert.Equal(t, 0, p.terminate(t))
-	assert.Contains(t, p.log.String(), "Failed to perform snapshot")
-}
-
 func TestReadCommand(t *testing.T) {
 	for input, want := range map[string]string{
 		"*2\r\n$3\r\nGET\r\n$3\r\na b\r\n": `["GET" "a b"] <nil>`,
