@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path"
@@ -13,23 +14,27 @@ import (
 type client struct {
 	server        *server
 	authenticated bool
+	resp3         bool // HELLO 3
 	gone          bool // QUIT, SHUTDOWN
 }
 
 // whileLoading are the commands that are answered while the snapshot loads.
 var whileLoading = []string{"DBSIZE", "INFO", "QUIT", "SHUTDOWN"}
 
-// answer runs a command, whose name is in upper case, and returns the reply in RESP 2.
+// answer runs a command, whose name is in upper case, and returns the reply.
 func (c *client) answer(name string, args []string) []byte {
 	s := c.server
-	if name == "AUTH" {
+	switch name {
+	case "AUTH":
 		return c.auth(args)
+	case "HELLO":
+		return c.hello(args)
 	}
 	if s.loading.Load() && !slices.Contains(whileLoading, name) {
 		return failure("LOADING Dragonfly is loading the dataset in memory")
 	}
-	if s.settings.value("requirepass") != "" && !c.authenticated && name != "QUIT" {
-		return []byte("-NOAUTH Authentication required.\r\n")
+	if !c.authenticated && name != "QUIT" {
+		return failure("NOAUTH Authentication required.")
 	}
 	switch {
 	case name == "PING" && len(args) == 0:
@@ -43,7 +48,7 @@ func (c *client) answer(name string, args []string) []byte {
 		if value, ok := s.keys.get(args[0]); ok {
 			return bulk(value)
 		}
-		return []byte("$-1\r\n")
+		return c.null()
 	case name == "SET" && len(args) == 2:
 		if s.full() {
 			return outOfMemory()
@@ -59,6 +64,8 @@ func (c *client) answer(name string, args []string) []byte {
 		return c.populate(args[1], args[2], args[3])
 	case name == "INFO" && len(args) <= 1:
 		return c.info(args)
+	case name == "ACL":
+		return c.acl(args)
 	case name == "CONFIG" && len(args) > 0:
 		return c.config(strings.ToUpper(args[0]), args[1:])
 	case name == "SAVE" && len(args) == 0:
@@ -84,30 +91,18 @@ func (c *client) answer(name string, args []string) []byte {
 	return failure(fmt.Sprintf("ERR unknown command `%s` or wrong number of arguments; this is a stand-in for Dragonfly", name))
 }
 
-func (c *client) auth(args []string) []byte {
-	if len(args) == 0 || len(args) > 2 {
-		return failure("ERR wrong number of arguments for 'auth' command")
-	}
-	password := c.server.settings.value("requirepass")
-	if user := args[0]; len(args) == 2 && user != "default" || password != "" && args[len(args)-1] != password {
-		return failure("WRONGPASS invalid username-password pair or user is disabled.")
-	}
-	c.authenticated = true
-	return []byte("+OK\r\n")
-}
-
 // populate sets a number of keys to values of a size. The values are one string in memory, so a test can fill the
 // stand-in beyond what the machine has.
 func (c *client) populate(count, prefix, size string) []byte {
 	keys, err := strconv.Atoi(count)
-	bytes, err2 := strconv.Atoi(size)
+	length, err2 := strconv.Atoi(size)
 	if err := errors.Join(err, err2); err != nil {
 		return failure("ERR value is not an integer or out of range")
 	}
 	if c.server.full() {
 		return outOfMemory()
 	}
-	value := strings.Repeat("x", bytes)
+	value := strings.Repeat("x", length)
 	for i := range keys {
 		c.server.keys.set(fmt.Sprintf("%s:%d", prefix, i), value)
 	}
@@ -140,18 +135,37 @@ func (c *client) config(subcommand string, args []string) []byte {
 			}
 		}
 		slices.Sort(found)
-		reply := fmt.Appendf(nil, "*%d\r\n", 2*len(found))
+		var pairs [][]byte
 		for _, name := range found {
-			reply = append(append(reply, bulk(name)...), bulk(settings.value(name))...)
+			pairs = append(pairs, bulk(name), bulk(settings.value(name)))
 		}
-		return reply
+		return c.table(pairs...)
 	case subcommand == "SET" && len(args) == 2:
 		if err := settings.set(args[0], args[1]); err != nil {
 			return failure(err.Error())
 		}
+		if args[0] == "requirepass" {
+			c.server.user.allow(args[1]) // the ones of before stay valid
+		}
 		return []byte("+OK\r\n")
 	}
 	return failure("ERR unknown subcommand or wrong number of arguments for CONFIG")
+}
+
+// table makes a reply of names and values.
+func (c *client) table(pairs ...[]byte) []byte {
+	sigil, n := '*', len(pairs)
+	if c.resp3 {
+		sigil, n = '%', n/2
+	}
+	return append(fmt.Appendf(nil, "%c%d\r\n", sigil, n), bytes.Join(pairs, nil)...)
+}
+
+func (c *client) null() []byte {
+	if c.resp3 {
+		return []byte("_\r\n")
+	}
+	return []byte("$-1\r\n")
 }
 
 func bulk(value string) []byte { return fmt.Appendf(nil, "$%d\r\n%s\r\n", len(value), value) }

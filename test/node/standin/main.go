@@ -53,7 +53,7 @@ func run(ctx context.Context, args, environ []string) error {
 	}
 	ctx, shutdown := context.WithCancel(ctx)
 	defer shutdown()
-	server := &server{settings: settings, keys: newKeyspace(), shutdown: shutdown}
+	server := &server{settings: settings, user: newUser(settings.value("requirepass")), keys: newKeyspace(), shutdown: shutdown}
 	path, err := find(settings.value("dir"), settings.value("dbfilename"))
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 type server struct {
 	settings *settings
 	shutdown context.CancelFunc
+	user     *user
 	keys     *keyspace
 	loading  atomic.Bool
 	usedMem  atomic.Int64 // STANDIN USEDMEM: the used-mem of its snapshots, or 0 for what the keys use
@@ -87,7 +88,8 @@ func (s *server) serveHTTP(input *bufio.Reader, output io.Writer) {
 
 // serveRESP answers commands until the client leaves.
 func (s *server) serveRESP(input *bufio.Reader, output io.Writer) {
-	client := client{server: s}
+	// Who is in may stay: passwords that come and go later are no concern of this connection.
+	client := client{server: s, authenticated: s.user.accepts("default", "")}
 	for {
 		command, err := readCommand(input)
 		if err != nil {

@@ -102,6 +102,48 @@ func TestPassword(t *testing.T) {
 	assert.Equal(t, "OK", start(t).dial(t).do("AUTH any"), "where no password is asked for, every one is right")
 }
 
+func TestHello(t *testing.T) {
+	p := start(t, "--requirepass=x")
+	c := p.dial(t)
+	assert.Contains(t, c.do("HELLO 3"), "-NOAUTH HELLO must be called with the client already authenticated")
+	assert.Contains(t, c.do("HELLO 3 AUTH default y"), "-WRONGPASS ")
+	assert.Equal(t, "-ERR syntax error", c.do("HELLO 3 AUTH x"))
+	assert.Contains(t, c.do("HELLO 4"), "-ERR ")
+	assert.Contains(t, c.do("PING"), "-NOAUTH ")
+	assert.Contains(t, c.do("HELLO 3 AUTH default x"), " proto 3 ")
+	assert.Equal(t, "(nil)", c.do("GET none"))
+	assert.Equal(t, "dir ", c.do("CONFIG GET dir"))
+	assert.Contains(t, c.do("HELLO 2"), " proto 2 ")
+	assert.Contains(t, c.do("HELLO 2 AUTH default y"), "-WRONGPASS ")
+	assert.Equal(t, "PONG", c.do("PING"), "and stays who it was")
+}
+
+func TestPasswordChanges(t *testing.T) {
+	flags := withFlags(t, "--requirepass=old\n")
+	p := start(t, flags)
+	before := p.dial(t)
+	assert.Equal(t, "OK", before.do("AUTH old"))
+	assert.Equal(t, "OK", before.do("CONFIG SET requirepass new"))
+	assert.Equal(t, "OK", p.dial(t).do("AUTH new"))
+	assert.Equal(t, "OK", p.dial(t).do("AUTH old"), "both are valid")
+
+	assert.Equal(t, "OK", before.do("ACL SETUSER default <old"))
+	assert.Contains(t, p.dial(t).do("AUTH old"), "-WRONGPASS ")
+	assert.Equal(t, "OK", p.dial(t).do("AUTH new"))
+	assert.Equal(t, "PONG", before.do("PING"), "whoever is in stays")
+	assert.Equal(t, "OK", before.do("ACL SETUSER default >newer <new"))
+	assert.Equal(t, "OK", p.dial(t).do("AUTH newer"))
+	assert.Contains(t, p.dial(t).do("AUTH new"), "-WRONGPASS ")
+	assert.Equal(t, 0, p.terminate(t))
+	assert.Equal(t, "OK", start(t, flags).dial(t).do("AUTH old"), "a restart takes the flag's")
+
+	p = start(t)
+	before = p.dial(t)
+	assert.Equal(t, "OK", before.do("CONFIG SET requirepass first"))
+	assert.Equal(t, "PONG", before.do("PING"))
+	assert.Contains(t, p.dial(t).do("PING"), "-NOAUTH ")
+}
+
 func TestCommands(t *testing.T) {
 	c := start(t, "--maxmemory=1000000000").dial(t)
 	assert.Equal(t, "PONG", c.do("PING"))
