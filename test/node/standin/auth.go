@@ -8,11 +8,11 @@ import (
 // A user is the one that the stand-in has, called default.
 type user struct {
 	mu        sync.Mutex
-	nopass    bool // whatever is given as a password is right
+	nopass    bool // any password is right
 	passwords map[string]bool
 }
 
-// newUser returns the user at start. Without a password anyone may log in.
+// newUser returns the user at start. Without a password it needs none.
 func newUser(password string) *user {
 	return &user{nopass: password == "", passwords: map[string]bool{password: password != ""}}
 }
@@ -23,7 +23,7 @@ func (u *user) accepts(name, password string) bool {
 	return name == "default" && (u.nopass || u.passwords[password])
 }
 
-// allow adds a password to those that are right, which is what CONFIG SET requirepass does, too.
+// allow adds a password. Those of before stay valid.
 func (u *user) allow(password string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

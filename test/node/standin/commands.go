@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log"
 	"path"
 	"slices"
 	"strconv"
@@ -74,8 +75,8 @@ func (c *client) answer(name string, args []string) []byte {
 		}
 		return []byte("+OK\r\n")
 	case name == "STANDIN" && len(args) == 2 && strings.EqualFold(args[0], "USEDMEM"):
-		// No command of Dragonfly's: its memory is above its limit only after tables were split, and for a test
-		// it has to be so at will.
+		// Dragonfly has no such command. There a snapshot that is too large for its own instance takes hours of
+		// filling and restarting; a test needs one now.
 		used, err := strconv.ParseInt(args[1], 10, 64)
 		if err != nil {
 			return failure("ERR value is not an integer or out of range")
@@ -91,18 +92,18 @@ func (c *client) answer(name string, args []string) []byte {
 	return failure(fmt.Sprintf("ERR unknown command `%s` or wrong number of arguments; this is a stand-in for Dragonfly", name))
 }
 
-// populate sets a number of keys to values of a size. The values are one string in memory, so a test can fill the
-// stand-in beyond what the machine has.
+// populate sets a number of keys to values of a size. The values are one string in memory, so that a test can fill
+// an instance without a machine that has its memory.
 func (c *client) populate(count, prefix, size string) []byte {
-	keys, err := strconv.Atoi(count)
-	length, err2 := strconv.Atoi(size)
+	keys, err := strconv.ParseUint(count, 10, 30)
+	length, err2 := strconv.ParseUint(size, 10, 30)
 	if err := errors.Join(err, err2); err != nil {
 		return failure("ERR value is not an integer or out of range")
 	}
 	if c.server.full() {
 		return outOfMemory()
 	}
-	value := strings.Repeat("x", length)
+	value := strings.Repeat("x", int(length))
 	for i := range keys {
 		c.server.keys.set(fmt.Sprintf("%s:%d", prefix, i), value)
 	}
@@ -141,15 +142,26 @@ func (c *client) config(subcommand string, args []string) []byte {
 		}
 		return c.table(pairs...)
 	case subcommand == "SET" && len(args) == 2:
-		if err := settings.set(args[0], args[1]); err != nil {
-			return failure(err.Error())
-		}
-		if args[0] == "requirepass" {
-			c.server.user.allow(args[1]) // the ones of before stay valid
-		}
-		return []byte("+OK\r\n")
+		return c.configure(strings.ToLower(args[0]), args[1])
 	}
 	return failure("ERR unknown subcommand or wrong number of arguments for CONFIG")
+}
+
+// configure is the command CONFIG SET.
+func (c *client) configure(name, value string) []byte {
+	if err := c.server.settings.set(name, value); err != nil {
+		return failure(err.Error())
+	}
+	switch name {
+	case "requirepass":
+		c.server.user.allow(value)
+	case "tls":
+		if err := c.server.readCertificate(); err != nil {
+			log.Print(err)
+			return failure(cannotBeSet(name).Error())
+		}
+	}
+	return []byte("+OK\r\n")
 }
 
 // table makes a reply of names and values.

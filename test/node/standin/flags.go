@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log"
 	"os"
 	"slices"
 	"strconv"
@@ -30,11 +31,14 @@ var flags = map[string]struct {
 	"dbfilename":       {text, "dump-{timestamp}"},
 	"dir":              {text, ""},
 	"logtostderr":      {boolean, "false"},
-	"maxmemory":        {number, "0"}, // bytes
+	"maxmemory":        {number, "0"}, // bytes; Dragonfly also takes 1GiB and the like
 	"port":             {number, "6379"},
 	"proactor_threads": {number, "0"},
 	"requirepass":      {text, ""},
 	"snapshot_cron":    {text, ""},
+	"tls":              {boolean, "false"},
+	"tls_cert_file":    {text, ""},
+	"tls_key_file":     {text, ""},
 	"version_check":    {boolean, "true"},
 }
 
@@ -77,9 +81,10 @@ func parse(args, environ []string) (*settings, error) {
 			s.values[name] = value
 		}
 	}
-	memory, threads := s.number("maxmemory"), max(s.number("proactor_threads"), 1) // Dragonfly has as many as CPUs
+	memory, threads := s.number("maxmemory"), max(s.number("proactor_threads"), 1) // for 0 Dragonfly counts CPUs
 	if memory != 0 && memory < threads*minimumPerThread {
-		return nil, fmt.Errorf("There are %d threads, so %d.00MiB are required. Exiting...", threads, threads*minimumPerThread>>20) //nolint:staticcheck,revive // Dragonfly's words
+		log.Printf("There are %d threads, so %d.00MiB are required. Exiting...", threads, threads*minimumPerThread>>20)
+		return nil, fmt.Errorf("a maxmemory of %d is too small", memory)
 	}
 	return s, nil
 }
@@ -179,7 +184,11 @@ func (s *settings) number(name string) int64 {
 }
 
 // mutable are the flags that CONFIG SET changes.
-var mutable = []string{"maxmemory", "requirepass"}
+var mutable = []string{"maxmemory", "requirepass", "tls", "tls_cert_file", "tls_key_file"}
+
+func cannotBeSet(name string) error {
+	return fmt.Errorf("ERR CONFIG SET failed (possibly related to argument '%s') - argument can not be set", name)
+}
 
 func (s *settings) set(name, value string) error {
 	switch _, known := flags[name]; {
@@ -188,7 +197,7 @@ func (s *settings) set(name, value string) error {
 	case !slices.Contains(mutable, name):
 		return fmt.Errorf("ERR CONFIG SET failed (possibly related to argument '%s') - can't set immutable config", name)
 	case valid(name, value) != nil:
-		return fmt.Errorf("ERR CONFIG SET failed (possibly related to argument '%s') - argument can not be set", name)
+		return cannotBeSet(name)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,11 +1,20 @@
 // Command standin is a stand-in for Dragonfly, for a node that cannot pull Dragonfly's image. It is not a
 // database.
 //
-// It does what the tests of our manifests look at, as Dragonfly v1.40.1 does it: it takes the flags that the
-// manifests set, from the command line, from --flagfile and from DFLY_ variables, and refuses others; it asks
-// for the password; it answers /healthz and /metrics without one, on the same port; and it keeps its keys in a
-// snapshot that it writes when it is asked to or terminated, and loads when it starts.
-// It never follows --snapshot_cron, and ignores --cache_mode.
+// It does what the tests of our manifests look at, in the way of Dragonfly v1.40.1, down to exit codes and the
+// texts of errors:
+//
+//   - It takes the flags that the manifests set, from the command line, from --flagfile and from DFLY_ variables,
+//     and refuses others.
+//   - It asks for the password, which can be changed while it runs, and for TLS, whose certificate it reads at its
+//     start and upon CONFIG SET tls.
+//   - It answers /healthz and /metrics on the same port, without a password.
+//   - It refuses writes when it uses more than maxmemory. It counts the bytes of keys and values.
+//   - It keeps its keys in a snapshot, which it writes when it is asked to or terminated, and loads when it starts.
+//     The files have Dragonfly's names and header, and after that a format of their own.
+//
+// It never follows --snapshot_cron, ignores --cache_mode, and has no limit without maxmemory. STANDIN USEDMEM is the
+// one command that Dragonfly does not have: what snapshots say that they need.
 package main
 
 import (
@@ -58,6 +67,9 @@ func run(ctx context.Context, args, environ []string) error {
 	if err != nil {
 		return err
 	}
+	if err := server.readCertificate(); err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(settings.value("bind"), settings.value("port")))
 	if err != nil {
 		return err
@@ -69,7 +81,7 @@ func run(ctx context.Context, args, environ []string) error {
 	go func() { loaded <- server.load(path) }()
 	select {
 	case <-ctx.Done():
-		return nil // without a snapshot of what is not all of the data
+		return nil // without a snapshot: it would replace one of which not everything is loaded
 	case err := <-loaded:
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math"
 	"strconv"
 )
 
@@ -42,22 +43,27 @@ func (h header) write(summary bool, at int64) []byte {
 }
 
 // encodeText writes a string of less than 64 bytes.
-func encodeText(text string) []byte { return append([]byte{byte(len(text))}, text...) }
+func encodeText(text string) []byte {
+	return append([]byte{byte(len(text))}, text...) //nolint:gosec // less than 64
+}
 
 // What stands in the place of a short string's length where an integer of 8, 16 or 32 bits follows.
 const int8Follows, int16Follows, int32Follows = 0xC0, 0xC1, 0xC2
 
 // encodeNumber writes an integer in as few bytes as hold it and its sign. What needs more than 32 bits is text.
 func encodeNumber(n int64) []byte {
+	var data []byte
 	switch {
-	case n == int64(int8(n)): //nolint:gosec // whether it fits
-		return []byte{int8Follows, byte(n)}
-	case n == int64(int16(n)): //nolint:gosec // whether it fits
-		return binary.LittleEndian.AppendUint16([]byte{int16Follows}, uint16(n)) //nolint:gosec // the sign is a bit of it
-	case n == int64(int32(n)): //nolint:gosec // whether it fits
-		return binary.LittleEndian.AppendUint32([]byte{int32Follows}, uint32(n)) //nolint:gosec // the sign is a bit of it
+	case n >= math.MinInt8 && n <= math.MaxInt8:
+		data, _ = binary.Append([]byte{int8Follows}, binary.LittleEndian, int8(n))
+	case n >= math.MinInt16 && n <= math.MaxInt16:
+		data, _ = binary.Append([]byte{int16Follows}, binary.LittleEndian, int16(n))
+	case n >= math.MinInt32 && n <= math.MaxInt32:
+		data, _ = binary.Append([]byte{int32Follows}, binary.LittleEndian, int32(n))
+	default:
+		data = encodeText(strconv.FormatInt(n, 10))
 	}
-	return encodeText(strconv.FormatInt(n, 10))
+	return data
 }
 
 var errNoSnapshot = errors.New("not a snapshot")
@@ -70,18 +76,17 @@ func readHeader(data []byte) (h header, rest []byte, err error) {
 	}
 	for len(rest) > 0 && rest[0] == aux {
 		var name, value string
-		name, rest, err = readValue(rest[1:])
-		if err == nil {
-			value, rest, err = readValue(rest)
+		if name, rest, err = readValue(rest[1:]); err != nil {
+			return h, nil, err
+		}
+		if value, rest, err = readValue(rest); err != nil {
+			return h, nil, err
 		}
 		switch name {
 		case "snapshot-id":
 			h.id = value
 		case "used-mem":
-			h.used, _ = strconv.ParseInt(value, 10, 64) // what is no number has no limit, for Dragonfly too
-		}
-		if err != nil {
-			return h, nil, err
+			h.used, _ = strconv.ParseInt(value, 10, 64) // Dragonfly loads what says no number, too
 		}
 	}
 	return h, rest, nil
@@ -93,25 +98,24 @@ func readValue(data []byte) (value string, rest []byte, err error) {
 		return "", nil, errNoSnapshot
 	}
 	size, data := int(data[0]), data[1:]
-	var integer func([]byte) int64
-	switch size {
-	case int8Follows:
-		size, integer = 1, func(b []byte) int64 { return int64(int8(b[0])) } //nolint:gosec // the sign is a bit of it
-	case int16Follows:
-		size, integer = 2, func(b []byte) int64 { return int64(int16(binary.LittleEndian.Uint16(b))) } //nolint:gosec // the same
-	case int32Follows:
-		size, integer = 4, func(b []byte) int64 { return int64(int32(binary.LittleEndian.Uint32(b))) } //nolint:gosec // the same
-	default:
-		if size >= 64 {
-			return "", nil, errNoSnapshot
-		}
-	}
-	if len(data) < size {
+	switch {
+	case size == int8Follows:
+		return readNumber[int8](data)
+	case size == int16Follows:
+		return readNumber[int16](data)
+	case size == int32Follows:
+		return readNumber[int32](data)
+	case size >= 64 || size > len(data):
 		return "", nil, errNoSnapshot
 	}
-	value, rest = string(data[:size]), data[size:]
-	if integer != nil {
-		value = strconv.FormatInt(integer(data), 10)
+	return string(data[:size]), data[size:], nil
+}
+
+func readNumber[N int8 | int16 | int32](data []byte) (value string, rest []byte, err error) {
+	var n N
+	size, err := binary.Decode(data, binary.LittleEndian, &n)
+	if err != nil {
+		return "", nil, errNoSnapshot
 	}
-	return value, rest, nil
+	return strconv.FormatInt(int64(n), 10), data[size:], nil
 }

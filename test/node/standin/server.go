@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -19,10 +20,11 @@ import (
 type server struct {
 	settings *settings
 	shutdown context.CancelFunc
+	tls      atomic.Pointer[tls.Config] // nil without TLS
 	user     *user
 	keys     *keyspace
 	loading  atomic.Bool
-	usedMem  atomic.Int64 // STANDIN USEDMEM: the used-mem of its snapshots, or 0 for what the keys use
+	usedMem  atomic.Int64 // STANDIN USEDMEM: what snapshots say; 0 for what the keys use
 	discard  atomic.Bool  // SHUTDOWN NOSAVE
 }
 
@@ -33,7 +35,11 @@ func (s *server) serve(listener net.Listener) {
 			return
 		}
 		go func() {
+			connection, usable := s.secure(connection)
 			defer connection.Close()
+			if !usable {
+				return
+			}
 			input := bufio.NewReader(connection)
 			if isHTTP(input) {
 				s.serveHTTP(input, connection)
@@ -88,7 +94,7 @@ func (s *server) serveHTTP(input *bufio.Reader, output io.Writer) {
 
 // serveRESP answers commands until the client leaves.
 func (s *server) serveRESP(input *bufio.Reader, output io.Writer) {
-	// Who is in may stay: passwords that come and go later are no concern of this connection.
+	// Whether this connection needs a password is settled now, whatever becomes of the password later.
 	client := client{server: s, authenticated: s.user.accepts("default", "")}
 	for {
 		command, err := readCommand(input)
@@ -166,7 +172,7 @@ func (s *server) full() bool {
 	return limit > 0 && used > limit
 }
 
-// load loads the snapshot at a path, if there is one. The server answers while it does, but for data.
+// load loads the snapshot at a path, if there is one. Until it has, clients get no data.
 func (s *server) load(path string) error {
 	if path == "" {
 		log.Print("Load snapshot: No snapshot found")

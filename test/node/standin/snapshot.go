@@ -24,19 +24,19 @@ const shardEnding, summaryEnding = "-0000.dfs", "-summary.dfs"
 // timestamp in --dbfilename stands for the time of the snapshot.
 const timestamp = "{timestamp}"
 
-// find returns the path of the snapshot to load, or "" if there is none, as v1.40.1 finds it: the very name, or
-// else the newest of those that begin with it.
+// find returns the path of the snapshot to load, or "" if there is none. As v1.40.1 does, it prefers a file of
+// exactly that name, which is no snapshot then, to the newest snapshot whose name begins with it.
 func find(dir, name string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
 	path := filepath.Join(dir, name)
-	switch _, err := os.Stat(path); {
+	switch _, err := os.Stat(path); { //nolint:gosec // a path from the command line
 	case err == nil:
 		return path, nil
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 	default:
-		return "", exitError{aborted, err} // a folder that cannot be searched is an exception that nobody catches
+		return "", exitError{aborted, err} // Dragonfly does not catch the exception of a folder that it cannot search
 	}
 	pattern := strings.ReplaceAll(path, timestamp, "*")
 	if filepath.Ext(pattern) == "" {
@@ -49,7 +49,7 @@ func find(dir, name string) (string, error) {
 	var newest string
 	var modified time.Time
 	for _, path := range paths {
-		info, err := os.Stat(path)
+		info, err := os.Stat(path) //nolint:gosec // a path from the command line
 		if err == nil && (strings.HasSuffix(path, ".rdb") || strings.HasSuffix(path, "summary.dfs")) && !info.ModTime().Before(modified) {
 			newest, modified = path, info.ModTime()
 		}
@@ -63,7 +63,7 @@ func expand(path string) ([]string, error) {
 		return []string{path}, nil
 	}
 	if !strings.HasSuffix(path, "summary.dfs") {
-		return nil, fmt.Errorf("Failed to load snapshot: %s: Bad filename extension", path) //nolint:staticcheck,revive // Dragonfly's words
+		return nil, fmt.Errorf("bad filename extension: %s", path)
 	}
 	shards, err := filepath.Glob(strings.ReplaceAll(path, "summary", "????"))
 	if err == nil && len(shards) == 0 {
@@ -75,8 +75,8 @@ func expand(path string) ([]string, error) {
 	return append([]string{path}, shards...), nil
 }
 
-// load puts the keys of the snapshot at a path into the keyspace, unless it was made with more memory than
-// Dragonfly grants: 5% above the limit.
+// load adds the keys of the snapshot at a path, unless it says that it needs more memory than Dragonfly grants,
+// which is 5% above the limit.
 func (k *keyspace) load(path string, maxmemory int64) error {
 	files, err := expand(path)
 	if err != nil {
@@ -92,14 +92,15 @@ func (k *keyspace) load(path string, maxmemory int64) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-		if maxmemory > 0 && float64(h.used) > 1.05*float64(maxmemory) {
-			return fmt.Errorf("Could not load snapshot - its used memory is %d but the limit is %d", h.used, maxmemory) //nolint:staticcheck,revive // Dragonfly's words
-		}
 		if i == 0 {
 			id = h.id
 		} else if h.id != id {
-			log.Printf("%s is of another snapshot", file) // a larger instance has left it
+			log.Printf("%s is of another snapshot", file) // an instance with more threads has left it
 			continue
+		}
+		if maxmemory > 0 && float64(h.used) > 1.05*float64(maxmemory) {
+			log.Printf("Could not load snapshot - its used memory is %d but the limit is %d", h.used, maxmemory)
+			return fmt.Errorf("%s: out of memory", file)
 		}
 		if err := k.read(payload); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
@@ -108,8 +109,8 @@ func (k *keyspace) load(path string, maxmemory int64) error {
 	return nil
 }
 
-// The payload is a list of keys for each value: a value that many keys share is there once, and is shared again when
-// it is loaded.
+// A payload has the keys of each value. Each value is there once, so that what DEBUG POPULATE has set stays as small
+// in the file, and in memory after loading.
 type payload map[string][]string
 
 func (k *keyspace) read(data []byte) error {
@@ -117,7 +118,7 @@ func (k *keyspace) read(data []byte) error {
 		return errNoSnapshot
 	}
 	var values payload
-	if err := gob.NewDecoder(bytes.NewReader(data[1:])).Decode(&values); err != nil { //nolint:gosec // a snapshot of our own
+	if err := gob.NewDecoder(bytes.NewReader(data[1:])).Decode(&values); err != nil {
 		return err
 	}
 	for value, keys := range values {
