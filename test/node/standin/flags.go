@@ -21,7 +21,8 @@ const (
 	number
 )
 
-// flags are those of Dragonfly's that the stand-in knows, with their default.
+// flags are those that the stand-in knows, with their default: what our manifests set, and little more. Dragonfly has
+// more than two hundred others.
 var flags = map[string]struct {
 	kind  kind
 	value string

@@ -25,7 +25,7 @@ func withFlags(t *testing.T, lines string) string {
 }
 
 func TestParse(t *testing.T) {
-	flagfile := func(lines string) string { return withFlags(t, lines) }
+	flagfile := func(lines string) string { return withFlags(t, lines) } // in place of the function of that name
 	const password = "a=b --c $(d)"
 	tests := []struct {
 		reason  string
@@ -36,8 +36,10 @@ func TestParse(t *testing.T) {
 	}{
 		{reason: "without flags the defaults hold", want: map[string]string{"port": "6379", "requirepass": "", "version_check": "true"}},
 		{reason: "the flags of our manifests are taken", args: []string{
-			"--dir=/data", "--dbfilename=dump", "--snapshot_cron=*/30 * * * *", "--maxmemory=1503238553", "--proactor_threads=1", "--version_check=false",
-		}, want: map[string]string{"dir": "/data", "snapshot_cron": "*/30 * * * *", "version_check": "false"}},
+			"--dir=/data", "--dbfilename=dump", "--snapshot_cron=*/30 * * * *", "--proactor_threads=1", "--version_check=false",
+			"--tls=true", "--tls_cert_file=/tls/tls.crt", "--tls_key_file=/tls/tls.key",
+			flagfile("--maxmemory=1503238553\n"),
+		}, want: map[string]string{"dir": "/data", "snapshot_cron": "*/30 * * * *", "version_check": "false", "tls": "true", "tls_key_file": "/tls/tls.key", "maxmemory": "1503238553"}},
 		{reason: "absl takes the value as the next argument, too, and negates with no",
 			args: []string{"--port", "1", "-cache_mode", "--noversion_check"}, want: map[string]string{"port": "1", "cache_mode": "true", "version_check": "false"}},
 		{reason: "a flag file stands in the place of its flag; a value may hold anything",
@@ -47,7 +49,7 @@ func TestParse(t *testing.T) {
 		{reason: "a flag file that is missing is an error", args: []string{"--flagfile=/nowhere"}, err: "Can't open flagfile /nowhere"},
 		{reason: "a line of a flag file that is no flag is an error that does not repeat it", args: []string{flagfile("hunter2")}, err: "Unexpected line 1 in the flagfile"},
 		{reason: "an unknown flag is refused", args: []string{"--maxmemroy=1"}, err: "Unknown command line flag 'maxmemroy'"},
-		{reason: "an unknown flag in a flag file is refused", args: []string{flagfile("--aclfile=x")}, err: "Unknown command line flag 'aclfile'"},
+		{reason: "an unknown flag in a flag file is refused", args: []string{flagfile("--maxmemroy=1")}, err: "Unknown command line flag 'maxmemroy'"},
 		{reason: "a positional argument is refused without repeating it", args: []string{"hunter2"}, err: "unexpected argument 7 characters long"},
 		{reason: "a value is missing", args: []string{"--port"}, err: "Missing the value for the flag 'port'"},
 		{reason: "a number is a number", args: []string{"--proactor_threads=two"}, err: "Illegal value specified for flag 'proactor_threads'"},
@@ -162,6 +164,16 @@ func TestCommands(t *testing.T) {
 	_, err := io.WriteString(c, "*1\r\n$-7\r\n")
 	require.NoError(t, err)
 	assert.Contains(t, c.reply(), "-ERR Protocol error")
+}
+
+// The tests on the node send plain lines, and look at replies as they are.
+func TestPlainLines(t *testing.T) {
+	c := start(t, "--requirepass=x").dial(t)
+	_, err := io.WriteString(c, "PING\r\nAUTH x\r\nPING\r\nSET answer 42\r\nGET answer\r\nGET none\r\nQUIT\r\n")
+	require.NoError(t, err)
+	replies, err := io.ReadAll(c.replies)
+	require.NoError(t, err)
+	assert.Equal(t, "-NOAUTH Authentication required.\r\n+OK\r\n+PONG\r\n+OK\r\n$2\r\n42\r\n$-1\r\n+OK\r\n", string(replies))
 }
 
 // used returns what the server says about its memory.
