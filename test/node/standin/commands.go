@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"log"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -11,17 +15,27 @@ import (
 type client struct {
 	server        *server
 	authenticated bool
+	resp3         bool // HELLO 3
 	gone          bool // QUIT, SHUTDOWN
 }
 
-// answer runs a command, whose name is in upper case, and returns the reply in RESP 2.
+// whileLoading are the commands that are answered while the snapshot loads.
+var whileLoading = []string{"DBSIZE", "INFO", "QUIT", "SHUTDOWN"}
+
+// answer runs a command, whose name is in upper case, and returns the reply.
 func (c *client) answer(name string, args []string) []byte {
 	s := c.server
-	if name == "AUTH" {
+	switch name {
+	case "AUTH":
 		return c.auth(args)
+	case "HELLO":
+		return c.hello(args)
 	}
-	if s.settings.value("requirepass") != "" && !c.authenticated && name != "QUIT" {
-		return []byte("-NOAUTH Authentication required.\r\n")
+	if s.loading.Load() && !slices.Contains(whileLoading, name) {
+		return failure("LOADING Dragonfly is loading the dataset in memory")
+	}
+	if !c.authenticated && name != "QUIT" {
+		return failure("NOAUTH Authentication required.")
 	}
 	switch {
 	case name == "PING" && len(args) == 0:
@@ -31,28 +45,43 @@ func (c *client) answer(name string, args []string) []byte {
 	case name == "QUIT":
 		c.gone = true
 		return []byte("+OK\r\n")
-	case name == "SET" && len(args) == 2:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.keys[args[0]] = args[1]
-		return []byte("+OK\r\n")
 	case name == "GET" && len(args) == 1:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if value, ok := s.keys[args[0]]; ok {
+		if value, ok := s.keys.get(args[0]); ok {
 			return bulk(value)
 		}
-		return []byte("$-1\r\n")
+		return c.null()
+	case name == "SET" && len(args) == 2:
+		if s.full() {
+			return outOfMemory()
+		}
+		s.keys.set(args[0], args[1])
+		return []byte("+OK\r\n")
+	case name == "DEL" && len(args) > 0:
+		return integer(s.keys.del(args))
 	case name == "DBSIZE" && len(args) == 0:
-		return fmt.Appendf(nil, ":%d\r\n", s.size())
+		keys, _ := s.keys.size()
+		return integer(keys)
+	case name == "DEBUG" && len(args) == 4 && strings.EqualFold(args[0], "POPULATE"):
+		return c.populate(args[1], args[2], args[3])
 	case name == "INFO" && len(args) <= 1:
 		return c.info(args)
+	case name == "ACL":
+		return c.acl(args)
 	case name == "CONFIG" && len(args) > 0:
 		return c.config(strings.ToUpper(args[0]), args[1:])
 	case name == "SAVE" && len(args) == 0:
 		if err := s.save(); err != nil {
 			return failure("ERR " + err.Error())
 		}
+		return []byte("+OK\r\n")
+	case name == "STANDIN" && len(args) == 2 && strings.EqualFold(args[0], "USEDMEM"):
+		// Dragonfly has no such command. There a snapshot that is too large for its own instance takes hours of
+		// filling and restarting; a test needs one now.
+		used, err := strconv.ParseInt(args[1], 10, 64)
+		if err != nil {
+			return failure("ERR value is not an integer or out of range")
+		}
+		s.usedMem.Store(used)
 		return []byte("+OK\r\n")
 	case name == "SHUTDOWN" && len(args) <= 1:
 		s.discard.Store(len(args) == 1 && strings.EqualFold(args[0], "NOSAVE"))
@@ -63,34 +92,32 @@ func (c *client) answer(name string, args []string) []byte {
 	return failure(fmt.Sprintf("ERR unknown command `%s` or wrong number of arguments; this is a stand-in for Dragonfly", name))
 }
 
-func (c *client) auth(args []string) []byte {
-	if len(args) == 0 || len(args) > 2 {
-		return failure("ERR wrong number of arguments for 'auth' command")
+// populate sets a number of keys to values of a size. The values are one string in memory, so that a test can fill
+// an instance without a machine that has its memory.
+func (c *client) populate(count, prefix, size string) []byte {
+	keys, err := strconv.ParseUint(count, 10, 30)
+	length, err2 := strconv.ParseUint(size, 10, 30)
+	if err := errors.Join(err, err2); err != nil {
+		return failure("ERR value is not an integer or out of range")
 	}
-	password := c.server.settings.value("requirepass")
-	if password == "" && len(args) == 1 {
-		return failure("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?")
+	if c.server.full() {
+		return outOfMemory()
 	}
-	if user := args[0]; len(args) == 2 && user != "default" || password != "" && args[len(args)-1] != password {
-		return failure("WRONGPASS invalid username-password pair or user is disabled.")
+	value := strings.Repeat("x", int(length))
+	for i := range keys {
+		c.server.keys.set(fmt.Sprintf("%s:%d", prefix, i), value)
 	}
-	c.authenticated = true
 	return []byte("+OK\r\n")
 }
 
 func (c *client) info(sections []string) []byte {
 	s := c.server
-	s.mu.Lock()
-	used := 0
-	for key, value := range s.keys {
-		used += len(key) + len(value)
-	}
-	s.mu.Unlock()
+	keys, used := s.keys.size()
 	info := map[string]string{
 		"server":      "# Server\r\nserver:stand-in for Dragonfly\r\n",
-		"memory":      fmt.Sprintf("# Memory\r\nused_memory:%d\r\nmaxmemory:%s\r\n", used, s.settings.value("maxmemory")),
+		"memory":      fmt.Sprintf("# Memory\r\nused_memory:%d\r\nmaxmemory:%d\r\n", used, s.settings.number("maxmemory")),
 		"replication": "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n",
-		"keyspace":    fmt.Sprintf("# Keyspace\r\ndb0:keys=%d,expires=0,avg_ttl=-1\r\n", s.size()),
+		"keyspace":    fmt.Sprintf("# Keyspace\r\ndb0:keys=%d,expires=0,avg_ttl=-1\r\n", keys),
 	}
 	if len(sections) == 0 {
 		return bulk(info["server"] + "\r\n" + info["memory"] + "\r\n" + info["replication"] + "\r\n" + info["keyspace"])
@@ -109,21 +136,55 @@ func (c *client) config(subcommand string, args []string) []byte {
 			}
 		}
 		slices.Sort(found)
-		reply := fmt.Appendf(nil, "*%d\r\n", 2*len(found))
+		var pairs [][]byte
 		for _, name := range found {
-			reply = append(append(reply, bulk(name)...), bulk(settings.value(name))...)
+			pairs = append(pairs, bulk(name), bulk(settings.value(name)))
 		}
-		return reply
+		return c.table(pairs...)
 	case subcommand == "SET" && len(args) == 2:
-		if err := settings.set(args[0], args[1]); err != nil {
-			return failure(err.Error())
-		}
-		return []byte("+OK\r\n")
+		return c.configure(strings.ToLower(args[0]), args[1])
 	}
 	return failure("ERR unknown subcommand or wrong number of arguments for CONFIG")
 }
 
+// configure is the command CONFIG SET.
+func (c *client) configure(name, value string) []byte {
+	if err := c.server.settings.set(name, value); err != nil {
+		return failure(err.Error())
+	}
+	switch name {
+	case "requirepass":
+		c.server.user.allow(value)
+	case "tls":
+		if err := c.server.readCertificate(); err != nil {
+			log.Print(err)
+			return failure(cannotBeSet(name).Error())
+		}
+	}
+	return []byte("+OK\r\n")
+}
+
+// table makes a reply of names and values.
+func (c *client) table(pairs ...[]byte) []byte {
+	sigil, n := '*', len(pairs)
+	if c.resp3 {
+		sigil, n = '%', n/2
+	}
+	return append(fmt.Appendf(nil, "%c%d\r\n", sigil, n), bytes.Join(pairs, nil)...)
+}
+
+func (c *client) null() []byte {
+	if c.resp3 {
+		return []byte("_\r\n")
+	}
+	return []byte("$-1\r\n")
+}
+
 func bulk(value string) []byte { return fmt.Appendf(nil, "$%d\r\n%s\r\n", len(value), value) }
+
+func integer(n int) []byte { return fmt.Appendf(nil, ":%d\r\n", n) }
+
+func outOfMemory() []byte { return failure("ERR Out of memory") }
 
 // failure makes an error reply. A reply is one line.
 func failure(message string) []byte {

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"log"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,29 +21,30 @@ const (
 	number
 )
 
-// flags are those of Dragonfly's that the stand-in knows, with their default. Only maxmemory and
-// requirepass can be set while it runs.
+// flags are those that the stand-in knows, with their default: what our manifests set, and little more. Dragonfly has
+// more than two hundred others.
 var flags = map[string]struct {
 	kind  kind
 	value string
 }{
 	"bind":             {text, ""},
 	"cache_mode":       {boolean, "false"},
-	"dbfilename":       {text, "dump"},
+	"dbfilename":       {text, "dump-{timestamp}"},
 	"dir":              {text, ""},
 	"logtostderr":      {boolean, "false"},
-	"maxmemory":        {number, "0"}, // bytes
+	"maxmemory":        {number, "0"}, // bytes; Dragonfly also takes 1GiB and the like
 	"port":             {number, "6379"},
 	"proactor_threads": {number, "0"},
 	"requirepass":      {text, ""},
 	"snapshot_cron":    {text, ""},
+	"tls":              {boolean, "false"},
+	"tls_cert_file":    {text, ""},
+	"tls_key_file":     {text, ""},
 	"version_check":    {boolean, "true"},
 }
 
 // minimumPerThread is the maxmemory in bytes below which Dragonfly does not start, for each thread.
 const minimumPerThread = 256 << 20
-
-var errUnknownVariable = errors.New("unknown DFLY_ variable")
 
 // settings are the values of the flags.
 type settings struct {
@@ -65,10 +66,10 @@ func parse(args, environ []string) (*settings, error) {
 			continue
 		}
 		if _, known := flags[name]; !known {
-			return nil, fmt.Errorf("%w DFLY_%s", errUnknownVariable, name)
+			return nil, exitError{aborted, fmt.Errorf("unknown environment variable DFLY_%s", name)}
 		}
 		if err := valid(name, value); err != nil {
-			return nil, err
+			return nil, exitError{aborted, err}
 		}
 		if _, twice := given[name]; !twice {
 			given[name] = value
@@ -81,10 +82,10 @@ func parse(args, environ []string) (*settings, error) {
 			s.values[name] = value
 		}
 	}
-	memory, _ := strconv.ParseInt(s.values["maxmemory"], 10, 64)
-	threads, _ := strconv.ParseInt(s.values["proactor_threads"], 10, 64)
+	memory, threads := s.number("maxmemory"), max(s.number("proactor_threads"), 1) // for 0 Dragonfly counts CPUs
 	if memory != 0 && memory < threads*minimumPerThread {
-		return nil, fmt.Errorf("%d threads need a maxmemory of %d bytes, but it is %d", threads, threads*minimumPerThread, memory)
+		log.Printf("There are %d threads, so %d.00MiB are required. Exiting...", threads, threads*minimumPerThread>>20)
+		return nil, fmt.Errorf("a maxmemory of %d is too small", memory)
 	}
 	return s, nil
 }
@@ -177,24 +178,30 @@ func (s *settings) value(name string) string {
 	return s.values[name]
 }
 
+// number returns the value of a flag that is a number.
+func (s *settings) number(name string) int64 {
+	n, _ := strconv.ParseInt(s.value(name), 10, 64) // checked where it was set
+	return n
+}
+
+// mutable are the flags that CONFIG SET changes.
+var mutable = []string{"maxmemory", "requirepass", "tls", "tls_cert_file", "tls_key_file"}
+
+func cannotBeSet(name string) error {
+	return fmt.Errorf("ERR CONFIG SET failed (possibly related to argument '%s') - argument can not be set", name)
+}
+
 func (s *settings) set(name, value string) error {
-	if name != "maxmemory" && name != "requirepass" {
-		return errors.New("ERR Unknown option or number of arguments for CONFIG SET")
-	}
-	if valid(name, value) != nil {
-		return errors.New("ERR Invalid argument for CONFIG SET")
+	switch _, known := flags[name]; {
+	case !known:
+		return fmt.Errorf("ERR Unknown option or number of arguments for CONFIG SET - '%s'", name)
+	case !slices.Contains(mutable, name):
+		return fmt.Errorf("ERR CONFIG SET failed (possibly related to argument '%s') - can't set immutable config", name)
+	case valid(name, value) != nil:
+		return cannotBeSet(name)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.values[name] = value
 	return nil
-}
-
-// snapshot returns the path of the snapshot's files without their endings, or "" if none is kept.
-func (s *settings) snapshot() string {
-	name := s.value("dbfilename")
-	if name == "" {
-		return ""
-	}
-	return filepath.Join(s.value("dir"), name)
 }

@@ -4,14 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 )
 
@@ -19,10 +20,12 @@ import (
 type server struct {
 	settings *settings
 	shutdown context.CancelFunc
-	discard  atomic.Bool // SHUTDOWN NOSAVE
-
-	mu   sync.Mutex
-	keys map[string]string
+	tls      atomic.Pointer[tls.Config] // nil without TLS
+	user     *user
+	keys     *keyspace
+	loading  atomic.Bool
+	usedMem  atomic.Int64 // STANDIN USEDMEM: what snapshots say; 0 for what the keys use
+	discard  atomic.Bool  // SHUTDOWN NOSAVE
 }
 
 func (s *server) serve(listener net.Listener) {
@@ -32,7 +35,11 @@ func (s *server) serve(listener net.Listener) {
 			return
 		}
 		go func() {
+			connection, usable := s.secure(connection)
 			defer connection.Close()
+			if !usable {
+				return
+			}
 			input := bufio.NewReader(connection)
 			if isHTTP(input) {
 				s.serveHTTP(input, connection)
@@ -69,9 +76,14 @@ func (s *server) serveHTTP(input *bufio.Reader, output io.Writer) {
 	body := "OK\n"
 	switch request.URL.Path {
 	case "/healthz":
+		if s.loading.Load() {
+			response.StatusCode, body = http.StatusServiceUnavailable, "loading\n"
+		}
 	case "/metrics":
-		body = fmt.Sprintf("# TYPE dragonfly_db_keys gauge\ndragonfly_db_keys{db=\"db0\"} %d\n"+
-			"# TYPE dragonfly_memory_max_bytes gauge\ndragonfly_memory_max_bytes %s\n", s.size(), s.settings.value("maxmemory"))
+		keys, used := s.keys.size()
+		body = fmt.Sprintf("# TYPE dragonfly_memory_used_bytes gauge\ndragonfly_memory_used_bytes %d\n"+
+			"# TYPE dragonfly_memory_max_bytes gauge\ndragonfly_memory_max_bytes %d\n"+
+			"# TYPE dragonfly_db_keys gauge\ndragonfly_db_keys{db=\"db0\"} %d\n", used, s.settings.number("maxmemory"), keys)
 	default:
 		response.StatusCode, body = http.StatusNotFound, ""
 	}
@@ -82,7 +94,8 @@ func (s *server) serveHTTP(input *bufio.Reader, output io.Writer) {
 
 // serveRESP answers commands until the client leaves.
 func (s *server) serveRESP(input *bufio.Reader, output io.Writer) {
-	client := client{server: s}
+	// Whether this connection needs a password is settled now, whatever becomes of the password later.
+	client := client{server: s, authenticated: s.user.accepts("default", "")}
 	for {
 		command, err := readCommand(input)
 		if err != nil {
@@ -152,14 +165,26 @@ func length(line string, sigil byte) (int, error) {
 	return n, err
 }
 
-func (s *server) size() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.keys)
+// full reports whether writes are refused. Without maxmemory there is no limit; Dragonfly would look for one.
+func (s *server) full() bool {
+	_, used := s.keys.size()
+	limit := s.settings.number("maxmemory")
+	return limit > 0 && used > limit
+}
+
+// load loads the snapshot at a path, if there is one. Until it has, clients get no data.
+func (s *server) load(path string) error {
+	if path == "" {
+		log.Print("Load snapshot: No snapshot found")
+	} else if err := s.keys.load(path, s.settings.number("maxmemory")); err != nil {
+		return err
+	}
+	keys, _ := s.keys.size()
+	log.Printf("Load finished, num keys read: %d", keys)
+	s.loading.Store(false)
+	return nil
 }
 
 func (s *server) save() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return store(s.settings.snapshot(), s.keys)
+	return s.keys.save(s.settings.value("dir"), s.settings.value("dbfilename"), s.usedMem.Load())
 }
