@@ -1,4 +1,4 @@
-package generator_test
+package v1alpha1_test
 
 import (
 	"bytes"
@@ -186,7 +186,7 @@ func TestSchemasAgreeWithTheFunction(t *testing.T) {
 			},
 		},
 	} {
-		schema, err := jsonschema.NewCompiler().Compile("api/v1alpha1/" + kind + ".schema.json")
+		schema, err := jsonschema.NewCompiler().Compile("" + kind + ".schema.json")
 		require.NoError(t, err)
 		verdicts := func(object string) (bySchema, byFunction error) {
 			return schema.Validate(toJSON(t, object)), firstError(t, object)
@@ -236,7 +236,7 @@ func firstError(t *testing.T, object string) error {
 
 // The defaults in the schema must be those that the function uses.
 func TestSchemaStatesTheDefaults(t *testing.T) {
-	text, err := os.ReadFile("api/v1alpha1/dragonflygenerator.schema.json")
+	text, err := os.ReadFile("dragonflygenerator.schema.json")
 	require.NoError(t, err)
 	schema, err := yaml.Parse(string(text))
 	require.NoError(t, err)
