@@ -208,7 +208,7 @@ func Read(functionConfig *krm.Item, results *report.Results) Platform {
 		r.Decode(node, "", &object)
 		r.layers = []layer{{r.path, yamlnode.Get(node, "spec")}}
 		if holdsVariable(node) {
-			results.Errorf(functionConfig, "%s", VariableMessage)
+			results.FieldErrorf(functionConfig, report.Field{Path: "spec"}, "%s", VariableMessage)
 			return Platform{Config: Default(), ProfilesUnclear: true}
 		}
 		r.carryAnnotations(object.Spec.CarryAnnotations)

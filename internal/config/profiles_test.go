@@ -236,7 +236,7 @@ func TestPlaceholders(t *testing.T) {
 	for text, warns := range map[string]bool{
 		"{name}": false, "{namespace}": false, "{endpoint}": false, "a{name}b": false, "{}": false, "{a": false, "{node}": false,
 		"{nmae}": true, "{Name}": true, "{namespce}": true, "{names}": true, "{ENDPOINT}": true, "{endpiont}": true,
-		"{password}": true, "{port}": true, "{scheme}": true, "${nmae}": false, "{{nmae}}": false, "{ name }": false, "{pod}": false, "{nickname}": false,
+		"{password}": true, "{port}": true, "{scheme}": true, "{{nmae}}": false, "{ name }": false, "{pod}": false, "{nickname}": false,
 	} {
 		for _, field := range []string{
 			"annotations: {a: '%'}", "args: ['--a=%']", "serviceAccount: {annotations: {a: '%'}}",
