@@ -77,7 +77,7 @@ https://github.com/bizmatters/dragonfly-generator`},
 	root.SetOut(s.Out) // for what cobra itself prints: completions
 	root.SetErr(s.Err)
 	root.AddCommand(newInit(s, code), newExplain(s, code), newRender(s, code), newInstall(s, code),
-		newPrepare(s, code), newRefusePlainSecrets(s, code), newCompletion(root, s, code), newVersion(s, code))
+		newPrepare(s, code), newKeepCertificate(s, code), newRefusePlainSecrets(s, code), newCompletion(root, s, code), newVersion(s, code))
 	root.InitDefaultHelpCmd()
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.Flags().SortFlags = false
