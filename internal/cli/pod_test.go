@@ -23,7 +23,7 @@ func TestOutsideAPod(t *testing.T) {
 		{"With an admin port.", keep("--tls=/tls", "--address=127.0.0.1:6379", "--admin=[::1]:9999", "--flag-file"), 1, "and this is not one\n"},
 		{"A word to prepare.", []string{"prepare", "my-cache"}, 2, `error: unknown command "my-cache" for "dragonfly-generator prepare"`},
 		{"A size with a unit.", []string{"prepare", "--max-memory=1Gi"}, 2, "must be a number of bytes"},
-		{"The rotation is read from the pod's annotation.", []string{"prepare", "--rotation=2"}, 2, "unknown flag --rotation"},
+		{"The rotation is read from the pod's annotation.", []string{"prepare", "--rotation=2"}, 2, "unknown flag: --rotation"},
 		{"A word to keep-certificate.", keep("my-cache"), 2, `error: unknown command "my-cache" for "dragonfly-generator keep-certificate"`},
 		{"No folder.", keep("--address=127.0.0.1:6379"), 2, "error: keep-certificate needs --tls=DIR; name the folder of the mounted certificate\n"},
 		{"No address.", keep("--tls=/tls"), 2, `error: keep-certificate needs --address=HOST:PORT, not ""`},
