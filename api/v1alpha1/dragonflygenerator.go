@@ -309,6 +309,7 @@ const (
 )
 
 // TLS configures the certificate of the data port. TLS is on if this is set.
+// +kubebuilder:validation:MinProperties=1
 type TLS struct {
 	// Secret with `tls.crt` and `tls.key`, in the namespace of the instance. Required, unless `issuerRef` is set:
 	// then `{name}-tls` is the default. Placeholders as in `labels`.

@@ -250,7 +250,7 @@ func TestSchemaStatesTheDefaults(t *testing.T) {
 		}
 		properties := schema.Field("properties")
 		// The defaults of an object with required fields apply only if the object is set.
-		if properties == nil || len(path) > 0 && schema.Field("required") != nil {
+		if properties == nil || len(path) > 0 && (schema.Field("required") != nil || schema.Field("minProperties") != nil) {
 			return
 		}
 		require.NoError(t, properties.Value.VisitFields(func(field *yaml.MapNode) error {

@@ -63,7 +63,7 @@ func normal(n *yaml.Node, isNew bool) *yaml.Node {
 			fresh.Content = append(fresh.Content, key, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"})
 		case key.Value == "nodeSelector" && value.Kind == yaml.MappingNode: // ours is a default
 			selector := normal(value, true)
-			selector.Content = append(selector.Content, yamlnode.Scalar("$patch"), yamlnode.Scalar("replace"))
+			yamlnode.Set(selector, "$patch", yamlnode.Scalar("replace"))
 			fresh.Content = append(fresh.Content, key, selector)
 		default:
 			fresh.Content = append(fresh.Content, key, normal(value, isNew))
