@@ -268,7 +268,7 @@ func (k *keeper) getPassword(ctx context.Context, server *api) (secret, error) {
 		return s, err
 	}
 	mounted := k.mounted(handover.PasswordSecretPath)
-	if _, found := mounted.data[instance.PasswordKey]; found {
+	if _, found := mounted.data[v1alpha1.PasswordKey]; found {
 		return mounted, nil
 	}
 	if wait.status == http.StatusNotFound {
