@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/bizmatters/dragonfly-generator/internal/placeholder"
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 )
 
 func TestFill(t *testing.T) {
@@ -18,11 +18,14 @@ func TestFill(t *testing.T) {
 		`{"a": "{name}"}`:         `{"a": "my-cache"}`,
 		"{port} {name":            "{port} {name",
 		"{password}":              "{name}", // a value is not filled in again
+		"name":                    "name",
+		"{{ name }}":              "{{ name }}",
+		"{na{name}":               "{namy-cache",
 	} {
-		assert.Equal(t, want, placeholder.Fill(text, values), text)
+		assert.Equal(t, want, v1alpha1.Fill(text, values), text)
 	}
 }
 
 func TestWords(t *testing.T) {
-	assert.Equal(t, []string{"name", "prot"}, placeholder.Words("{name}:{prot} ${shell} {{template}} {} {a-b}"))
+	assert.Equal(t, []string{"name", "prot"}, v1alpha1.Words("{name}:{prot} ${shell} {{template}} {} {a-b}"))
 }

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/bizmatters/dragonfly-generator/internal/nearest"
 )
 
 // The details of errors say what is wrong and what to do. They never show a value, which may be a password.
@@ -95,7 +97,11 @@ func oneOf[T ~string](path *field.Path, value T, known ...T) field.ErrorList {
 	for i, name := range known {
 		names[i] = string(name)
 	}
-	return field.ErrorList{problem(path, "is unknown; use one of "+strings.Join(names, ", "))}
+	hint := ""
+	if near := nearest.To(string(value), names); near != "" {
+		hint = fmt.Sprintf("did you mean %q? ", near)
+	}
+	return field.ErrorList{problem(path, "is unknown; "+hint+"use one of "+strings.Join(names, ", "))}
 }
 
 // PasswordSources are all sources of a password.
@@ -265,7 +271,11 @@ func (c *ConnectionSecret) validate(path *field.Path) field.ErrorList {
 		}
 		for _, word := range Words(c.ExtraKeys[key]) {
 			if !slices.Contains(ConnectionPlaceholders, word) {
-				invalid(at, "has an unknown placeholder; the placeholders are {"+strings.Join(ConnectionPlaceholders, "} {")+"}")
+				hint := ""
+				if near := nearest.To(word, ConnectionPlaceholders); near != "" {
+					hint = "did you mean {" + near + "}? "
+				}
+				invalid(at, "has an unknown placeholder; "+hint+"the placeholders are {"+strings.Join(ConnectionPlaceholders, "} {")+"}")
 				break
 			}
 		}
