@@ -492,6 +492,9 @@ type Patch struct {
 func (p *Patch) UnmarshalJSON(text []byte) error { return unmarshalObject(&p.JSON, text) }
 
 func unmarshalObject(into *json.RawMessage, text []byte) error {
+	if string(text) == "null" { // as encoding/json asks of every Unmarshaler
+		return nil
+	}
 	if len(text) == 0 || text[0] != '{' {
 		return errors.New("not an object")
 	}

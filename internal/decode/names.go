@@ -31,7 +31,7 @@ func JSONName(field reflect.StructField) (name string, inline bool) {
 	if name == "-" || !field.IsExported() {
 		return "", false
 	}
-	return name, field.Anonymous && name == ""
+	return name, field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct
 }
 
 // fieldOf returns the field of a struct with that name in JSON.

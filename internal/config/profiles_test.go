@@ -1,0 +1,169 @@
+package config_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+)
+
+func TestProfiles(t *testing.T) {
+	platform, problems := read(t, `
+  image: a:v1.40.1
+  snapshotCron: 0 3 * * *
+  labels: {team: platform, tier: data}
+  args: ["--cache_mode=true", "--dbnum=1"]
+  carryAnnotations: [example.com/cost]
+  storage: {minGB: 5, defaultGB: 20}
+  sizes: {xl: {limits: {cpu: "1", memory: 2Gi}}}
+  tls: {secretName: "{name}-tls", issuerRef: {kind: ClusterIssuer, name: one}}
+  annotations: {reloader.stakater.com/auto: "true"}
+  serviceAccount: {annotations: {a: b}}
+  overrides: {statefulSet: {metadata: {labels: {a: b}}}, service: {metadata: {labels: {a: b}}}}
+  extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: "{name}"}}]
+  profiles:
+    same: {}
+    part:
+      storage: {maxGB: 50}
+      labels: {team: cache}
+      args: [--dbnum=2]
+      sizes: {xxl: {limits: {cpu: "1", memory: 4Gi}}}
+      tls: {issuerRef: {name: two}}
+      overrides: {statefulSet: {metadata: {labels: {c: d}}}}
+      extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: "{name}-b"}}]
+    none:
+      image: null
+      snapshotCron:
+      labels: ~
+      args: null
+      storage: null
+      sizes: null
+      password: null
+      tls: null
+      serviceAccount: {annotations: null}
+      overrides: {statefulSet: null}
+      extraObjects: null
+    nothing: {overrides: null}
+`)
+	require.Empty(t, problems)
+	assert.Equal(t, []string{"none", "nothing", "part", "same"}, platform.Profiles())
+	var all []string
+	for _, spec := range platform.All() {
+		all = append(all, spec.Path)
+	}
+	assert.Equal(t, []string{"spec", "spec.profiles.none", "spec.profiles.nothing", "spec.profiles.part", "spec.profiles.same"}, all)
+	_, found := platform.For("other")
+	assert.False(t, found)
+
+	base, same := of(t, platform, ""), of(t, platform, "same")
+	assert.Equal(t, "one", base.TLS.IssuerRef.Name)
+	same.Path = base.Path
+	assert.Equal(t, asJSON(t, base), asJSON(t, same), "A profile that says nothing changes nothing.")
+
+	part := of(t, platform, "part")
+	assert.Equal(t, v1alpha1.Storage{Type: new(v1alpha1.OnVolume), MinGB: new(int32(5)), DefaultGB: new(int32(20)), MaxGB: new(int32(50))}, part.Storage, "A struct is replaced field by field.")
+	assert.Equal(t, map[string]string{"team": "cache"}, part.Labels, "A map is replaced whole.")
+	assert.Equal(t, []string{"--dbnum=2"}, part.Args, "A list is replaced whole.")
+	assert.Equal(t, []string{"micro", "small", "medium", "xxl", "large"}, part.SizeNames(), "So is that of the sizes; those of every platform stay.")
+	assert.Equal(t, &v1alpha1.TLS{
+		SecretName: new("{name}-tls"), Reload: new(true),
+		IssuerRef: &v1alpha1.IssuerRef{Group: new("cert-manager.io"), Kind: new("ClusterIssuer"), Name: "two"},
+	}, part.TLS)
+	assert.Equal(t, "a:v1.40.1", *part.Image, "What it says nothing about stays.")
+	assert.Contains(t, part.CarryAnnotations, "example.com/cost", "This is not for profiles to set.")
+	assert.Equal(t, []string{"spec.overrides.statefulSet", "spec.profiles.part.overrides.statefulSet"}, pathsOf(part.StatefulSetPatches), "Patches come on top.")
+	assert.Equal(t, []string{"spec.overrides.service"}, pathsOf(part.ServicePatches))
+	assert.Equal(t, []string{"spec.extraObjects[0]", "spec.profiles.part.extraObjects[0]"}, pathsOf(part.Extra), "Extra objects come on top.")
+	assert.JSONEq(t, `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{name}-b"}}`, string(part.Extra[1].JSON))
+	assert.Equal(t, []string{"spec.extraObjects[0]"}, pathsOf(base.Extra), "Those of a profile are not those of spec.")
+
+	none, byDefault := of(t, platform, "none"), of(t, config.Default(), "")
+	assert.Equal(t, byDefault.Image, none.Image, "A null takes a field back to its default.")
+	assert.Equal(t, byDefault.SnapshotCron, none.SnapshotCron)
+	assert.Equal(t, byDefault.Storage, none.Storage)
+	assert.Equal(t, byDefault.SizeNames(), none.SizeNames())
+	assert.Equal(t, asJSON(t, byDefault.Password), asJSON(t, none.Password))
+	assert.Empty(t, none.Labels)
+	assert.Empty(t, none.Args)
+	assert.Nil(t, none.TLS)
+	assert.Empty(t, none.ServiceAccount.Annotations)
+	assert.Empty(t, none.StatefulSetPatches)
+	assert.Len(t, none.ServicePatches, 1)
+	assert.Empty(t, none.Extra)
+	nothing := of(t, platform, "nothing")
+	assert.Empty(t, nothing.ServicePatches)
+	assert.Empty(t, nothing.StatefulSetPatches)
+}
+
+// An error names the field that somebody wrote, once.
+func TestProblemsOfProfiles(t *testing.T) {
+	for _, tc := range []struct {
+		reason, spec string
+		want         []string
+	}{
+		{"What is wrong with a profile is so although nobody takes it.", "{profiles: {a: {image: ''}}}", []string{"spec.profiles.a.image"}},
+		{"What is wrong with spec is reported once, however many profiles there are.", "{image: '', profiles: {a: {}, b: {labels: {c: d}}}}", []string{"spec.image"}},
+		{"A profile can be wrong in the same way.", "{image: '', profiles: {a: {image: ''}}}", []string{"spec.image", "spec.profiles.a.image"}},
+		{"A profile can put it right.", "{image: '', profiles: {a: {image: 'a:v1.40.1'}}}", []string{"spec.image"}},
+		{"An unknown field in a profile is one.", "{profiles: {a: {imgae: b}}}", []string{"spec.profiles.a.imgae"}},
+		{"Profiles do not nest.", "{profiles: {a: {profiles: {}}}}", []string{"spec.profiles.a.profiles"}},
+		{"What is carried over is the same for all.", "{profiles: {a: {carryAnnotations: []}}}", []string{"spec.profiles.a.carryAnnotations"}},
+		{"A profile without fields is written {}.", "{profiles: {a: }}", []string{"spec.profiles.a"}},
+		{"A name is what a claim can write.", "{profiles: {a b: {}}}", []string{"spec.profiles[a b]"}},
+		{"No name is none.", "{profiles: {'': {}}}", []string{"spec.profiles[]"}},
+		{"An element of a list has its place.", "{args: [--dbnum=1], profiles: {a: {args: [--dbnum=1, x]}}}", []string{"spec.profiles.a.args[1]"}},
+		{"Two fields of two places that do not fit are the profile's problem.", "{storage: {minGB: 5}, profiles: {a: {storage: {maxGB: 4}}}}", []string{"spec.profiles.a.storage.minGB"}},
+		{"A size that spec has is not there any more in a profile with sizes.", "{sizes: {xl: {limits: {cpu: 1, memory: 2Gi}}}, defaultSize: xl, profiles: {a: {sizes: {}}}}", []string{"spec.profiles.a.defaultSize"}},
+		{"What is right for a StatefulSet may be wrong for the operator.", "{args: [--tls=true], profiles: {a: {backend: Operator}}}", []string{"spec.profiles.a.args[0]"}},
+		{"A bucket has no effect in a profile without one.", "{storage: {type: None}, profiles: {a: {storage: {bucket: s3://a}}}}", []string{"spec.profiles.a.storage.bucket"}},
+		{"A dot in the name of a profile is no step.", "{profiles: {v1.2: {image: ''}}}", []string{"spec.profiles[v1.2].image"}},
+	} {
+		_, problems := read(t, tc.spec)
+		assert.Equal(t, tc.want, problems, "%s %s", tc.reason, tc.spec)
+	}
+}
+
+func TestFilled(t *testing.T) {
+	platform, problems := read(t, `
+  args: ["--a={name}"]
+  labels: {a: "{namespace}"}
+  annotations: {a: "{endpoint} {password} {{name}}"}
+  connectionSecret: {labels: {a: "{name}"}, annotations: {a: "{name}"}, extraKeys: {a: "{name}"}}
+  serviceAccount: {annotations: {a: "{name}"}}
+  tls: {secretName: "{name}-tls", issuerRef: {name: "{namespace}"}}
+  overrides: {service: {metadata: {annotations: {"{name}": "{name}"}}}}
+  extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: "{name}"}}]
+  profiles: {named: {serviceAccount: {name: "{name}-sa", annotations: null}}}
+`)
+	require.Empty(t, problems)
+	values := map[string]string{"name": "a", "namespace": "b", "endpoint": "c"}
+	spec := of(t, platform, "")
+	before := asJSON(t, spec)
+	filled := spec.Filled(values)
+	assert.Equal(t, []string{"--a=a"}, filled.Args)
+	assert.Equal(t, map[string]string{"a": "b"}, filled.Labels)
+	assert.Equal(t, map[string]string{"a": "c {password} {{name}}"}, filled.Annotations)
+	assert.Equal(t, map[string]string{"a": "a"}, filled.ConnectionSecret.Labels)
+	assert.Equal(t, map[string]string{"a": "a"}, filled.ConnectionSecret.Annotations)
+	assert.Equal(t, map[string]string{"a": "{name}"}, filled.ConnectionSecret.ExtraKeys, "The pod fills in these.")
+	assert.Equal(t, map[string]string{"a": "a"}, filled.ServiceAccount.Annotations)
+	assert.Equal(t, "a-tls", *filled.TLS.SecretName)
+	assert.Equal(t, "b", filled.TLS.IssuerRef.Name)
+	assert.Equal(t, `{"metadata":{"annotations":{"a":"a"}}}`, string(filled.ServicePatches[0].JSON))
+	assert.Contains(t, string(filled.Extra[0].JSON), "{name}", "The names of extra objects are filled in later.")
+	assert.Equal(t, before, asJSON(t, spec), "The configuration itself stays as it is.")
+	assert.Equal(t, "a-sa", *of(t, platform, "named").Filled(values).ServiceAccount.Name)
+}
+
+func TestBucket(t *testing.T) {
+	for storage, want := range map[string]string{
+		"{}": "", "{type: Bucket, bucket: 's3://a'}": "s3://a", "{type: Bucket, bucket: 's3://a/b/'}": "s3://a/b",
+	} {
+		platform, problems := read(t, "{storage: "+storage+"}")
+		require.Empty(t, problems, storage)
+		assert.Equal(t, want, of(t, platform, "").Bucket(), storage)
+	}
+}
