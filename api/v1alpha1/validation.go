@@ -213,7 +213,8 @@ func (s Size) validate(path *field.Path) field.ErrorList {
 		return errs
 	}
 	if s.MaxMemory()/MinMemoryPerThread < s.ThreadCount() {
-		invalid(limits, "Dragonfly would exit at start, because it needs 256 MiB of memory for data for each of its threads; raise the memory limit, or lower the CPU limit or the threads")
+		invalid(limits, fmt.Sprintf("Dragonfly would exit at start: it needs 256 MiB for each of its %d threads, but gets %d MiB in all (%d%% of the memory limit); raise the memory limit, or lower the CPU limit or the threads",
+			s.ThreadCount(), s.MaxMemory()>>20, s.MemoryPercent()))
 	}
 	return errs
 }

@@ -16,14 +16,19 @@ import (
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/nearest"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // Platform is the configuration of instances without a profile, and of those of each profile.
 type Platform struct {
-	specs map[string]Spec // by profile, "" for none
+	specs     map[string]Spec // by profile, "" for none
+	isInvalid bool
 }
+
+// IsValid reports whether no problem was found. Nothing else may be judged by a configuration that has one.
+func (p Platform) IsValid() bool { return !p.isInvalid }
 
 // Spec is the configuration that applies to an instance, with its defaults filled in.
 type Spec struct {
@@ -75,42 +80,34 @@ func (p Platform) All() []Spec {
 }
 
 // Read returns the configuration in the functionConfig, with defaults for what is not set. It reports all
-// problems, including those in profiles that no claim uses, and returns false then. If there is no functionConfig, or it
-// is a claim, Read returns the default configuration.
-func Read(functionConfig *krm.Item, results *report.Results) (Platform, bool) {
+// problems, including those in profiles that no claim uses. If there is no functionConfig, or it is a claim, Read returns
+// the default configuration.
+func Read(functionConfig *krm.Item, results *report.Results) Platform {
 	if functionConfig == nil || v1alpha1.IsClaim(functionConfig.APIVersion, functionConfig.Kind) {
-		return Default(), true
+		return Default()
 	}
-	r := reader{item: functionConfig, results: results}
+	r := reader{report.Subject{Item: functionConfig, Results: results}}
 	platform := r.read()
-	return platform, !r.failed
+	platform.isInvalid = r.Errors() > 0
+	return platform
 }
 
-type reader struct {
-	item    *krm.Item
-	results *report.Results
-	failed  bool
-}
-
-func (r *reader) errorf(field report.Field, format string, args ...any) {
-	r.failed = true
-	r.results.FieldErrorf(r.item, field, format, args...)
-}
+type reader struct{ report.Subject }
 
 func (r *reader) read() Platform {
-	item := r.item
+	item := r.Item
 	node, err := yamlnode.Plain(item.Node)
 	switch {
 	case err != nil:
-		r.errorf(report.Field{Path: "spec"}, "%s; write every field once, and without aliases that contain themselves", err)
+		decode.Report(&r.Subject, decode.FromYAML(err))
 	case item.APIVersion == v1alpha1.APIVersion && item.Kind == v1alpha1.ConfigKind:
 		return r.generator(node)
 	case item.APIVersion == "v1" && item.Kind == "ConfigMap":
 		return r.configMap(node)
 	case item.Group == v1alpha1.Group && item.Kind == v1alpha1.ConfigKind:
-		r.errorf(report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion}, "is not a version of %s; use %s", v1alpha1.ConfigKind, v1alpha1.APIVersion)
+		r.Errorf(report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion}, "is not a version of %s; use %s", v1alpha1.ConfigKind, v1alpha1.APIVersion)
 	default:
-		r.errorf(report.Field{Path: "kind"}, "is not a configuration of this function; use a %s or a %s of %s, or a ConfigMap with plain values",
+		r.Errorf(report.Field{Path: "kind"}, "is not a configuration of this function; use a %s or a %s of %s, or a ConfigMap with plain values",
 			v1alpha1.ConfigKind, v1alpha1.ClaimKind, v1alpha1.APIVersion)
 	}
 	return Default()
@@ -119,21 +116,20 @@ func (r *reader) read() Platform {
 // generator reads a DragonflyGenerator.
 func (r *reader) generator(node *yaml.Node) Platform {
 	if holdsVariable(node) {
-		r.errorf(report.Field{Path: "spec"}, "%s", VariableMessage)
+		r.Errorf(report.Field{Path: "spec"}, "%s", VariableMessage)
 		return Default()
 	}
 	var object v1alpha1.DragonflyGenerator
-	r.decode(node, &object, decode.Options{})
-	if r.failed {
-		return Default()
-	}
+	decoded, problems := decode.Strict(node, &object, decode.Options{})
+	decode.Report(&r.Subject, problems...)
 	for i, key := range object.Spec.CarryAnnotations {
 		if detail := v1alpha1.InvalidAnnotation(key); detail != "" {
-			r.errorf(report.Field{Path: decode.Element("spec.carryAnnotations", i)}, "%s", detail)
+			r.Errorf(report.Field{Path: decode.Element("spec.carryAnnotations", i)}, "%s", detail)
 		}
 	}
 	carry := append([]string{syncWave}, object.Spec.CarryAnnotations...)
-	base := fields(yamlnode.Get(node, "spec"))
+	base := fields(fields(decoded)["spec"])
+	profiles := fields(base["profiles"])
 	platform := Platform{specs: map[string]Spec{}}
 	spec, errs := r.spec(base, "spec", carry)
 	platform.specs[""] = spec
@@ -141,13 +137,13 @@ func (r *reader) generator(node *yaml.Node) Platform {
 	for _, name := range slices.Sorted(maps.Keys(object.Spec.Profiles)) {
 		path := decode.Join("spec.profiles", name)
 		if len(validation.IsValidLabelValue(name)) > 0 || name == "" {
-			r.errorf(report.Field{Path: path}, "is not a valid profile name; use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
+			r.Errorf(report.Field{Path: path}, "is not a valid profile name; use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends")
 		}
-		own := fields(yamlnode.Get(node, "spec", "profiles", name))
+		own := fields(profiles[name])
 		profile, problems := r.spec(overlay(base, own, reflect.TypeFor[v1alpha1.ProfileSpec]()), path, carry)
 		profile.addLayers(base, "spec", own, path)
 		platform.specs[name] = profile
-		r.report(without(problems, path, errs))
+		r.report(newErrors(problems, path, own, errs))
 	}
 	spec.addLayers(base, "spec", nil, "")
 	platform.specs[""] = spec
@@ -162,45 +158,33 @@ func (r *reader) spec(settings map[string]json.RawMessage, path string, carry []
 		err = json.Unmarshal(text, &spec.ProfileSpec)
 	}
 	if err != nil { // every field was decoded before
-		r.errorf(report.Field{Path: path}, "cannot be decoded (%T); please report this as a bug", err)
+		r.Errorf(report.Field{Path: path}, "cannot be decoded (%T); please report this as a bug", err)
 	}
 	spec.Default()
 	return spec, spec.Validate(field.NewPath(path))
 }
 
-// without leaves out the errors of a profile that were reported of what stands above it.
-func without(errs field.ErrorList, path string, above field.ErrorList) field.ErrorList {
-	reported := map[string]bool{}
-	for _, err := range above {
-		reported[strings.TrimPrefix(err.Field, "spec")] = true
-	}
-	return slices.DeleteFunc(errs, func(err *field.Error) bool { return reported[strings.TrimPrefix(err.Field, path)] })
+// newErrors leaves out the errors of a profile, which has fields of its own, that it has from what stands above it.
+func newErrors(errs field.ErrorList, path string, own map[string]json.RawMessage, above field.ErrorList) field.ErrorList {
+	return slices.DeleteFunc(errs, func(err *field.Error) bool {
+		at := strings.TrimPrefix(err.Field, path+".")
+		name := at[:len(at)-len(strings.TrimLeftFunc(at, func(c rune) bool { return c != '.' && c != '[' }))]
+		return own[name] == nil && slices.ContainsFunc(above, func(known *field.Error) bool {
+			return strings.TrimPrefix(known.Field, "spec.") == at
+		})
+	})
 }
 
 func (r *reader) report(errs field.ErrorList) {
 	for _, err := range errs {
-		r.errorf(report.Field{Path: err.Field}, "%s", err.Detail)
+		r.Errorf(report.Field{Path: err.Field}, "%s", err.Detail)
 	}
 }
 
-func (r *reader) decode(node *yaml.Node, into any, o decode.Options) {
-	for _, problem := range decode.Strict(node, into, o) {
-		f := report.Field{Path: problem.Path}
-		if problem.Proposed != "" {
-			f.Proposed = problem.Proposed
-		}
-		r.errorf(f, "%s", problem.Message)
-	}
-}
-
-// fields returns the fields of a mapping as JSON.
-func fields(n *yaml.Node) map[string]json.RawMessage {
+// fields returns the fields of an object.
+func fields(object json.RawMessage) map[string]json.RawMessage {
 	all := map[string]json.RawMessage{}
-	for key, value := range yamlnode.Fields(n) {
-		if text, err := decode.JSON(value, decode.Options{}); err == nil { // it was decoded before
-			all[key.Value] = text
-		}
-	}
+	_ = json.Unmarshal(object, &all) // it was decoded before, or there is none
 	return all
 }
 
@@ -245,12 +229,10 @@ func (s *Spec) addLayers(base map[string]json.RawMessage, basePath string, over 
 		settings map[string]json.RawMessage
 		path     string
 	}{{base, basePath}, {over, overPath}} {
-		overrides := map[string]json.RawMessage{}
-		if text, found := layer.settings["overrides"]; found && string(text) != "null" {
-			_ = json.Unmarshal(text, &overrides) // it was decoded before
-		} else if found {
+		if string(layer.settings["overrides"]) == "null" {
 			s.StatefulSetPatches, s.ServicePatches, s.DragonflyPatches = nil, nil, nil
 		}
+		overrides := fields(layer.settings["overrides"])
 		for name, into := range map[string]*[]Raw{"statefulSet": &s.StatefulSetPatches, "service": &s.ServicePatches, "dragonfly": &s.DragonflyPatches} {
 			if patch, found := overrides[name]; found && string(patch) == "null" {
 				*into = nil
@@ -274,7 +256,7 @@ func (s *Spec) addLayers(base map[string]json.RawMessage, basePath string, over 
 // kpt makes one from `configMap:`, and an empty one if it was given nothing.
 func (r *reader) configMap(node *yaml.Node) Platform {
 	if !yamlnode.IsNull(yamlnode.Get(node, "binaryData")) {
-		r.errorf(report.Field{Path: "binaryData"}, "is not supported; write plain strings under data")
+		r.Errorf(report.Field{Path: "binaryData"}, "is not supported; write plain strings under data")
 	}
 	plain := plainFields(reflect.TypeFor[v1alpha1.ProfileSpec](), "")
 	all := decode.Fields(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]())
@@ -282,24 +264,21 @@ func (r *reader) configMap(node *yaml.Node) Platform {
 	for key, value := range yamlnode.Fields(yamlnode.Get(node, "data")) {
 		at := report.Field{Path: "data." + key.Value}
 		top, _, _ := strings.Cut(key.Value, ".")
-		switch near := decode.Nearest(key.Value, plain); {
+		switch near := nearest.To(key.Value, plain); {
 		case slices.Contains(plain, key.Value):
 			nest(settings, value, strings.Split(key.Value, ".")...)
 		case slices.Contains(all, key.Value) || slices.Contains(all, top) && top != key.Value && near == "":
-			r.errorf(at, "cannot be set in a ConfigMap, which holds plain strings; use a %s of %s", v1alpha1.ConfigKind, v1alpha1.APIVersion)
+			r.Errorf(at, "cannot be set in a ConfigMap, which holds plain strings; use a %s of %s", v1alpha1.ConfigKind, v1alpha1.APIVersion)
 		case near != "":
 			at.Proposed = near
-			r.errorf(at, "unknown field; did you mean %q?", near)
+			r.Errorf(at, "unknown field; did you mean %q?", near)
 		default:
-			r.errorf(at, "unknown field; remove it")
+			r.Errorf(at, "unknown field; remove it")
 		}
 	}
-	var decoded v1alpha1.ProfileSpec
-	r.decode(settings, &decoded, decode.Options{Path: "data"})
-	if r.failed {
-		return Default()
-	}
-	spec, errs := r.spec(fields(settings), "data", []string{syncWave})
+	decoded, problems := decode.Strict(settings, new(v1alpha1.ProfileSpec), decode.Options{Path: "data"})
+	decode.Report(&r.Subject, problems...)
+	spec, errs := r.spec(fields(decoded), "data", []string{syncWave})
 	r.report(errs)
 	return Platform{specs: map[string]Spec{"": spec}}
 }

@@ -8,12 +8,17 @@ import (
 	"errors"
 	"math/big"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/nearest"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -22,6 +27,17 @@ type Problem struct {
 	Path, Message string
 	// Proposed is the name that the field was probably meant to have, or "".
 	Proposed string
+}
+
+// Report reports problems of a subject.
+func Report(subject *report.Subject, problems ...Problem) {
+	for _, problem := range problems {
+		field := report.Field{Path: problem.Path}
+		if problem.Proposed != "" {
+			field.Proposed = problem.Proposed
+		}
+		subject.Errorf(field, "%s", problem.Message)
+	}
 }
 
 // Options say what is special about an object. The zero value is for an ordinary one.
@@ -35,23 +51,37 @@ type Options struct {
 	// IsPatch reports that the object is a strategic merge patch: names with a dollar are directives, and a null takes
 	// something away.
 	IsPatch bool
+
+	without map[*yaml.Node]bool // the values to leave out, as they have a problem
 }
 
-// Strict decodes n, a mapping without aliases, into what into points to. After a problem, what was decoded is of no use.
-func Strict(n *yaml.Node, into any, o Options) []Problem {
+// FromYAML is the problem that yamlnode.Plain reports of an object.
+func FromYAML(err error) Problem {
+	var duplicate *yamlnode.DuplicateKeyError
+	if !errors.As(err, &duplicate) {
+		return Problem{Message: err.Error() + "; write the values out"}
+	}
+	path := ""
+	for _, name := range duplicate.Path[:min(2, len(duplicate.Path))] { // further down, a name can be a secret
+		path = Join(path, name)
+	}
+	return Problem{Path: path, Message: "the field appears twice; remove one of them"}
+}
+
+// Strict decodes n, a mapping without aliases, into what into points to, and returns what it decoded, as JSON. A field
+// with a problem is left out.
+func Strict(n *yaml.Node, into any, o Options) (json.RawMessage, []Problem) {
+	o.without = map[*yaml.Node]bool{}
 	c := checker{Options: o}
 	c.value(n, reflect.TypeOf(into).Elem(), o.Path)
-	if len(c.problems) > 0 {
-		return c.problems
-	}
 	text, err := JSON(n, o)
 	if err == nil {
 		err = kjson.UnmarshalCaseSensitivePreserveInts(text, into)
 	}
 	if err != nil {
-		return []Problem{{Path: o.Path, Message: "has a value of the wrong type; see docs/configuration.md"}}
+		c.add(n, o.Path, "has a value of the wrong type; see docs/configuration.md")
 	}
-	return nil
+	return text, c.problems
 }
 
 // checker finds what does not fit.
@@ -60,8 +90,9 @@ type checker struct {
 	problems []Problem
 }
 
-func (c *checker) add(path, message string) {
+func (c *checker) add(n *yaml.Node, path, message string) {
 	c.problems = append(c.problems, Problem{Path: path, Message: message})
+	c.without[n] = true
 }
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
@@ -73,24 +104,18 @@ func (c *checker) value(n *yaml.Node, t reflect.Type, path string) {
 	switch {
 	case yamlnode.IsNull(n):
 	case reflect.PointerTo(t).Implements(unmarshaler):
-		text, err := JSON(n, Options{Path: path, IsText: c.IsText, IsPatch: c.IsPatch})
-		if err == nil {
-			err = json.Unmarshal(text, reflect.New(t).Interface())
-		}
-		if err != nil {
-			c.add(path, "has the wrong type or format; for CPU and memory, use a number with a Kubernetes unit, such as 500m or 2Gi")
-		}
+		c.opaque(n, t, path)
 	case t.Kind() == reflect.Struct && t.NumField() == 0, t.Kind() == reflect.Interface:
 	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map:
 		c.mapping(n, t, path)
 	case t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8:
 		if n.Kind != yaml.SequenceNode {
-			c.add(path, "must be a list, not "+yamlnode.KindName(n)+"; start each element with a dash")
+			c.add(n, path, "must be a list, not "+yamlnode.KindName(n)+"; start each element with a dash")
 			return
 		}
 		for i, element := range n.Content {
 			if at := Element(path, i); yamlnode.IsNull(element) {
-				c.add(at, "is empty; set a value, or remove it")
+				c.add(element, at, "is empty; set a value, or remove it")
 			} else {
 				c.value(element, t.Elem(), at)
 			}
@@ -100,19 +125,38 @@ func (c *checker) value(n *yaml.Node, t reflect.Type, path string) {
 	}
 }
 
+// opaque checks a value that decodes itself.
+func (c *checker) opaque(n *yaml.Node, t reflect.Type, path string) {
+	text, err := JSON(n, Options{Path: path, IsText: c.IsText, IsPatch: c.IsPatch})
+	if err == nil {
+		err = json.Unmarshal(text, reflect.New(t).Interface())
+	}
+	switch {
+	case err == nil:
+	case t == reflect.TypeFor[resource.Quantity]():
+		c.add(n, path, "is not a valid quantity; use a number with a Kubernetes unit, such as 500m for CPU and 2Gi for memory")
+	case n.Kind != yaml.MappingNode && t.PkgPath() == reflect.TypeFor[v1alpha1.Patch]().PkgPath():
+		c.add(n, path, "must be an object, not "+yamlnode.KindName(n)+"; write its fields below it")
+	case n.Kind != yaml.ScalarNode:
+		c.add(n, path, "must be a single value, not "+yamlnode.KindName(n))
+	default:
+		c.add(n, path, "has the wrong type or format; see Kubernetes' reference of the field")
+	}
+}
+
 func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 	if n.Kind != yaml.MappingNode {
-		c.add(path, "must be an object, not "+yamlnode.KindName(n)+"; write its fields below it")
+		c.add(n, path, "must be an object, not "+yamlnode.KindName(n)+"; write its fields below it")
 		return
 	}
 	for key, value := range yamlnode.Fields(n) {
 		at := Join(path, key.Value)
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			c.add(path, "has a field whose name is "+yamlnode.KindName(key)+"; use a plain name")
+			c.add(n, path, "has a field whose name is "+yamlnode.KindName(key)+"; use a plain name")
 		case c.IsPatch && strings.HasPrefix(key.Value, "$"):
 		case t.Kind() == reflect.Map && yamlnode.IsNull(value) && !c.IsPatch:
-			c.add(at, "is empty; set a value, or remove it")
+			c.add(value, at, "is empty; set a value, or remove it")
 		case t.Kind() == reflect.Map:
 			c.value(value, t.Elem(), at)
 		default:
@@ -127,11 +171,11 @@ func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 
 func (c *checker) unknown(path, name string, t reflect.Type) {
 	problem := Problem{Path: strings.TrimPrefix(path+"."+name, "."), Message: "unknown field; remove it"}
-	hint := ""
-	if c.Hint != nil {
+	hint := below(path, name, t)
+	if c.Hint != nil && hint == "" {
 		hint = c.Hint(path, name)
 	}
-	if near := Nearest(name, Fields(t)); near != "" {
+	if near := nearest.To(name, Fields(t)); near != "" {
 		problem.Proposed, problem.Message = near, "unknown field; did you mean "+strconv.Quote(near)+"?"
 	} else if hint != "" {
 		problem.Message = "unknown field; " + hint
@@ -139,31 +183,53 @@ func (c *checker) unknown(path, name string, t reflect.Type) {
 	c.problems = append(c.problems, problem)
 }
 
+// below says where a field belongs that one of the structs of t has, or "".
+func below(path, name string, t reflect.Type) string {
+	for field := range t.Fields() {
+		inner := field.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		if inner.Kind() != reflect.Struct || inner.PkgPath() != t.PkgPath() {
+			continue
+		}
+		switch outer, isInline := JSONName(field); {
+		case isInline:
+			if found := below(path, name, inner); found != "" {
+				return found
+			}
+		case slices.Contains(Fields(inner), name):
+			return "move it under " + Join(path, outer)
+		}
+	}
+	return ""
+}
+
 func (c *checker) scalar(n *yaml.Node, kind reflect.Kind, path string) {
 	if n.Kind != yaml.ScalarNode {
-		c.add(path, "must be a single value, not "+yamlnode.KindName(n))
+		c.add(n, path, "must be a single value, not "+yamlnode.KindName(n))
 		return
 	}
 	switch kind {
 	case reflect.String, reflect.Slice:
 		if !yamlnode.IsString(n) && !c.isText(path) {
-			c.add(path, "must be a string; put it in quotes")
+			c.add(n, path, "must be a string; put it in quotes")
 		}
 	case reflect.Bool:
 		if n.ShortTag() != "!!bool" {
-			c.add(path, "must be true or false, without quotes; use one of them")
+			c.add(n, path, "must be true or false, without quotes; use one of them")
 		}
 	default:
 		number, err := strconv.ParseInt(n.Value, 10, 64)
 		switch isInt := n.ShortTag() == "!!int"; {
 		case errors.Is(err, strconv.ErrRange), err == nil && isInt && kind == reflect.Int32 && number != int64(int32(number)): //nolint:gosec // which is asked
-			c.add(path, "is out of range; use a smaller number")
+			c.add(n, path, "is out of range; use a smaller number")
 		case n.ShortTag() == "!!str" && err == nil:
-			c.add(path, "must be a number, not a string; remove the quotes")
+			c.add(n, path, "must be a number, not a string; remove the quotes")
 		// YAML 1.1 reads 010 as 8 and 1_0 as 10: what looks different from what it means is refused, but for the mode of a
 		// file in a patch.
 		case !isInt || !c.IsPatch && (err != nil || strconv.FormatInt(number, 10) != n.Value):
-			c.add(path, "must be a whole number; write it in plain digits, without a unit")
+			c.add(n, path, "must be a whole number; write it in plain digits, without a unit")
 		}
 	}
 }
@@ -181,7 +247,7 @@ func JSON(n *yaml.Node, o Options) ([]byte, error) {
 
 func write(text *bytes.Buffer, n *yaml.Node, path string, o Options) error {
 	switch {
-	case n == nil || yamlnode.IsNull(n):
+	case n == nil || yamlnode.IsNull(n) || o.without[n]:
 		text.WriteString("null")
 	case n.Kind == yaml.MappingNode:
 		text.WriteByte('{')

@@ -4,8 +4,6 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-
-	"github.com/agext/levenshtein"
 )
 
 // Fields returns the names of the fields of a struct type with JSON tags, in their order.
@@ -31,7 +29,7 @@ func JSONName(field reflect.StructField) (name string, inline bool) {
 	if name == "-" || !field.IsExported() {
 		return "", false
 	}
-	return name, field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct
+	return name, field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct && field.Type.Kind() == reflect.Struct
 }
 
 // fieldOf returns the field of a struct with that name in JSON.
@@ -70,24 +68,3 @@ func IsPlainName(name string) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
 	})
 }
-
-// maxNearest is the length of the longest text, in bytes, for which Nearest looks for a name.
-const maxNearest = 100
-
-// Nearest returns the name that text is probably a misspelling of, or "".
-func Nearest(text string, names []string) string {
-	if len(text) > maxNearest {
-		return ""
-	}
-	best, bestDistance := "", max(2, len(text)/3)+1
-	for _, name := range names {
-		distance := Distance(strings.ToLower(text), strings.ToLower(name))
-		if distance < bestDistance {
-			best, bestDistance = name, distance
-		}
-	}
-	return best
-}
-
-// Distance returns how many letters have to be added, removed or changed to make one text the other.
-func Distance(a, b string) int { return levenshtein.Distance(a, b, nil) }

@@ -36,8 +36,8 @@ type Expansion struct {
 
 // Expand decides how the claims become objects among the items. It changes nothing.
 func Expand(list *krm.List, o Options, results *report.Results) Expansion {
-	platform, ok := config.Read(list.FunctionConfig, results)
-	ok = ok && overrides.Check(list.FunctionConfig, platform, results)
+	platform := config.Read(list.FunctionConfig, results)
+	ok := overrides.Check(list.FunctionConfig, platform, results) && platform.IsValid()
 	ok = checkIdle(list, results) && ok
 	instances, owners := instance.FromClaims(list, o.Kept, platform, results)
 	if !ok { // whatever else is wrong may be a consequence

@@ -13,6 +13,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/nearest"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -91,13 +92,16 @@ func sameClaim(a, b *krm.Item) bool {
 // fromClaim decodes a claim, fills in its defaults and validates it. It reports the problems of the first of these
 // stages that has any, and returns false then.
 func fromClaim(item *krm.Item, platform config.Platform, results *report.Results) (Instance, bool) {
-	c := claim{item: item, results: results}
+	c := claim{report.Subject{Item: item, Results: results}}
 	object, ok := c.decode()
 	if !ok {
 		return Instance{}, false
 	}
 	annotations := texts(object.Metadata.Annotations)
 	spec, found := platform.For(annotations[v1alpha1.Profile])
+	if !found && !platform.IsValid() {
+		return Instance{}, false
+	}
 	if !found {
 		c.unknownProfile(annotations[v1alpha1.Profile], platform.Profiles())
 		return Instance{}, false
@@ -116,8 +120,10 @@ func fromClaim(item *krm.Item, platform config.Platform, results *report.Results
 		inst.Source = *spec.Password.Source
 	}
 	inst.Claim.Default(&spec.ProfileSpec)
-	c.validateSpec(inst.Claim, spec)
-	if c.failed {
+	if platform.IsValid() {
+		c.validateSpec(inst.Claim, spec)
+	}
+	if c.Errors() > 0 || !platform.IsValid() {
 		return Instance{}, false
 	}
 	inst.Size = spec.Sizes[*inst.Claim.Size]
@@ -127,60 +133,46 @@ func fromClaim(item *krm.Item, platform config.Platform, results *report.Results
 }
 
 // claim is a claim that is being read.
-type claim struct {
-	item    *krm.Item
-	results *report.Results
-	failed  bool
-}
+type claim struct{ report.Subject }
 
-func (c *claim) errorf(field report.Field, format string, args ...any) {
-	c.failed = true
-	c.results.FieldErrorf(c.item, field, format, args...)
-}
-
-// decode decodes the claim into its type.
+// decode decodes the claim into its type. It returns false for one of which nothing can be judged.
 func (c *claim) decode() (object v1alpha1.DragonflyInstance, ok bool) {
-	if c.item.APIVersion != v1alpha1.APIVersion {
-		c.errorf(report.Field{Path: "apiVersion", Current: c.item.APIVersion, Proposed: v1alpha1.APIVersion},
-			"version %q of %s is not supported; use %s", c.item.APIVersion, v1alpha1.ClaimKind, v1alpha1.APIVersion)
+	if c.Item.APIVersion != v1alpha1.APIVersion {
+		c.Errorf(report.Field{Path: "apiVersion", Current: c.Item.APIVersion, Proposed: v1alpha1.APIVersion},
+			"version %q of %s is not supported; use %s", c.Item.APIVersion, v1alpha1.ClaimKind, v1alpha1.APIVersion)
 		return object, false
 	}
-	node, err := yamlnode.Plain(c.item.Node)
+	node, err := yamlnode.Plain(c.Item.Node)
 	if err != nil {
-		c.failed = true
-		c.results.Errorf(c.item, "%s; write every field once, and without aliases that contain themselves", err)
+		decode.Report(&c.Subject, decode.FromYAML(err))
 		return object, false
 	}
 	for _, path := range [][]string{{"metadata", "name"}, {"metadata", "namespace"}, {"metadata", "annotations"}, {"spec"}} {
 		switch n := yamlnode.Get(node, path...); {
 		case config.HoldsVariable(n):
-			c.results.Errorf(c.item, "%s", config.VariableMessage)
+			c.Results.Errorf(c.Item, "%s", config.VariableMessage)
 			return object, false
 		case path[len(path)-1] != "annotations" && isTemplate(n):
-			c.results.Errorf(c.item, "contains `{{`, so it is a template and not yet a claim; render it first (`helm template`), and read the result")
+			c.Results.Errorf(c.Item, "contains `{{`, so it is a template and not yet a claim; render it first (`helm template`), and read the result")
 			return object, false
 		}
 	}
-	problems := decode.Strict(node, &object, decode.Options{Hint: hint, IsText: func(path string) bool {
+	_, problems := decode.Strict(node, &object, decode.Options{Hint: hint, IsText: func(path string) bool {
 		return strings.HasPrefix(path, "metadata.labels") || strings.HasPrefix(path, "metadata.annotations")
 	}})
-	for _, problem := range problems {
-		field := report.Field{Path: problem.Path}
-		if problem.Proposed != "" {
-			field.Proposed = problem.Proposed
-		}
-		c.errorf(field, "%s", problem.Message)
-	}
-	return object, len(problems) == 0
+	decode.Report(&c.Subject, problems...)
+	return object, true
 }
 
 // hint says where an unknown field of a claim belongs.
 func hint(path, name string) string {
 	is := func(t reflect.Type) bool { return slices.Contains(decode.Fields(t), name) }
 	switch {
-	case path != "spec" && is(reflect.TypeFor[v1alpha1.DragonflyInstanceSpec]()):
+	case path == "metadata" && name == "spec":
+		return "move it to the top level (is it indented too far?)"
+	case path == "metadata" && is(reflect.TypeFor[v1alpha1.DragonflyInstanceSpec]()):
 		return "move it under spec"
-	case path != "metadata" && (name == "name" || name == "namespace" || name == "labels" || name == "annotations"):
+	case path == "spec" && (name == "name" || name == "namespace" || name == "labels" || name == "annotations"):
 		return "move it under metadata"
 	case path == "spec" && is(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]()):
 		return fmt.Sprintf("the platform team sets this, in a %s; remove it here", v1alpha1.ConfigKind)
@@ -205,14 +197,14 @@ func isTemplate(n *yaml.Node) bool {
 // unknownProfile reports a profile that the configuration does not have. Everything else depends on it.
 func (c *claim) unknownProfile(name string, known []string) {
 	field := report.Field{Path: "metadata.annotations[" + v1alpha1.Profile + "]", Current: name}
-	switch near := decode.Nearest(name, known); {
+	switch near := nearest.To(name, known); {
 	case len(known) == 0:
-		c.errorf(field, "unknown profile %q, because the function has no configuration with profiles; remove the annotation, or add spec.profiles to the %s", name, v1alpha1.ConfigKind)
+		c.Errorf(field, "unknown profile %q, because the function has no configuration with profiles; remove the annotation, or add spec.profiles to the %s", name, v1alpha1.ConfigKind)
 	case near != "":
 		field.Proposed = near
-		c.errorf(field, "unknown profile %q; did you mean %q? the profiles are %s", name, near, strings.Join(known, ", "))
+		c.Errorf(field, "unknown profile %q; did you mean %q? the profiles are %s", name, near, strings.Join(known, ", "))
 	default:
-		c.errorf(field, "unknown profile %q; the profiles are %s", name, strings.Join(known, ", "))
+		c.Errorf(field, "unknown profile %q; the profiles are %s", name, strings.Join(known, ", "))
 	}
 }
 
@@ -220,17 +212,17 @@ func (c *claim) validateName(name Name) {
 	field := report.Field{Path: "metadata.name", Current: name.Name}
 	switch {
 	case name.Name == "":
-		c.errorf(report.Field{Path: "metadata.name"}, "is missing; give the claim a name")
+		c.Errorf(report.Field{Path: "metadata.name"}, "is missing; give the claim a name")
 	case len(name.Name) > MaxNameLength:
-		c.errorf(field, "has %d characters, but Kubernetes makes no pod for a StatefulSet with more than %d; shorten the name", len(name.Name), MaxNameLength)
+		c.Errorf(field, "has %d characters, but Kubernetes makes no pod for a StatefulSet with more than %d; shorten the name", len(name.Name), MaxNameLength)
 	case len(validation.IsDNS1035Label(name.Name)) > 0:
-		c.errorf(field, "must be lower case letters, digits and dashes, start with a letter and end with a letter or digit, because it is also the name of the Service; rename the claim")
+		c.Errorf(field, "must be lower case letters, digits and dashes, start with a letter and end with a letter or digit, because it is also the name of the Service; rename the claim")
 	}
 	switch {
 	case name.Namespace == "":
-		c.errorf(report.Field{Path: "metadata.namespace"}, "is missing, but the endpoint contains it; set it in the claim, or before this function runs with `namespace:` of the same kustomization or kpt's set-namespace")
+		c.Errorf(report.Field{Path: "metadata.namespace"}, "is missing, but the endpoint contains it; set it in the claim, or before this function runs with `namespace:` of the same kustomization or kpt's set-namespace")
 	case len(validation.IsDNS1123Label(name.Namespace)) > 0:
-		c.errorf(report.Field{Path: "metadata.namespace", Current: name.Namespace},
+		c.Errorf(report.Field{Path: "metadata.namespace", Current: name.Namespace},
 			"must be at most 63 lower case letters, digits and dashes, and start and end with a letter or digit; correct it")
 	}
 }
@@ -240,20 +232,20 @@ func (c *claim) validateSpec(spec v1alpha1.DragonflyInstanceSpec, platform confi
 	if _, found := platform.Sizes[*spec.Size]; !found {
 		names := platform.SizeNames()
 		field, hint := report.Field{Path: "spec.size", Current: *spec.Size}, ""
-		if near := decode.Nearest(*spec.Size, names); near != "" {
+		if near := nearest.To(*spec.Size, names); near != "" {
 			field.Proposed, hint = near, fmt.Sprintf("did you mean %q? ", near)
 		}
-		c.errorf(field, "unknown size %q; %sthe sizes are %s", *spec.Size, hint, strings.Join(names, ", "))
+		c.Errorf(field, "unknown size %q; %sthe sizes are %s", *spec.Size, hint, strings.Join(names, ", "))
 	}
 	field := report.Field{Path: "spec.storageGB", Current: *spec.StorageGB}
 	switch storage := platform.Storage; {
 	case *storage.Type != v1alpha1.OnVolume || storage.Allows(*spec.StorageGB): // without a volume it has no effect, which an info says
 	case *spec.StorageGB < *storage.MinGB:
 		field.Proposed = *storage.MinGB
-		c.errorf(field, "is too small; use %s", storage.Bounds())
+		c.Errorf(field, "is too small; use %s", storage.Bounds())
 	default:
 		field.Proposed = *storage.MaxGB
-		c.errorf(field, "is too large; use %s", storage.Bounds())
+		c.Errorf(field, "is too large; use %s", storage.Bounds())
 	}
 }
 
@@ -266,8 +258,8 @@ func (c *claim) validateSource(source v1alpha1.PasswordSource) {
 		names = append(names, string(known))
 	}
 	field, hint := report.Field{Path: "metadata.annotations[" + v1alpha1.PasswordSourceAnnotation + "]"}, ""
-	if near := decode.Nearest(string(source), names); near != "" {
+	if near := nearest.To(string(source), names); near != "" {
 		field.Proposed, hint = near, fmt.Sprintf("did you mean %q? ", near)
 	}
-	c.errorf(field, "unknown password source; %suse one of %s", hint, strings.Join(names, ", "))
+	c.Errorf(field, "unknown password source; %suse one of %s", hint, strings.Join(names, ", "))
 }

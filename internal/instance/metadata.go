@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/nearest"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
@@ -39,9 +39,9 @@ func (c *claim) labels(given map[string]string) map[string]string {
 	for _, key := range slices.Sorted(maps.Keys(given)) {
 		field := report.Field{Path: "metadata.labels[" + key + "]"}
 		if slices.Contains(ownAnnotations, key) {
-			c.errorf(field, "is an annotation and has no effect as a label; move it to metadata.annotations")
+			c.Errorf(field, "is an annotation and has no effect as a label; move it to metadata.annotations")
 		} else if detail := v1alpha1.InvalidLabel(key, given[key]); detail != "" {
-			c.errorf(field, "%s", detail)
+			c.Errorf(field, "%s", detail)
 		} else if !isTracking(key) {
 			labels[key] = given[key]
 		}
@@ -70,13 +70,13 @@ func (c *claim) annotations(given map[string]string, carry []string) map[string]
 			annotations[key] = protected
 		case key == v1alpha1.PasswordRotation && !isRotation(given[key]):
 			field.Current = given[key]
-			c.errorf(field, "must be 1 to 63 printable ASCII characters without `${`; use a number, and increment it for the next rotation")
+			c.Errorf(field, "must be 1 to 63 printable ASCII characters without `${`; use a number, and increment it for the next rotation")
 		case slices.Contains(ownAnnotations, key):
 		case strings.HasPrefix(key, v1alpha1.Group+"/"):
 			c.unknownAnnotation(field, strings.TrimPrefix(key, v1alpha1.Group+"/"))
 		case nearlyOwn(key) != "":
 			field.Proposed = nearlyOwn(key)
-			c.errorf(field, "unknown annotation; did you mean %q?", nearlyOwn(key))
+			c.Errorf(field, "unknown annotation; did you mean %q?", nearlyOwn(key))
 		}
 	}
 	return annotations
@@ -87,13 +87,13 @@ func (c *claim) unknownAnnotation(field report.Field, name string) {
 	for _, own := range ownAnnotations {
 		names = append(names, strings.TrimPrefix(own, v1alpha1.Group+"/"))
 	}
-	if near := decode.Nearest(name, names); near != "" {
+	if near := nearest.To(name, names); near != "" {
 		near = v1alpha1.Group + "/" + near
 		field.Proposed = near
-		c.errorf(field, "unknown annotation; did you mean %q?", near)
+		c.Errorf(field, "unknown annotation; did you mean %q?", near)
 		return
 	}
-	c.results.FieldWarnf(c.item, field, "is unknown, so it has no effect; remove it, or use one of %s", strings.Join(ownAnnotations, ", "))
+	c.Results.FieldWarnf(c.Item, field, "is unknown, so it has no effect; remove it, or use one of %s", strings.Join(ownAnnotations, ", "))
 }
 
 // nearlyOwn returns the annotation that a key has the name of, in a group that is nearly ours, or "".
@@ -102,7 +102,7 @@ func nearlyOwn(key string) string {
 	own := v1alpha1.Group + "/" + name
 	_, parent, _ := strings.Cut(v1alpha1.Group, ".")
 	// In the group above ours, a profile may be anything.
-	isNear := domain == parent && own != v1alpha1.Profile || decode.Distance(domain, v1alpha1.Group) <= 2
+	isNear := domain == parent && own != v1alpha1.Profile || nearest.Distance(domain, v1alpha1.Group) <= 2
 	if !slices.Contains(ownAnnotations, own) || !isNear {
 		return ""
 	}

@@ -17,29 +17,67 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 	"sigs.k8s.io/randfill"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// TestNodeIsWithoutNoise looks at every field of everything that is emitted.
-func TestNodeIsWithoutNoise(t *testing.T) {
-	inst := myCache(t)
-	cfg := config.Default()
-	cfg.NodeSelector = map[string]string{}
-	for what, object := range objects(t, inst) {
-		n, err := specs.Node(object)
+// objects returns every object that an instance can have, by its file.
+func objects(t *testing.T) map[string]any {
+	t.Helper()
+	all := map[string]any{}
+	for _, backend := range []v1alpha1.Backend{v1alpha1.StatefulSet, v1alpha1.Operator} {
+		cfg, found := config.Default().For("")
+		require.True(t, found)
+		cfg.Backend, cfg.NodeSelector = &backend, map[string]string{}
+		cfg.TLS = &v1alpha1.TLS{IssuerRef: &v1alpha1.IssuerRef{Name: "internal"}}
+		cfg.Default()
+		inst := instance.Instance{
+			Name:   instance.Name{Namespace: "my-namespace", Name: "my-cache"},
+			Claim:  v1alpha1.DragonflyInstanceSpec{StorageGB: new(int32(10))},
+			Size:   cfg.Sizes["small"],
+			Source: v1alpha1.InCluster,
+		}
+		inst.Config = cfg.Filled(inst.Values(*cfg.ClusterDomain))
+		for _, o := range specs.Objects(inst) {
+			if o.Typed != nil {
+				all[o.File] = o.Typed
+			}
+		}
+	}
+	require.Contains(t, all, "statefulset.yaml")
+	require.Contains(t, all, "dragonfly.yaml")
+	return all
+}
+
+// toYAML returns the object as it is emitted.
+func toYAML(t *testing.T, object any) string {
+	t.Helper()
+	n, err := krm.FromTyped(object)
+	require.NoError(t, err)
+	var out bytes.Buffer
+	require.NoError(t, yaml.NewEncoder(&out).Encode(n))
+	return out.String()
+}
+
+// TestTypedIsWithoutNoise looks at every field of everything that is emitted.
+func TestTypedIsWithoutNoise(t *testing.T) {
+	for what, object := range objects(t) {
+		n, err := krm.FromTyped(object)
 		require.NoError(t, err)
 		walk(n, "", func(path, key string, value *yaml.Node) {
-			assert.NotEqual(t, "status", key, "%s of the %s is for the cluster to write.", path, what)
-			assert.NotEqual(t, "creationTimestamp", key, "%s of the %s is for the cluster to write.", path, what)
-			assert.False(t, yamlnode.IsNull(value), "%s of the %s means nothing.", path, what)
+			assert.NotEqual(t, "status", key, "%s in %s is for the cluster to write.", path, what)
+			assert.NotEqual(t, "creationTimestamp", key, "%s in %s is for the cluster to write.", path, what)
+			assert.False(t, yamlnode.IsNull(value), "%s in %s means nothing.", path, what)
 			if value.Kind == yaml.MappingNode && len(value.Content) == 0 {
-				assert.Equal(t, "emptyDir", key, "%s of the %s is empty and means nothing.", path, what)
+				assert.Equal(t, "emptyDir", key, "%s in %s is empty and means nothing.", path, what)
 			}
 		})
 	}
-	text := toYAML(t, statefulSet(t, inst, cfg))
+	text := toYAML(t, objects(t)["statefulset.yaml"])
 	assert.Contains(t, text, "emptyDir: {}\n", "An emptyDir says what it is by being there.")
 	assert.NotContains(t, text, "nodeSelector", "A node selector that selects nothing is left out.")
 }
@@ -58,20 +96,20 @@ func walk(n *yaml.Node, path string, visit func(path, key string, value *yaml.No
 	}
 }
 
-func TestNodeStartsAsPeopleWriteIt(t *testing.T) {
-	for what, object := range objects(t, myCache(t)) {
-		n, err := specs.Node(object)
+func TestTypedStartsAsPeopleWriteIt(t *testing.T) {
+	for what, object := range objects(t) {
+		n, err := krm.FromTyped(object)
 		require.NoError(t, err)
 		require.Greater(t, len(n.Content), 6)
 		assert.Equal(t, []string{"apiVersion", "kind", "metadata"},
-			[]string{n.Content[0].Value, n.Content[2].Value, n.Content[4].Value}, "The first fields of the %s.", what)
+			[]string{n.Content[0].Value, n.Content[2].Value, n.Content[4].Value}, "The first fields in %s.", what)
 	}
-	text := toYAML(t, statefulSet(t, myCache(t), config.Default()))
+	text := toYAML(t, objects(t)["statefulset.yaml"])
 	assert.Contains(t, text, "volumeClaimTemplates:\n  - apiVersion: v1\n    kind: PersistentVolumeClaim\n    metadata:\n      name: dragonfly-data\n",
 		"An object inside of another starts so too.")
 }
 
-func TestNodeQuotes(t *testing.T) {
+func TestTypedQuotes(t *testing.T) {
 	for _, tc := range []struct{ reason, text string }{
 		{"A word needs no quotes, and has none.", "word"},
 		{"A number would be no annotation.", "2"},
@@ -101,14 +139,14 @@ func TestNodeQuotes(t *testing.T) {
 	assert.Equal(t, "data:\n  a: word\n  b: \"2\"\n", text, "Quotes are there where they are needed, and only there.")
 }
 
-func TestNodeKeepsNumbers(t *testing.T) {
+func TestTypedKeepsNumbers(t *testing.T) {
 	text := toYAML(t, map[string]any{"a": int64(9223372036854775807), "b": false, "c": []any{true, nil, -1.5, json.Number("10")}})
 	assert.Equal(t, "a: 9223372036854775807\nb: false\nc:\n- true\n- null\n- -1.5\n- 10\n", text, "A number does not pass through a float.")
 }
 
-// TestNodeIsWhatJSONIs fills StatefulSets and Services at random, fields included that we never set, and
+// TestTypedIsWhatJSONIs fills StatefulSets and Services at random, fields included that we never set, and
 // compares with what encoding/json makes of them.
-func TestNodeIsWhatJSONIs(t *testing.T) {
+func TestTypedIsWhatJSONIs(t *testing.T) {
 	random := randfill.NewWithSeed(1).NilChance(0.5).NumElements(0, 3).Funcs(
 		func(q *resource.Quantity, c randfill.Continue) {
 			*q = *resource.NewMilliQuantity(c.Int63(), resource.BinarySI)
@@ -138,9 +176,9 @@ func TestNodeIsWhatJSONIs(t *testing.T) {
 			require.NoError(t, decoder.Decode(&fields))
 			delete(fields, "status") // the cluster's
 
-			want, err := specs.Node(fields)
+			want, err := krm.FromTyped(fields)
 			require.NoError(t, err)
-			got, err := specs.Node(object)
+			got, err := krm.FromTyped(object)
 			require.NoError(t, err)
 			yamlnode.Set(got, "status", nil) // there where apiVersion or kind is not
 			require.True(t, yamlnode.Equal(want, got), "A %T must have the fields that JSON gives it.", object)
@@ -148,8 +186,8 @@ func TestNodeIsWhatJSONIs(t *testing.T) {
 	}
 }
 
-func TestNodeFails(t *testing.T) {
-	_, err := specs.Node(broken{})
+func TestTypedFails(t *testing.T) {
+	_, err := krm.FromTyped(broken{})
 	assert.Error(t, err, "What cannot be marshalled is an error.")
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/nearest"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/overrides"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -107,14 +108,14 @@ func (p *platformLinter) args() {
 		if slices.Contains(known, name) || slices.Contains(known, strings.TrimPrefix(name, "no")) {
 			continue
 		}
-		hint, check := "", "check that the version of your image has it, or Dragonfly exits at start"
-		if near := decode.Nearest(name, known); near != "" && v1alpha1.MaySetFlag(near) {
+		consequence, hint, remedy := "", "", "check that the version of your image has it, or Dragonfly exits at start"
+		if near := nearest.To(name, known); near != "" && v1alpha1.MaySetFlag(near) {
 			hint = "did you mean --" + near + "? "
 		}
 		if semver.MajorMinor(v1alpha1.Release(*p.spec.Image)) == flagsVersion {
-			check = "Dragonfly exits at start on it; correct or remove it"
+			consequence, remedy = ", so it exits at start", "correct or remove it"
 		}
-		p.warn(at, "sets --"+name+", which Dragonfly "+flagsVersion+" does not have; "+hint+check)
+		p.warn(at, "sets --"+name+", which Dragonfly "+flagsVersion+" does not have"+consequence+"; "+hint+remedy)
 	}
 }
 
@@ -170,7 +171,7 @@ func misspelling(word string) string {
 	}
 	lower := strings.ToLower(word)
 	for _, name := range v1alpha1.Placeholders {
-		if decode.Distance(lower, name) <= 1 || sorted(lower) == sorted(name) {
+		if nearest.Distance(lower, name) <= 1 || sorted(lower) == sorted(name) {
 			return name
 		}
 	}
@@ -206,7 +207,7 @@ func (p *platformLinter) sample() {
 	case *operator.Dragonfly:
 		p.bucket(object.Spec.Env, nil)
 		if object.Spec.ACLFromSecret != nil {
-			p.warn(p.at("overrides.dragonfly"), "aclFromSecret decides who gets in, and a file without the user default gives everyone full access; add that user with the instance's password (see docs/operator.md)")
+			p.warn(p.at("overrides.dragonfly.spec.aclFromSecret"), "decides who gets in, and a file without the user default gives everyone full access; add that user with the instance's password (see docs/operator.md)")
 		}
 	}
 }

@@ -28,18 +28,21 @@ import (
 // Patches are tried on two instances that have nothing in common: a patch that sets something can leave one of them as
 // it was, but not both.
 func Check(functionConfig *krm.Item, platform config.Platform, results *report.Results) bool {
-	c := checker{item: functionConfig, results: results, reported: map[string]bool{}}
+	c := checker{Subject: report.Subject{Item: functionConfig, Results: results}}
 	for _, spec := range platform.All() {
 		c.spec = spec
-		if !c.decodes() {
+		decodes := c.decodes()
+		if !platform.IsValid() {
 			continue
 		}
-		for _, inst := range Samples(spec) {
-			c.try(inst)
+		if decodes {
+			for _, inst := range Samples(spec) {
+				c.try(inst)
+			}
 		}
 		c.extraObjects()
 	}
-	return len(c.reported) == 0
+	return c.Errors() == 0
 }
 
 // Samples returns two instances that differ in everything.
@@ -66,23 +69,17 @@ func Samples(spec config.Spec) []instance.Instance {
 }
 
 type checker struct {
-	item     *krm.Item
-	results  *report.Results
-	spec     config.Spec
-	reported map[string]bool // paths
+	report.Subject
+	spec config.Spec
 }
 
-// errorf reports a problem with a field, once: what stands above a profile is checked with each of them.
 func (c *checker) errorf(path, format string, args ...any) {
-	if !c.reported[path] {
-		c.reported[path] = true
-		c.results.FieldErrorf(c.item, report.Field{Path: path}, format, args...)
-	}
+	c.Errorf(report.Field{Path: path}, format, args...)
 }
 
 // decodes reports whether the patches decode into what they patch, and are for the backend.
 func (c *checker) decodes() bool {
-	before := len(c.reported)
+	before := c.Errors()
 	byOperator := *c.spec.Backend == v1alpha1.Operator
 	for _, p := range c.spec.StatefulSetPatches {
 		if byOperator {
@@ -107,7 +104,7 @@ func (c *checker) decodes() bool {
 			}
 		}
 	}
-	return len(c.reported) == before
+	return c.Errors() == before
 }
 
 // decode returns the patch, nil after reporting that it does not decode into an object of the type.
@@ -117,10 +114,8 @@ func (c *checker) decode(p config.Raw, into any) *yaml.Node {
 		c.errorf(p.Path, "cannot be read; please report this as a bug")
 		return nil
 	}
-	problems := decode.Strict(parsed.YNode(), into, decode.Options{Path: p.Path, IsPatch: true})
-	for _, problem := range problems {
-		c.errorf(problem.Path, "%s", problem.Message)
-	}
+	_, problems := decode.Strict(parsed.YNode(), into, decode.Options{Path: p.Path, IsPatch: true})
+	decode.Report(&c.Subject, problems...)
 	if len(problems) > 0 {
 		return nil
 	}

@@ -69,7 +69,11 @@ func (c *checker) extraObject(n *yaml.Node, id krm.ID, path string) {
 	case slices.Contains(probe.IDs(), id), hasCertificate && id == probe.CertificateID():
 		c.errorf(path+".metadata.name", "is the name of the %s that every instance already has; use another name, such as {name}-extra", item.Kind)
 	case *c.spec.Backend == v1alpha1.Operator && id.Name == probe.Name && operator.Makes(item.Group, item.Kind):
-		c.errorf(path+".metadata.name", "is the name of the %s that the operator makes for every instance; set overrides.dragonfly.spec for it, or use another name, such as {name}-monitoring", item.Kind)
+		remedy := "use another name, such as {name}-monitoring"
+		if item.Kind == "PodDisruptionBudget" {
+			remedy = "set overrides.dragonfly.spec.pdb instead"
+		}
+		c.errorf(path+".metadata.name", "is the name of the %s that the operator makes for every instance; %s", item.Kind, remedy)
 	}
 	if yamlnode.Get(n, "status") != nil {
 		c.errorf(path+".status", "is set by the cluster; remove it")

@@ -167,7 +167,10 @@ var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return 
 	{"spec.labels", "podMetadata has replaced it and overrides it", func(d *operator.Dragonfly) any { return len(d.Spec.Labels) }},
 	{"spec.annotations", "podMetadata has replaced it and overrides it", func(d *operator.Dragonfly) any { return len(d.Spec.Annotations) }},
 	{"spec.podMetadata.labels", whyManaged, func(d *operator.Dragonfly) any {
-		return only(orZero(d.Spec.PodMetadata).Labels, func(key string) bool { return operator.ManagesLabel(key) || operator.TellsPodsApart(key) })
+		return only(orZero(d.Spec.PodMetadata).Labels, operator.ManagesLabel)
+	}},
+	{"spec.podMetadata.labels.role", "the operator tells the master from the replicas by it", func(d *operator.Dragonfly) any {
+		return only(orZero(d.Spec.PodMetadata).Labels, operator.TellsPodsApart)
 	}},
 	{"spec.ownedObjectsMetadata.labels", whyManaged, func(d *operator.Dragonfly) any {
 		return only(orZero(d.Spec.OwnedObjectsMetadata).Labels, operator.ManagesLabel)
