@@ -3,6 +3,7 @@
 //   - Every link leads to a page and a heading that exist (links_test.go).
 //   - Every block of YAML is YAML, and the function accepts the configurations among them (blocks_test.go).
 //   - Every command that writes into a Secret names a field manager of its own (commands_test.go).
+//   - Every test that SECURITY.md names exists (security_test.go).
 //   - Every message that troubleshooting.md quotes is one of the program's (troubleshooting_test.go). Messages carry
 //     their own remedy, so the page does not have to have them all.
 package docs_test
