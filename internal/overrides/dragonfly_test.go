@@ -41,7 +41,7 @@ func TestPatchesOfTheOperatorsObjectThatAreRefused(t *testing.T) {
 		{"The operator makes nothing of it.", "{podMetadata: {labels: {app.kubernetes.io/part-of: a}}}", spec + ".podMetadata.labels"},
 		{"Nor of this.", "{serviceSpec: {labels: {app: a}}}", spec + ".serviceSpec.labels"},
 		{"Nor of that.", "{ownedObjectsMetadata: {labels: {app.kubernetes.io/version: a}}}", spec + ".ownedObjectsMetadata.labels"},
-		{"Clients would reach a replica.", "{podMetadata: {labels: {role: master}}}", spec + ".podMetadata.labels"},
+		{"Clients would reach a replica.", "{podMetadata: {labels: {role: master}}}", spec + ".podMetadata.labels.role"},
 		{"A rotation is the claim's.", `{podMetadata: {annotations: {database.bizmatters.io/password-rotation: "3"}}}`, spec + ".podMetadata.annotations"},
 		{"podMetadata would win.", "{labels: {team: a}}", spec + ".labels"},
 		{"Kubernetes has it, the CRD does not.", "{initContainers: [{name: a, restartPolicyRules: []}]}", spec + ".initContainers[0].restartPolicyRules"},

@@ -1,6 +1,7 @@
 package overrides_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,17 +21,17 @@ func problemsOf(t *testing.T, patches string) []string {
 	require.NoError(t, err)
 	var results report.Results
 	item := krm.NewItem(n.YNode())
-	platform, ok := config.Read(item, &results)
-	if ok {
-		ok = overrides.Check(item, platform, &results)
-	}
-	require.Equal(t, !results.HasErrors(), ok)
+	platform := config.Read(item, &results)
+	require.True(t, platform.IsValid())
+	ok := overrides.Check(item, platform, &results)
+	assert.Equal(t, !results.HasErrors(), ok)
 	fields := []string{}
 	for _, result := range results.All() {
 		fields = append(fields, result.Field.Path)
 	}
 	return fields
 }
+
 func inContainer(fields string) string {
 	return "{statefulSet: {spec: {template: {spec: {containers: [{name: dragonfly, " + fields + "}]}}}}}"
 }
@@ -102,7 +103,7 @@ func TestPatchIsTheOnlyDirective(t *testing.T) {
 			var fields []string
 			require.NotPanics(t, func() { fields = problemsOf(t, "{service: {"+directive+"}}") })
 			require.Len(t, fields, 1)
-			assert.Contains(t, fields[0], "spec.overrides.service")
+			assert.Contains(t, fields[0], strings.TrimSuffix(strings.Fields(directive)[0], ":"))
 		})
 	}
 }
