@@ -17,6 +17,7 @@ func TestPatchesOfTheOperatorsObjectThatAreRefused(t *testing.T) {
 	for _, tc := range []struct{ reason, patch, field string }{
 		{"Pods are counted once.", "{replicas: 3}", spec + ".replicas"},
 		{"A null is a change too.", "{replicas: null}", spec + ".replicas"},
+		{"The certificate is the platform's.", "{tlsSecretRef: {name: a}}", spec + ".tlsSecretRef"},
 		{"An image has warnings of its own.", "{image: a:latest}", spec + ".image"},
 		{"Flags are looked at.", "{args: [--a=b]}", spec + ".args"},
 		{"A variable is a flag.", "{env: [{name: DFLY_requirepass, value: a}]}", spec + ".env"},
@@ -44,11 +45,27 @@ func TestPatchesOfTheOperatorsObjectThatAreRefused(t *testing.T) {
 		{"Clients would reach a replica.", "{podMetadata: {labels: {role: master}}}", spec + ".podMetadata.labels.role"},
 		{"A rotation is the claim's.", `{podMetadata: {annotations: {database.bizmatters.io/password-rotation: "3"}}}`, spec + ".podMetadata.annotations"},
 		{"podMetadata would win.", "{labels: {team: a}}", spec + ".labels"},
+		{"It would win over annotations, too.", "{annotations: {team: a}}", spec + ".annotations"},
 		{"Kubernetes has it, the CRD does not.", "{initContainers: [{name: a, restartPolicyRules: []}]}", spec + ".initContainers[0].restartPolicyRules"},
 		{"Nobody has it.", "{networkPolicy: false}", spec + ".networkPolicy"},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
 			assert.Equal(t, []string{tc.field}, problemsOfOperator(t, tc.patch))
+		})
+	}
+}
+
+func TestPatchesOfTheOperatorsObjectMustKeepItsIdentity(t *testing.T) {
+	const object = "spec.overrides.dragonfly"
+	for _, tc := range []struct{ reason, patch, field string }{
+		{"A patch makes no other object of it.", "{kind: Redis}", object + ".kind"},
+		{"The name is the claim's.", "{metadata: {name: my-cache}}", object + ".metadata.name"},
+		{"Our labels are needed to find what is ours.", "{metadata: {labels: {app: my-cache}}}", object + ".metadata.labels"},
+		{"So is the mark.", "{metadata: {annotations: {database.bizmatters.io/generated-from: null}}}", object + ".metadata.annotations"},
+		{"What renews the certificate knows the password.", "{spec: {initContainers: [{name: keep-certificate, image: a}]}}", object + ".spec.initContainers[keep-certificate]"},
+	} {
+		t.Run(tc.reason, func(t *testing.T) {
+			assert.Equal(t, []string{tc.field}, problemsOf(t, "{dragonfly: "+tc.patch+"}, backend: Operator, tls: {secretName: a}"))
 		})
 	}
 }
