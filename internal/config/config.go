@@ -40,6 +40,17 @@ type Spec struct {
 	// Patches of the platform and then of the profile, in the order in which they apply, and the extra objects of both.
 	StatefulSetPatches, ServicePatches, DragonflyPatches []Raw
 	Extra                                                []Raw
+
+	own map[string]json.RawMessage // what the profile sets
+}
+
+// Sets reports whether the profile itself sets what is at a path, or something beside it in the same field of its own.
+func (s Spec) Sets(path string) bool {
+	name := strings.TrimPrefix(path, s.Path+".")
+	if end := strings.IndexAny(name, ".["); end >= 0 {
+		name = name[:end]
+	}
+	return s.own[name] != nil
 }
 
 // Raw is a patch or an extra object, as JSON.
@@ -141,9 +152,10 @@ func (r *reader) generator(node *yaml.Node) Platform {
 		}
 		own := fields(profiles[name])
 		profile, problems := r.spec(overlay(base, own, reflect.TypeFor[v1alpha1.ProfileSpec]()), path, carry)
+		profile.own = own
 		profile.addLayers(base, "spec", own, path)
 		platform.specs[name] = profile
-		r.report(newErrors(problems, path, own, errs))
+		r.report(newErrors(problems, profile, errs))
 	}
 	spec.addLayers(base, "spec", nil, "")
 	platform.specs[""] = spec
@@ -164,13 +176,11 @@ func (r *reader) spec(settings map[string]json.RawMessage, path string, carry []
 	return spec, spec.Validate(field.NewPath(path))
 }
 
-// newErrors leaves out the errors of a profile, which has fields of its own, that it has from what stands above it.
-func newErrors(errs field.ErrorList, path string, own map[string]json.RawMessage, above field.ErrorList) field.ErrorList {
+// newErrors leaves out the errors that a profile has from what stands above it.
+func newErrors(errs field.ErrorList, profile Spec, above field.ErrorList) field.ErrorList {
 	return slices.DeleteFunc(errs, func(err *field.Error) bool {
-		at := strings.TrimPrefix(err.Field, path+".")
-		name := at[:len(at)-len(strings.TrimLeftFunc(at, func(c rune) bool { return c != '.' && c != '[' }))]
-		return own[name] == nil && slices.ContainsFunc(above, func(known *field.Error) bool {
-			return strings.TrimPrefix(known.Field, "spec.") == at
+		return !profile.Sets(err.Field) && slices.ContainsFunc(above, func(known *field.Error) bool {
+			return strings.TrimPrefix(known.Field, "spec.") == strings.TrimPrefix(err.Field, profile.Path+".")
 		})
 	})
 }

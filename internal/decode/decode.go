@@ -48,8 +48,8 @@ type Options struct {
 	IsText func(path string) bool
 	// Hint returns what to do about an unknown field, or "".
 	Hint func(path, name string) string
-	// IsPatch reports that the object is a strategic merge patch: names with a dollar are directives, and a null takes
-	// something away.
+	// IsPatch reports that the object is a strategic merge patch: $patch is its directive, and a null takes something
+	// away.
 	IsPatch bool
 
 	without map[*yaml.Node]bool // the values to leave out, as they have a problem
@@ -105,7 +105,7 @@ func (c *checker) value(n *yaml.Node, t reflect.Type, path string) {
 	case yamlnode.IsNull(n):
 	case reflect.PointerTo(t).Implements(unmarshaler):
 		c.opaque(n, t, path)
-	case t.Kind() == reflect.Struct && t.NumField() == 0, t.Kind() == reflect.Interface:
+	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct && t.NumField() == 0, t.Kind() == reflect.Interface:
 	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map:
 		c.mapping(n, t, path)
 	case t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8:
@@ -154,7 +154,7 @@ func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 		switch {
 		case key.Kind != yaml.ScalarNode:
 			c.add(n, path, "has a field whose name is "+yamlnode.KindName(key)+"; use a plain name")
-		case c.IsPatch && strings.HasPrefix(key.Value, "$"):
+		case c.IsPatch && key.Value == "$patch":
 		case t.Kind() == reflect.Map && yamlnode.IsNull(value) && !c.IsPatch:
 			c.add(value, at, "is empty; set a value, or remove it")
 		case t.Kind() == reflect.Map:

@@ -176,8 +176,8 @@ func TestClaimIsRefused(t *testing.T) {
 		// Labels.
 		{"A label is a text.", labelled("{a: {b: hunter2}}"), []problem{{"metadata.labels.a", nil, "not an object"}}},
 		{"Kubernetes refuses such a label name.", labelled("{a b: c}"), []problem{{"metadata.labels[a b]", nil, "not a valid label name"}}},
-		{"Kubernetes refuses such a label value.", labelled("{a: b c}"), []problem{{"metadata.labels[a]", nil, "not a valid label value"}}},
-		{"Kubernetes refuses so long a label value.", labelled("{a: " + strings.Repeat("b", 64) + "}"), []problem{{"metadata.labels[a]", nil, "not a valid label value"}}},
+		{"Kubernetes refuses such a label value.", labelled("{a: b c}"), []problem{{"metadata.labels.a", nil, "not a valid label value"}}},
+		{"Kubernetes refuses so long a label value.", labelled("{a: " + strings.Repeat("b", 64) + "}"), []problem{{"metadata.labels.a", nil, "not a valid label value"}}},
 
 		// Annotations.
 		{"An annotation is a text.", annotated("{a: [hunter2]}"), []problem{{"metadata.annotations.a", nil, "not a list"}}},
@@ -203,7 +203,7 @@ func TestClaimIsRefused(t *testing.T) {
 				{"more", nil, "unknown field"},
 				{"metadata.name", nil, "lower case letters"},
 				{"metadata.namespace", nil, "is missing"},
-				{"metadata.labels[a]", nil, "not a valid label value"},
+				{"metadata.labels.a", nil, "not a valid label value"},
 				{"spec.size", "small", "unknown size"},
 				{"spec.storageGB", int32(1), "use 1 (GiB) or more"},
 			}},

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/nearest"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
@@ -37,7 +38,7 @@ var ownAnnotations = []string{v1alpha1.Profile, v1alpha1.PasswordSourceAnnotatio
 func (c *claim) labels(given map[string]string) map[string]string {
 	labels := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(given)) {
-		field := report.Field{Path: "metadata.labels[" + key + "]"}
+		field := report.Field{Path: decode.Join("metadata.labels", key)}
 		if slices.Contains(ownAnnotations, key) {
 			c.Errorf(field, "is an annotation and has no effect as a label; move it to metadata.annotations")
 		} else if detail := v1alpha1.InvalidLabel(key, given[key]); detail != "" {
@@ -61,7 +62,7 @@ func isTracking(label string) bool {
 func (c *claim) annotations(given map[string]string, carry []string) map[string]string {
 	annotations := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(given)) {
-		field := report.Field{Path: "metadata.annotations[" + key + "]"}
+		field := report.Field{Path: decode.Join("metadata.annotations", key)}
 		protected := protection(key, given[key])
 		switch {
 		case slices.Contains(carry, key):

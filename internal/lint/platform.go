@@ -38,7 +38,7 @@ func Platform(functionConfig *krm.Item, platform config.Platform, results *repor
 		p.sample()
 		for _, path := range slices.Sorted(maps.Keys(p.warnings)) {
 			warning := strings.TrimPrefix(path, spec.Path) + p.warnings[path]
-			if !above[warning] {
+			if !above[warning] || spec.Sets(path) {
 				results.FieldWarnf(functionConfig, report.Field{Path: path}, "%s", p.warnings[path])
 			}
 			if spec.Path == "spec" {
@@ -205,6 +205,9 @@ func (p *platformLinter) sample() {
 			p.tlsFlags(server)
 		}
 	case *operator.Dragonfly:
+		if budget := object.Spec.PDB; budget != nil && budget.MinAvailable != nil && budget.MaxUnavailable != nil {
+			p.warn(p.at("overrides.dragonfly.spec.pdb"), "has both minAvailable and maxUnavailable, for which the operator makes nothing at all; remove one of them")
+		}
 		p.bucket(object.Spec.Env, nil)
 		if object.Spec.ACLFromSecret != nil {
 			p.warn(p.at("overrides.dragonfly.spec.aclFromSecret"), "decides who gets in, and a file without the user default gives everyone full access; add that user with the instance's password (see docs/operator.md)")

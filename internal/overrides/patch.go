@@ -1,6 +1,7 @@
 package overrides
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -39,7 +40,7 @@ func applyNode[T any](object *T, change *yaml.Node) (*T, error) {
 		return nil, errPatch
 	}
 	after, err := strategicpatch.StrategicMergePatch(before, patch, *object)
-	if err != nil {
+	if err != nil || bytes.Contains(after, []byte(`"$patch":`)) { // in a list that is not merged, it is no directive
 		return nil, errPatch
 	}
 	result := new(T)
