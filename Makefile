@@ -146,6 +146,10 @@ node-test: build bin/kustomize $(CONTROL_PLANE) $(NODE) ## Run the pods on a rea
 observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; builds promtool at first, some minutes)
 	PATH="$(CURDIR)/bin:$$PATH" go test -C tools/prometheus -count=1 .
 
+.PHONY: secretmakers-test
+secretmakers-test: ## Compare what makes Secrets with the operators that do (needs Go; downloads modules)
+	go test -C tools/secretmakers -count=1 .
+
 .PHONY: playground
 playground: playground-build ## Try the generator in a browser, on localhost (needs Go)
 	@go run ./playground/serve -dir "$(PLAYGROUND)"
