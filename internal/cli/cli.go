@@ -100,7 +100,6 @@ Without them, render does the same with files. An error exits with 1, invalid ar
   dragonfly-generator render claims/ -o manifests/`,
 		Version:       buildVersion(),
 		SilenceErrors: true, SilenceUsage: true,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("{{.Version}}\n")

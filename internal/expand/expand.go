@@ -43,7 +43,7 @@ func Expand(list *krm.List, o Options, results *report.Results) Expansion {
 	isConfigured := results.Errors() == before
 	claims, owners := claim.Find(list, o.Kept, platform, results)
 	if !isConfigured { // whatever else is wrong may be a consequence
-		return Expansion{}
+		return Expansion{Local: localItems(list)}
 	}
 	claims = claim.Sources(list, claims, owners, results)
 	instances := specs.Build(list, claims, results)
