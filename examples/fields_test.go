@@ -99,7 +99,7 @@ func TestFieldsBesideTheFunction(t *testing.T) {
 		},
 		"`replicas:`": {{fields: "replicas: [{name: my-cache, count: 2}]\n", wrong: "does not match a config with the following GVK"}},
 		"`patches:` for the claim": {{fields: "patches:\n- target: {kind: DragonflyInstance}\n  patch: '[{\"op\":\"add\",\"path\":\"/spec\",\"value\":{\"size\":\"micro\"}}]'\n", check: func(t *testing.T, o objects) {
-			assert.Contains(t, o["StatefulSet my-cache"].MustString(), "--maxmemory=751619276\n")
+			assert.Contains(t, o["StatefulSet my-cache"].MustString(), "--max-memory=751619276\n")
 		}}},
 		"`patches:` for an object of the instance": {
 			{fields: "patches: [{path: patch.yaml}]\n", wrong: "no resource matches strategic merge patch"},
