@@ -105,7 +105,7 @@ Without them, render does the same with files. An error exits with 1, invalid ar
 	}
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newInit(s), newRender(s), newInstall(s), newPrepare(s), newVersion(s))
+	root.AddCommand(newInit(s), newRender(s), newInstall(s), newPrepare(s), newKeepCertificate(s), newVersion(s))
 	return root
 }
 
