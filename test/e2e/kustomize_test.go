@@ -129,6 +129,19 @@ metadata:
         path: cat
 `
 
+// Another function before ours gives every item a path. That does not make it a package that is kept.
+func TestKustomizeAfterAnotherFunction(t *testing.T) {
+	files := map[string]string{
+		"kustomization.yaml": "resources: [claim.yaml]\ntransformers: [function.yaml]\n",
+		"claim.yaml":         claim,
+		"function.yaml":      function,
+		"cat.yaml":           cat,
+	}
+	alone := build(t, write(t, files))
+	files["kustomization.yaml"] = "resources: [claim.yaml]\ntransformers: [cat.yaml, function.yaml]\n"
+	testkit.Same(t, alone, build(t, write(t, files)), "after cat")
+}
+
 // A Secret that somebody else makes is the source of the password, whether or not kustomize adds a hash to its name, and
 // its value stays out of our objects.
 func TestKustomizeBringYourOwnPassword(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // twice is a base that runs the function, and an overlay that runs it again.
@@ -42,19 +43,68 @@ func TestKustomizeBaseAndOverlayBothRunTheFunction(t *testing.T) {
 	}
 }
 
+// kustomize runs all inline entries of `transformers:` before those in files, whatever their order, so a patch of what the
+// function makes has to be in a file if the function is.
 func TestKustomizePatchAfterTheFunction(t *testing.T) {
-	objects := build(t, write(t, map[string]string{
-		"kustomization.yaml": "resources: [claim.yaml]\ntransformers: [function.yaml, patch.yaml]\n",
-		"claim.yaml":         claim,
-		"function.yaml":      function,
-		"patch.yaml": `apiVersion: builtin
+	const patch = `apiVersion: builtin
 kind: PatchTransformer
 metadata: {name: patch}
 target: {kind: StatefulSet}
 patch: '[{"op":"add","path":"/spec/template/spec/priorityClassName","value":"databases"}]'
+`
+	inline := func(text string) string {
+		return "- |\n  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ") + "\n"
+	}
+	for _, tc := range []struct {
+		name, transformers string
+		patched            bool
+	}{
+		{"both in files", "- function.yaml\n- patch.yaml\n", true},
+		{"both inline", inline(function) + inline(patch), true},
+		{"the function inline", inline(function) + "- patch.yaml\n", true},
+		{"the patch inline", "- function.yaml\n" + inline(patch), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			built := build(t, write(t, map[string]string{
+				"kustomization.yaml": "resources: [claim.yaml]\ntransformers:\n" + tc.transformers,
+				"claim.yaml":         claim,
+				"function.yaml":      function,
+				"patch.yaml":         patch,
+			}))
+			assert.Equal(t, tc.patched, strings.Contains(built, "priorityClassName: databases"))
+		})
+	}
+}
+
+// kustomize appends a hash to the name of a generated Secret after the function, and does not follow it into a custom
+// resource.
+func TestKustomizeHashedSecretsBesideTheOperator(t *testing.T) {
+	files := map[string]string{
+		"kustomization.yaml": `
+resources: [claim.yaml]
+secretGenerator:
+- {name: my-cache-password, namespace: my-namespace, literals: [password=brought along]}
+- {name: my-cache-tls, namespace: my-namespace, type: kubernetes.io/tls, literals: [tls.crt=example, tls.key=example]}
+transformers: [function.yaml]
 `,
-	}))
-	assert.True(t, strings.Contains(objects, "priorityClassName: databases"))
+		"claim.yaml":    claim,
+		"function.yaml": function + "spec:\n  backend: Operator\n  replicas: 2\n  tls: {secretName: \"{name}-tls\"}\n",
+	}
+	r := command(t, write(t, files), nil, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
+	assert.True(t, r.failed)
+	for _, secret := range []string{"my-cache-password", "my-cache-tls"} {
+		assert.Contains(t, r.stderr, "Secret my-namespace/"+secret+": is named by the Dragonfly my-cache, but kustomize appends a hash to its name")
+	}
+	assert.Contains(t, r.stderr, "disableNameSuffixHash: true")
+
+	files["kustomization.yaml"] += "generatorOptions: {disableNameSuffixHash: true}\n"
+	objects := parse(t, build(t, write(t, files)))
+	for path, want := range map[string]string{"spec.authentication.passwordFromSecret.name": "my-cache-password", "spec.tlsSecretRef.name": "my-cache-tls"} {
+		got, err := objects["Dragonfly my-cache"].GetString(path)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+		assert.Contains(t, objects, "Secret "+want)
+	}
 }
 
 // A component runs before the namespace of its parent, so a claim without one gets an error, not a wrong
