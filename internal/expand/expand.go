@@ -36,12 +36,14 @@ type Expansion struct {
 
 // Expand decides how the claims become objects among the items. It changes nothing.
 func Expand(list *krm.List, o Options, results *report.Results) Expansion {
+	before := results.Errors()
 	platform := config.Read(list.FunctionConfig, results)
-	ok := overrides.Check(list.FunctionConfig, platform, results) && platform.IsValid()
-	ok = checkIdle(list, results) && ok
+	overrides.Check(list.FunctionConfig, platform, results)
+	checkIdle(list, results)
+	isConfigured := results.Errors() == before
 	instances, owners := instance.FromClaims(list, o.Kept, platform, results)
-	if !ok { // whatever else is wrong may be a consequence
-		return Expansion{}
+	if !isConfigured { // whatever else is wrong may be a consequence
+		return Expansion{Local: localItems(list)}
 	}
 	lint.Platform(list.FunctionConfig, platform, results)
 	instances = instance.Sources(list, instances, owners, results)
@@ -66,13 +68,11 @@ func ResourceList(list *krm.List, results *report.Results) {
 
 // checkIdle reports a configuration that has no effect: one among the items that is not the functionConfig,
 // and one that is called without any item, which is an error.
-func checkIdle(list *krm.List, results *report.Results) (ok bool) {
-	ok = true
+func checkIdle(list *krm.List, results *report.Results) {
 	own := list.FunctionConfig
 	isOwn := own != nil && own.Group == v1alpha1.Group && own.Kind == v1alpha1.ConfigKind
 	if isOwn && !slices.ContainsFunc(list.Items, func(item *krm.Item) bool { return item.ID != own.ID }) {
 		// kustomize passes a generator to itself, and nothing else.
-		ok = false
 		results.Errorf(own, "has no resources to read, as under `generators:` of kustomize; put it under `transformers:`, and the claims under `resources:`")
 	}
 	packages := newTree(list.Items)
@@ -83,7 +83,6 @@ func checkIdle(list *krm.List, results *report.Results) (ok bool) {
 			results.Warnf(item, "is among the resources, but is not the configuration of this function, so it has no effect; put it under `transformers:` of the kustomization, or name it as configPath in the Kptfile")
 		}
 	}
-	return ok
 }
 
 // localItems returns the items that are meant for this function and not for the cluster.

@@ -18,48 +18,6 @@ func secret(namespace, name string) krm.ID {
 	return krm.ID{Kind: "Secret", Namespace: namespace, Name: name}
 }
 
-func TestMadeBy(t *testing.T) {
-	const metadata = ", metadata: {name: a, namespace: ns}, "
-	for object, want := range map[string][]krm.ID{
-		"{apiVersion: v1, kind: Secret" + metadata + "data: {}}":                                                                                                                        {secret("ns", "a")},
-		"{apiVersion: example.com/v1, kind: Secret" + metadata + "data: {}}":                                                                                                            nil,
-		"{apiVersion: v1, kind: ConfigMap" + metadata + "data: {}}":                                                                                                                     nil,
-		"{apiVersion: bitnami.com/v1alpha1, kind: SealedSecret" + metadata + "spec: {}}":                                                                                                {secret("ns", "a")},
-		"{apiVersion: external-secrets.io/v1, kind: ExternalSecret" + metadata + "spec: {}}":                                                                                            {secret("ns", "a")},
-		"{apiVersion: external-secrets.io/v1beta1, kind: ExternalSecret" + metadata + "spec: {target: {name: b}}}":                                                                      {secret("ns", "b")},
-		"{apiVersion: external-secrets.io/v1, kind: ExternalSecret" + metadata + "spec: {target: {name: b, creationPolicy: Orphan}}}":                                                   {secret("ns", "b")},
-		"{apiVersion: external-secrets.io/v1, kind: ExternalSecret" + metadata + "spec: {target: {name: b, creationPolicy: Merge}}}":                                                    nil,
-		"{apiVersion: external-secrets.io/v1, kind: ExternalSecret" + metadata + "spec: {target: {creationPolicy: None}}}":                                                              nil,
-		"{apiVersion: external-secrets.io/v1, kind: PushSecret" + metadata + "spec: {selector: {secret: {name: b}}}}":                                                                   nil,
-		"{apiVersion: external-secrets.io/v1, kind: ClusterExternalSecret, metadata: {name: a}, spec: {}}":                                                                              {secret("", "a")},
-		"{apiVersion: external-secrets.io/v1, kind: ClusterExternalSecret, metadata: {name: a}, spec: {externalSecretName: b}}":                                                         {secret("", "b")},
-		"{apiVersion: external-secrets.io/v1, kind: ClusterExternalSecret, metadata: {name: a, namespace: ns}, spec: {externalSecretName: b, externalSecretSpec: {target: {name: c}}}}": {secret("", "c")},
-		"{apiVersion: external-secrets.io/v1, kind: ClusterExternalSecret, metadata: {name: a}, spec: {externalSecretSpec: {target: {creationPolicy: Merge}}}}":                         nil,
-		"{apiVersion: secrets.hashicorp.com/v1beta1, kind: VaultStaticSecret" + metadata + "spec: {destination: {name: b, create: true}}}":                                              {secret("ns", "b")},
-		"{apiVersion: secrets.hashicorp.com/v1beta1, kind: VaultStaticSecret" + metadata + "spec: {destination: {name: b, create: false}}}":                                             nil,
-		"{apiVersion: secrets.hashicorp.com/v1beta1, kind: VaultStaticSecret" + metadata + "spec: {}}":                                                                                  nil,
-		"{apiVersion: secrets.hashicorp.com/v1beta1, kind: VaultDynamicSecret" + metadata + "spec: {destination: {name: b}}}":                                                           {secret("ns", "b")},
-		"{apiVersion: onepassword.com/v1, kind: OnePasswordItem" + metadata + "spec: {itemPath: b}}":                                                                                    {secret("ns", "a")},
-		"{apiVersion: secrets.infisical.com/v1alpha1, kind: InfisicalSecret" + metadata + "spec: {managedSecretReference: {secretName: b, secretNamespace: other}}}":                    {secret("other", "b")},
-		"{apiVersion: secrets.infisical.com/v1alpha1, kind: InfisicalSecret" + metadata + "spec: {managedKubeSecretReferences: [{secretName: b}, {secretName: c, secretNamespace: other}, {}]}}": {
-			secret("ns", "b"), secret("other", "c"),
-		},
-		"{apiVersion: secrets.infisical.com/v1alpha1, kind: InfisicalSecret" + metadata + "spec: {managedKubeSecretReferences: b}}":         nil,
-		"{apiVersion: k8s.bitwarden.com/v1, kind: BitwardenSecret" + metadata + "spec: {secretName: b}}":                                    {secret("ns", "b")},
-		"{apiVersion: isindir.github.com/v1alpha3, kind: SopsSecret" + metadata + "spec: {secretTemplates: [{name: b}, {name: c}]}}":        {secret("ns", "b"), secret("ns", "c")},
-		"{apiVersion: secrets.doppler.com/v1alpha1, kind: DopplerSecret" + metadata + "spec: {managedSecret: {name: b, namespace: other}}}": {secret("other", "b")},
-		"{apiVersion: secrets.doppler.com/v1alpha1, kind: DopplerSecret" + metadata + "spec: {managedSecret: {name: b}}}":                   {secret("ns", "b")},
-		"{apiVersion: spv.no/v1, kind: AzureKeyVaultSecret" + metadata + "spec: {output: {secret: {name: b}}}}":                             {secret("ns", "b")},
-		"{apiVersion: spv.no/v1, kind: AzureKeyVaultSecret" + metadata + "spec: {output: {configMap: {name: b}}}}":                          nil,
-	} {
-		n, err := yaml.Parse(object)
-		require.NoError(t, err, object)
-		item := krm.NewItem(n.YNode())
-		assert.Equal(t, want, instance.MadeBy(item), object)
-		assert.Equal(t, item.Kind == "ClusterExternalSecret", instance.MakesEverywhere(item), object)
-	}
-}
-
 func TestSources(t *testing.T) {
 	const (
 		password   = "{apiVersion: v1, kind: Secret, metadata: {name: a-password, namespace: ns}, data: {password: hunter2}}"

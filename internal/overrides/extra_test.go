@@ -1,4 +1,4 @@
-package config_test
+package overrides_test
 
 import (
 	"testing"
@@ -23,7 +23,11 @@ func checked(t *testing.T, spec string) []string {
 	if platform := config.Read(item, &results); platform.IsValid() {
 		overrides.Check(item, platform, &results)
 	}
-	return fieldsOf(t, results.All())
+	fields := []string{}
+	for _, result := range results.All() {
+		fields = append(fields, result.Field.Path)
+	}
+	return fields
 }
 
 // A patch is judged where it stands.
