@@ -65,6 +65,7 @@ spec: {ca: {secretName: authority}}
 
 // cert-manager issues the Certificate of each instance, and clients trust the server by every name of its Service.
 func TestCertificateIsIssued(t *testing.T) {
+	t.Parallel()
 	certManagerTypes(t)
 	namespace(t, "cert-manager")
 	startCertManager(t)

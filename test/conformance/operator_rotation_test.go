@@ -15,23 +15,24 @@ import (
 // the rotation can start with the new one. That replication goes on meanwhile is the operator's: it replicates by the
 // port 9999, which asks for no password (read in its source, not run here).
 func TestOperatorRotation(t *testing.T) {
+	t.Parallel()
 	const (
 		secret     = "my-cache-password"
 		connection = "my-cache-conn"
 	)
-	pods := make([]*keptInstance, 3)
-	pods[0] = inCluster(t, "operator-rotation", "my-cache")
+	pods := make([]*pod, 3)
+	pods[0] = newPod(t, "operator-rotation", "my-cache")
 	for i := range pods {
 		if i > 0 {
-			pods[i] = &keptInstance{namespace: pods[0].namespace, name: pods[0].name}
+			pods[i] = &pod{namespace: pods[0].namespace, instance: pods[0].instance, secrets: pods[0].secrets}
 			pods[i].makeRoot(t)
 			pods[i].authority(t, pods[0].server, nil)
 		}
-		pods[i].pod = "my-cache-" + string(rune('0'+i))
-		pods[i].request = handover.Request{Data: "/data", Rotation: "1"} // no file: the operator mounts none
+		pods[i].name = "my-cache-" + string(rune('0'+i))
+		pods[i].request = handover.Request{Data: "/data"} // no file: the operator mounts none
 	}
 	start := func(i int, rotation string) (log string) {
-		pods[i].request.Rotation = rotation
+		pods[i].rotation, pods[i].request.RotationKey = rotation, handover.RotationKey(rotation)
 		pods[i].mount(t)
 		log, err := pods[i].end(t, pods[i].begin(t))
 		assert.NoError(t, err, log)
@@ -63,7 +64,6 @@ func TestOperatorRotation(t *testing.T) {
 		want []string
 	}{{1, reads}, {0, reads}, {2, nil}, {1, nil}} {
 		i := tc.pod
-		pods[i].request.Rotation = "2"
 		pods[i].mount(t)
 		g := pods[i].gateway(t)
 		assert.NotContains(t, start(i, "2"), "made")
