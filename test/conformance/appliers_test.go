@@ -183,11 +183,7 @@ func instanceAppliedBy(t *testing.T, a applier, documents ...string) (p *pod, ma
 	t.Helper()
 	manifests, _ = render(t, documents...)
 	p = &pod{}
-	for document := range strings.SplitSeq(manifests, "---\n") {
-		if strings.Contains(document, "kind: StatefulSet\n") {
-			p.readStatefulSet(t, document)
-		}
-	}
+	p.render(t, documents...)
 	namespace(t, p.namespace)
 	a.run(t, a.apply, manifests)
 	p = podOf(t, p.namespace, p.instance)

@@ -3,6 +3,7 @@
 package conformance
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,23 +17,20 @@ import (
 // port 9999, which asks for no password (read in its source, not run here).
 func TestOperatorRotation(t *testing.T) {
 	t.Parallel()
-	const (
-		secret     = "my-cache-password"
-		connection = "my-cache-conn"
-	)
-	pods := make([]*pod, 3)
-	pods[0] = newPod(t, "operator-rotation", "my-cache")
-	for i := range pods {
-		if i > 0 {
-			pods[i] = &pod{namespace: pods[0].namespace, instance: pods[0].instance, secrets: pods[0].secrets}
-			pods[i].makeRoot(t)
-			pods[i].authority(t, pods[0].server, nil)
-		}
-		pods[i].name = "my-cache-" + string(rune('0'+i))
-		pods[i].request = handover.Request{Data: "/data"} // no file: the operator mounts none
+	const secret, connection = "my-cache-password", "my-cache-conn"
+	const config = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: platform}\nspec: {backend: Operator, replicas: 3}\n"
+	of := func(rotation string) string {
+		return claim("operator-rotation", "my-cache", "small", rotated(rotation))
+	}
+	pods := []*pod{newPodOf(t, of("1"), config), {}, {}}
+	for _, replica := range pods[1:] {
+		*replica = *pods[0]
+		replica.makeRoot(t)
+		replica.authority(t, replica.server, nil)
 	}
 	start := func(i int, rotation string) (log string) {
-		pods[i].rotation, pods[i].request.RotationKey = rotation, handover.RotationKey(rotation)
+		pods[i].render(t, of(rotation), config)
+		pods[i].name = fmt.Sprintf("my-cache-%d", i)
 		pods[i].mount(t)
 		log, err := pods[i].end(t, pods[i].begin(t))
 		assert.NoError(t, err, log)
@@ -64,7 +62,6 @@ func TestOperatorRotation(t *testing.T) {
 		want []string
 	}{{1, reads}, {0, reads}, {2, nil}, {1, nil}} {
 		i := tc.pod
-		pods[i].mount(t)
 		g := pods[i].gateway(t)
 		assert.NotContains(t, start(i, "2"), "made")
 		assert.ElementsMatch(t, tc.want, g.forget(), "what my-cache-%d asks the API server for", i)

@@ -22,10 +22,12 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
@@ -35,17 +37,17 @@ import (
 type pod struct {
 	namespace, instance string
 	name                string
-	manifests           string // of the instance, but for the StatefulSet and the Service
+	manifests           string // of the instance, but for its workload and Service
 	root                string
 	server              string // the API server as the pod sees it
 
-	// What the StatefulSet says of the pod.
+	// What the workload says of the pod.
 	request  handover.Request
 	rotation string
 	secrets  map[string]string // the Secret that is mounted at a path
 }
 
-// newPod applies an instance in a namespace of its own, but not its StatefulSet, so that Kubernetes makes no pod of it.
+// newPod applies an instance in a namespace of its own, but not its workload, so that Kubernetes makes no pod of it.
 // The lines belong to the metadata of the claim.
 func newPod(t *testing.T, namespaceName, name string, lines ...string) *pod {
 	t.Helper()
@@ -55,16 +57,8 @@ func newPod(t *testing.T, namespaceName, name string, lines ...string) *pod {
 // newPodOf is newPod for a claim, and a configuration.
 func newPodOf(t *testing.T, documents ...string) *pod {
 	t.Helper()
-	rendered, _ := render(t, documents...)
 	p := &pod{server: apiServer(t)}
-	for document := range strings.SplitSeq(strings.TrimSuffix(rendered, "---\n"), "---\n") {
-		switch {
-		case strings.Contains(document, "kind: StatefulSet\n"):
-			p.readStatefulSet(t, document)
-		case !strings.Contains(document, "kind: Service\n"):
-			p.manifests += document + "---\n"
-		}
-	}
+	p.render(t, documents...)
 	namespace(t, p.namespace)
 	p.apply(t)
 	p.makeRoot(t)
@@ -82,17 +76,48 @@ func podOf(t *testing.T, namespace, name string) *pod {
 	return p
 }
 
+// render takes over what the documents become, and applies nothing of it.
+func (p *pod) render(t *testing.T, documents ...string) {
+	t.Helper()
+	rendered, _ := render(t, documents...)
+	p.manifests = ""
+	for document := range strings.SplitSeq(strings.TrimSuffix(rendered, "---\n"), "---\n") {
+		switch {
+		case strings.Contains(document, "\nkind: StatefulSet\n"):
+			p.readStatefulSet(t, document)
+		case strings.Contains(document, "\nkind: Dragonfly\n"):
+			p.readDragonfly(t, document)
+		case !strings.Contains(document, "\nkind: Service\n"):
+			p.manifests += document + "---\n"
+		}
+	}
+}
+
 // readStatefulSet takes over what a StatefulSet says of the pod.
 func (p *pod) readStatefulSet(t *testing.T, text string) {
 	t.Helper()
 	var s appsv1.StatefulSet
 	require.NoError(t, yaml.UnmarshalStrict([]byte(text), &s))
-	p.namespace, p.instance, p.name = s.Namespace, s.Name, s.Name+"-0"
-	p.rotation = s.Spec.Template.Annotations[v1alpha1.PasswordRotation]
 	spec := s.Spec.Template.Spec
-	at := slices.IndexFunc(spec.InitContainers, func(c corev1.Container) bool { return c.Name == instance.PrepareContainer })
-	require.GreaterOrEqual(t, at, 0, "the StatefulSet must have the init container")
-	container := spec.InitContainers[at]
+	p.read(t, s.ObjectMeta, s.Spec.Template.Annotations, spec.InitContainers, spec.Volumes)
+}
+
+// readDragonfly takes over what an object of the operator's says of its first pod.
+func (p *pod) readDragonfly(t *testing.T, text string) {
+	t.Helper()
+	var d operator.Dragonfly
+	require.NoError(t, yaml.UnmarshalStrict([]byte(text), &d))
+	p.read(t, d.ObjectMeta, d.Spec.PodMetadata.Annotations, d.Spec.InitContainers, d.Spec.AdditionalVolumes)
+	assert.Equal(t, p.request.RotationKey, d.Spec.Authentication.PasswordFromSecret.Key, "the key that the server reads")
+}
+
+func (p *pod) read(t *testing.T, workload metav1.ObjectMeta, annotations map[string]string, containers []corev1.Container, volumes []corev1.Volume) {
+	t.Helper()
+	p.namespace, p.instance, p.name = workload.Namespace, workload.Name, workload.Name+"-0"
+	p.rotation = annotations[v1alpha1.PasswordRotation]
+	at := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == instance.PrepareContainer })
+	require.GreaterOrEqual(t, at, 0, "the workload must have the init container")
+	container := containers[at]
 	for i, arg := range container.Args {
 		container.Args[i] = strings.ReplaceAll(arg, "$$", "$") // as the kubelet does
 	}
@@ -101,7 +126,7 @@ func (p *pod) readStatefulSet(t *testing.T, text string) {
 	require.NoError(t, err)
 	p.secrets = map[string]string{}
 	for _, mount := range container.VolumeMounts {
-		for _, volume := range spec.Volumes {
+		for _, volume := range volumes {
 			if volume.Name == mount.Name && volume.Secret != nil {
 				p.secrets[mount.MountPath] = volume.Secret.SecretName
 			}
@@ -279,15 +304,13 @@ func (p *pod) begin(t *testing.T) *process {
 	return r
 }
 
-// end waits for the init container, checks that its log contains no value, and returns the log.
+// end waits for the init container, checks that its log contains no password, and returns the log.
 func (p *pod) end(t *testing.T, r *process) (log string, err error) {
 	t.Helper()
 	err = r.Wait()
 	for _, secret := range []string{p.instance + "-password", p.instance + "-conn"} {
-		for key, value := range p.data(t, secret) {
-			if key != "endpoint" && key != "port" && value != "" {
-				assert.NotContains(t, r.log.String(), value)
-			}
+		if password := p.data(t, secret)["password"]; password != "" {
+			assert.NotContains(t, r.log.String(), password)
 		}
 	}
 	return r.log.String(), err
