@@ -309,11 +309,21 @@ const (
 )
 
 // TLS configures the certificate of the data port. TLS is on if this is set.
+// +kubebuilder:validation:MinProperties=1
 type TLS struct {
-	// Secret with `tls.crt` and `tls.key`, in the namespace of the instance. Placeholders as in `labels`.
+	// Secret with `tls.crt` and `tls.key`, in the namespace of the instance. Required, unless `issuerRef` is set:
+	// then `{name}-tls` is the default. Placeholders as in `labels`.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:example="{name}-tls"
-	SecretName string `json:"secretName"`
+	// +optional
+	SecretName *string `json:"secretName,omitempty"`
+
+	// Adds a sidecar to the pod that has the server read a renewed certificate. It needs Kubernetes 1.29. Without it,
+	// the server presents the old certificate until it restarts.
+	// +kubebuilder:default=true
+	// +kubebuilder:example=false
+	// +optional
+	Reload *bool `json:"reload,omitempty"`
 
 	// cert-manager issuer. If set, each instance gets a Certificate, from which cert-manager creates the
 	// Secret.

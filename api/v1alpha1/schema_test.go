@@ -91,7 +91,7 @@ func TestSchemasAgreeWithTheFunction(t *testing.T) {
 				configOf + "{sizes: {xlarge: {requests: {cpu: 2, memory: 4Gi}, limits: {cpu: '8', memory: 16Gi}}, half: {limits: {cpu: 0.5, memory: 1G}}}}",
 				configOf + "{sizes: {small: {limits: {memory: 3e9}}, micro: {}}}",
 				configOf + "{storage: {minGB: 1, maxGB: 500, defaultGB: 10}}",
-				configOf + "{password: {source: Random, seedSecretRef: {namespace: a, name: b, key: c}}}",
+				configOf + "{password: {source: Existing, resources: {requests: {cpu: 50m}, limits: {memory: 128Mi}}}}",
 				configOf + "{connectionSecret: {extraKeys: {uri: 'redis://{endpoint}'}}}",
 				configOf + "{nodeSelector: {}, labels: {a: b}, annotations: {a: b}, carryAnnotations: [a/b], args: [--a=b]}",
 				configOf + "{tolerations: [{key: a, operator: Exists, effect: NoExecute, tolerationSeconds: 5}]}",
@@ -105,7 +105,7 @@ func TestSchemasAgreeWithTheFunction(t *testing.T) {
 				configOf + "{extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: '{name}'}, data: {a: b}}]}",
 				configOf + "{profiles: {a: {}, b: {image: , tls: , storage: {type: None}, args: [--dbnum=1], sizes: {}, overrides: {service: {metadata: {}}}}}}",
 				configOf + "{tls: {secretName: '{name}-tls', issuerRef: {name: a}}, profiles: {a: {tls: {issuerRef: {kind: ClusterIssuer}}}}}",
-				configOf + "{password: {seedSecretRef: {name: a, key: b}}, profiles: {a: {password: {seedSecretRef: {key: c}}}}}",
+				configOf + "{connectionSecret: {type: servicebinding.io/redis, labels: {a: b}, annotations: {a: b}}, serviceAccount: {name: a}}",
 			},
 			bad: []string{
 				configOf + "[]",
@@ -143,9 +143,9 @@ func TestSchemasAgreeWithTheFunction(t *testing.T) {
 				configOf + "{storage: {size: 1}}",
 				configOf + "{password: {source: seed}}",
 				configOf + "{password: {source: ''}}",
-				configOf + "{password: {seedSecretRef: {name: a}}}",
-				configOf + "{password: {seedSecretRef: {name: '', key: a}}}",
-				configOf + "{password: {seedSecretRef: {name: a, key: b, secret: c}}}",
+				configOf + "{password: {source: Seed}}",
+				configOf + "{serviceAccount: {name: ''}}",
+				configOf + "{password: {resources: {cpu: 1}}}",
 				configOf + "{connectionSecret: {extraKeys: {a: 1}}}",
 				configOf + "{connectionSecret: {extraKeys: {a: }}}",
 				configOf + "{connectionSecret: {keys: {}}}",
@@ -171,7 +171,7 @@ func TestSchemasAgreeWithTheFunction(t *testing.T) {
 				configOf + "{tls: {secretName: 'a-{name}', issuerRef: {}}}",
 				configOf + "{tls: {secretName: 'a-{name}', issuer: a}}",
 				configOf + "{serviceAccount: {annotations: {a: 1}}}",
-				configOf + "{serviceAccount: {name: a}}",
+				configOf + "{serviceAccount: {nam: a}}",
 				configOf + "{extraObjects: {}}",
 				configOf + "{extraObjects: [a]}",
 				configOf + "{extraObjects: [null]}",
@@ -250,7 +250,7 @@ func TestSchemaStatesTheDefaults(t *testing.T) {
 		}
 		properties := schema.Field("properties")
 		// The defaults of an object with required fields apply only if the object is set.
-		if properties == nil || len(path) > 0 && schema.Field("required") != nil {
+		if properties == nil || len(path) > 0 && (schema.Field("required") != nil || schema.Field("minProperties") != nil) {
 			return
 		}
 		require.NoError(t, properties.Value.VisitFields(func(field *yaml.MapNode) error {

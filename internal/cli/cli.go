@@ -106,7 +106,7 @@ Without them, render does the same with files. An error exits with 1, invalid ar
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newInit(s), newRender(s), newInstall(s), newPrepare(s), newVersion(s))
+	root.AddCommand(newInit(s), newRender(s), newInstall(s), newPrepare(s), newKeepCertificate(s), newVersion(s))
 	return root
 }
 

@@ -101,6 +101,14 @@ func (r *reader) knownFlag(field report.Field, name string) {
 // clientCertificateFlags make Dragonfly ask clients for certificates.
 var clientCertificateFlags = []string{"tls_ca_cert_file", "tls_ca_cert_dir"}
 
+// asksForClientCertificates reports whether one of the flags does.
+func asksForClientCertificates(args []string) bool {
+	return slices.ContainsFunc(args, func(arg string) bool {
+		name, _ := flagName(arg)
+		return slices.Contains(clientCertificateFlags, name)
+	})
+}
+
 // flagName returns the name of the flag that an argument sets, as Dragonfly knows it: whether written with
 // one dash or two, with dashes for underscores, in capitals, or with the `no` that turns a flag off.
 func flagName(arg string) (name string, isFlag bool) {

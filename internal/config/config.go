@@ -120,6 +120,8 @@ type TLS struct {
 	SecretName string
 	// Issuer is the cert-manager issuer that creates the Secret, if any.
 	Issuer Issuer
+	// Reload reports that the pod has a sidecar that has the server read a renewed certificate.
+	Reload bool
 }
 
 // IsOn reports whether clients connect with TLS.
@@ -208,7 +210,7 @@ func Read(functionConfig *krm.Item, results *report.Results) Platform {
 		r.Decode(node, "", &object)
 		r.layers = []layer{{r.path, yamlnode.Get(node, "spec")}}
 		if holdsVariable(node) {
-			results.Errorf(functionConfig, "%s", VariableMessage)
+			results.FieldErrorf(functionConfig, report.Field{Path: "spec"}, "%s", VariableMessage)
 			return Platform{Config: Default(), ProfilesUnclear: true}
 		}
 		r.carryAnnotations(object.Spec.CarryAnnotations)
@@ -310,6 +312,7 @@ func plainFields(t reflect.Type, path string) []string {
 
 // spec reads and validates the fields that are set.
 func (r *reader) spec(spec v1alpha1.ProfileSpec) {
+	r.backend(spec)
 	if spec.Image != nil {
 		r.Image = *spec.Image
 		r.dragonflyImage(r.Image)
@@ -340,12 +343,11 @@ func (r *reader) spec(spec v1alpha1.ProfileSpec) {
 	if spec.SnapshotCron != nil {
 		r.snapshotCron(*spec.SnapshotCron)
 	}
-	r.backend(spec)
 	r.sizes(spec)
 	r.storage(spec.Storage)
 	r.password(spec.Password)
 	r.connectionSecret(spec.ConnectionSecret)
-	r.tls(spec.TLS)
+	r.tls(spec.TLS, spec.Args)
 	r.serviceAccount(spec.ServiceAccount)
 	r.metadata(spec)
 	r.pods(spec)

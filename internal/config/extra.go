@@ -13,6 +13,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -87,6 +88,9 @@ func (r *reader) extraObject(n *yaml.Node, path string) {
 		r.TLS.Issuer.Name != "" && id == instance.Name{Namespace: probe.Namespace, Name: probe.Name}.CertificateID():
 		r.Errorf(at("metadata.name"), "is the name of the %s that every instance already has; use another name, such as {name}-extra", item.Kind)
 	}
+	if r.Backend == v1alpha1.Operator {
+		r.besideOperator(item, id, path)
+	}
 	if yamlnode.Get(n, "status") != nil {
 		r.Errorf(at("status"), "is set by the cluster; remove it")
 	}
@@ -105,6 +109,24 @@ func (r *reader) extraObject(n *yaml.Node, path string) {
 			continue
 		}
 		r.annotationName(field, key.Value)
+	}
+}
+
+// besideOperator reports an object that the operator makes itself: of that name it would be overwritten, and two
+// budgets on a pod block every eviction.
+func (r *reader) besideOperator(item *krm.Item, id krm.ID, path string) {
+	isBudget := item.Group == "policy" && item.Kind == "PodDisruptionBudget"
+	isPolicy := item.Group == "networking.k8s.io" && item.Kind == "NetworkPolicy"
+	field := report.Field{Path: path + ".metadata.name"}
+	switch {
+	case (isBudget || isPolicy) && id.Name == probe.Name:
+		way := "use another name, such as {name}-monitoring"
+		if isBudget {
+			way = "set overrides.dragonfly.spec.pdb instead"
+		}
+		r.Errorf(field, "is the name of the %s that the operator makes for every instance; %s", item.Kind, way)
+	case isBudget && operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), instance.Name{Namespace: probe.Namespace, Name: "{name}"}):
+		r.Warnf(field, "selects the pods of the instance, for which the operator makes a PodDisruptionBudget too, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb instead")
 	}
 }
 

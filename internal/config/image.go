@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"golang.org/x/mod/semver"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 )
 
 // firstWithHealthz is the first release that answers GET /healthz, which the readiness probe asks.
@@ -50,7 +52,10 @@ func (r *reader) dragonflyImage(image string) {
 	case !ok:
 	case digest == "" && (tag == "" || tag == "latest"):
 		r.Warnf(r.at("image"), "means latest, so a restart may change the version, and Dragonfly exits on the snapshot of a newer version; pin a release")
-	case semver.IsValid(version) && semver.Compare(semver.MajorMinor(version), firstWithHealthz) < 0:
+	case !semver.IsValid(version) || semver.Compare(semver.MajorMinor(version), firstWithHealthz) >= 0:
+	case r.Backend == v1alpha1.Operator:
+		r.Warnf(r.at("image"), "is older than %s, the first release that the flags here were tried with; the operator's own probe (healthcheck.sh) decides whether its pods become ready, so try it, or use a newer one", firstWithHealthz)
+	default:
 		r.Warnf(r.at("image"), "is older than %s and has no /healthz, so its pods never become ready; use a newer one, or another readinessProbe in overrides.statefulSet", firstWithHealthz)
 	}
 }

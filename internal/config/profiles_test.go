@@ -88,7 +88,7 @@ func TestProfiles(t *testing.T) {
 	assert.Equal(t, map[string]string{"team": "cache"}, part.Labels, "A map is replaced whole.")
 	assert.Equal(t, []string{"--dbnum=2"}, part.Args, "A list is replaced whole.")
 	assert.Equal(t, []string{"micro", "small", "medium", "xxl", "large"}, part.Sizes.Names(), "So is that of the sizes; those of every platform stay.")
-	assert.Equal(t, config.TLS{SecretName: "{name}-tls", Issuer: config.Issuer{Group: "cert-manager.io", Kind: "ClusterIssuer", Name: "two"}}, part.TLS)
+	assert.Equal(t, config.TLS{SecretName: "{name}-tls", Issuer: config.Issuer{Group: "cert-manager.io", Kind: "ClusterIssuer", Name: "two"}, Reload: true}, part.TLS)
 	assert.Equal(t, "a:v1.40.1", part.Image, "What it says nothing about stays.")
 	assert.Contains(t, part.CarryAnnotations, "example.com/cost", "This is not for profiles to set.")
 	assert.Equal(t, []string{"spec.overrides.statefulSet", "spec.profiles.part.overrides.statefulSet"}, paths(part.Overrides.StatefulSet), "Patches come on top.")
@@ -206,26 +206,26 @@ func TestSizesWithThreads(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	const reloader = "annotations: {reloader.stakater.com/auto: 'true'}, "
 	for spec, want := range map[string][]string{
-		"{" + reloader + "tls: {secretName: a}}":                                                   {},
-		"{" + reloader + "tls: {secretName: '{namespace}-{name}.tls', issuerRef: {name: a}}}":      {},
-		"{" + reloader + "tls: {secretName: '{name}', issuerRef: {name: a, kind: B, group: c.d}}}": {},
-		"{tls: {secretName: a}}": {"spec.tls (warning)"},
-		"{tls: {secretName: a}, profiles: {a: {}, b: {tls: {secretName: c}}, c: {tls: null}}}":                                  {"spec.tls (warning)", "spec.profiles.b.tls (warning)"},
-		"{tls: {secretName: a}, overrides: {statefulSet: {metadata: {annotations: {secret.reloader.stakater.com/reload: a}}}}}": {},
-		"{" + reloader + "tls: {}}":                                                     {"spec.tls.secretName"},
-		"{" + reloader + "tls: {secretName: A}}":                                        {"spec.tls.secretName"},
-		"{" + reloader + "tls: {secretName: '{name}-conn'}}":                            {"spec.tls.secretName"},
-		"{" + reloader + "tls: {secretName: '{name}-password'}}":                        {"spec.tls.secretName"},
-		"{" + reloader + "tls: {secretName: '{nmae}-tls'}}":                             {"spec.tls.secretName (warning)", "spec.tls.secretName"},
-		"{" + reloader + "tls: {secretName: shared, issuerRef: {name: a}}}":             {"spec.tls.secretName"},
-		"{" + reloader + "tls: {secretName: '{name}', issuerRef: {}}}":                  {"spec.tls.issuerRef.name"},
-		"{" + reloader + "tls: {secretName: '{name}', issuerRef: {name: a, kind: ''}}}": {"spec.tls.issuerRef.kind"},
-		"{" + reloader + "tls: {secretName: '{name}', isuerRef: {}}}":                   {"spec.tls.isuerRef"},
-		"{" + reloader + "tls: {secretName: a}, args: [--tls=true]}":                    {"spec.args[0]"},
-		"{" + reloader + "tls: {secretName: a}, args: [--tls_key_file=x]}":              {"spec.args[0]"},
-		"{" + reloader + "tls: {secretName: a}, args: [--notls]}":                       {"spec.args[0]"},
+		"{tls: {secretName: a}}": {},
+		"{tls: {secretName: '{namespace}-{name}.tls', issuerRef: {name: a}}}":      {},
+		"{tls: {secretName: '{name}', issuerRef: {name: a, kind: B, group: c.d}}}": {},
+		"{tls: {issuerRef: {name: a}}}":                                            {},
+		"{tls: {secretName: a, reload: false}}":                                    {},
+		"{tls: {secretName: a}, args: [--tls_ca_cert_file=x]}":                     {"spec.tls (warning)", "spec.args[0] (warning)"},
+		"{tls: {secretName: a, reload: false}, args: [--tls_ca_cert_file=x]}":      {"spec.args[0] (warning)"},
+		"{tls: {}}":                                                     {"spec.tls.secretName"},
+		"{tls: {secretName: A}}":                                        {"spec.tls.secretName"},
+		"{tls: {secretName: '{name}-conn'}}":                            {"spec.tls.secretName"},
+		"{tls: {secretName: '{name}-password'}}":                        {"spec.tls.secretName"},
+		"{tls: {secretName: '{nmae}-tls'}}":                             {"spec.tls.secretName (warning)", "spec.tls.secretName"},
+		"{tls: {secretName: shared, issuerRef: {name: a}}}":             {"spec.tls.secretName"},
+		"{tls: {secretName: '{name}', issuerRef: {}}}":                  {"spec.tls.issuerRef.name"},
+		"{tls: {secretName: '{name}', issuerRef: {name: a, kind: ''}}}": {"spec.tls.issuerRef.kind"},
+		"{tls: {secretName: '{name}', isuerRef: {}}}":                   {"spec.tls.isuerRef"},
+		"{tls: {secretName: a}, args: [--tls=true]}":                    {"spec.args[0]"},
+		"{tls: {secretName: a}, args: [--tls_key_file=x]}":              {"spec.args[0]"},
+		"{tls: {secretName: a}, args: [--notls]}":                       {"spec.args[0]"},
 	} {
 		_, problems := read(t, spec)
 		assert.Equal(t, want, problems, spec)
@@ -236,7 +236,7 @@ func TestPlaceholders(t *testing.T) {
 	for text, warns := range map[string]bool{
 		"{name}": false, "{namespace}": false, "{endpoint}": false, "a{name}b": false, "{}": false, "{a": false, "{node}": false,
 		"{nmae}": true, "{Name}": true, "{namespce}": true, "{names}": true, "{ENDPOINT}": true, "{endpiont}": true,
-		"{password}": true, "{port}": true, "{scheme}": true, "${nmae}": false, "{{nmae}}": false, "{ name }": false, "{pod}": false, "{nickname}": false,
+		"{password}": true, "{port}": true, "{scheme}": true, "{{nmae}}": false, "{ name }": false, "{pod}": false, "{nickname}": false,
 	} {
 		for _, field := range []string{
 			"annotations: {a: '%'}", "args: ['--a=%']", "serviceAccount: {annotations: {a: '%'}}",

@@ -8,22 +8,31 @@ import (
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
-	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // tls takes how clients connect with TLS.
-func (r *reader) tls(spec *v1alpha1.TLS) {
+func (r *reader) tls(spec *v1alpha1.TLS, args []string) {
 	if spec == nil {
 		return
 	}
-	r.TLS.SecretName = spec.SecretName
-	if misspelt := r.HasProblemIn(r.path + ".tls"); spec.SecretName == "" && misspelt {
-		return
+	r.TLS.Reload = spec.Reload == nil || *spec.Reload
+	if r.TLS.Reload && asksForClientCertificates(args) {
+		r.TLS.Reload = false // the sidecar has none
+		r.Warnf(report.Field{Path: r.path + ".tls"}, "with a flag for client certificates in args, nothing has Dragonfly read a renewed certificate, so clients fail when the first one expires; restart the pods when the Secret changes, for example with Stakater's Reloader (see docs/configuration.md), and set reload: false")
 	}
 	secretName := r.at("tls.secretName")
-	switch filled := r.placeholders(secretName, spec.SecretName); {
-	case spec.SecretName == "":
-		r.Errorf(secretName, "is missing; set the name of the Secret that holds tls.crt and tls.key, such as {name}-tls")
+	switch {
+	case spec.SecretName != nil:
+		r.TLS.SecretName = *spec.SecretName
+	case spec.IssuerRef != nil:
+		r.TLS.SecretName = "{name}-tls"
+	default:
+		if !r.HasProblemIn(r.path + ".tls") {
+			r.Errorf(secretName, "is missing; set the name of the Secret that holds tls.crt and tls.key, such as {name}-tls")
+		}
+		return
+	}
+	switch filled := r.placeholders(secretName, r.TLS.SecretName); {
 	case len(validation.IsDNS1123Subdomain(filled)) > 0:
 		r.Errorf(secretName, "is not a valid Secret name; use lower case letters, digits, dashes and dots, such as {name}-tls")
 	case filled == instance.PasswordSecretName(probe.Name) || filled == instance.ConnectionSecretName(probe.Name):
@@ -32,7 +41,6 @@ func (r *reader) tls(spec *v1alpha1.TLS) {
 	if spec.IssuerRef != nil {
 		r.issuer(*spec.IssuerRef)
 	}
-	r.warnOfRenewal()
 }
 
 func (r *reader) issuer(spec v1alpha1.IssuerRef) {
@@ -53,35 +61,4 @@ func (r *reader) issuer(spec v1alpha1.IssuerRef) {
 	if !strings.Contains(r.TLS.SecretName, "{name}") {
 		r.Errorf(r.at("tls.secretName"), "is the same for all instances of a namespace, but with issuerRef each has its own certificate; put {name} in it, such as {name}-tls")
 	}
-}
-
-// reloaders are those of the names of annotations by which people have pods restarted whose Secrets change.
-var reloaders = []string{"reloader.stakater.com/", "wave.pusher.com/", "k8s.cybertec.at/"}
-
-// warnOfRenewal warns where nothing makes Dragonfly take a renewed certificate: it reads the files when it
-// starts, and on CONFIG SET tls true.
-func (r *reader) warnOfRenewal() {
-	isReloader := func(key string) bool {
-		for _, known := range reloaders {
-			if strings.Contains(key, known) {
-				return true
-			}
-		}
-		return false
-	}
-	for key := range r.Annotations {
-		if isReloader(key) {
-			return
-		}
-	}
-	for _, layer := range r.layers {
-		for _, path := range [][]string{{"annotations"}, {"overrides", "statefulSet", "metadata", "annotations"}, {"overrides", "statefulSet", "spec", "template", "metadata", "annotations"}} {
-			for key := range yamlnode.Fields(yamlnode.Get(layer.node, path...)) {
-				if isReloader(key.Value) {
-					return
-				}
-			}
-		}
-	}
-	r.Warnf(report.Field{Path: r.path + ".tls"}, "Dragonfly does not read a renewed certificate until it restarts, so clients fail when the first one expires; restart the pods when the Secret changes, for example with Stakater's Reloader (see docs/configuration.md)")
 }

@@ -179,7 +179,8 @@ func (o *Object) home(path, name string) (where string, found bool) {
 		return "", false
 	}
 	switch home, found := o.Homes()[name]; {
-	case !found || home == path:
+	// Beside or above a part of the configuration, a field of that name means something else.
+	case !found || home == path || strings.HasPrefix(path, "spec.") && !strings.HasPrefix(home, path+"."):
 		return "", false
 	case home == "":
 		return "to the top level (is it indented too far?)", true

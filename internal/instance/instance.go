@@ -169,8 +169,13 @@ func (i Instance) Storage() string { return strconv.Itoa(i.StorageGB) + "Gi" }
 // StorageBytes returns the volume's size in bytes.
 func (i Instance) StorageBytes() int64 { return int64(i.StorageGB) << 30 }
 
-// PrepareContainer is the name of the init container that brings the server its password.
-const PrepareContainer = "prepare"
+// The pod's own containers besides the server.
+const (
+	// PrepareContainer is the init container that brings the server its password.
+	PrepareContainer = "prepare"
+	// CertificateContainer is the sidecar that has the server read a renewed certificate.
+	CertificateContainer = "keep-certificate"
+)
 
 // CertificateID identifies the certificate of cert-manager that the instance's TLS is with.
 func (n Name) CertificateID() krm.ID { return n.id("cert-manager.io", "Certificate", n.Name) }

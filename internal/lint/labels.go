@@ -3,10 +3,10 @@ package lint
 import (
 	"strings"
 
-	"sigs.k8s.io/kustomize/kyaml/yaml"
-
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -27,11 +27,14 @@ func (l *linter) neighbour(item *krm.Item) {
 	var selector map[string]string
 	switch {
 	case item.Group == "" && item.Kind == "Service":
-		selector = texts(yamlnode.Get(item.Node, "spec", "selector"))
+		selector = yamlnode.Texts(yamlnode.Get(item.Node, "spec", "selector"))
 	case item.Group == "policy" && item.Kind == "PodDisruptionBudget":
-		selector = labelSelector(yamlnode.Get(item.Node, "spec", "selector"))
+		selector = yamlnode.LabelSelector(yamlnode.Get(item.Node, "spec", "selector"))
 	case item.Group == "networking.k8s.io" && item.Kind == "NetworkPolicy":
-		selector = labelSelector(yamlnode.Get(item.Node, "spec", "podSelector"))
+		selector = yamlnode.LabelSelector(yamlnode.Get(item.Node, "spec", "podSelector"))
+	}
+	if l.isSecondBudget(item) {
+		return
 	}
 	name := instance.Name{Namespace: item.Namespace, Name: selector["app"]}
 	if _, found := l.byName[name]; !found || !matches(selector, name.OwnLabels()) || meansInstance(selector) {
@@ -88,28 +91,17 @@ func matches(selector, labels map[string]string) bool {
 	return true
 }
 
-// labelSelector returns the labels that a selector asks for, those of an expression with one value included.
-// Other expressions are left out: they seldom keep a pod away that the rest finds.
-func labelSelector(n *yaml.Node) map[string]string {
-	labels := texts(yamlnode.Get(n, "matchLabels"))
-	expressions := yamlnode.Get(n, "matchExpressions")
-	if expressions == nil {
-		return labels
+// isSecondBudget warns of a budget over the pods of an instance for which the operator makes one, and reports whether it
+// is one.
+func (l *linter) isSecondBudget(item *krm.Item) bool {
+	if item.Group != "policy" || item.Kind != "PodDisruptionBudget" {
+		return false
 	}
-	for _, e := range expressions.Content {
-		values := yamlnode.Get(e, "values")
-		if yamlnode.Text(e, "operator") == "In" && values != nil && len(values.Content) == 1 {
-			labels[yamlnode.Text(e, "key")] = yamlnode.Text(values.Content[0])
+	for _, c := range l.Instances {
+		if c.Config.Backend == v1alpha1.Operator && c.Namespace == item.Namespace && operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), c.Name) {
+			l.results.Warnf(item, "selects the pods of the instance %s, for which the operator makes a PodDisruptionBudget too, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb in the configuration instead", c.Name)
+			return true
 		}
 	}
-	return labels
-}
-
-// texts returns the fields of a mapping.
-func texts(n *yaml.Node) map[string]string {
-	all := map[string]string{}
-	for key, value := range yamlnode.Fields(n) {
-		all[key.Value] = yamlnode.Text(value)
-	}
-	return all
+	return false
 }

@@ -97,14 +97,14 @@ func patchVolume(template string, inst instance.Instance) string {
 func (l *linter) warnOfBackend(c claim.Claim) {
 	inst := c.Instance
 	if c.Config.Storage.Type != v1alpha1.OnVolume {
-		l.results.Warnf(c.Item, "moves to backend: %s, whose StatefulSet and Service have the same names, so the old ones have to be deleted first; the new pods do not read a volume that the old ones had; follow docs/scaling.md before you apply this", c.Config.Backend)
+		l.results.Warnf(c.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve, each with data of its own; the new pods do not read a volume that the old ones had; follow docs/operator.md before you apply this", c.Config.Backend)
 		return
 	}
 	from, to, who := specs.DataVolume, specs.OperatorVolume, "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
 	if c.Config.Backend == v1alpha1.StatefulSet {
 		from, to, who = to, from, "the operator's StatefulSet and Service have the same names as the new ones"
 	}
-	l.results.Warnf(c.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s-%s-0 until it is moved to %s-%s-0; follow docs/scaling.md before you apply this",
+	l.results.Warnf(c.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s-%s-0 until it is moved to %s-%s-0; follow docs/operator.md before you apply this",
 		c.Config.Backend, who, from, inst.StatefulSet(), to, inst.StatefulSet())
 }
 

@@ -19,6 +19,8 @@ const (
 	Container = "dragonfly"
 	// DataVolume is the claim template of the snapshots.
 	DataVolume = "df"
+	// AdminPort takes commands without TLS and without a password.
+	AdminPort = 9999
 )
 
 // Dragonfly is the object from which the operator creates a StatefulSet and a Service of the same name.
@@ -61,7 +63,8 @@ type Spec struct {
 	EnableReplicationReadinessGate bool   `json:"enableReplicationReadinessGate,omitempty"`
 	ServiceAccountName             string `json:"serviceAccountName,omitempty"`
 
-	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty" patchStrategy:"merge" patchMergeKey:"topologyKey"`
+	// TopologySpreadConstraints do not merge: ours are a default, and merging would unite the selectors.
+	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
 	InitContainers            []corev1.Container                `json:"initContainers,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
 	AdditionalContainers      []corev1.Container                `json:"additionalContainers,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
 	AdditionalVolumes         []corev1.Volume                   `json:"additionalVolumes,omitempty" patchStrategy:"merge,retainKeys" patchMergeKey:"name"`

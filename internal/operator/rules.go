@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -34,6 +35,24 @@ func ManagesLabel(key string) bool {
 // TellsPodsApart reports whether the operator uses the label to find the master among the pods. A new pod
 // that has it already would get the clients before it has the data.
 func TellsPodsApart(key string) bool { return key == "role" || key == "master-ip" }
+
+// Selects reports whether a label selector finds the pods that the operator makes for an instance.
+func Selects(selector *yaml.Node, name instance.Name) bool {
+	asked := yamlnode.LabelSelector(selector)
+	if len(asked) == 0 {
+		return false // of all pods, which somebody means, or of expressions that are not understood here
+	}
+	own := map[string]string{
+		"app": name.Name, "app.kubernetes.io/name": "dragonfly", "app.kubernetes.io/instance": name.Name,
+		"app.kubernetes.io/component": "dragonfly", "app.kubernetes.io/part-of": "dragonfly", "app.kubernetes.io/managed-by": "dragonfly-operator",
+	}
+	for key, value := range asked {
+		if own[key] != value {
+			return false
+		}
+	}
+	return true
+}
 
 // newer are the fields of Kubernetes' own types that the CRD lacks, as they came after the Kubernetes that it was
 // generated for. The API server drops them, or refuses them where it validates strictly.

@@ -128,16 +128,10 @@ func readSecret(folder string) secret {
 	return s
 }
 
-// writeFlagFile hands the password to the server, and maxmemory unless it is 0. Abseil strips the blanks before a line
-// of a flag file and reads one that begins with # as a comment, but takes all that follows --requirepass= as it is,
-// up to the end of the line. A password has no line break.
+// writeFlagFile hands the password to the server, and maxmemory unless it is 0.
 func writeFlagFile(root string, p password.Password, maxMemory int64) error {
 	folder, file := filepath.Split(handover.FlagFile)
-	text := "--requirepass=" + p.Reveal() + "\n"
-	if maxMemory != 0 {
-		text += fmt.Sprintf("--maxmemory=%d\n", maxMemory)
-	}
-	if err := replace(filepath.Join(root, folder), file, 0o400, text); err != nil {
+	if err := replace(filepath.Join(root, folder), file, 0o400, handover.FlagFileText(p.Reveal(), maxMemory)); err != nil {
 		return fmt.Errorf("%s cannot be written: %w", handover.FlagFile, report.Reason(err))
 	}
 	return nil

@@ -68,6 +68,7 @@ func dragonfly(inst instance.Instance, cfg config.Config) (*operator.Dragonfly, 
 		object.Spec.InitContainers = []corev1.Container{prepareContainer(inst, cfg, operatorVolumeOf(cfg))}
 		object.Spec.AdditionalVolumes = prepareVolumes(inst, cfg)
 	}
+	object.Spec.InitContainers = addCertificateKeeper(object.Spec.InitContainers, inst, cfg)
 	return object, nil
 }
 

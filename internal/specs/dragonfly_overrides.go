@@ -34,6 +34,7 @@ func (c *checker) dragonfly(inst instance.Instance, cfg config.Config) {
 		c.warnOfAccess(patch, object, patched)
 		object = patched
 	}
+	c.bucket(object.Spec.Env, nil)
 }
 
 // warnOfAccess warns of what decides about clients, besides the fields that the configuration has for that.
@@ -108,7 +109,10 @@ var keptOfDragonfly = []kept[*operator.Dragonfly]{
 	}},
 	{"spec.serviceAccountName", "it depends on the password source", func(d *operator.Dragonfly) any { return d.Spec.ServiceAccountName }},
 	{"spec.initContainers[" + instance.PrepareContainer + "]", whyPrepare, func(d *operator.Dragonfly) any {
-		return fixedOfPrepare(d.Spec.InitContainers)
+		return fixedOf(d.Spec.InitContainers, instance.PrepareContainer)
+	}},
+	{"spec.initContainers[" + instance.CertificateContainer + "]", whyKeeper, func(d *operator.Dragonfly) any {
+		return fixedOf(d.Spec.InitContainers, instance.CertificateContainer)
 	}},
 	{"spec.additionalVolumes", whyPassword, func(d *operator.Dragonfly) any {
 		return those(d.Spec.AdditionalVolumes, func(v corev1.Volume) bool {

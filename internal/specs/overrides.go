@@ -63,6 +63,9 @@ func (c *checker) instance(inst instance.Instance, cfg config.Config) {
 		}
 		if set != nil {
 			c.tls(set)
+			if server, found := dragonflyOf(set); found {
+				c.bucket(server.Env, server.EnvFrom)
+			}
 		}
 	} else {
 		c.dragonfly(inst, cfg)
@@ -136,8 +139,8 @@ func (c *checker) merged(patch config.Patch, path string, set *appsv1.StatefulSe
 		containers []corev1.Container
 	}{{"initContainers", pod.InitContainers}, {"containers", pod.Containers}} {
 		for _, container := range list.containers {
-			if container.Name == instance.PrepareContainer { // of which nothing may change
-				continue
+			if container.Name == instance.PrepareContainer || container.Name == instance.CertificateContainer {
+				continue // of which no such thing may change
 			}
 			at := path + "." + list.name + "[" + container.Name + "]"
 			for _, probe := range []struct {
@@ -186,6 +189,25 @@ func (c *checker) tls(set *appsv1.StatefulSet) {
 	}
 }
 
+// bucket warns of snapshots in a bucket for which the server lacks what its client reads: Dragonfly v1.40's client for S3
+// takes us-east-1 without a region, and the one for Azure needs the account, and reads no federated token.
+func (c *checker) bucket(env []corev1.EnvVar, from []corev1.EnvFromSource) {
+	has := func(names ...string) bool {
+		return len(from) > 0 || slices.ContainsFunc(env, func(v corev1.EnvVar) bool { return slices.Contains(names, v.Name) })
+	}
+	field := report.Field{Path: config.Path(c.profile) + ".storage.bucket"}
+	scheme, _, _ := strings.Cut(c.cfg.Storage.Bucket, "://")
+	_, hasRole := c.cfg.ServiceAccountAnnotations["eks.amazonaws.com/role-arn"] // with which a webhook sets the region
+	isElsewhere := hasRole || c.cfg.ServiceAccount != "" || slices.ContainsFunc(c.cfg.Args, func(arg string) bool { return strings.Contains(arg, "s3_endpoint") })
+	switch {
+	case c.cfg.Storage.Type != v1alpha1.InBucket:
+	case scheme == "s3" && !isElsewhere && !has("AWS_REGION", "AWS_DEFAULT_REGION"):
+		c.Warnf(field, "no region is set, so Dragonfly's S3 client uses us-east-1; set the variable AWS_REGION of the container (see docs/configuration.md)")
+	case scheme == "az" && !has("AZURE_STORAGE_ACCOUNT"):
+		c.Warnf(field, "Dragonfly's Azure client needs the variable AZURE_STORAGE_ACCOUNT and a key or connection string, and reads no token of a workload identity; set them on the container (see docs/configuration.md)")
+	}
+}
+
 // hasArgs reports whether the profile has args of its own.
 func (c *checker) hasArgs() bool {
 	return yamlnode.Get(c.Item.Node, "spec", "profiles", c.profile, "args") != nil
@@ -223,6 +245,7 @@ const (
 	whySelector = "the selector of a live instance is fixed"
 	whyLabels   = "the labels app and app.kubernetes.io/… follow from the claim"
 	whyPassword = "the password reaches the server by it"
+	whyKeeper   = "it knows the password, so only its resources can be changed, and its security context made stricter"
 	whyPrepare  = "it brings the server its password, so only its resources can be changed, and its security context made stricter"
 	whyMark     = "this function needs the annotations of database.bizmatters.io, and kustomize and kpt those of config.kubernetes.io, to track objects"
 )
@@ -254,7 +277,10 @@ var keptOfStatefulSet = []kept[*appsv1.StatefulSet]{
 		return s.Spec.Template.Spec.AutomountServiceAccountToken
 	}},
 	{"spec.template.spec.initContainers[" + instance.PrepareContainer + "]", whyPrepare, func(s *appsv1.StatefulSet) any {
-		return fixedOfPrepare(s.Spec.Template.Spec.InitContainers)
+		return fixedOf(s.Spec.Template.Spec.InitContainers, instance.PrepareContainer)
+	}},
+	{"spec.template.spec.initContainers[" + instance.CertificateContainer + "]", whyKeeper, func(s *appsv1.StatefulSet) any {
+		return fixedOf(s.Spec.Template.Spec.InitContainers, instance.CertificateContainer)
 	}},
 	{"spec.template.spec.volumes", whyPassword, func(s *appsv1.StatefulSet) any {
 		return those(s.Spec.Template.Spec.Volumes, func(v corev1.Volume) bool { return isOwnVolume(v.Name) })
@@ -291,10 +317,10 @@ var keptOfContainer = []kept[corev1.Container]{
 	}},
 }
 
-// fixedOfPrepare returns what may not change of the init container that brings the server its password: all but its
-// resources, and a security context that is as strict as ours.
-func fixedOfPrepare(initContainers []corev1.Container) []corev1.Container {
-	found := those(initContainers, func(c corev1.Container) bool { return c.Name == instance.PrepareContainer })
+// fixedOf returns what may not change of a container that runs this program: all but its resources, and a security
+// context that is as strict as ours.
+func fixedOf(initContainers []corev1.Container, name string) []corev1.Container {
+	found := those(initContainers, func(c corev1.Container) bool { return c.Name == name })
 	for i, c := range found {
 		found[i].Resources = corev1.ResourceRequirements{}
 		if isRestricted(c.SecurityContext) {

@@ -61,6 +61,10 @@ func normal(n *yaml.Node, isNew bool) *yaml.Node {
 		case isNew && yamlnode.IsNull(value):
 		case value.Kind == yaml.MappingNode && yamlnode.Text(value, "$patch") == "delete":
 			fresh.Content = append(fresh.Content, key, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"})
+		case key.Value == "nodeSelector" && value.Kind == yaml.MappingNode: // ours is a default
+			selector := normal(value, true)
+			yamlnode.Set(selector, "$patch", yamlnode.Scalar("replace"))
+			fresh.Content = append(fresh.Content, key, selector)
 		default:
 			fresh.Content = append(fresh.Content, key, normal(value, isNew))
 		}

@@ -50,7 +50,8 @@ func TestPatches(t *testing.T) {
 	assert.Nil(t, patched(t, "containers: [{name: dragonfly, readinessProbe: {$patch: delete}}]").Containers[0].ReadinessProbe, "What is deleted is gone, and no empty object.")
 	assert.Equal(t, map[string]string{"a": "b"}, patched(t, "nodeSelector: {$patch: replace, a: b, c: null}").NodeSelector, "A null in what is new means nothing.")
 	assert.Empty(t, patched(t, "nodeSelector: null").NodeSelector, "A null takes a field away.")
-	assert.Equal(t, map[string]string{"workload-type": "stateful", "a": "b"}, patched(t, "nodeSelector: {a: b}").NodeSelector, "A map is merged.")
+	assert.Equal(t, map[string]string{"a": "b"}, patched(t, "nodeSelector: {a: b}").NodeSelector, "What is only a default of ours is replaced.")
+	assert.EqualValues(t, 1000, *patched(t, "securityContext: {fsGroup: 1}").SecurityContext.RunAsUser, "A map of ours is merged.")
 	probe := patched(t, "containers: [{name: dragonfly, readinessProbe: {httpGet: null, tcpSocket: {port: 6379}}}]").Containers[0].ReadinessProbe
 	require.NotNil(t, probe.TCPSocket)
 	assert.Nil(t, probe.HTTPGet, "One kind of a probe goes when it is set to null.")

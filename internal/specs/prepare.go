@@ -56,13 +56,15 @@ func prepareContainer(inst instance.Instance, cfg config.Config, volume string) 
 			// From where it stands, so that whatever changes the manifests cannot make two of it.
 			fieldVariable(handover.PasswordRotationVariable, "metadata.annotations['"+v1alpha1.PasswordRotation+"']"),
 		},
-		Resources: corev1.ResourceRequirements{
-			Requests: resources(cfg.Password.Requests),
-			Limits:   resources(cfg.Password.Limits),
-		},
+		Resources:       ownResources(cfg),
 		SecurityContext: restricted(),
 		VolumeMounts:    mounts,
 	}
+}
+
+// ownResources are those of the containers that run this program.
+func ownResources(cfg config.Config) corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{Requests: resources(cfg.Password.Requests), Limits: resources(cfg.Password.Limits)}
 }
 
 // hasFlagFile reports whether the init container hands the password to the server in a file. The operator mounts
@@ -110,7 +112,7 @@ func prepareVolumes(inst instance.Instance, cfg config.Config) []corev1.Volume {
 // passwordVariable returns the variable by which Dragonfly gets a password that no init container hands over.
 // DFLY_PASSWORD, which looks like the better name, is refused since 1.14.
 func passwordVariable(inst instance.Instance) corev1.EnvVar {
-	return corev1.EnvVar{Name: config.FlagVariable + "requirepass", ValueFrom: &corev1.EnvVarSource{
+	return corev1.EnvVar{Name: handover.PasswordVariable, ValueFrom: &corev1.EnvVarSource{
 		SecretKeyRef: passwordKey(inst),
 	}}
 }

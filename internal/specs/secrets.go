@@ -2,7 +2,6 @@ package specs
 
 import (
 	"maps"
-	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,6 +10,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/placeholder"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
 // PasswordSecret returns the Secret into which the instance's pod writes the password that it makes. It has no data:
@@ -31,7 +31,7 @@ func ConnectionSecret(inst instance.Instance, cfg config.Config) *corev1.Secret 
 		instance.PortKey:     []byte(strconv.Itoa(instance.Port)),
 	}
 	for key, template := range cfg.Connection.ExtraKeys {
-		if !needs(template, passwordPlaceholders) {
+		if !handover.NeedsPassword(template) {
 			data[key] = []byte(placeholder.Fill(template, connectionValues(inst, cfg)))
 		}
 	}
@@ -73,24 +73,17 @@ func merged(below, above map[string]string) map[string]string {
 	return all
 }
 
-// The placeholders of extra keys that only the pod can fill in, and those that it fills in again if the instance was
-// restored or copied under another name.
-var (
-	passwordPlaceholders = []string{"password", "passwordEncoded"}
-	instancePlaceholders = []string{"endpoint", "name", "namespace"}
-)
-
 // keysForPod returns the templates of the extra keys that the pod fills in, with those placeholders left open that it
 // knows the values of.
 func keysForPod(inst instance.Instance, cfg config.Config) map[string]string {
-	values := connectionValues(inst, cfg)
-	for _, open := range instancePlaceholders {
-		delete(values, open)
+	known := map[string]string{}
+	for _, word := range []string{"port", "scheme"} {
+		known[word] = connectionValues(inst, cfg)[word]
 	}
 	templates := map[string]string{}
 	for key, template := range cfg.Connection.ExtraKeys {
-		if needs(template, passwordPlaceholders) || needs(template, instancePlaceholders) {
-			templates[key] = placeholder.Fill(template, values)
+		if handover.NeedsPod(template) {
+			templates[key] = placeholder.Fill(template, known)
 		}
 	}
 	return templates
@@ -106,9 +99,4 @@ func connectionValues(inst instance.Instance, cfg config.Config) map[string]stri
 		"endpoint": inst.Endpoint(cfg.ClusterDomain), "port": strconv.Itoa(instance.Port),
 		"name": inst.Name.Name, "namespace": inst.Namespace, "scheme": scheme,
 	}
-}
-
-// needs reports whether a template has one of the placeholders.
-func needs(template string, placeholders []string) bool {
-	return slices.ContainsFunc(placeholder.Words(template), func(word string) bool { return slices.Contains(placeholders, word) })
 }

@@ -17,14 +17,14 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
-// myCache returns the instance of the contract, of the size small.
+// myCache returns the instance of the contract, of the size small, with a password that something else brings.
 func myCache(t *testing.T) instance.Instance {
 	t.Helper()
 	return instance.Instance{
 		Name:      instance.Name{Namespace: "my-namespace", Name: "my-cache"},
 		Size:      instance.DefaultSizes()["small"],
 		StorageGB: 10,
-		Source:    v1alpha1.InCluster,
+		Source:    v1alpha1.External,
 	}
 }
 

@@ -108,6 +108,7 @@ func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSp
 	addStorage(&template.Spec, cfg)
 	addPassword(&template.Spec, inst, cfg)
 	addTLS(&template.Spec, cfg)
+	template.Spec.InitContainers = addCertificateKeeper(template.Spec.InitContainers, inst, cfg)
 	template.Spec.ServiceAccountName = accountName(inst, cfg)
 	return template
 }

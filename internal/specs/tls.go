@@ -1,16 +1,20 @@
 package specs
 
 import (
+	"strconv"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
 const (
-	tlsVolume = "dragonfly-tls"
+	tlsVolume = "dragonfly-tls" // which the operator calls its own, too
 	tlsPath   = "/etc/dragonfly/tls"
 )
 
@@ -29,6 +33,35 @@ func addTLS(pod *corev1.PodSpec, cfg config.Config) {
 		// Readable for the group that the pod runs with.
 		Secret: &corev1.SecretVolumeSource{SecretName: cfg.TLS.SecretName, DefaultMode: new(int32(0o440))},
 	}})
+}
+
+// addCertificateKeeper adds the sidecar that has the server read a renewed certificate: an init container that goes on
+// running (Kubernetes 1.29), behind the one that brings the password.
+func addCertificateKeeper(initContainers []corev1.Container, inst instance.Instance, cfg config.Config) []corev1.Container {
+	if !cfg.TLS.IsOn() || !cfg.TLS.Reload {
+		return initContainers
+	}
+	request := handover.CertificateRequest{TLS: tlsPath, Address: "localhost:" + strconv.Itoa(instance.Port)}
+	keeper := corev1.Container{
+		Name:            instance.CertificateContainer,
+		Image:           cfg.Password.Image,
+		ImagePullPolicy: cfg.ImagePullPolicy,
+		RestartPolicy:   new(corev1.ContainerRestartPolicyAlways),
+		Resources:       ownResources(cfg),
+		SecurityContext: restricted(),
+		VolumeMounts:    []corev1.VolumeMount{{Name: tlsVolume, MountPath: tlsPath, ReadOnly: true}},
+	}
+	switch {
+	case cfg.Backend == v1alpha1.Operator:
+		request.Admin = "localhost:" + strconv.Itoa(operator.AdminPort)
+	case hasFlagFile(inst, cfg):
+		request.FlagFile = true
+		keeper.VolumeMounts = append(keeper.VolumeMounts, corev1.VolumeMount{Name: flagVolume, MountPath: handover.FlagFolder, ReadOnly: true})
+	default:
+		keeper.Env = []corev1.EnvVar{passwordVariable(inst)}
+	}
+	keeper.Args = request.Args()
+	return append(initContainers, keeper)
 }
 
 // The Certificate of cert-manager, as far as we fill it in. Its module would bring the API of the gateways into

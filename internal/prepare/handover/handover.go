@@ -249,9 +249,3 @@ func has(template string, words ...string) bool {
 // encode percent-encodes all but the unreserved characters of RFC 3986, so that a password can stand anywhere in a
 // URI. QueryEscape does the same, but for blanks.
 func encode(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
-
-// Fill fills the password into a template. Package specs still uses it; remove it once that has stopped.
-func Fill(template string, p interface{ Reveal() string }) string {
-	text := p.Reveal()
-	return placeholder.Fill(template, map[string]string{passwordPlaceholder: text, passwordEncodedPlaceholder: encode(text)})
-}

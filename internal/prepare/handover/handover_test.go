@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -141,4 +142,37 @@ func TestImports(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotContains(t, strings.Fields(string(deps)), "net/http")
 	assert.NotContains(t, string(deps), "internal/prepare/password", "The function knows no passwords.")
+}
+
+func TestCertificateArgs(t *testing.T) {
+	for _, tc := range []struct {
+		request handover.CertificateRequest
+		want    []string
+	}{
+		{handover.CertificateRequest{TLS: "/tls", Address: "127.0.0.1:6379", FlagFile: true}, []string{"keep-certificate", "--tls=/tls", "--address=127.0.0.1:6379", "--flag-file"}},
+		{handover.CertificateRequest{TLS: "/$(A)", Address: "[::1]:6379", Admin: "[::1]:9999"}, []string{"keep-certificate", "--tls=/$$(A)", "--address=[::1]:6379", "--admin=[::1]:9999"}},
+	} {
+		args := tc.request.Args()
+		assert.Equal(t, tc.want, args)
+		var got handover.CertificateRequest
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		got.Bind(flags)
+		require.NoError(t, flags.Parse(expand(args)))
+		assert.Equal(t, tc.request, got)
+	}
+}
+
+func TestFlagFile(t *testing.T) {
+	const password = ` #a "b" --maxmemory=1 ` // Abseil takes it as it is
+	assert.Equal(t, "--requirepass="+password+"\n", handover.FlagFileText(password, 0))
+	text := handover.FlagFileText(password, 751619276)
+	assert.Equal(t, "--requirepass="+password+"\n--maxmemory=751619276\n", text)
+	got, found := handover.FlagFilePassword("--maxmemory=1\n" + text)
+	assert.True(t, found)
+	assert.Equal(t, password, got)
+	got, found = handover.FlagFilePassword("--requirepass=cut")
+	assert.True(t, found)
+	assert.Equal(t, "cut", got)
+	_, found = handover.FlagFilePassword("--maxmemory=1\n")
+	assert.False(t, found)
 }

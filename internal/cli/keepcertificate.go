@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/certificate"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
+)
+
+func newKeepCertificate(s Streams) *cobra.Command {
+	var request handover.CertificateRequest
+	cmd := &cobra.Command{
+		Use:   handover.CertificateCommand,
+		Short: "Make the server of an instance present a renewed certificate",
+		Long: `The sidecar of an instance's pod with TLS runs this command; outside a pod it fails.
+
+Every 30 seconds it compares the certificate that the server presents with the mounted one. If they differ, and
+the mounted certificate and key match, it tells the server to read them (CONFIG SET tls true), and verifies what
+the server presents then. Open connections stay. It ends at SIGTERM.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cobra.NoArgs(cmd, args); err != nil {
+				return err
+			}
+			if request.TLS == "" {
+				return fmt.Errorf("%s needs --tls=DIR; name the folder of the mounted certificate", handover.CertificateCommand)
+			}
+			if _, _, err := net.SplitHostPort(request.Address); err != nil {
+				return fmt.Errorf("%s needs --address=HOST:PORT, not %q", handover.CertificateCommand, request.Address)
+			}
+			if _, _, err := net.SplitHostPort(request.Admin); err != nil && request.Admin != "" {
+				return fmt.Errorf("--admin needs a HOST:PORT, not %q", request.Admin)
+			}
+			return nil
+		},
+		RunE: func(*cobra.Command, []string) error {
+			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			if err := certificate.Run(ctx, request, certificate.Environment{LookupEnv: os.LookupEnv, Log: s.Err}); err != nil {
+				fmt.Fprintf(s.Err, "error: %s\n", err)
+				return errFailed
+			}
+			return nil
+		},
+	}
+	request.Bind(cmd.Flags())
+	return cmd
+}

@@ -1,0 +1,263 @@
+// Package certificate implements the sidecar of a Dragonfly pod with TLS. It makes the server present a renewed
+// certificate.
+//
+// When cert-manager renews a certificate, the kubelet updates the mounted Secret, but the server goes on with what it
+// read at its start, until that expires. It reads the files again at CONFIG SET tls true, and open connections stay.
+// But it answers OK to a certificate and key that do not match, too, and then no new connection works. So:
+//
+//   - The command is sent only if what is mounted matches, and what the server presents is something else.
+//   - What it presents then is verified with a new connection. The files may have changed while the server read them.
+//   - Until that is right, the connection that took the command stays open, and takes it again.
+//
+// Nothing is kept between two runs, and nothing is ever restarted.
+package certificate
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+)
+
+const (
+	// interval is the time between two comparisons.
+	interval = 30 * time.Second
+	// retryInterval is the same while the server may take no new connections.
+	retryInterval = 2 * time.Second
+	// repeatInterval is the time after which a problem that lasts is logged again: often enough for somebody who looks
+	// at the last lines of a log.
+	repeatInterval = 10 * time.Minute
+	// timeout is how long a handshake or a command may take.
+	timeout = 10 * time.Second
+)
+
+// Environment holds the inputs and outputs of a run.
+type Environment struct {
+	LookupEnv func(string) (string, bool)
+	Log       io.Writer // a line for each change, and for a problem; never with a value
+
+	// For tests. Root is a folder in which the mount paths begin, instead of /.
+	Root string
+	// Sleep pauses between two comparisons.
+	Sleep func(context.Context, time.Duration) error
+}
+
+// keeper is one run.
+type keeper struct {
+	Environment
+	request handover.CertificateRequest
+
+	commands *connection   // took a command whose outcome is not verified yet; or nil
+	logged   string        // the last line about how things are
+	since    time.Duration // that line
+}
+
+// Run keeps what the server presents equal to what is mounted, until ctx ends.
+func Run(ctx context.Context, request handover.CertificateRequest, env Environment) error {
+	if host, _ := env.LookupEnv("KUBERNETES_SERVICE_HOST"); host == "" {
+		return fmt.Errorf("%s runs only in the sidecar of a Dragonfly pod in Kubernetes, and this is not one", handover.CertificateCommand)
+	}
+	k := &keeper{Environment: env, request: request}
+	if k.Sleep == nil {
+		k.Sleep = sleep
+	}
+	defer k.release()
+	for {
+		k.compare(ctx)
+		pause := interval
+		if k.commands != nil {
+			pause = retryInterval
+		}
+		if k.Sleep(ctx, pause) != nil {
+			return nil
+		}
+		k.since += pause
+	}
+}
+
+// compare compares once, and has the server read the mounted files if it presents something else.
+func (k *keeper) compare(ctx context.Context) {
+	mounted, err := k.mounted()
+	if err != nil {
+		k.reportMounted(err)
+		return
+	}
+	switch presented, err := k.presented(ctx); {
+	case errors.Is(err, errNotReady):
+	case err == nil && bytes.Equal(presented, mounted.Raw):
+		k.release()
+		k.logState("the server presents the mounted certificate, valid until %s", mounted.NotAfter.UTC().Format(time.RFC3339))
+	default:
+		k.reload(ctx, mounted)
+	}
+}
+
+// reportMounted reports that what is mounted cannot be used. If the server has read something like that already, the
+// connection that can mend it is kept busy, because a server may close an idle one.
+func (k *keeper) reportMounted(problem error) {
+	if k.commands == nil {
+		k.logProblem("%s; the server keeps the certificate that it has, but would not work with what is mounted after a restart", problem)
+		return
+	}
+	k.logProblem("%s; the server has read it nevertheless, and is told to read it again once that is right", problem)
+	if k.commands.do("PING") != nil {
+		k.release()
+	}
+}
+
+// reload has the server read the mounted files, and verifies what it presents then. If that is wrong, the connection
+// stays open for the next attempt.
+func (k *keeper) reload(ctx context.Context, mounted *x509.Certificate) {
+	if err := k.command(ctx); err != nil {
+		if !errors.Is(err, errNotReady) && ctx.Err() == nil {
+			k.logProblem("the server does not present the mounted certificate, and cannot be told to read it: %s", err)
+		}
+		return
+	}
+	presented, err := k.presented(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		k.logProblem("told the server to read the mounted certificate, but it takes no new connections (%s); telling it again until it does", err)
+	case !bytes.Equal(presented, mounted.Raw):
+		k.logProblem("told the server to read the mounted certificate, but it presents another one; telling it again until it presents it")
+	default:
+		k.release()
+		fmt.Fprintln(k.Log, "told the server to read the mounted certificate")
+		k.logState("the server presents the mounted certificate, valid until %s", mounted.NotAfter.UTC().Format(time.RFC3339))
+	}
+}
+
+// mounted returns the certificate that is mounted, if its key is as well.
+func (k *keeper) mounted() (*x509.Certificate, error) {
+	folder := filepath.Join(k.Root, k.request.TLS)
+	// The kubelet replaces all files at once, by a link to a new folder. Both files have to come from the same one.
+	if version, err := os.Readlink(filepath.Join(folder, "..data")); err == nil {
+		folder = filepath.Join(folder, filepath.Base(version))
+	}
+	var files [2][]byte
+	for i, name := range []string{"tls.crt", "tls.key"} {
+		text, err := os.ReadFile(filepath.Join(folder, name)) //nolint:gosec // the mount path
+		if err != nil {
+			return nil, fmt.Errorf("%s/%s cannot be read: %w", k.request.TLS, name, report.Reason(err))
+		}
+		files[i] = text
+	}
+	pair, err := tls.X509KeyPair(files[0], files[1])
+	if err != nil {
+		return nil, fmt.Errorf("the certificate and the key in %s do not work together: %w", k.request.TLS, err)
+	}
+	return pair.Leaf, nil
+}
+
+// presented returns the certificate that the server presents to a new connection.
+func (k *keeper) presented(ctx context.Context) ([]byte, error) {
+	c, err := dialTLS(ctx, k.request.Address)
+	if err != nil {
+		return nil, err
+	}
+	_ = c.Close()
+	return c.presented, nil
+}
+
+// command sends the command, on the connection that took it before if there is one. That connection stays open.
+func (k *keeper) command(ctx context.Context) error {
+	if k.commands == nil {
+		c, err := k.connect(ctx)
+		if err != nil {
+			return err
+		}
+		k.commands = c
+	}
+	err := k.commands.do("CONFIG", "SET", "tls", "true")
+	if err != nil {
+		k.release()
+	}
+	return err
+}
+
+// connect opens a connection for commands.
+func (k *keeper) connect(ctx context.Context) (*connection, error) {
+	if k.request.Admin != "" {
+		return dial(ctx, k.request.Admin)
+	}
+	password, err := k.password()
+	if err != nil {
+		return nil, err
+	}
+	c, err := dialTLS(ctx, k.request.Address)
+	switch {
+	case errors.Is(err, errNotReady):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("it takes no new connections (%w); if that does not end, delete this pod", err)
+	case password == "":
+		return c, nil
+	}
+	if err := c.do("AUTH", password); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// password returns the server's password, or "". It is read anew each time.
+func (k *keeper) password() (string, error) {
+	if !k.request.FlagFile {
+		password, _ := k.LookupEnv(handover.PasswordVariable)
+		return password, nil
+	}
+	text, err := os.ReadFile(filepath.Join(k.Root, handover.FlagFile))
+	if err != nil {
+		return "", fmt.Errorf("%s cannot be read: %w", handover.FlagFile, report.Reason(err))
+	}
+	password, found := handover.FlagFilePassword(string(text))
+	if !found {
+		return "", fmt.Errorf("%s has no password", handover.FlagFile)
+	}
+	return password, nil
+}
+
+// release closes the connection that took a command.
+func (k *keeper) release() {
+	if k.commands != nil {
+		_ = k.commands.Close()
+		k.commands = nil
+	}
+}
+
+// logState logs how things are, if that is news.
+func (k *keeper) logState(format string, args ...any) {
+	if line := fmt.Sprintf(format, args...); line != k.logged {
+		k.logged, k.since = line, 0
+		fmt.Fprintln(k.Log, line)
+	}
+}
+
+// logProblem logs how things are, if that is news or was said long ago.
+func (k *keeper) logProblem(format string, args ...any) {
+	if k.since >= repeatInterval {
+		k.logged = ""
+	}
+	k.logState(format, args...)
+}
+
+func sleep(ctx context.Context, pause time.Duration) error {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,54 @@
+package handover
+
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// CertificateCommand is the command of the program that the sidecar with TLS runs.
+const CertificateCommand = "keep-certificate"
+
+// PasswordVariable is the variable with the password of a server that has no flag file.
+const PasswordVariable = "DFLY_requirepass"
+
+// CertificateRequest is what a pod's manifest asks of keep-certificate.
+type CertificateRequest struct {
+	// TLS is the folder where the certificate's Secret is mounted: tls.crt and tls.key.
+	TLS string
+	// Address is where the server presents its certificate, HOST:PORT.
+	Address string
+	// Admin is a port of the server that takes commands without TLS and without a password, HOST:PORT; "" if the
+	// commands go to Address.
+	Admin string
+	// FlagFile says that the password is in the file FlagFile, not in PasswordVariable.
+	FlagFile bool
+}
+
+// The flags that carry a CertificateRequest, besides flagFileFlag.
+const (
+	tlsFlag     = "tls"
+	addressFlag = "address"
+	adminFlag   = "admin"
+)
+
+// Args returns the container's args, the command included.
+func (r CertificateRequest) Args() []string {
+	escape := func(text string) string { return strings.ReplaceAll(text, "$", "$$") }
+	args := []string{CertificateCommand, "--" + tlsFlag + "=" + escape(r.TLS), "--" + addressFlag + "=" + escape(r.Address)}
+	if r.Admin != "" {
+		args = append(args, "--"+adminFlag+"="+escape(r.Admin))
+	}
+	if r.FlagFile {
+		args = append(args, "--"+flagFileFlag)
+	}
+	return args
+}
+
+// Bind makes the flags of keep-certificate set the request.
+func (r *CertificateRequest) Bind(flags *pflag.FlagSet) {
+	flags.StringVar(&r.TLS, tlsFlag, "", "compare with tls.crt in `DIR`, which has tls.key too")
+	flags.StringVar(&r.Address, addressFlag, "", "connect with TLS to the server at `HOST:PORT`")
+	flags.StringVar(&r.Admin, adminFlag, "", "send commands to `HOST:PORT`, without TLS and without a password")
+	flags.BoolVar(&r.FlagFile, flagFileFlag, false, "read the password from "+FlagFile+", not from "+PasswordVariable)
+}
