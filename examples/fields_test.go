@@ -33,6 +33,12 @@ kind: PatchTransformer
 metadata: {name: patch}
 path: patch.yaml
 `,
+	"targeted-after.yaml": `apiVersion: builtin
+kind: PatchTransformer
+metadata: {name: patch}
+target: {kind: StatefulSet, name: my-cache}
+patch: '[{"op":"add","path":"/spec/minReadySeconds","value":7}]'
+`,
 	"replacement-after.yaml": `apiVersion: builtin
 kind: ReplacementTransformer
 metadata: {name: replacement}
@@ -71,7 +77,8 @@ func (o objects) field(t *testing.T, object, path string) string {
 func TestFieldsBesideTheFunction(t *testing.T) {
 	type build struct {
 		fields  string   // of the kustomization with the function
-		behind  []string // transformers that follow the function
+		behind  []string // transformers in files that follow the function
+		inline  []string // the same, written into the list
 		overlay string   // fields of an overlay above it
 		wrong   string   // in the error, or empty
 		check   func(*testing.T, objects)
@@ -99,14 +106,15 @@ func TestFieldsBesideTheFunction(t *testing.T) {
 		},
 		"`replicas:`": {{fields: "replicas: [{name: my-cache, count: 2}]\n", wrong: "does not match a config with the following GVK"}},
 		"`patches:` for the claim": {{fields: "patches:\n- target: {kind: DragonflyInstance}\n  patch: '[{\"op\":\"add\",\"path\":\"/spec\",\"value\":{\"size\":\"micro\"}}]'\n", check: func(t *testing.T, o objects) {
-			assert.Contains(t, o["StatefulSet my-cache"].MustString(), "--maxmemory=751619276\n")
+			assert.Contains(t, o["StatefulSet my-cache"].MustString(), "--max-memory=751619276\n")
 		}}},
 		"`patches:` for an object of the instance": {
 			{fields: "patches: [{path: patch.yaml}]\n", wrong: "no resource matches strategic merge patch"},
-			{fields: targeted, check: func(t *testing.T, o objects) {
-				assert.Empty(t, o.field(t, "StatefulSet my-cache", "spec.minReadySeconds"))
-			}},
+			{fields: targeted, check: unpatched},
 			{behind: []string{"patch-after.yaml"}, check: patched},
+			{inline: []string{"patch-after.yaml"}, wrong: "no resource matches strategic merge patch"},
+			{inline: []string{"targeted-after.yaml"}, check: unpatched},
+			{behind: []string{"targeted-after.yaml"}, check: patched},
 			{overlay: targeted, check: patched},
 		},
 		"`replacements:` from an object of the instance": {
@@ -114,6 +122,7 @@ func TestFieldsBesideTheFunction(t *testing.T) {
 			{behind: []string{"replacement-after.yaml"}, check: func(t *testing.T, o objects) {
 				assert.Equal(t, "my-cache", o.field(t, "Pod application", "metadata.annotations.cache"))
 			}},
+			{inline: []string{"replacement-after.yaml"}, wrong: "nothing selected by"},
 			{overlay: replacement, check: func(t *testing.T, o objects) { assert.Contains(t, o, "Pod my-cache") }},
 		},
 	}
@@ -127,10 +136,17 @@ func TestFieldsBesideTheFunction(t *testing.T) {
 	for _, row := range documented {
 		require.Contains(t, rows, row[1], "no test builds this row")
 		for _, b := range rows[row[1]] {
-			t.Run(b.fields+strings.Join(b.behind, "")+b.overlay, func(t *testing.T) {
+			t.Run(b.fields+strings.Join(append(b.behind, b.inline...), "")+b.overlay, func(t *testing.T) {
 				dir := t.TempDir()
+				transformers := "transformers:\n"
+				for _, file := range append([]string{"function.yaml"}, b.behind...) {
+					transformers += "- " + file + "\n"
+				}
+				for _, file := range b.inline {
+					transformers += "- |-\n  " + strings.ReplaceAll(shop[file], "\n", "\n  ") + "\n"
+				}
 				files := map[string]string{
-					"shop/kustomization.yaml": b.fields + "resources: [claim.yaml, application.yaml]\ntransformers: [" + strings.Join(append([]string{"function.yaml"}, b.behind...), ", ") + "]\n",
+					"shop/kustomization.yaml": b.fields + "resources: [claim.yaml, application.yaml]\n" + transformers,
 					"kustomization.yaml":      b.overlay + "resources: [shop]\n",
 				}
 				for name, text := range shop {
@@ -163,6 +179,10 @@ func labelled(t *testing.T, o objects) {
 	assert.Equal(t, "search", o.field(t, "StatefulSet my-cache", "metadata.labels.team"))
 	assert.Empty(t, o.field(t, "StatefulSet my-cache", "spec.selector.matchLabels.team"))
 	assert.Empty(t, o.field(t, "StatefulSet my-cache", "spec.template.metadata.labels.team"))
+}
+
+func unpatched(t *testing.T, o objects) {
+	assert.Empty(t, o.field(t, "StatefulSet my-cache", "spec.minReadySeconds"))
 }
 
 func patched(t *testing.T, o objects) {

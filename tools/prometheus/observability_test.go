@@ -362,6 +362,27 @@ func TestEveryPodIsScrapedOnce(t *testing.T) {
 	}
 }
 
+// TestCertificateIsProbed has the blackbox exporter look at the port of each pod with TLS.
+func TestCertificateIsProbed(t *testing.T) {
+	monitor := example[monitoringv1.PodMonitor](t, "podmonitor-certificate.yaml")
+	selector, err := metav1.LabelSelectorAsSelector(&monitor.Spec.Selector)
+	require.NoError(t, err)
+	withTLS := labeled(exampleInstance(t, "platforms/tls"), "metrics-scheme", "https")
+	assert.True(t, selector.Matches(kubelabels.Set(withTLS.labels)))
+	assert.False(t, selector.Matches(kubelabels.Set(exampleInstance(t, "agent-executor-cache").labels)))
+	require.Len(t, monitor.Spec.PodMetricsEndpoints, 1)
+	endpoint := monitor.Spec.PodMetricsEndpoints[0]
+	assert.Equal(t, withTLS.ports[0].Name, *endpoint.Port)
+	target := relabeled(t, withTLS, withTLS.ports[0], endpoint.RelabelConfigs)
+	assert.Equal(t, "10.0.0.1:6379", target.Get("__param_target"))
+	assert.Equal(t, "prometheus-blackbox-exporter.monitoring.svc:9115", target.Get("__address__"))
+	assert.Equal(t, "cart", target.Get("instance"))
+	assert.Equal(t, "dragonfly-certificate", target.Get("job"), "the job that the alert selects")
+	module := "dragonfly_tls"
+	assert.Equal(t, []string{module}, endpoint.Params["module"])
+	assert.Contains(t, string(read(t, docs, "observability.md")), "\n  "+module+":\n", "the page must show the module")
+}
+
 // relabeled returns a target's labels after the relabelings.
 func relabeled(t *testing.T, p pod, port corev1.ContainerPort, rules []monitoringv1.RelabelConfig) labels.Labels {
 	t.Helper()
@@ -422,7 +443,7 @@ func TestKustomizationHasEverything(t *testing.T) {
 	for _, file := range files {
 		switch file.Name() {
 		case "README.md", "kustomization.yaml": // what lists them
-		case "networkpolicy-operator.yaml": // is for other namespaces
+		case "networkpolicy-operator.yaml", "podmonitor-certificate.yaml": // is for other namespaces, or needs an exporter
 			assert.NotContains(t, kustomization, "- "+file.Name())
 		case "dashboard.json":
 			assert.Contains(t, kustomization, "files: ["+file.Name()+"]")
