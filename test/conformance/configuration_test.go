@@ -48,7 +48,7 @@ func TestConfigurationPage(t *testing.T) {
 		must(t, "", "apply", "--server-side", "-f", os.Getenv("DRAGONFLY_OPERATOR_CRD"))
 		established(t, "dragonflies.dragonflydb.io")
 		applied("replicated", configurationBlock(t, "Add objects", 1))
-		assert.Equal(t, "1", get(t, ns, "poddisruptionbudget/replicated", ".spec.maxUnavailable"))
+		assert.Equal(t, "1", get(t, ns, "dragonfly/replicated", ".spec.pdb.maxUnavailable"))
 		assert.Equal(t, "replica", get(t, ns, "service/replicated-replicas", ".spec.selector.role"))
 	})
 	t.Run("two address families", func(t *testing.T) {

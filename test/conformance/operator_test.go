@@ -205,7 +205,7 @@ func TestOperatorPage(t *testing.T) {
 	operatorCRD(t)
 	const ns = "moved-to-operator" // other tests have objects in the page's own
 	namespace(t, ns)
-	page := testkit.ReadPage(t, "scaling.md").Replace("my-namespace", ns)
+	page := testkit.ReadPage(t, "operator.md").Replace("my-namespace", ns)
 	there, back := page.Section(t, "Moving an instance to the operator"), page.Section(t, "And back")
 	dir := t.TempDir()
 	for _, file := range page.Files() {

@@ -42,6 +42,7 @@ type pod struct {
 	server              string // the API server as the pod sees it
 
 	// What the workload says of the pod.
+	account  string // whose token it has
 	request  handover.Request
 	rotation string
 	secrets  map[string]string // the Secret that is mounted at a path
@@ -99,7 +100,7 @@ func (p *pod) readStatefulSet(t *testing.T, text string) {
 	var s appsv1.StatefulSet
 	require.NoError(t, yaml.UnmarshalStrict([]byte(text), &s))
 	spec := s.Spec.Template.Spec
-	p.read(t, s.ObjectMeta, s.Spec.Template.Annotations, spec.InitContainers, spec.Volumes)
+	p.read(t, s.ObjectMeta, s.Spec.Template.Annotations, spec.ServiceAccountName, spec.InitContainers, spec.Volumes)
 }
 
 // readDragonfly takes over what an object of the operator's says of its first pod.
@@ -107,13 +108,13 @@ func (p *pod) readDragonfly(t *testing.T, text string) {
 	t.Helper()
 	var d operator.Dragonfly
 	require.NoError(t, yaml.UnmarshalStrict([]byte(text), &d))
-	p.read(t, d.ObjectMeta, d.Spec.PodMetadata.Annotations, d.Spec.InitContainers, d.Spec.AdditionalVolumes)
+	p.read(t, d.ObjectMeta, d.Spec.PodMetadata.Annotations, d.Spec.ServiceAccountName, d.Spec.InitContainers, d.Spec.AdditionalVolumes)
 	assert.Equal(t, p.request.RotationKey, d.Spec.Authentication.PasswordFromSecret.Key, "the key that the server reads")
 }
 
-func (p *pod) read(t *testing.T, workload metav1.ObjectMeta, annotations map[string]string, containers []corev1.Container, volumes []corev1.Volume) {
+func (p *pod) read(t *testing.T, workload metav1.ObjectMeta, annotations map[string]string, account string, containers []corev1.Container, volumes []corev1.Volume) {
 	t.Helper()
-	p.namespace, p.instance, p.name = workload.Namespace, workload.Name, workload.Name+"-0"
+	p.namespace, p.instance, p.name, p.account = workload.Namespace, workload.Name, workload.Name+"-0", account
 	p.rotation = annotations[v1alpha1.PasswordRotation]
 	at := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == instance.PrepareContainer })
 	require.GreaterOrEqual(t, at, 0, "the workload must have the init container")
@@ -173,7 +174,7 @@ func (p *pod) hasLived(t *testing.T) {
 // freshToken is one that Kubernetes would mount.
 func (p *pod) freshToken(t *testing.T) string {
 	t.Helper()
-	return must(t, "", "create", "token", p.instance, "-n", p.namespace, "--duration", "10m")
+	return must(t, "", "create", "token", p.account, "-n", p.namespace, "--duration", "10m")
 }
 
 func (p *pod) token(t *testing.T, token string) {

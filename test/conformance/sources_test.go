@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // existing and external state the password source of a claim, among its metadata.
@@ -204,11 +205,8 @@ func TestExternal(t *testing.T) {
 	assert.Equal(t, "2", get(t, ns, "pod/my-cache-0", `.metadata.annotations.database\.bizmatters\.io/password-rotation`))
 }
 
-// protected keeps pruners off what a claim makes.
-const protected = "    argocd.argoproj.io/sync-options: Prune=false\n    kustomize.toolkit.fluxcd.io/prune: disabled\n"
-
 // The source of a live instance changes, and its password stays, with a rotation in force: protect what will no longer
-// be among the manifests, and apply.
+// be among the manifests, with the commands of docs/passwords.md, and apply.
 func TestSourceOfALiveInstance(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"client-side apply", serverSide, flux, argoCD, "Argo CD, ServerSideApply"} {
@@ -216,8 +214,8 @@ func TestSourceOfALiveInstance(t *testing.T) {
 			t.Parallel()
 			a := appliers[name]
 			ns := "source-" + strings.Trim(strings.ToLower(strings.NewReplacer(" ", "-", ",", "").Replace(name)), "-")
-			of := func(source v1alpha1.PasswordSource, more ...string) string {
-				return claim(ns, "my-cache", "small", annotated("password-rotation", "2", "password-source", string(source)), protected, strings.Join(more, ""))
+			of := func(source v1alpha1.PasswordSource) string {
+				return claim(ns, "my-cache", "small", annotated("password-rotation", "2", "password-source", string(source)))
 			}
 			p, manifests, password := instanceAppliedBy(t, a, of(v1alpha1.InCluster), withExtraKeys)
 			p.hasLived(t)
@@ -233,6 +231,10 @@ func TestSourceOfALiveInstance(t *testing.T) {
 				assert.Equal(t, password, p.data(t, "my-cache-password")["password"], what)
 				assert.Equal(t, connection, p.data(t, "my-cache-conn"), what)
 			}
+
+			page := testkit.ReadPage(t, "passwords.md").Replace("my-namespace", ns)
+			shell(t, t.TempDir(), page.Section(t, "Changing the source of a live instance").Blocks("sh")...)
+			a.unchanged(t, p, manifests)
 
 			// Out of the cluster: the live Secret becomes theirs.
 			change(of(v1alpha1.Existing), withExtraKeys)
