@@ -134,8 +134,8 @@ e2e: build bin/kustomize ## Run kustomize, kpt and Docker end to end (needs a Do
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m -v ./test/e2e
 
 .PHONY: conformance
-conformance: build bin/kustomize bin/kube-score bin/sops bin/argocd-diff bin/cert-manager $(if $(filter $(PROGRAMS),$(ASSETS)),$(CONTROL_PLANE)) $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Linux and Go; builds Kubernetes at first, some minutes; downloads a CRD)
-	PATH="$(CURDIR)/bin:$(ASSETS):$$PATH" KUBEBUILDER_ASSETS="$(ASSETS)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -timeout 30m -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
+conformance: build bin/kustomize bin/helm bin/kube-score bin/argocd-diff bin/flux-apply bin/cert-manager $(if $(filter $(PROGRAMS),$(ASSETS)),$(CONTROL_PLANE)) $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Linux and Go; builds Kubernetes at first, some minutes; downloads a CRD)
+	PATH="$(CURDIR)/bin:$(ASSETS):$$PATH" KUBEBUILDER_ASSETS="$(ASSETS)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -timeout 30m -parallel 6 -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
 
 .PHONY: node-test
 node-test: build bin/kustomize $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
@@ -224,6 +224,9 @@ bin/kube-score: tools/kube-score/go.mod
 # Argo CD's module has most of Kubernetes in it.
 bin/argocd-diff: tools/argocd-diff/main.go tools/argocd-diff/go.mod
 	@CGO_ENABLED=0 go build -C tools/argocd-diff -o "$(CURDIR)/bin/argocd-diff" -ldflags '-s -w' .
+
+bin/flux-apply: tools/flux-apply/main.go tools/flux-apply/go.mod
+	@CGO_ENABLED=0 go build -C tools/flux-apply -o "$(CURDIR)/bin/flux-apply" -ldflags '-s -w' .
 
 bin/cert-manager: tools/cert-manager/main.go tools/cert-manager/go.mod
 	@CGO_ENABLED=0 go build -C tools/cert-manager -o "$(CURDIR)/bin/cert-manager" -ldflags '-s -w' .

@@ -3,45 +3,71 @@
 package conformance
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // applier is a way by which manifests come into a cluster.
 type applier struct {
 	apply []string // the command that applies the manifests on its stdin
 	diff  []string // the command that prints something where applying them would change something
+	// tool is the program and its flags if one process can do several of these, and prune.
+	tool []string
 }
 
-// appliers are the ways that people take. What Flux does is server-side apply that takes over conflicts; Argo CD has
-// a module of its own for it, which tools/argocd-diff calls.
+// appliers are the ways that people take. Argo CD and Flux have modules of their own for it, which tools/argocd-diff and
+// tools/flux-apply call.
 var appliers = map[string]applier{
 	"client-side apply":        {apply: kubectlCommand("apply"), diff: kubectlCommand("diff")},
 	serverSide:                 {apply: kubectlCommand("apply", "--server-side"), diff: kubectlCommand("diff", "--server-side")},
-	"as Flux does":             {apply: kubectlCommand("apply", flux...), diff: kubectlCommand("diff", flux...)},
-	"Argo CD":                  {apply: argoCD("sync"), diff: argoCD("diff")},
-	"Argo CD, ServerSideDiff":  {apply: argoCD("sync"), diff: argoCD("diff", "-server-side")},
-	"Argo CD, ServerSideApply": {apply: argoCD("sync", "-server-side"), diff: argoCD("diff", "-structured")},
-	"Argo CD, ServerSideApply, ServerSideDiff": {apply: argoCD("sync", "-server-side"), diff: argoCD("diff", "-server-side")},
+	flux:                       tool("flux-apply"),
+	argoCD:                     tool("argocd-diff"),
+	"Argo CD, ServerSideDiff":  tool("argocd-diff", "-server-side-diff"),
+	"Argo CD, ServerSideApply": tool("argocd-diff", "-server-side-apply"),
+	"Argo CD, ServerSideApply, ServerSideDiff": tool("argocd-diff", "-server-side-apply", "-server-side-diff"),
 }
 
-const serverSide = "server-side apply"
-
-var flux = []string{"--server-side", "--force-conflicts", "--field-manager=kustomize-controller"}
+const (
+	serverSide = "server-side apply"
+	flux       = "Flux"
+	argoCD     = "Argo CD"
+)
 
 func kubectlCommand(verb string, args ...string) []string {
 	return append(append([]string{"kubectl", verb}, args...), "-f", "-")
 }
 
-func argoCD(verb string, args ...string) []string {
-	return append([]string{"argocd-diff", verb}, args...)
+func tool(command ...string) applier {
+	a := applier{tool: command}
+	a.apply, a.diff = a.with("sync"), a.with("diff")
+	return a
+}
+
+// with returns the command of the tool with more arguments.
+func (a applier) with(args ...string) []string { return append(slices.Clone(a.tool), args...) }
+
+// replace applies the manifests in the place of those of before. What is gone from them is deleted by what prunes, which
+// kubectl does not.
+func (a applier) replace(t *testing.T, before, manifests string) {
+	t.Helper()
+	if a.tool == nil {
+		a.run(t, a.apply, manifests)
+		return
+	}
+	file := filepath.Join(t.TempDir(), "before.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(before), 0o600))
+	a.run(t, a.with("-previous", file, "sync"), manifests)
 }
 
 // run runs a command with the manifests on its stdin and returns its stdout. It has to succeed, or exit with 1 for a
@@ -62,14 +88,18 @@ func (a applier) run(t *testing.T, command []string, manifests string) string {
 
 // unchanged applies the manifests again, and checks that there is nothing to change before and after, and that the
 // Secrets stay as they are.
-func (a applier) unchanged(t *testing.T, k *keptInstance, manifests string) {
+func (a applier) unchanged(t *testing.T, p *pod, manifests string) {
 	t.Helper()
-	password, connection := k.data(t, k.name+"-password"), k.data(t, k.name+"-conn")
-	for range 2 {
-		assert.Empty(t, a.run(t, a.diff, manifests), "nothing differs from what was applied")
-		a.run(t, a.apply, manifests)
-		assert.True(t, equal(password, k.data(t, k.name+"-password")) && equal(connection, k.data(t, k.name+"-conn")), "the Secrets stay as they are")
+	password, connection := p.data(t, p.instance+"-password"), p.data(t, p.instance+"-conn")
+	if a.tool != nil {
+		assert.Empty(t, a.run(t, a.with("diff", "sync", "diff", "sync"), manifests), "nothing differs from what was applied")
+	} else {
+		for range 2 {
+			assert.Empty(t, a.run(t, a.diff, manifests), "nothing differs from what was applied")
+			a.run(t, a.apply, manifests)
+		}
 	}
+	assert.True(t, equal(password, p.data(t, p.instance+"-password")) && equal(connection, p.data(t, p.instance+"-conn")), "the Secrets stay as they are")
 }
 
 // equal compares without showing a value.
@@ -89,38 +119,49 @@ spec:
       DRAGONFLY_HOST: "{endpoint}"
 `
 
-const rotation = "  annotations: {database.bizmatters.io/password-rotation: \"%s\"}\n"
+// annotated returns the lines of a claim's metadata with annotations of its group: pairs of name and value.
+func annotated(pairs ...string) string {
+	lines := "  annotations:\n"
+	for i := 0; i < len(pairs); i += 2 {
+		lines += fmt.Sprintf("    database.bizmatters.io/%s: %q\n", pairs[i], pairs[i+1])
+	}
+	return lines
+}
+
+func rotated(rotation string) string { return annotated("password-rotation", rotation) }
 
 // Whoever applies: what is applied, filled by the pod, and applied again, differs in nothing and keeps its password.
 func TestNoDriftNoLoss(t *testing.T) {
+	t.Parallel()
 	for name, a := range appliers {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			ns := "applied-" + strings.Trim(regexp.MustCompile(`[^a-z]+`).ReplaceAllString(strings.ToLower(name), "-"), "-")
 			namespace(t, ns)
 			manifests, _ := render(t, withExtraKeys, claim(ns, "my-cache", "small"))
 			a.run(t, a.apply, manifests)
-			k := podOf(t, ns, "my-cache")
-			_, first := k.restart(t)
-			require.Contains(t, k.data(t, "my-cache-conn")["uri"], first)
-			a.unchanged(t, k, manifests)
+			p := podOf(t, ns, "my-cache")
+			_, first := p.restart(t)
+			require.Contains(t, p.data(t, "my-cache-conn")["uri"], first)
+			a.unchanged(t, p, manifests)
 
-			rotated, _ := render(t, withExtraKeys, claim(ns, "my-cache", "small", fmt.Sprintf(rotation, "2")))
-			assert.NotEmpty(t, a.run(t, a.diff, rotated), "a change must show, else nothing was compared")
-			a.run(t, a.apply, rotated)
-			assert.Equal(t, first, k.data(t, "my-cache-password")["password"], "the password changes when the pod restarts")
-			a.unchanged(t, k, rotated)
-			_, second := k.restart(t)
+			raised, _ := render(t, withExtraKeys, claim(ns, "my-cache", "small", rotated("2")))
+			assert.NotEmpty(t, a.run(t, a.diff, raised), "a change must show, else nothing was compared")
+			a.run(t, a.apply, raised)
+			assert.Equal(t, first, p.data(t, "my-cache-password")["password"], "the password changes when the pod restarts")
+			a.unchanged(t, p, raised)
+			_, second := p.restart(t)
 			assert.NotEqual(t, first, second)
-			assert.Contains(t, k.data(t, "my-cache-conn")["uri"], second)
-			assert.Equal(t, second, k.data(t, "my-cache-conn")["DRAGONFLY_PASSWORD"])
-			a.unchanged(t, k, rotated)
-			assert.Equal(t, "2", k.annotation(t, "my-cache-password"))
-			assert.Equal(t, "2", k.annotation(t, "my-cache-conn"))
+			assert.Contains(t, p.data(t, "my-cache-conn")["uri"], second)
+			assert.Equal(t, second, p.data(t, "my-cache-conn")["DRAGONFLY_PASSWORD"])
+			a.unchanged(t, p, raised)
+			assert.Equal(t, "2", p.recorded(t, "my-cache-password"))
+			assert.Equal(t, "2", p.recorded(t, "my-cache-conn"))
 
 			// The claim no longer asks for the rotation.
 			a.run(t, a.apply, manifests)
-			a.unchanged(t, k, manifests)
-			log, now := k.restart(t)
+			a.unchanged(t, p, manifests)
+			log, now := p.restart(t)
 			assert.Equal(t, second, now)
 			assert.Contains(t, log, "have the password already")
 
@@ -128,11 +169,137 @@ func TestNoDriftNoLoss(t *testing.T) {
 				return
 			}
 			// What somebody has changed of the manifests' own is put back, and the password stays.
-			k.patch(t, "my-cache-conn", `{"stringData":{"port":"1"}}`)
+			p.patch(t, "my-cache-conn", `{"stringData":{"port":"1"}}`)
 			assert.NotEmpty(t, a.run(t, a.diff, manifests))
 			a.run(t, a.apply, manifests)
-			assert.Equal(t, "6379", k.data(t, "my-cache-conn")["port"])
-			a.unchanged(t, k, manifests)
+			assert.Equal(t, "6379", p.data(t, "my-cache-conn")["port"])
+			a.unchanged(t, p, manifests)
 		})
 	}
+}
+
+// instanceAppliedBy applies an instance, and lets its pod make the password.
+func instanceAppliedBy(t *testing.T, a applier, documents ...string) (p *pod, manifests, password string) {
+	t.Helper()
+	manifests, _ = render(t, documents...)
+	p = &pod{}
+	p.render(t, documents...)
+	namespace(t, p.namespace)
+	a.run(t, a.apply, manifests)
+	p = podOf(t, p.namespace, p.instance)
+	_, password = p.restart(t)
+	return p, manifests, password
+}
+
+// What puts a whole object in the place of another takes the password, as the docs say. The pod then stops, and makes no
+// other in silence. Our Secrets never ask for it: the options that do are kept off them.
+func TestReplacingLosesThePassword(t *testing.T) {
+	t.Parallel()
+	for name, replace := range map[string][]string{
+		"kubectl replace":      kubectlCommand("replace"),
+		"Argo CD, Replace":     tool("argocd-diff", "-replace").apply,
+		"helm upgrade --force": helmUpgrade("--force"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := appliers["client-side apply"]
+			if strings.HasPrefix(name, "helm") {
+				a.apply = helmUpgrade("--install")
+			}
+			ns := "replaced-" + strings.ToLower(strings.NewReplacer(" ", "-", ",", "", "--", "").Replace(name))
+			p, manifests, password := instanceAppliedBy(t, a, claim(ns, "my-cache", "small"))
+			a.run(t, a.apply, manifests)
+			require.Equal(t, password, p.data(t, "my-cache-password")["password"], "what does not replace leaves it")
+
+			a.run(t, replace, manifests)
+			assert.Empty(t, p.data(t, "my-cache-password"))
+			assert.NotContains(t, p.data(t, "my-cache-conn"), "password")
+			p.next(t)
+			assert.Contains(t, p.fail(t), "error: the password of "+ns+"/my-cache is lost")
+		})
+	}
+}
+
+// helmUpgrade returns a command that upgrades a release of the manifests on its stdin.
+func helmUpgrade(flag string) []string {
+	return []string{"bash", "-euc", `
+chart=$(mktemp -d)
+trap 'rm -rf "$chart"' EXIT
+mkdir "$chart/templates"
+cat > "$chart/templates/all.yaml"
+printf 'apiVersion: v2\nname: caches\nversion: 0.1.0\n' > "$chart/Chart.yaml"
+helm upgrade caches "$chart" --namespace default ` + flag}
+}
+
+// With RespectIgnoreDifferences and /data of all Secrets ignored, a widespread setting, Argo CD writes back what it has
+// read, and so owns the password. The next sync without that setting takes it, unless it is on the server side, where
+// the pod owns it too.
+func TestArgoCDRespectIgnoreDifferences(t *testing.T) {
+	t.Parallel()
+	for name, flags := range map[string][]string{"client-side": nil, "server-side": {"-server-side-apply"}} {
+		t.Run(name, func(t *testing.T) {
+			plain := tool(append([]string{"argocd-diff"}, flags...)...)
+			respecting := tool(append([]string{"argocd-diff", "-respect-ignored"}, flags...)...)
+			p, manifests, password := instanceAppliedBy(t, plain, claim("ignored-"+name, "my-cache", "small"))
+			plain.run(t, plain.apply, manifests)
+			require.Equal(t, password, p.data(t, "my-cache-password")["password"])
+
+			respecting.run(t, respecting.apply, manifests)
+			assert.Equal(t, password, p.data(t, "my-cache-password")["password"])
+			assert.Contains(t, p.ownersOfPassword(t, "my-cache-password"), "argocd-controller", "Argo CD owns the password now")
+
+			plain.run(t, plain.apply, manifests)
+			if flags == nil {
+				assert.Empty(t, p.data(t, "my-cache-password"), "and removes it without the setting")
+			} else {
+				assert.Equal(t, password, p.data(t, "my-cache-password")["password"])
+				assert.Equal(t, []string{"dragonfly-generator-prepare"}, p.ownersOfPassword(t, "my-cache-password"))
+			}
+		})
+	}
+}
+
+// ownersOfPassword returns who has applied or written the key password of a Secret: the field managers, and Argo CD if
+// the annotation of client-side apply has the value.
+func (p *pod) ownersOfPassword(t *testing.T, secret string) []string {
+	t.Helper()
+	var object corev1.Secret
+	require.NoError(t, json.Unmarshal([]byte(must(t, "", "get", "secret", secret, "-n", p.namespace, "-o", "json", "--show-managed-fields")), &object))
+	var owners []string
+	for _, entry := range object.ManagedFields {
+		if strings.Contains(entry.FieldsV1.String(), `"f:password":`) {
+			owners = append(owners, entry.Manager)
+		}
+	}
+	if strings.Contains(object.Annotations[corev1.LastAppliedConfigAnnotation], `"password":`) {
+		owners = append(owners, "argocd-controller")
+	}
+	return owners
+}
+
+// At each interval Flux takes over what managers that begin with kubectl have written, and drops what is not in Git. It
+// leaves what the pod has written, and what somebody writes as the docs do: as the manager dragonfly-password.
+func TestFluxDropsWhatKubectlWrote(t *testing.T) {
+	t.Parallel()
+	a := appliers[flux]
+	p, manifests, password := instanceAppliedBy(t, a, claim("fluxed", "my-cache", "small", rotated("2")))
+	a.run(t, a.apply, manifests)
+	require.Equal(t, password, p.data(t, "my-cache-password")["password"])
+	require.Equal(t, "2", p.recorded(t, "my-cache-password"))
+	assert.Equal(t, []string{"dragonfly-generator-prepare"}, p.ownersOfPassword(t, "my-cache-password"))
+
+	putBack := func(args ...string) {
+		must(t, "", append([]string{"patch", "secret", "my-cache-password", "-n", p.namespace, "--type=merge", "-p",
+			fmt.Sprintf(`{"stringData":{"password":%q},"metadata":{"annotations":{"database.bizmatters.io/password-rotation":"2"}}}`, password)}, args...)...)
+		a.run(t, a.apply, manifests)
+	}
+	const empty = `{"data":null,"metadata":{"annotations":{"database.bizmatters.io/password-rotation":null}}}`
+	p.patch(t, "my-cache-password", empty)
+	putBack()
+	assert.Empty(t, p.data(t, "my-cache-password"))
+	assert.Empty(t, p.recorded(t, "my-cache-password"))
+
+	putBack("--field-manager=dragonfly-password")
+	assert.Equal(t, password, p.data(t, "my-cache-password")["password"])
+	assert.Equal(t, "2", p.recorded(t, "my-cache-password"))
+	a.unchanged(t, p, manifests)
 }

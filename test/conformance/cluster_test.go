@@ -22,6 +22,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // kubeconfig is the file that kubectl and the controllers reach the API server by.
@@ -221,6 +223,17 @@ func must(t *testing.T, stdin string, args ...string) string {
 		t.Fatalf("kubectl %s:\n%s", strings.Join(args, " "), stderr)
 	}
 	return stdout
+}
+
+// shell runs scripts in a folder, one after the other in one shell, and returns what they print. They have to succeed.
+func shell(t *testing.T, dir string, scripts ...string) string {
+	t.Helper()
+	script := "set -euo pipefail\n" + strings.Join(scripts, "\n")
+	cmd := exec.Command("bash", "-c", script)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "KUBECONFIG="+kubeconfig)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", script, out)
+	return string(out)
 }
 
 // eventually waits until the command prints what is wanted.

@@ -4,33 +4,30 @@ package conformance
 
 import (
 	"os"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // configurationBlock returns the configuration that a section of docs/configuration.md shows, its n-th from zero.
 func configurationBlock(t *testing.T, heading string, n int) string {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/configuration.md")
-	require.NoError(t, err)
-	_, section, found := strings.Cut(string(page), "\n## "+heading+"\n")
-	require.True(t, found, heading)
-	section, _, _ = strings.Cut(section, "\n## ")
-	blocks := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllStringSubmatch(section, -1)
+	blocks := testkit.ReadPage(t, "configuration.md").Section(t, heading).Blocks("yaml")
 	require.Greater(t, len(blocks), n, heading)
-	_, spec, hasSpec := strings.Cut("\n"+blocks[n][1], "\nspec:\n")
+	_, spec, hasSpec := strings.Cut("\n"+blocks[n], "\nspec:\n")
 	if !hasSpec {
-		spec = blocks[n][1]
+		spec = blocks[n]
 	}
 	return "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata:\n  name: platform\nspec:\n" + spec
 }
 
 // The API server accepts what the configurations in docs/configuration.md add to an instance.
 func TestConfigurationPage(t *testing.T) {
+	t.Parallel()
 	const ns = "configuration-page"
 	namespace(t, ns)
 	applied := func(name, config string) {
@@ -51,7 +48,7 @@ func TestConfigurationPage(t *testing.T) {
 		must(t, "", "apply", "--server-side", "-f", os.Getenv("DRAGONFLY_OPERATOR_CRD"))
 		established(t, "dragonflies.dragonflydb.io")
 		applied("replicated", configurationBlock(t, "Add objects", 1))
-		assert.Equal(t, "1", get(t, ns, "poddisruptionbudget/replicated", ".spec.maxUnavailable"))
+		assert.Equal(t, "1", get(t, ns, "dragonfly/replicated", ".spec.pdb.maxUnavailable"))
 		assert.Equal(t, "replica", get(t, ns, "service/replicated-replicas", ".spec.selector.role"))
 	})
 	t.Run("two address families", func(t *testing.T) {

@@ -17,29 +17,12 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/examples"
 	"github.com/bizmatters/dragonfly-generator/generator"
-	"github.com/bizmatters/dragonfly-generator/internal/plan"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-const seed = "an example seed, not for production"
-
-// seeded states that the password of a claim comes from the seed.
-const seeded = "  annotations: {database.bizmatters.io/password-source: Seed}\n"
-
-// render runs the function over the documents, of which a DragonflyGenerator is its configuration, in an empty
-// environment. It returns what goes to the cluster, and the warnings.
+// render runs the function over the documents, of which a DragonflyGenerator is its configuration. It returns what goes
+// to the cluster, and the warnings.
 func render(t *testing.T, documents ...string) (manifests, warnings string) {
-	t.Helper()
-	return renderIn(t, nil, documents...)
-}
-
-// renderWithSeed is render with the seed in the environment.
-func renderWithSeed(t *testing.T, documents ...string) (manifests, warnings string) {
-	t.Helper()
-	return renderIn(t, map[string]string{plan.SeedVariable: seed}, documents...)
-}
-
-func renderIn(t *testing.T, environment map[string]string, documents ...string) (manifests, warnings string) {
 	t.Helper()
 	list := "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n"
 	items := ""
@@ -51,9 +34,7 @@ func renderIn(t *testing.T, environment map[string]string, documents ...string) 
 			items += "- " + document
 		}
 	}
-	out, results := generator.Run([]byte(list+"items:\n"+items), generator.Environment{
-		LookupEnv: func(name string) (string, bool) { value, found := environment[name]; return value, found },
-	})
+	out, results := generator.Run([]byte(list + "items:\n" + items))
 	require.Zero(t, results.ExitCode(), report.Lines(results))
 	var rendered struct {
 		Items []yaml.Node `yaml:"items"`
@@ -114,6 +95,7 @@ func kptExample(t *testing.T) string {
 
 // Every size and every example is accepted, and applying it again changes nothing.
 func TestAccepted(t *testing.T) {
+	t.Parallel()
 	cases := map[string]string{}
 	for _, size := range []string{"micro", "small", "medium", "large"} {
 		cases[size], _ = render(t, claim("accepted", size+"-cache", size))
@@ -147,6 +129,7 @@ func TestAccepted(t *testing.T) {
 // The controllers make the pod and its volume claim, and the scheduler takes the node for databases. It
 // holds for the longest name too.
 func TestScheduled(t *testing.T) {
+	t.Parallel()
 	namespace(t, "scheduled")
 	for _, name := range []string{"my-cache", strings.Repeat("a", 52)} {
 		manifests, _ := render(t, claim("scheduled", name, "micro"))
@@ -217,6 +200,7 @@ func crossplaneManifests(namespace string) string {
 
 // From every size to every other, with another label and another password: always an update in place.
 func TestUpdatesInPlace(t *testing.T) {
+	t.Parallel()
 	const ns = "updated"
 	namespace(t, ns)
 	sizes := []string{"micro", "small", "medium", "large"}
@@ -238,23 +222,9 @@ func TestUpdatesInPlace(t *testing.T) {
 	assert.Equal(t, uid, get(t, ns, "statefulset/my-cache", ".metadata.uid"))
 }
 
-// A rotation changes a password of the seed in both Secrets, and restarts the pod.
-func TestRotatesSeed(t *testing.T) {
-	const ns = "rotated"
-	namespace(t, ns)
-	manifests, _ := renderWithSeed(t, claim(ns, "my-cache", "small", seeded))
-	apply(t, manifests)
-	password := get(t, ns, "secret/my-cache-conn", ".data.password")
-	require.NotEmpty(t, password)
-	manifests, _ = renderWithSeed(t, claim(ns, "my-cache", "small", strings.Replace(seeded, "{", `{database.bizmatters.io/password-rotation: "2", `, 1)))
-	apply(t, manifests)
-	assert.False(t, password == get(t, ns, "secret/my-cache-conn", ".data.password"), "a rotation must change the password")
-	assert.True(t, get(t, ns, "secret/my-cache-conn", ".data.password") == get(t, ns, "secret/my-cache-password", ".data.password"), "both Secrets must change together")
-	assert.Equal(t, "2", get(t, ns, "statefulset/my-cache", `.spec.template.metadata.annotations.database\.bizmatters\.io/password-rotation`))
-}
-
 // The server refuses another volume size exactly where we warn, and the commands of the warning work.
 func TestAnotherVolumeSize(t *testing.T) {
+	t.Parallel()
 	const ns = "resized"
 	namespace(t, ns)
 	first, _ := render(t, claim(ns, "my-cache", "small"))
@@ -285,6 +255,7 @@ func TestAnotherVolumeSize(t *testing.T) {
 
 // The commands of docs/troubleshooting.md that need no running pod print what it says.
 func TestTroubleshooting(t *testing.T) {
+	t.Parallel()
 	const ns = "troubleshooting"
 	namespace(t, ns)
 	manifests, _ := render(t, claim(ns, "my-cache", "small"))

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // crd is one of Crossplane's, as far as the page needs it.
@@ -30,12 +32,7 @@ spec:
     schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 `
 
-var (
-	yamlFile = regexp.MustCompile("(?s)```yaml\n# (\\S+)\n(.*?)```")
-	shell    = regexp.MustCompile("(?s)```sh\n(.*?)```")
-
-	immutable = regexp.MustCompile(`(?m)^[-+] +(clusterIP|serviceName|storage|matchLabels):`)
-)
+var immutable = regexp.MustCompile(`(?m)^[-+] +(clusterIP|serviceName|storage|matchLabels):`)
 
 // standIn does what Crossplane and its provider do when a claim is deleted: the claim takes the composite
 // along, the composite its objects, and an object what it made, unless it says Orphan. What is paused waits.
@@ -87,12 +84,10 @@ func TestFromCrossplanePage(t *testing.T) {
 	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
 	before := identity(t, ns)
 
-	text, err := os.ReadFile("../../docs/from-crossplane.md")
-	require.NoError(t, err)
-	page := strings.ReplaceAll(string(text), "my-namespace", ns)
+	page := testkit.ReadPage(t, "from-crossplane.md").Replace("my-namespace", ns)
 	dir := t.TempDir()
-	for _, file := range yamlFile.FindAllStringSubmatch(page, -1) {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, file[1]), []byte(file[2]), 0o600))
+	for _, file := range page.Files() {
+		file.Write(t, dir)
 	}
 	crossplane := exec.Command("bash", "-c", strings.ReplaceAll(standIn, "NAMESPACE", ns))
 	crossplane.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
@@ -102,19 +97,8 @@ func TestFromCrossplanePage(t *testing.T) {
 		_ = crossplane.Wait()
 	}()
 
-	script := "set -euo pipefail\n"
-	blocks := shell.FindAllStringSubmatch(page, -1)
-	require.Len(t, blocks, 9)
-	for _, block := range blocks {
-		script += block[1]
-	}
-	cmd := exec.Command("bash", "-c", script)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
-
-	assert.Contains(t, string(out), "my-cache-x7k2p-password: Orphan")
+	out := shell(t, dir, page.Blocks("sh")...)
+	assert.Contains(t, out, "my-cache-x7k2p-password: Orphan")
 	assert.True(t, before == identity(t, ns), "the instance must be the same, with the same address, data, password and keys")
 	assert.Equal(t, "stateful", get(t, ns, "statefulset/my-cache", `.spec.template.spec.nodeSelector.workload-type`))
 	changes, err := os.ReadFile(filepath.Join(dir, "changes.txt"))
@@ -122,9 +106,9 @@ func TestFromCrossplanePage(t *testing.T) {
 	assert.True(t, strings.Contains(string(changes), "v1.40.1"))
 	assert.False(t, regexp.MustCompile(`(?m)^-  (password|DRAGONFLY_\w+):`).Match(changes), "no key of a Secret may go")
 	assert.False(t, immutable.Match(changes), "nothing immutable may change")
-	k := podOf(t, ns, "my-cache")
-	k.hasLived(t)
-	k.restart(t)
+	p := podOf(t, ns, "my-cache")
+	p.hasLived(t)
+	p.restart(t)
 	assert.True(t, before == identity(t, ns), "the pod keeps the password")
 	_, stderr, ok := kubectl(t, "", "get", "dragonflyinstance.database.bizmatters.io", "my-cache", "-n", ns)
 	assert.False(t, ok)

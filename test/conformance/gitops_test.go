@@ -32,6 +32,7 @@ func moduleFile(t *testing.T, folder, module, file string) string {
 
 // The objects of the examples fit the CRDs of Argo CD and Flux, which are in their Go modules.
 func TestGitOpsObjects(t *testing.T) {
+	t.Parallel()
 	for crd, from := range map[string]struct{ module, file string }{
 		"applications.argoproj.io":                   {"github.com/argoproj/argo-cd/v3@v3.5.7", "manifests/crds/application-crd.yaml"},
 		"gitrepositories.source.toolkit.fluxcd.io":   {"github.com/fluxcd/source-controller@v1.9.6", "config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml"},
@@ -54,6 +55,7 @@ func TestGitOpsObjects(t *testing.T) {
 
 // The repo-server's pod passes Pod Security restricted with what the examples add to it.
 func TestArgoCDPods(t *testing.T) {
+	t.Parallel()
 	namespace(t, "argocd")
 	for _, example := range []string{"plugin", "exec"} {
 		pods := 0

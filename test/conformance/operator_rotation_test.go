@@ -3,6 +3,7 @@
 package conformance
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,23 +16,21 @@ import (
 // the rotation can start with the new one. That replication goes on meanwhile is the operator's: it replicates by the
 // port 9999, which asks for no password (read in its source, not run here).
 func TestOperatorRotation(t *testing.T) {
-	const (
-		secret     = "my-cache-password"
-		connection = "my-cache-conn"
-	)
-	pods := make([]*keptInstance, 3)
-	pods[0] = inCluster(t, "operator-rotation", "my-cache")
-	for i := range pods {
-		if i > 0 {
-			pods[i] = &keptInstance{namespace: pods[0].namespace, name: pods[0].name}
-			pods[i].makeRoot(t)
-			pods[i].authority(t, pods[0].server, nil)
-		}
-		pods[i].pod = "my-cache-" + string(rune('0'+i))
-		pods[i].request = handover.Request{Data: "/data", Rotation: "1"} // no file: the operator mounts none
+	t.Parallel()
+	const secret, connection = "my-cache-password", "my-cache-conn"
+	const config = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: platform}\nspec: {backend: Operator, replicas: 3}\n"
+	of := func(rotation string) string {
+		return claim("operator-rotation", "my-cache", "small", rotated(rotation))
+	}
+	pods := []*pod{newPodOf(t, of("1"), config), {}, {}}
+	for _, replica := range pods[1:] {
+		*replica = *pods[0]
+		replica.makeRoot(t)
+		replica.authority(t, replica.server, nil)
 	}
 	start := func(i int, rotation string) (log string) {
-		pods[i].request.Rotation = rotation
+		pods[i].render(t, of(rotation), config)
+		pods[i].name = fmt.Sprintf("my-cache-%d", i)
 		pods[i].mount(t)
 		log, err := pods[i].end(t, pods[i].begin(t))
 		assert.NoError(t, err, log)
@@ -63,8 +62,6 @@ func TestOperatorRotation(t *testing.T) {
 		want []string
 	}{{1, reads}, {0, reads}, {2, nil}, {1, nil}} {
 		i := tc.pod
-		pods[i].request.Rotation = "2"
-		pods[i].mount(t)
 		g := pods[i].gateway(t)
 		assert.NotContains(t, start(i, "2"), "made")
 		assert.ElementsMatch(t, tc.want, g.forget(), "what my-cache-%d asks the API server for", i)

@@ -51,14 +51,14 @@ func TestLostPasswordRotated(t *testing.T) {
 	old := i.password()
 	require.Equal(t, "+OK", i.ask(old, "SET answer 42"))
 	i.kubectl("delete", "secret", "my-cache-password", "my-cache-conn")
-	i.apply(manifests(t, claim(i.namespace, ""), config))
+	i.apply(manifests(t, claim(i.namespace), config))
 	i.kubectl("delete", "pod", "my-cache-0")
 	i.logs("is lost")
 	lost, err := i.pod()
 	require.NoError(t, err)
 	t.Log("both Secrets are deleted and applied again, empty: the next pod is refused")
 
-	i.apply(manifests(t, claim(i.namespace, "2"), config))
+	i.apply(manifests(t, rotated(i.namespace, "2"), config))
 	// The StatefulSet's controller does not replace a pod that never was Ready by itself.
 	// https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
 	i.kubectl("delete", "pod", "my-cache-0")
@@ -96,7 +96,7 @@ func TestVolumeNotWritable(t *testing.T) {
 	i.createNamespace()
 	// fsGroup has no effect on a hostPath, and the folder is root's.
 	i.createVolume("hostPath: {path: " + i.folder() + ", type: Directory}")
-	i.apply(manifests(t, claim(i.namespace, ""), config))
+	i.apply(manifests(t, claim(i.namespace), config))
 	t.Log("the pod stops: " + strings.TrimSpace(i.logs("cannot be written by uid 1000")))
 	pod, err := i.pod()
 	require.NoError(t, err)

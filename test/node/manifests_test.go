@@ -3,6 +3,7 @@
 package node
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,13 +23,21 @@ spec:
   password: {source: InCluster, image: localhost/dragonfly-generator:test}
 `
 
-// claim returns the claim of instance my-cache.
-func claim(namespace, rotation string) string {
+// claim returns the claim of instance my-cache, with annotations of its group: pairs of name and value.
+func claim(namespace string, annotations ...string) string {
 	text := "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata:\n  name: my-cache\n  namespace: " + namespace + "\n"
-	if rotation != "" {
-		text += "  annotations: {database.bizmatters.io/password-rotation: \"" + rotation + "\"}\n"
+	if len(annotations) > 0 {
+		text += "  annotations:\n"
+	}
+	for i := 0; i < len(annotations); i += 2 {
+		text += fmt.Sprintf("    database.bizmatters.io/%s: %q\n", annotations[i], annotations[i+1])
 	}
 	return text + "spec: {size: micro}\n"
+}
+
+// rotated returns the claim with a rotation.
+func rotated(namespace, rotation string) string {
+	return claim(namespace, "password-rotation", rotation)
 }
 
 // manifests returns what a claim becomes under a configuration.

@@ -16,10 +16,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -186,7 +188,7 @@ func (i instance) kubectl(args ...string) string {
 // start applies the manifests and waits until the pod is Ready.
 func (i instance) start() corev1.Pod {
 	i.t.Helper()
-	i.apply(manifests(i.t, claim(i.namespace, ""), config))
+	i.apply(manifests(i.t, claim(i.namespace), config))
 	return i.ready("")
 }
 
@@ -231,7 +233,28 @@ func (i instance) restart() corev1.Pod {
 
 // log returns what the init container of the present pod has printed.
 func (i instance) log() (string, error) {
-	return kubectl("", "-n", i.namespace, "logs", "my-cache-0", "-c", "password")
+	return kubectl("", "-n", i.namespace, "logs", "my-cache-0", "-c", "prepare")
+}
+
+// object returns a Secret whole, with what shows that somebody has touched it.
+func (i instance) object(secret string) string {
+	i.t.Helper()
+	return i.kubectl("get", "secret", secret, "-o", "yaml", "--show-managed-fields")
+}
+
+// make makes a Secret of somebody else's, with pairs of key and value, in place of one that is there.
+func (i instance) make(secret string, pairs ...string) {
+	i.t.Helper()
+	data := map[string]string{}
+	for n := 0; n < len(pairs); n += 2 {
+		data[pairs[n]] = pairs[n+1]
+	}
+	object, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]string{"name": secret, "namespace": i.namespace}, "stringData": data,
+	})
+	require.NoError(i.t, err)
+	_, err = kubectl(string(object), "apply", "--server-side", "--field-manager=somebody", "-f", "-")
+	require.NoError(i.t, err)
 }
 
 // logs waits until the init container has printed a text, and returns all that it has.
@@ -259,9 +282,15 @@ func (i instance) secret(name, key string) string {
 // same.
 func (i instance) password() string {
 	i.t.Helper()
+	password := i.connectionPassword()
+	require.Equal(i.t, i.secret("my-cache-password", "password"), password)
+	return password
+}
+
+func (i instance) connectionPassword() string {
+	i.t.Helper()
 	password := i.secret("my-cache-conn", "password")
 	require.NotEmpty(i.t, password)
-	require.Equal(i.t, i.secret("my-cache-password", "password"), password)
 	return password
 }
 
@@ -311,16 +340,38 @@ func ask(t *testing.T, address, password string, commands ...string) string {
 		if command == "SHUTDOWN" {
 			return "" // closes the connection
 		}
-		if reply, err = replies.ReadString('\n'); err == nil && strings.HasPrefix(reply, "$") && reply != "$-1\r\n" {
-			reply, err = replies.ReadString('\n')
-		}
+		reply, err = readReply(replies)
 		require.NoError(t, err)
-		reply = strings.TrimSpace(reply)
 		if strings.HasPrefix(reply, "-") {
 			return reply
 		}
 	}
 	return reply
+}
+
+// readReply reads a reply of Redis' protocol: the line with its sigil, a string without, of an array its elements.
+func readReply(from *bufio.Reader) (string, error) {
+	line, err := from.ReadString('\n')
+	line = strings.TrimSpace(line)
+	if err != nil || line == "" || line[0] != '$' && line[0] != '*' || line == "$-1" {
+		return line, err
+	}
+	size, err := strconv.Atoi(line[1:])
+	if err != nil {
+		return "", err
+	}
+	if line[0] == '$' {
+		text := make([]byte, size+len("\r\n"))
+		_, err := io.ReadFull(from, text)
+		return string(text[:size]), err
+	}
+	elements := make([]string, size)
+	for i := range elements {
+		if elements[i], err = readReply(from); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(elements, " "), nil
 }
 
 // evidence is what a failed test leaves to read.

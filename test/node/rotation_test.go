@@ -17,9 +17,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Sixty rotations on a busy node: ten each of six instances at the same time, with every processor spinning.
+// Thirty rotations on a busy node: five each of six instances at the same time, with every processor spinning.
 func TestRotationUnderLoad(t *testing.T) {
-	const instances, rotations = 6, 10
+	const instances, rotations = 6, 5
 	spin(t)
 	var done atomic.Int32
 	t.Run("instances", func(t *testing.T) {
@@ -31,7 +31,7 @@ func TestRotationUnderLoad(t *testing.T) {
 				require.Equal(t, "+OK", i.ask(i.password(), "SET answer 42"))
 				for rotation := range rotations {
 					old := i.password()
-					i.apply(manifests(t, claim(i.namespace, strconv.Itoa(rotation+2)), config))
+					i.apply(manifests(t, rotated(i.namespace, strconv.Itoa(rotation+2)), config))
 					pod = i.ready(string(pod.UID))
 					require.Zero(t, pod.Status.ContainerStatuses[0].RestartCount, "this is how the server was started at first")
 					require.NotEqual(t, old, i.password())
@@ -65,7 +65,7 @@ func spin(t *testing.T) {
 func TestRotationWhileTheKubeletIsHeldUp(t *testing.T) {
 	const times, witnessPort = 3, "6380"
 	i := newInstance(t, "kubelet-held-up")
-	i.apply(withWitness(t, manifests(t, claim(i.namespace, ""), config), witnessPort))
+	i.apply(withWitness(t, manifests(t, claim(i.namespace), config), witnessPort))
 	i.ready("")
 	for n := range times {
 		old := i.password()
@@ -74,7 +74,7 @@ func TestRotationWhileTheKubeletIsHeldUp(t *testing.T) {
 
 		// The init container has to wait, so that the kubelet can be held up before the password is written.
 		allow := drop(t, "--source "+podNetwork()+" --protocol tcp --dport 6443")
-		i.apply(withWitness(t, manifests(t, claim(i.namespace, strconv.Itoa(n+2)), config), witnessPort))
+		i.apply(withWitness(t, manifests(t, rotated(i.namespace, strconv.Itoa(n+2)), config), witnessPort))
 		var address string
 		eventually(t, func() error {
 			pod, err := i.pod()

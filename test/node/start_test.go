@@ -24,7 +24,7 @@ func TestFirstStart(t *testing.T) {
 	t.Log("the pod is Ready; what the connection Secret says connects, another password does not")
 
 	assert.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, password)
-	i.apply(manifests(t, claim(i.namespace, ""), config))
+	i.apply(manifests(t, claim(i.namespace), config))
 	assert.Equal(t, password, i.password())
 	again, err := i.pod()
 	require.NoError(t, err)
@@ -91,7 +91,7 @@ func TestPasswordIsNowhereToRead(t *testing.T) {
 	i := newInstance(t, "nowhere")
 	pod := i.start()
 	before := i.password()
-	i.apply(manifests(t, claim(i.namespace, "2"), config))
+	i.apply(manifests(t, rotated(i.namespace, "2"), config))
 	eventually(t, func() error {
 		if i.secret("my-cache-conn", "password") == before {
 			return fmt.Errorf("no new password")
@@ -108,7 +108,7 @@ func TestPasswordIsNowhereToRead(t *testing.T) {
 		{[]string{"get", "pod", "my-cache-0", "-o", "yaml"}, "prepare"},
 		{[]string{"get", "statefulset,controllerrevision", "-o", "yaml"}, "prepare"},
 		{[]string{"get", "events", "-o", "yaml"}, "Started"},
-		{[]string{"logs", "my-cache-0", "-c", "password"}, "my-cache-password"},
+		{[]string{"logs", "my-cache-0", "-c", "prepare"}, "my-cache-password"},
 		{[]string{"logs", "my-cache-0", "-c", "dragonfly"}, "listening"},
 	} {
 		text := i.kubectl(place.args...)
@@ -170,7 +170,7 @@ func TestEgressDeniedAfterFirstStart(t *testing.T) {
 	t.Log("pods do not reach the API server any more, and the pod starts again")
 
 	other := newInstance(t, "egress-denied-from-the-start")
-	other.apply(manifests(t, claim(other.namespace, ""), config))
+	other.apply(manifests(t, claim(other.namespace), config))
 	t.Log("a first start waits: " + strings.TrimSpace(other.logs("does not answer")))
 	allow()
 	other.ready("")

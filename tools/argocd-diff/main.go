@@ -1,13 +1,18 @@
-// Command argocd-diff does to a cluster what Argo CD does when it syncs and compares an application, by the module
-// that Argo CD does it with. The conformance tests learn from it whether Argo CD would see a difference.
+// Command argocd-diff does to a cluster what Argo CD does when it compares and syncs an application, by the module
+// that Argo CD does it with. The conformance tests learn from it whether Argo CD would see a difference, and what it
+// leaves of a Secret.
 //
-//	argocd-diff sync [-server-side] < manifests.yaml
-//	argocd-diff diff [-structured | -server-side] < manifests.yaml
+//	argocd-diff [flags] sync|diff… < manifests.yaml
 //
-// sync applies the manifests, with -server-side as the sync option ServerSideApply=true does. diff prints the kind
-// and name of each object that Argo CD would show as out of sync, and no value. Argo CD compares with -structured
-// where ServerSideApply=true is set, and with -server-side where the compare option ServerSideDiff=true is. The
-// cluster is that of KUBECONFIG.
+// sync applies the manifests. diff prints the kind and name of each object that Argo CD would show as out of sync, and no
+// value. Several of them are done one after the other. The cluster is that of KUBECONFIG.
+//
+//	-server-side-apply   the sync option ServerSideApply=true
+//	-server-side-diff    the compare option ServerSideDiff=true
+//	-replace             the sync option Replace=true
+//	-respect-ignored     the sync option RespectIgnoreDifferences=true, in an application that ignores the differences in
+//	                     /data of all Secrets
+//	-previous FILE       prune, after a sync, the objects in FILE that are no longer among the manifests
 package main
 
 import (
@@ -17,18 +22,32 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"time"
 
-	"github.com/argoproj/gitops-engine/pkg/diff"
-	"github.com/argoproj/gitops-engine/pkg/utils/kube"
-	"github.com/argoproj/gitops-engine/pkg/utils/tracing"
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/diff"
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync"
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/common"
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/utils/tracing"
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 )
 
 // manager is the field manager that Argo CD applies with.
 const manager = "argocd-controller"
+
+// argocd is Argo CD with one application.
+type argocd struct {
+	serverSideApply, serverSideDiff, replace, respectIgnored bool
+
+	config  *rest.Config
+	kubectl *kube.KubectlCmd
+	diffs   []diff.Option
+}
 
 func main() {
 	if err := run(context.Background(), os.Args[1:]); err != nil {
@@ -38,64 +57,178 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) == 0 || args[0] != "sync" && args[0] != "diff" {
-		return errors.New("the first argument must be sync or diff")
-	}
-	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	serverSide := flags.Bool("server-side", false, "apply or compare in the API server")
-	structured := flags.Bool("structured", false, "compare by the schema and the managed fields")
-	if err := flags.Parse(args[1:]); err != nil {
+	a := argocd{kubectl: &kube.KubectlCmd{Log: logr.Discard(), Tracer: tracing.NopTracer{}}}
+	flags := flag.NewFlagSet("argocd-diff", flag.ContinueOnError)
+	flags.BoolVar(&a.serverSideApply, "server-side-apply", false, "")
+	flags.BoolVar(&a.serverSideDiff, "server-side-diff", false, "")
+	flags.BoolVar(&a.replace, "replace", false, "")
+	flags.BoolVar(&a.respectIgnored, "respect-ignored", false, "")
+	previous := flags.String("previous", "", "")
+	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	text, err := io.ReadAll(os.Stdin)
+	if flags.NArg() == 0 {
+		return errors.New("nothing to do; say sync or diff")
+	}
+	targets, err := read(os.Stdin)
 	if err != nil {
 		return err
 	}
-	objects, err := kube.SplitYAML(text)
-	if err != nil {
-		return err
+	var gone []*unstructured.Unstructured
+	if *previous != "" {
+		file, err := os.Open(*previous)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		before, err := read(file)
+		if err != nil {
+			return err
+		}
+		gone = without(before, targets)
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
-	if err != nil {
-		return err
-	}
-	kubectl := &kube.KubectlCmd{Log: logr.Discard(), Tracer: tracing.NopTracer{}}
-	schema, parser, err := kubectl.LoadOpenAPISchema(config)
-	if err != nil {
-		return err
-	}
-	applier, cleanup, err := kubectl.ManageResources(config, schema)
+	cleanup, err := a.connect()
 	if err != nil {
 		return err
 	}
 	defer cleanup()
-	// Comparing on the server side takes an applier that answers with the object as JSON.
-	dryRunner, cleanupDryRunner, err := kube.ManageServerSideDiffDryRuns(config, schema, kubectl.Tracer, kubectl.Log, nil)
-	if err != nil {
-		return err
-	}
-	defer cleanupDryRunner()
-	options := []diff.Option{
-		diff.WithLogr(logr.Discard()), diff.WithManager(manager), diff.WithGVKParser(parser),
-		diff.WithStructuredMergeDiff(*structured), diff.WithServerSideDiff(*serverSide), diff.WithServerSideDryRunner(diff.NewK8sServerSideDryRunner(dryRunner)),
-	}
-	for _, object := range objects {
-		if args[0] == "sync" {
-			_, err = applier.ApplyResource(ctx, object, cmdutil.DryRunNone, false, true, *serverSide, manager)
-		} else {
-			var live *unstructured.Unstructured
-			var result *diff.DiffResult
-			live, err = kubectl.GetResource(ctx, config, object.GroupVersionKind(), object.GetName(), object.GetNamespace())
-			if err == nil {
-				result, err = diff.Diff(object, live, options...)
-			}
-			if err == nil && result.Modified {
-				fmt.Println(object.GetKind(), object.GetName())
-			}
+	for _, verb := range flags.Args() {
+		switch verb {
+		case "sync":
+			err = a.sync(ctx, targets, gone)
+		case "diff":
+			err = a.diff(ctx, targets)
+		default:
+			err = fmt.Errorf("%q is neither sync nor diff", verb)
 		}
 		if err != nil {
-			return fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
+			return err
 		}
 	}
 	return nil
+}
+
+func read(from io.Reader) ([]*unstructured.Unstructured, error) {
+	text, err := io.ReadAll(from)
+	if err != nil {
+		return nil, err
+	}
+	return kube.SplitYAML(text)
+}
+
+// without returns the objects that are not among others.
+func without(objects, others []*unstructured.Unstructured) []*unstructured.Unstructured {
+	return slices.DeleteFunc(objects, func(object *unstructured.Unstructured) bool {
+		return slices.ContainsFunc(others, func(other *unstructured.Unstructured) bool {
+			return kube.GetResourceKey(other) == kube.GetResourceKey(object)
+		})
+	})
+}
+
+func (a *argocd) connect() (cleanup func(), err error) {
+	if a.config, err = clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG")); err != nil {
+		return nil, err
+	}
+	a.config.QPS, a.config.Burst = 1000, 1000
+	_, parser, err := a.kubectl.LoadOpenAPISchema(a.config)
+	if err != nil {
+		return nil, err
+	}
+	// Comparing on the server side takes an applier that answers with the object as JSON.
+	dryRunner, cleanup, err := a.kubectl.ManageServerSideDiffDryRuns(a.config)
+	if err != nil {
+		return nil, err
+	}
+	a.diffs = []diff.Option{
+		diff.WithLogr(logr.Discard()), diff.WithManager(manager), diff.WithGVKParser(parser),
+		// Where Argo CD applies on the server side, it compares by the schema and the managed fields.
+		diff.WithStructuredMergeDiff(a.serverSideApply && !a.serverSideDiff),
+		diff.WithServerSideDiff(a.serverSideDiff), diff.WithServerSideDryRunner(diff.NewK8sServerSideDryRunner(dryRunner)),
+	}
+	return cleanup, nil
+}
+
+// live returns the live object, nil if there is none.
+func (a *argocd) live(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	live, err := a.kubectl.GetResource(ctx, a.config, object.GroupVersionKind(), object.GetName(), object.GetNamespace())
+	if apierrors.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // as the module has it
+	}
+	return live, err
+}
+
+func (a *argocd) diff(ctx context.Context, targets []*unstructured.Unstructured) error {
+	for _, target := range targets {
+		live, err := a.live(ctx, target)
+		if err != nil {
+			return err
+		}
+		result, err := diff.Diff(target, live, a.diffs...)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", target.GetKind(), target.GetName(), err)
+		}
+		if result.Modified {
+			fmt.Println(target.GetKind(), target.GetName())
+		}
+	}
+	return nil
+}
+
+func (a *argocd) sync(ctx context.Context, targets, gone []*unstructured.Unstructured) error {
+	var result sync.ReconciliationResult
+	for _, target := range targets {
+		live, err := a.live(ctx, target)
+		if err != nil {
+			return err
+		}
+		target = target.DeepCopy()
+		if a.respectIgnored {
+			keepIgnored(target, live)
+		}
+		result.Target, result.Live = append(result.Target, target), append(result.Live, live)
+	}
+	for _, object := range gone {
+		live, err := a.live(ctx, object)
+		if err != nil {
+			return err
+		}
+		if live != nil {
+			result.Target, result.Live = append(result.Target, nil), append(result.Live, live)
+		}
+	}
+	operation, cleanup, err := sync.NewSyncContext("", result, a.config, a.config, a.kubectl, "default",
+		sync.WithLogr(logr.Discard()), sync.WithServerSideApplyManager(manager), sync.WithOperationSettings(false, true, false, false),
+		sync.WithServerSideApply(a.serverSideApply), sync.WithReplace(a.replace))
+	if err != nil {
+		return err
+	}
+	defer cleanup()
+	for range 100 {
+		operation.Sync()
+		phase, message, results := operation.GetState()
+		switch {
+		case phase == common.OperationSucceeded:
+			return nil
+		case phase.Completed():
+			for _, r := range results {
+				message += fmt.Sprintf("\n%s: %s", r.ResourceKey, r.Message)
+			}
+			return errors.New(message)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return errors.New("the sync does not come to an end")
+}
+
+// keepIgnored does to the target of a Secret what normalizeTargetResources does in Argo CD v3.5.7 (controller/sync.go),
+// which no module has, when the differences in /data are ignored: what it is compared by is taken from the live object.
+func keepIgnored(target, live *unstructured.Unstructured) {
+	if target.GetKind() != "Secret" || live == nil {
+		return
+	}
+	if data, found := live.Object["data"]; found {
+		target.Object["data"] = data
+	} else {
+		delete(target.Object, "data")
+	}
 }

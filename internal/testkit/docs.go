@@ -1,0 +1,100 @@
+package testkit
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Page is the text of a page of the docs, or a part of it. What tests take from one is found by headings and
+// languages, so the sentences around it can change.
+type Page string
+
+// ReadPage returns a page of the folder docs.
+func ReadPage(t testing.TB, name string) Page {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(Root(t), "docs", name))
+	require.NoError(t, err)
+	return Page(text)
+}
+
+// Replace returns the page with another text in the place of one, in the blocks too.
+func (p Page) Replace(old, now string) Page { return Page(strings.ReplaceAll(string(p), old, now)) }
+
+var (
+	heading = regexp.MustCompile(`^(#+) (.*)$`)
+	fence   = regexp.MustCompile("^( *)```(.*)$")
+)
+
+// Section returns what stands under a heading, its subsections included.
+func (p Page) Section(t testing.TB, title string) Page {
+	t.Helper()
+	var section strings.Builder
+	level, inBlock := 0, false
+	for line := range strings.Lines(string(p)) {
+		inBlock = inBlock != fence.MatchString(strings.TrimSuffix(line, "\n"))
+		if match := heading.FindStringSubmatch(strings.TrimSpace(line)); match != nil && !inBlock {
+			switch {
+			case level == 0 && match[2] == title:
+				level = len(match[1])
+				continue
+			case level > 0 && len(match[1]) <= level:
+				return Page(section.String())
+			}
+		}
+		if level > 0 {
+			section.WriteString(line)
+		}
+	}
+	require.Positive(t, level, "the page has no heading %q", title)
+	return Page(section.String())
+}
+
+// Blocks returns the code blocks of a language, in their order, without the indentation of lists that they are in.
+func (p Page) Blocks(language string) []string {
+	var blocks []string
+	var block strings.Builder
+	inBlock, indent, of := false, "", ""
+	for line := range strings.Lines(string(p)) {
+		match := fence.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+		switch {
+		case match != nil && !inBlock:
+			inBlock, indent, of = true, match[1], match[2]
+			block.Reset()
+		case match != nil:
+			if inBlock = false; of == language {
+				blocks = append(blocks, block.String())
+			}
+		case inBlock:
+			block.WriteString(strings.TrimPrefix(line, indent))
+		}
+	}
+	return blocks
+}
+
+// Files returns the blocks of YAML whose first line names a file, `# claim.yaml`, in their order.
+func (p Page) Files() []File {
+	var files []File
+	for _, block := range p.Blocks("yaml") {
+		first, _, _ := strings.Cut(block, "\n")
+		if name, found := strings.CutPrefix(first, "# "); found && strings.Contains(name, ".") && !strings.Contains(name, " ") {
+			files = append(files, File{Name: name, Text: block})
+		}
+	}
+	return files
+}
+
+// File is one that a page shows.
+type File struct{ Name, Text string }
+
+// Write writes the file into a folder, in place of one of that name.
+func (f File) Write(t testing.TB, folder string) {
+	t.Helper()
+	path := filepath.Join(folder, f.Name)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte(f.Text), 0o600))
+}
