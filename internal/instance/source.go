@@ -107,9 +107,9 @@ func (m makersOf) decide(inst *Instance, owners Owners, results *report.Results)
 // isSecretOf says what an object is to a claim: one of its Secrets, or what makes it.
 func isSecretOf(item *krm.Item, name string, inst *Instance) string {
 	if item.Kind == "Secret" {
-		return "has the name of a Secret of the claim " + inst.Name.String()
+		return "has the name of a Secret of the claim " + inst.String()
 	}
-	return "makes " + name + ", a Secret of the claim " + inst.Name.String()
+	return "makes " + name + ", a Secret of the claim " + inst.String()
 }
 
 // isPlain reports whether an object is a Secret whose values anyone can read where it is kept.

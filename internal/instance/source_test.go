@@ -14,10 +14,6 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-func secret(namespace, name string) krm.ID {
-	return krm.ID{Kind: "Secret", Namespace: namespace, Name: name}
-}
-
 func TestSources(t *testing.T) {
 	const (
 		password   = "{apiVersion: v1, kind: Secret, metadata: {name: a-password, namespace: ns}, data: {password: hunter2}}"

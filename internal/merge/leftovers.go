@@ -60,7 +60,7 @@ func (m *merger) leftovers() {
 	var marks []string // in the order of the items
 	decided := map[string]bool{}
 	for _, inst := range m.Instances {
-		decided[inst.Name.String()] = true
+		decided[inst.String()] = true
 	}
 	for _, item := range m.List.Items {
 		if m.seen[item] || !IsOurs(item) {

@@ -244,7 +244,8 @@ func (f facts) patchPassword(d decision) patch {
 // correcting it would last until they are applied again.
 func (f facts) patchConnection(d decision) (decision, error) {
 	if d.corrected = f.hasForeignEndpoint(); d.corrected && f.record.EndpointCorrected {
-		return decision{}, fmt.Errorf("Secret %s/%s has the endpoint %q again, although a pod of %s has corrected it before: something applies manifests of another instance here; apply those of %s, rendered in the overlay that is built, after anything that sets names or namespaces",
+		return decision{}, fmt.Errorf( //nolint:staticcheck // Secret is a kind
+			"Secret %s/%s has the endpoint %q again, although a pod of %s has corrected it before: something applies manifests of another instance here; apply those of %s, rendered in the overlay that is built, after anything that sets names or namespaces",
 			f.instance.Namespace, f.instance.ConnectionSecret(), f.endpoint(), f.instance, f.instance)
 	}
 	d.connectionPatch.data = f.connectionData(d.password)

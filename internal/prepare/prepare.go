@@ -83,7 +83,7 @@ func Run(ctx context.Context, request handover.Request, env Environment) error {
 	if err != nil {
 		return err
 	}
-	k.facts.password, k.facts.connection = k.mounted(handover.PasswordSecretPath), k.mounted(handover.ConnectionSecretPath)
+	k.password, k.connection = k.mounted(handover.PasswordSecretPath), k.mounted(handover.ConnectionSecretPath)
 	d, ok := k.settled()
 	switch {
 	case ok:

@@ -52,12 +52,9 @@ func secretMeta(inst instance.Instance, name string) metav1.ObjectMeta {
 	metadata := Metadata(inst, name)
 	for _, texts := range []map[string]string{metadata.Labels, metadata.Annotations} {
 		for key, value := range texts {
-			switch harmless := v1alpha1.WithoutReplacing(key, value); {
-			case harmless == value:
-			case harmless == "":
+			texts[key] = v1alpha1.WithoutReplacing(key, value)
+			if texts[key] == "" && value != "" {
 				delete(texts, key)
-			default:
-				texts[key] = harmless
 			}
 		}
 	}

@@ -19,11 +19,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// existing and external state the password source of a claim, among its metadata.
-var (
-	existing = annotated("password-source", string(v1alpha1.Existing))
-	external = annotated("password-source", string(v1alpha1.External))
-)
+// existing states the password source of a claim, among its metadata.
+var existing = annotated("password-source", string(v1alpha1.Existing))
 
 // makeSecret makes a Secret of somebody else's with a password.
 func (p *pod) makeSecret(t *testing.T, name, password string) {
