@@ -150,6 +150,8 @@ func (i instance) createNamespace() {
 		if i.t.Failed() {
 			i.t.Log(i.evidence())
 		}
+		// The node has processors for twenty pods.
+		_, _ = kubectl("", "delete", "namespace", i.namespace, "--wait=false")
 	})
 }
 

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // The quickstart does what it says, block by block, up to Argo CD: on this cluster in place of kind's, with images
@@ -46,14 +48,10 @@ spec:
 		if t.Failed() {
 			t.Log(instance{t, "my-namespace"}.evidence())
 		}
+		_, _ = kubectl("", "delete", "namespace", "my-namespace", "--wait=false")
 	})
 
-	page, err := os.ReadFile("../../docs/quickstart.md")
-	require.NoError(t, err)
-	_, text, found := strings.Cut(string(page), "\n## With kustomize\n")
-	require.True(t, found)
-	text, _, found = strings.Cut(text, "\n## With Argo CD\n")
-	require.True(t, found)
+	page := testkit.ReadPage(t, "quickstart.md")
 	bin, err := filepath.Abs("../../bin")
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -66,11 +64,11 @@ spec:
 		return string(out)
 	}
 
-	// After a block with a command the page says what it prints.
+	// What the page says that a block with a command prints.
 	says := map[string]string{
 		"grep '^kind:'":      "kind: ServiceAccount\nkind: Role\nkind: RoleBinding\nkind: Secret\nkind: Secret\nkind: Service\nkind: StatefulSet\n",
 		"rollout status":     "partitioned roll out complete: 1 new pods have been updated...",
-		"-c password":        "made a first password",
+		"-c prepare":         "made a first password",
 		"logs job/ping":      "PONG",
 		"ls package/":        "role.yaml\nrolebinding.yaml\nsecret-connection.yaml\nsecret-password.yaml\nservice.yaml\nserviceaccount.yaml\nstatefulset.yaml\n",
 		"ls manifests/":      "role.yaml\nrolebinding.yaml\nsecret-connection.yaml\nsecret-password.yaml\nservice.yaml\nserviceaccount.yaml\nstatefulset.yaml\n",
@@ -79,25 +77,28 @@ spec:
 	}
 	seen := map[string]bool{}
 	var pod string
-	for _, block := range regexp.MustCompile("(?ms)^```(yaml|sh)\n(.*?)^```").FindAllStringSubmatch(text, -1) {
-		if block[1] == "yaml" {
-			name, _, _ := strings.Cut(strings.TrimPrefix(block[2], "# "), "\n")
-			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(block[2]), 0o600))
-			continue
+	var blocks []string
+	for _, heading := range []string{"With kustomize", "With kpt", "With render"} {
+		section := page.Section(t, heading)
+		for _, file := range section.Files() {
+			file.Write(t, dir)
 		}
-		out := run(block[2])
+		blocks = append(blocks, section.Blocks("sh")...)
+	}
+	for _, block := range blocks {
+		out := run(block)
 		for command, want := range says {
 			switch {
-			case !strings.Contains(block[2], command):
+			case !strings.Contains(block, command):
 				continue
 			case want == "":
-				require.Empty(t, out, block[2])
+				require.Empty(t, out, block)
 			default:
-				require.Contains(t, out, want, block[2])
+				require.Contains(t, out, want, block)
 			}
 			seen[command] = true
 		}
-		if strings.Contains(block[2], "rollout status") {
+		if strings.Contains(block, "rollout status") {
 			uid := run("kubectl get pod my-cache-0 -n my-namespace -o jsonpath={.metadata.uid}")
 			require.True(t, pod == "" || pod == uid, "the same manifests by another way do not restart the pod")
 			pod = uid
