@@ -3,12 +3,10 @@
 package node
 
 import (
-	"errors"
-	"io/fs"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -20,9 +18,9 @@ import (
 // The quickstart does what it says, block by block, up to Argo CD: on this cluster in place of kind's, with images
 // of the names that it uses. Dragonfly's is the stand-in, Redis' has Debian's redis-cli and busybox.
 func TestQuickstart(t *testing.T) {
-	require.NoError(t, loadImage("docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1", "dragonfly-standin", "0"))
-	require.NoError(t, loadImage("ghcr.io/bizmatters/dragonfly-generator:v0.1.0", "dragonfly-generator", "65534:65534"))
-	loadRedis(t, "docker.io/library/redis:8-alpine")
+	require.NoError(t, loadServer("docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1"))
+	require.NoError(t, loadGenerator("ghcr.io/bizmatters/dragonfly-generator:v0.1.0"))
+	require.NoError(t, loadRedis("docker.io/library/redis:8-alpine"))
 	const folder = "/var/lib/volumes/quickstart"
 	inside(t, "mkdir", "-p", folder)
 	_, err := kubectl(`
@@ -108,27 +106,17 @@ spec:
 }
 
 // loadRedis gives the node an image with a shell and redis-cli, as Debian has them.
-func loadRedis(t *testing.T, name string) {
-	t.Helper()
-	root := t.TempDir()
-	require.NoError(t, os.Chmod(root, 0o755))
-	add := func(from, to string) {
-		text, err := os.ReadFile(from)
-		require.NoError(t, err)
-		to = filepath.Join(root, to)
-		require.NoError(t, errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, text, 0o755)))
-	}
-	add("/bin/busybox", "bin/sh") // Debian's busybox-static; called sh, it is one
+func loadRedis(name string) error {
 	client, err := exec.LookPath("redis-cli")
-	require.NoError(t, err, "install Debian's redis-tools")
-	add(client, "usr/bin/redis-cli")
-	libraries, err := exec.Command("ldd", client).Output()
-	require.NoError(t, err)
-	for _, path := range regexp.MustCompile(`/\S+`).FindAllString(string(libraries), -1) {
-		if _, err := os.Stat(filepath.Join(root, path)); errors.Is(err, fs.ErrNotExist) {
-			add(path, path)
-		}
+	if err != nil {
+		return fmt.Errorf("install Debian's redis-tools: %w", err)
 	}
-	out, err := exec.Command("./cluster.sh", "image", name, root, `{"Env": ["PATH=/usr/bin:/bin"]}`).CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	files := map[string]string{
+		"bin/sh":            "/bin/busybox", // Debian's busybox-static; called sh, it is one
+		"usr/bin/redis-cli": client,
+	}
+	if err := addLibraries(files, client); err != nil {
+		return err
+	}
+	return loadImage(name, `{"Env": ["PATH=/usr/bin:/bin"]}`, files)
 }
