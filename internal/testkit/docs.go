@@ -17,7 +17,7 @@ type Page string
 // ReadPage returns a page of the folder docs.
 func ReadPage(t testing.TB, name string) Page {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(Root(t), "docs", name))
+	text, err := os.ReadFile(filepath.Join(Root(t), "docs", name)) //nolint:gosec // a page of ours
 	require.NoError(t, err)
 	return Page(text)
 }
@@ -95,6 +95,6 @@ type File struct{ Name, Text string }
 func (f File) Write(t testing.TB, folder string) {
 	t.Helper()
 	path := filepath.Join(folder, f.Name)
-	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o750))
 	require.NoError(t, os.WriteFile(path, []byte(f.Text), 0o600))
 }

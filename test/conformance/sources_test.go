@@ -19,11 +19,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// existing and external state the password source of a claim, among its metadata.
-var (
-	existing = annotated("password-source", string(v1alpha1.Existing))
-	external = annotated("password-source", string(v1alpha1.External))
-)
+// existing states the password source of a claim, among its metadata.
+var existing = annotated("password-source", string(v1alpha1.Existing))
 
 // makeSecret makes a Secret of somebody else's with a password.
 func (p *pod) makeSecret(t *testing.T, name, password string) {
@@ -189,7 +186,7 @@ func TestExternal(t *testing.T) {
 	t.Parallel()
 	const ns = "external"
 	namespace(t, ns)
-	manifests, warnings := render(t, claim(ns, "my-cache", "small", annotated("password-source", "External", "password-rotation", "2")))
+	manifests, warnings := render(t, claim(ns, "my-cache", "small", annotated("password-source", string(v1alpha1.External), "password-rotation", "2")))
 	assert.Empty(t, warnings)
 	assert.Equal(t, 2, strings.Count(manifests, "\nkind: "), "a StatefulSet and a Service: %s", manifests)
 	apply(t, manifests)
