@@ -78,8 +78,8 @@ race: ## Run the tests of the program under the race detector (needs Go and a C 
 	go test -race . ./generator/... ./internal/...
 
 .PHONY: fuzz
-fuzz: ## Fuzz lists, claims, configurations and Secrets for FUZZTIME each, 20 seconds unless set (needs Go)
-	@for target in FuzzRun FuzzClaim FuzzConfiguration FuzzSecret; do \
+fuzz: ## Fuzz lists, claims and configurations for FUZZTIME each, 20 seconds unless set (needs Go)
+	@for target in FuzzRun FuzzClaim FuzzConfiguration; do \
 		go test ./generator -run "^$$" -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 20x || exit 1; \
 	done
 
@@ -130,7 +130,7 @@ image: ## Build the container image (needs Docker, and a registry to pull BUILDE
 	docker build --build-arg BUILDER=$(BUILDER) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -t $(IMAGE):$(VERSION) .
 
 .PHONY: e2e
-e2e: build bin/kustomize bin/sops ## Run kustomize, kpt, SOPS and Docker end to end (needs a Docker Engine, kpt and Python)
+e2e: build bin/kustomize ## Run kustomize, kpt and Docker end to end (needs a Docker Engine and kpt)
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m -v ./test/e2e
 
 .PHONY: conformance
@@ -145,6 +145,10 @@ node-test: build bin/kustomize $(CONTROL_PLANE) $(NODE) ## Run the pods on a rea
 .PHONY: observability-test
 observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; builds promtool at first, some minutes)
 	PATH="$(CURDIR)/bin:$$PATH" go test -C tools/prometheus -count=1 .
+
+.PHONY: secretmakers-test
+secretmakers-test: ## Compare what makes Secrets with the operators that do (needs Go; downloads modules)
+	go test -C tools/secretmakers -count=1 .
 
 .PHONY: playground
 playground: playground-build ## Try the generator in a browser, on localhost (needs Go)
@@ -180,7 +184,7 @@ update: ## Rewrite the golden files from what the program does; review with git 
 	go test ./docs -update
 
 .PHONY: update-e2e
-update-e2e: build bin/kustomize bin/sops ## The same for the examples with kpt and Docker (needs both)
+update-e2e: build bin/kustomize ## The same for the examples with kpt and Docker (needs both)
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m ./test/e2e -update
 
 .PHONY: clean
@@ -235,9 +239,6 @@ bin/helm: tools/helm/go.mod
 
 bin/benchstat: tools/benchstat/go.mod
 	@go build -C tools/benchstat -o $(CURDIR)/bin/benchstat golang.org/x/perf/cmd/benchstat
-
-bin/sops: tools/sops/go.mod
-	@go build -C tools/sops -o $(CURDIR)/bin/ github.com/getsops/sops/v3/cmd/sops filippo.io/age/cmd/age-keygen
 
 # Without the clients of all the clouds that Prometheus can discover targets in.
 bin/promtool: tools/prometheus/go.mod

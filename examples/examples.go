@@ -8,17 +8,6 @@ import (
 	"slices"
 )
 
-// Seed is the seed of the example that shows one.
-const Seed = "an example seed, not for production"
-
-// Env returns the environment that an example is built with: none, but for the one that shows a seed.
-func Env(folder string) []string {
-	if folder == "seed" {
-		return []string{"DRAGONFLY_PASSWORD_SEED=" + Seed}
-	}
-	return nil
-}
-
 // Kustomizations returns the folders below root, this package's folder, that have a kustomization and its
 // expected output. Only container needs Docker.
 func Kustomizations(root string) []string {

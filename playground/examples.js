@@ -51,12 +51,6 @@ export const examples = [
   connectionSecret:
     extraKeys:
       uri: "{scheme}://:{passwordEncoded}@{endpoint}:{port}/0"
-  # Stakater's Reloader restarts the pod when the certificate was renewed.
-  overrides:
-    statefulSet:
-      metadata:
-        annotations:
-          secret.reloader.stakater.com/reload: "{name}-tls"
 `),
   },
   {

@@ -277,10 +277,7 @@ function choose(i, focus = false) {
   $('panel').setAttribute('aria-labelledby', `tab-${i}`);
   $('file').textContent = manifest.file;
   show($('yaml'), manifest.yaml.replace(/\n$/, ''));
-  $('notice').hidden = !stale && !manifest.hasPassword;
-  $('notice').textContent = stale
-    ? 'The input has an error. These are the manifests from before it.'
-    : 'The password in here is for this preview only. Do not commit it, and do not use it.';
+  $('notice').hidden = !stale;
 }
 
 $('tabs').addEventListener('keydown', (event) => {

@@ -1,6 +1,10 @@
 package v1alpha1
 
 import (
+	"encoding/json"
+	"errors"
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -368,9 +372,14 @@ type ServiceAccount struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// ExtraObject is an object of any kind.
+// ExtraObject is an object of any kind, as JSON. Its fields keep their order.
 // +kubebuilder:pruning:PreserveUnknownFields
-type ExtraObject struct{}
+type ExtraObject struct {
+	JSON json.RawMessage `json:"-"`
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (o *ExtraObject) UnmarshalJSON(text []byte) error { return unmarshalObject(&o.JSON, text) }
 
 // Password configures who makes the password of an instance.
 type Password struct {
@@ -474,5 +483,21 @@ type Overrides struct {
 	Dragonfly *Patch `json:"dragonfly,omitempty"`
 }
 
-// Patch is a strategic merge patch.
-type Patch struct{}
+// Patch is a strategic merge patch, as JSON.
+type Patch struct {
+	JSON json.RawMessage `json:"-"`
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *Patch) UnmarshalJSON(text []byte) error { return unmarshalObject(&p.JSON, text) }
+
+func unmarshalObject(into *json.RawMessage, text []byte) error {
+	if string(text) == "null" { // as encoding/json asks of every Unmarshaler
+		return nil
+	}
+	if len(text) == 0 || text[0] != '{' {
+		return errors.New("not an object")
+	}
+	*into = slices.Clone(text)
+	return nil
+}

@@ -29,7 +29,7 @@ type DragonflyInstanceSpec struct {
 	// +kubebuilder:default=small
 	// +kubebuilder:example=medium
 	// +optional
-	Size string `json:"size,omitempty"`
+	Size *string `json:"size,omitempty"`
 
 	// Size of the volume. The platform's configuration can set other bounds and another default. Kubernetes
 	// refuses to change the size of a live instance's volume template; the function's warning explains how to
@@ -40,7 +40,7 @@ type DragonflyInstanceSpec struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	// +kubebuilder:example=20
 	// +optional
-	StorageGB int32 `json:"storageGB,omitempty"`
+	StorageGB *int32 `json:"storageGB,omitempty"`
 
 	CrossplaneFields `json:",inline"`
 }
@@ -138,3 +138,6 @@ type ClusterFields struct {
 // +kubebuilder:validation:Type=""
 // +kubebuilder:pruning:PreserveUnknownFields
 type Ignored struct{}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (*Ignored) UnmarshalJSON([]byte) error { return nil }

@@ -6,6 +6,8 @@
 // annotations.
 package v1alpha1
 
+import "strings"
+
 const (
 	// Group is the API group of both kinds, and the domain of our annotations.
 	Group = "database.bizmatters.io"
@@ -34,3 +36,9 @@ const (
 	// on our Secrets. The value has 1 to 63 printable ASCII characters.
 	PasswordRotation = Group + "/password-rotation"
 )
+
+// IsClaim reports whether an object is a claim, of whatever version, or of none.
+func IsClaim(apiVersion, kind string) bool {
+	group, _, _ := strings.Cut(apiVersion, "/")
+	return kind == ClaimKind && group == Group
+}

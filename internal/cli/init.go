@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/expand"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -83,7 +83,7 @@ func initialize(s Streams, o initOptions) error {
 func (o initOptions) texts() (map[string]string, *report.Results) {
 	function := "exec:\n        path: " + program
 	if o.container {
-		function = "container:\n        image: " + config.Default().Password.Image
+		function = "container:\n        image: " + v1alpha1.DefaultPrepareImage
 	}
 	fill := strings.NewReplacer("NAMESPACE", yamlText(o.namespace), "NAME", yamlText(o.name), "FUNCTION", function)
 	texts, results := map[string]string{}, &report.Results{}

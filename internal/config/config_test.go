@@ -1,7 +1,7 @@
 package config_test
 
 import (
-	"strings"
+	"encoding/json"
 	"testing"
 
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
@@ -14,80 +14,281 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// resultsOf reads a configuration with that spec.
-func resultsOf(t *testing.T, spec string) fn.Results {
+// marker is part of every secret in these tests.
+const marker = "hunter2"
+
+// readObject reads a functionConfig. Whatever is wrong with it, the results do not show a secret.
+func readObject(t *testing.T, object string) (config.Platform, fn.Results) {
 	t.Helper()
-	n, err := yaml.Parse("apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: x}\nspec: " + spec + "\n")
-	require.NoError(t, err)
+	n, err := yaml.Parse(object)
+	require.NoError(t, err, object)
 	var results report.Results
-	config.Read(krm.NewItem(n.YNode()), &results)
-	return results.All()
+	platform := config.Read(krm.NewItem(n.YNode()), &results)
+	assert.Equal(t, platform.IsValid(), !results.HasErrors(), object)
+	text, err := json.Marshal(results.All())
+	require.NoError(t, err)
+	assert.NotContains(t, string(text)+report.Lines(results.All()), marker, object)
+	return platform, results.All()
 }
 
-func TestSnapshotCron(t *testing.T) {
-	for _, good := range []string{"", "*/30 * * * *", "0 3 * * 0-6", "0,30 1-5,8 1 12 *", "1-59/2 * * * *", "0 0 29 2 *", "*/60 */24 * * *", "0 0 */1 * 1", "0 0 * * */7"} {
-		assert.Empty(t, resultsOf(t, "{snapshotCron: '"+good+"'}"), good)
-	}
-	for _, bad := range []string{
-		"@daily", "* * * *", "* * * * * *", "MON * * * *", "* * * * MON", "? * * * *", "TZ=UTC * * * * *",
-		"60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 7", "*/0 * * * *", "5-1 * * * *",
-		"0 0 1 * 1", "0 0 */2 * 1-5", "0 0 30 2 *", "0 0 31 4,6,9,11 *", "*/61 * * * *", "*/256 * * * *", "0 0-5/99999999999999999999 * * *", "* */25 * * *", "* * */32 * *", "* * * */13 *",
-		"1,,2 * * * *", "*-5 * * * *", " * * * * *", "*  * * * *", "* * * * * ", "a", "-1 * * * *", "1- * * * *", "*/ * * * *",
-	} {
-		assert.Len(t, resultsOf(t, "{snapshotCron: '"+bad+"'}"), 1, bad)
-	}
+// resultsOf reads a configuration with that spec.
+func resultsOf(t *testing.T, spec string) (config.Platform, fn.Results) {
+	t.Helper()
+	return readObject(t, "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: x}\nspec: "+spec+"\n")
 }
 
-const digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+// read reads a configuration with that spec, and returns the fields of its problems, all of them errors.
+func read(t *testing.T, spec string) (config.Platform, []string) {
+	t.Helper()
+	platform, results := resultsOf(t, spec)
+	return platform, fieldsOf(t, results)
+}
 
-func TestImagesThatAreRefused(t *testing.T) {
-	for _, image := range []string{
-		"", " ", "a b", "a:", "a:v1@", "a@sha256:00", "a:-1", "A", "a/", "/a", "a//b", "a:1:2", "https://a/b:v1.40.1", "a_-b:v1.40.1", "a:v1.40.1\nb", "{name}:v1.40.1",
-	} {
-		for _, field := range []string{"image: ", "password: {image: "} {
-			spec := "{" + field + `"` + image + `"` + strings.Repeat("}", strings.Count(field, "{")+1)
-			results := resultsOf(t, spec)
-			assert.Len(t, results, 1, spec)
-			assert.Equal(t, 1, results.ExitCode(), spec)
+func fieldsOf(t *testing.T, results fn.Results) []string {
+	t.Helper()
+	fields := []string{}
+	for _, result := range results {
+		assert.Equal(t, fn.Error, result.Severity, "%s", result)
+		path := ""
+		if result.Field != nil {
+			path = result.Field.Path
 		}
+		fields = append(fields, path)
+	}
+	return fields
+}
+
+// of returns the configuration of a profile.
+func of(t *testing.T, platform config.Platform, profile string) config.Spec {
+	t.Helper()
+	spec, found := platform.For(profile)
+	require.True(t, found, profile)
+	return spec
+}
+
+// asJSON is for comparisons: quantities of the same amount can differ in how they are held.
+func asJSON(t *testing.T, value any) string {
+	t.Helper()
+	text, err := json.Marshal(value)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestDefault(t *testing.T) {
+	spec := of(t, config.Default(), "")
+	assert.True(t, config.Default().IsValid())
+	assert.Equal(t, "spec", spec.Path)
+	assert.Equal(t, []string{"argocd.argoproj.io/sync-wave"}, spec.CarryAnnotations, "The sync wave is always carried over.")
+	assert.Equal(t, "small", *spec.DefaultSize)
+	assert.Empty(t, config.Default().Profiles())
+}
+
+func TestWithoutConfiguration(t *testing.T) {
+	var results report.Results
+	platform := config.Read(nil, &results)
+	assert.Empty(t, results.All())
+	assert.Equal(t, asJSON(t, of(t, config.Default(), "")), asJSON(t, of(t, platform, "")))
+
+	platform, all := readObject(t, "{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyInstance, metadata: {name: a}, spec: {size: 1}}")
+	assert.Empty(t, all, "A claim is judged elsewhere.")
+	assert.Equal(t, asJSON(t, of(t, config.Default(), "")), asJSON(t, of(t, platform, "")))
+}
+
+func TestReadSettings(t *testing.T) {
+	platform, problems := read(t, `
+  image: a:v1.40.1
+  backend: Operator
+  replicas: 3
+  sizes: {xl: {limits: {cpu: 2, memory: 16Gi}}}
+  storage: {defaultGB: 20}
+  carryAnnotations: [example.com/cost]
+  tolerations: [{key: a, operator: Exists}]
+  nodeSelector: {}
+`)
+	require.Empty(t, problems)
+	spec := of(t, platform, "")
+	assert.Equal(t, "a:v1.40.1", *spec.Image)
+	assert.EqualValues(t, "Operator", *spec.Backend)
+	assert.EqualValues(t, 3, *spec.Replicas)
+	assert.EqualValues(t, 16<<30, spec.Sizes["xl"].MemoryLimit())
+	assert.EqualValues(t, 20, *spec.Storage.DefaultGB)
+	assert.EqualValues(t, 1, *spec.Storage.MinGB, "What is not set keeps its default.")
+	assert.Equal(t, []string{"argocd.argoproj.io/sync-wave", "example.com/cost"}, spec.CarryAnnotations)
+	assert.Equal(t, "a", spec.Tolerations[0].Key)
+	assert.NotNil(t, spec.NodeSelector)
+	assert.Empty(t, spec.NodeSelector, "An empty map takes the default away.")
+}
+
+// Aliases and merge keys are written out, as Kubernetes would.
+func TestReadAliases(t *testing.T) {
+	platform, problems := read(t, "{labels: &all {team: a}, annotations: *all, storage: {<<: {minGB: 2, maxGB: 20}, minGB: 5}}")
+	require.Empty(t, problems)
+	spec := of(t, platform, "")
+	assert.Equal(t, map[string]string{"team": "a"}, spec.Annotations)
+	assert.EqualValues(t, 5, *spec.Storage.MinGB)
+	assert.EqualValues(t, 20, *spec.Storage.MaxGB)
+}
+
+func TestOtherObjects(t *testing.T) {
+	for object, want := range map[string]struct {
+		field    string
+		proposed any
+		message  string
+	}{
+		"{apiVersion: database.bizmatters.io/v1, kind: DragonflyGenerator}":                                         {"apiVersion", "database.bizmatters.io/v1alpha1", "database.bizmatters.io/v1alpha1"},
+		"{apiVersion: v1, kind: Secret, data: {a: hunter2}}":                                                        {"kind", nil, "ConfigMap"},
+		"{apiVersion: example.com/v1, kind: DragonflyGenerator}":                                                    {"kind", nil, "DragonflyGenerator"},
+		"{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyGenerator, spec: [hunter2]}":                  {"spec", nil, "must be an object"},
+		"{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyGenerator, spce: {image: hunter2}}":           {"spce", "spec", `"spec"`},
+		"{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyGenerator, spec: &s {labels: *s}}":            {"", nil, "aliases"},
+		"{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyGenerator, spec: {image: a, image: hunter2}}": {"spec.image", nil, "twice"},
+	} {
+		_, results := readObject(t, object)
+		require.Len(t, results, 1, object)
+		assert.Equal(t, []string{want.field}, fieldsOf(t, results), object)
+		if want.field != "" {
+			assert.Equal(t, want.proposed, results[0].Field.ProposedValue, object)
+		}
+		assert.Contains(t, results[0].Message, want.message, object)
 	}
 }
 
-func TestImageWarnings(t *testing.T) {
-	for image, warns := range map[string]bool{
-		"dragonfly": true, "a/dragonfly:latest": true, "localhost:5000/dragonfly": true,
-		"a:v1.37.2": true, "a:1.37": true, "a:v1.9.0-alpine": true, "a:v0.1": true,
-		"a:v1.38.0": false, "a:1.38": false, "a:v1.38.0-alpine": false, "a:v1.40.1": false, "a:v2.0.0": false,
-		"a:nightly": false, "a@" + digest: false, "localhost:5000/a:v1.40.1": false, "a:latest@" + digest: false,
-		"a:v1.37.2@" + digest: true, "[::1]:5000/a:v1.40.1": false, "a.b/c/d__e/f--g.h:v1.40.1": false,
+// All problems come at once: those of form and those of meaning.
+func TestEveryProblemAtOnce(t *testing.T) {
+	_, problems := read(t, `
+  imgae: hunter2
+  labels: {a: 1, b: hunter2 x}
+  storage: {minGB: hunter2, type: hunter2}
+  args: [--port=1, hunter2]
+  carryAnnotations: [database.bizmatters.io/profile]
+  overrides: {service: []}
+`)
+	assert.ElementsMatch(t, []string{
+		"spec.imgae", "spec.labels.a", "spec.labels.b", "spec.storage.minGB", "spec.storage.type", "spec.args[0]", "spec.args[1]",
+		"spec.carryAnnotations[0]", "spec.overrides.service",
+	}, problems)
+}
+
+func TestCarryAnnotations(t *testing.T) {
+	for annotation, valid := range map[string]bool{
+		"example.com/cost": true, "a": true, "config.kubernetes.io/depends-on": true,
+		"a b": false, "''": false, "database.bizmatters.io/profile": false, "internal.config.kubernetes.io/path": false,
 	} {
-		results := resultsOf(t, "{image: '"+image+"'}")
-		assert.Equal(t, warns, len(results) == 1, image)
-		for _, result := range results {
-			assert.Equal(t, fn.Warning, result.Severity, image)
+		want := []string{"spec.carryAnnotations[1]"}
+		if valid {
+			want = []string{}
 		}
+		_, problems := read(t, "{carryAnnotations: [team, "+annotation+"]}")
+		assert.Equal(t, want, problems, annotation)
 	}
 }
 
-// Every flag that is refused is refused in every spelling that Dragonfly might take.
-func TestForbiddenFlags(t *testing.T) {
-	for _, flag := range []string{
-		"requirepass", "aclfile", "flagfile", "fromenv", "tryfromenv", "port", "memcached_port", "bind", "admin_bind", "primary_port_http_enabled", "admin_nopass",
-		"dir", "dbfilename", "snapshot_cron", "maxmemory", "proactor_threads", "version_check", "help", "helpshort", "version", "only_check_args",
+func TestVariables(t *testing.T) {
+	for spec, holds := range map[string]bool{
+		"{image: '${REGISTRY}/a:v1.40.1'}":                                                                       true,
+		"{labels: {team: '${team}'}}":                                                                            true,
+		"{args: ['--dbnum=${n:=1}']}":                                                                            true,
+		"{profiles: {a: {clusterDomain: '${domain}'}}}":                                                          true,
+		"{connectionSecret: {extraKeys: {a: '$${name}'}}}":                                                       false,
+		"{annotations: {a: '$name ${} ${1} $(name)'}}":                                                           false,
+		"{overrides: {statefulSet: {metadata: {annotations: {a: '${SHELL}'}}}}}":                                 false,
+		"{extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: '{name}'}, data: {a: '${SHELL}'}}]}": false,
+		"{profiles: {a: {overrides: {service: {metadata: {annotations: {a: '${SHELL}'}}}}}}}":                    false,
 	} {
-		for _, spelling := range []string{
-			"--" + flag, "-" + flag, "--" + flag + "=hunter2", "-" + flag + "=hunter2", "--no" + flag, "-no" + flag, "--no" + flag + "=true",
-			"--" + strings.ToUpper(flag) + "=hunter2", "--" + strings.ReplaceAll(flag, "_", "-") + "=hunter2", "--No" + flag,
-		} {
-			results := resultsOf(t, "{args: ['"+spelling+"']}")
-			assert.Len(t, results, 1, spelling)
-			assert.NotContains(t, results.Error(), "hunter2", spelling)
+		_, results := resultsOf(t, spec)
+		if !holds {
+			assert.Empty(t, results, spec)
+			continue
 		}
+		require.Len(t, results, 1, spec)
+		assert.Equal(t, "spec", results[0].Field.Path, spec)
+		assert.Contains(t, results[0].Message, "variable", spec)
 	}
-	for _, good := range []string{
-		"--cache_mode=true", "-cache_mode", "--notify_keyspace_events=Ex", "--nodf_snapshot_format", "--cluster_announce_ip=$(POD_IP)",
-		"--bind=0.0.0.0", "--bind=::", "--admin_bind=::", "--tls=true", "--s3_endpoint=minio.storage.svc",
+	text, err := yaml.Parse("{a: [b, {c: 'x ${d}'}]}")
+	require.NoError(t, err)
+	assert.True(t, config.HoldsVariable(text.YNode()))
+	assert.False(t, config.HoldsVariable(nil))
+}
+
+// Config checks that patches and extra objects are objects. What is in them is judged where they are applied.
+func TestPatchesAndExtraObjects(t *testing.T) {
+	for spec, want := range map[string][]string{
+		"{extraObjects: [a]}":                      {"spec.extraObjects[0]"},
+		"{extraObjects: [null]}":                   {"spec.extraObjects[0]"},
+		"{extraObjects: [{}, [hunter2]]}":          {"spec.extraObjects[1]"},
+		"{extraObjects: {}}":                       {"spec.extraObjects"},
+		"{overrides: {statefulSet: [hunter2]}}":    {"spec.overrides.statefulSet"},
+		"{overrides: {service: hunter2}}":          {"spec.overrides.service"},
+		"{overrides: {deployment: {}}}":            {"spec.overrides.deployment"},
+		"{profiles: {a: {extraObjects: [a]}}}":     {"spec.profiles.a.extraObjects[0]"},
+		"{overrides: {service: {z: 1, a: [2.5]}}}": {},
 	} {
-		assert.Empty(t, resultsOf(t, "{args: ['"+good+"']}"), good)
+		_, problems := read(t, spec)
+		assert.Equal(t, want, problems, spec)
 	}
+
+	platform, problems := read(t, `{overrides: {service: {z: 1, a: [2.50, "1", null]}, dragonfly: {}}, extraObjects: [{kind: b, apiVersion: a}]}`)
+	require.Empty(t, problems)
+	spec := of(t, platform, "")
+	require.Equal(t, []string{"spec.overrides.service"}, pathsOf(spec.ServicePatches))
+	assert.Equal(t, `{"z":1,"a":[2.5,"1",null]}`, string(spec.ServicePatches[0].JSON), "The fields keep their order.")
+	assert.Equal(t, []string{"spec.overrides.dragonfly"}, pathsOf(spec.DragonflyPatches))
+	assert.Empty(t, spec.StatefulSetPatches)
+	require.Equal(t, []string{"spec.extraObjects[0]"}, pathsOf(spec.Extra))
+	assert.Equal(t, `{"kind":"b","apiVersion":"a"}`, string(spec.Extra[0].JSON))
+}
+
+func pathsOf(raw []config.Raw) []string {
+	var all []string
+	for _, r := range raw {
+		all = append(all, r.Path)
+	}
+	return all
+}
+
+func TestConfigMap(t *testing.T) {
+	readMap := func(fields string) (config.Platform, []string) {
+		platform, results := readObject(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"+fields+"\n")
+		return platform, fieldsOf(t, results)
+	}
+	platform, problems := readMap("data: {image: 'a:v1.40.1', password.source: Existing, storage.type: Bucket, storage.bucket: s3://a}")
+	require.Empty(t, problems)
+	spec := of(t, platform, "")
+	assert.Equal(t, "a:v1.40.1", *spec.Image)
+	assert.EqualValues(t, "Existing", *spec.Password.Source)
+	assert.Equal(t, "s3://a", *spec.Storage.Bucket)
+	assert.Equal(t, "cluster.local", *spec.ClusterDomain, "What it does not set keeps its default.")
+	assert.Equal(t, []string{"argocd.argoproj.io/sync-wave"}, spec.CarryAnnotations)
+	assert.Empty(t, platform.Profiles())
+
+	for _, empty := range []string{"", "data: ", "data: {}"} {
+		platform, problems := readMap(empty)
+		assert.Empty(t, problems, "kpt makes an empty one if it was given nothing.")
+		assert.Equal(t, asJSON(t, of(t, config.Default(), "").ProfileSpec), asJSON(t, of(t, platform, "").ProfileSpec))
+	}
+
+	for data, want := range map[string][]string{
+		"{args: a}":                            {"data.args"},
+		"{storage.minGB: '1'}":                 {"data.storage.minGB"},
+		"{labels.team: a}":                     {"data.labels.team"},
+		"{profiles: a}":                        {"data.profiles"},
+		"{password: hunter2}":                  {"data.password"},
+		"{password.sorce: External}":           {"data.password.sorce"},
+		"{password.source: hunter2}":           {"data.password.source"},
+		"{imgae: hunter2}":                     {"data.imgae"},
+		"{password.source.more: a}":            {"data.password.source.more"},
+		"{password.image: ''}":                 {"data.password.image"},
+		"{image: 1}":                           {"data.image"},
+		"{image: [hunter2]}":                   {"data.image"},
+		"{imgae: a, args: a, snapshotCron: a}": {"data.imgae", "data.args", "data.snapshotCron"},
+		"{utterlyDifferentAndLong: hunter2}":   {"data.utterlyDifferentAndLong"},
+	} {
+		_, problems := readMap("data: " + data)
+		assert.ElementsMatch(t, want, problems, data)
+	}
+	_, problems = readMap("binaryData: {image: aHVudGVyMg==}")
+	assert.Equal(t, []string{"binaryData"}, problems)
+	_, results := readObject(t, "{apiVersion: v1, kind: ConfigMap, data: {password.sorce: External}}")
+	require.Len(t, results, 1)
+	assert.Equal(t, "password.source", results[0].Field.ProposedValue)
 }

@@ -1,318 +1,317 @@
+// Package decode decodes handwritten objects strictly into the types of the API, as Kubernetes does, and reports every
+// field that does not fit with its path. It never shows a value, which may be a password.
 package decode
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"math/big"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/nearest"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Decode fills into, which points to a value with the JSON tags of the Kubernetes API, from n, which
-// stands at path. It reports every field that the type does not know and every value that does not fit,
-// and leaves those as they were, so that whatever is right can be judged further.
-//
-// It is not left to a library, because those stop at the first wrong type, quote the value, which may be a
-// secret, or compile schemas at every start.
-func (o *Object) Decode(n *yaml.Node, path string, into any) {
-	if t := reflect.TypeOf(into).Elem(); path == "" && o.Homes == nil && t.Kind() == reflect.Struct {
-		o.Homes = sync.OnceValue(func() map[string]string { return Homes(t) })
-	}
-	decoder{Object: o}.value(n, path, reflect.ValueOf(into).Elem(), "")
+// Problem is a field that cannot be decoded.
+type Problem struct {
+	Path, Message string
+	// Proposed is the name that the field was probably meant to have, or "".
+	Proposed string
 }
 
-// DecodePatch does the same with a strategic merge patch for such a value: in it, $patch is a directive, and
-// a null takes something away. It also reports what keeps a patch from being merged: an element without the key
-// of its list, and a directive where the whole list is replaced.
-func (o *Object) DecodePatch(n *yaml.Node, path string, into any) {
-	homes := o.Homes
-	o.Homes = nil // a patch has fields of its own
-	defer func() { o.Homes = homes }()
-	decoder{Object: o, isPatch: true}.value(n, path, reflect.ValueOf(into).Elem(), "")
-}
-
-// Fields returns the names of the fields of a struct type with JSON tags, in their order.
-func Fields(t reflect.Type) []string {
-	var names []string
-	for field := range t.Fields() {
-		name, inline := JSONName(field)
-		switch {
-		case inline:
-			names = append(names, Fields(field.Type)...)
-		case name != "":
-			names = append(names, name)
+// Report reports problems of a subject.
+func Report(subject *report.Subject, problems ...Problem) {
+	for _, problem := range problems {
+		field := report.Field{Path: problem.Path}
+		if problem.Proposed != "" {
+			field.Proposed = problem.Proposed
 		}
-	}
-	return names
-}
-
-// JSONName returns the name that a field of a struct has in JSON, "" if it has none. The fields of an inline one stand
-// beside those of its parent.
-func JSONName(field reflect.StructField) (name string, inline bool) {
-	tag := field.Tag.Get("json")
-	name, _, _ = strings.Cut(tag, ",")
-	if name == "-" || !field.IsExported() {
-		return "", false
-	}
-	return name, field.Anonymous && name == ""
-}
-
-// Join returns the path of a field in what stands at path. A name that is not a plain one stands in
-// brackets.
-func Join(path, name string) string {
-	switch {
-	case !IsPlainName(name):
-		return path + "[" + name + "]"
-	case path == "":
-		return name
-	}
-	return path + "." + name
-}
-
-// Element returns the path of an element of a list, by its index from 0.
-func Element(path string, index int) string { return path + "[" + strconv.Itoa(index) + "]" }
-
-// IsPlainName reports whether a name consists of letters, digits, dashes and underscores.
-func IsPlainName(name string) bool {
-	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
-		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
-	})
-}
-
-type decoder struct {
-	*Object
-	isPatch bool
-}
-
-var quantityType = reflect.TypeFor[resource.Quantity]()
-
-// value reports whether something fit. The tag is that of the field, if it is one.
-func (d decoder) value(n *yaml.Node, path string, into reflect.Value, tag reflect.StructTag) bool {
-	if yamlnode.IsNull(n) {
-		return false
-	}
-	t := into.Type()
-	switch {
-	case t.Kind() == reflect.Pointer:
-		fresh := reflect.New(t.Elem())
-		fit := d.value(n, path, fresh.Elem(), tag)
-		if fit {
-			into.Set(fresh)
-		}
-		return fit
-	case t == quantityType:
-		return d.quantity(n, path, into)
-	case isOpaque(t):
-		return d.opaque(n, path, into)
-	case t.Kind() == reflect.Struct:
-		return d.object(n, path, into)
-	case t.Kind() == reflect.Map:
-		return d.mapping(n, path, into)
-	case t.Kind() == reflect.Slice:
-		return d.list(n, path, into, tag)
-	default:
-		return d.scalar(n, path, into)
+		subject.Errorf(field, "%s", problem.Message)
 	}
 }
 
-// isOpaque reports whether a type decodes itself, as a time or a number-or-text does, or holds anything.
-func isOpaque(t reflect.Type) bool {
-	_, decodesItself := reflect.PointerTo(t).MethodByName("UnmarshalJSON")
-	return decodesItself || t.Kind() == reflect.Interface ||
-		t.Kind() == reflect.Struct && t.NumField() == 0 ||
-		t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
+// Options say what is special about an object. The zero value is for an ordinary one.
+type Options struct {
+	// Path is where the object stands, for the paths of problems; "" for the top level.
+	Path string
+	// IsText reports whether the scalars at a path are texts, whatever YAML takes them for.
+	IsText func(path string) bool
+	// Hint returns what to do about an unknown field, or "".
+	Hint func(path, name string) string
+	// IsPatch reports that the object is a strategic merge patch: $patch is its directive, and a null takes something
+	// away.
+	IsPatch bool
+
+	without map[*yaml.Node]bool // the values to leave out, as they have a problem
 }
 
-// opaque lets a type that decodes itself do so.
-func (d decoder) opaque(n *yaml.Node, path string, into reflect.Value) bool {
-	decoder, ok := into.Addr().Interface().(json.Unmarshaler)
-	if !ok {
-		return true
+// FromYAML is the problem that yamlnode.Plain reports of an object.
+func FromYAML(err error) Problem {
+	var duplicate *yamlnode.DuplicateKeyError
+	if !errors.As(err, &duplicate) {
+		return Problem{Message: err.Error() + "; write the values out"}
 	}
-	var value any
-	err := n.Decode(&value)
-	var text []byte
+	path := ""
+	for _, name := range duplicate.Path[:min(2, len(duplicate.Path))] { // further down, a name can be a secret
+		path = Join(path, name)
+	}
+	return Problem{Path: path, Message: "the field appears twice; remove one of them"}
+}
+
+// Strict decodes n, a mapping without aliases, into what into points to, and returns what it decoded, as JSON. A field
+// with a problem is left out.
+func Strict(n *yaml.Node, into any, o Options) (json.RawMessage, []Problem) {
+	o.without = map[*yaml.Node]bool{}
+	c := checker{Options: o}
+	c.value(n, reflect.TypeOf(into).Elem(), o.Path)
+	text, err := JSON(n, o)
 	if err == nil {
-		text, err = json.Marshal(value)
-	}
-	if err == nil {
-		err = decoder.UnmarshalJSON(text)
+		err = kjson.UnmarshalCaseSensitivePreserveInts(text, into)
 	}
 	if err != nil {
-		d.Errorf(report.Field{Path: path}, "has the wrong type or format; see `kubectl explain` for the field")
+		c.add(n, o.Path, "has a value of the wrong type; see docs/configuration.md")
 	}
-	return err == nil
+	return text, c.problems
 }
 
-func (d decoder) object(n *yaml.Node, path string, into reflect.Value) bool {
-	if n.Kind != yaml.MappingNode {
-		d.NotAnObject(n, path)
-		return false
+// checker finds what does not fit.
+type checker struct {
+	Options
+	problems []Problem
+}
+
+func (c *checker) add(n *yaml.Node, path, message string) {
+	c.problems = append(c.problems, Problem{Path: path, Message: message})
+	c.without[n] = true
+}
+
+var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
+
+func (c *checker) value(n *yaml.Node, t reflect.Type, path string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
 	}
-	names := Fields(into.Type())
-	for key, value := range yamlnode.Fields(n) {
-		if d.isDirective(key, value, path) {
-			continue
+	switch {
+	case yamlnode.IsNull(n):
+	case reflect.PointerTo(t).Implements(unmarshaler):
+		c.opaque(n, t, path)
+	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct && t.NumField() == 0, t.Kind() == reflect.Interface:
+	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map:
+		c.mapping(n, t, path)
+	case t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8:
+		if n.Kind != yaml.SequenceNode {
+			c.add(n, path, "must be a list, not "+yamlnode.KindName(n)+"; start each element with a dash")
+			return
 		}
-		if d.isKnown(key, path, names) {
-			field, tag := fieldOf(into, key.Value)
-			d.value(value, Join(path, key.Value), field, tag)
-		}
-	}
-	return true
-}
-
-// isDirective takes the directives of a patch, which are the only names with a dollar. Directives other than
-// $patch are refused, because few people know what they do, and so is the value merge, which has no effect.
-func (d decoder) isDirective(key, value *yaml.Node, path string) bool {
-	if !d.isPatch || !strings.HasPrefix(key.Value, "$") {
-		return false
-	}
-	if key.Value != "$patch" || !slices.Contains([]string{"delete", "replace"}, yamlnode.Text(value)) {
-		d.Errorf(report.Field{Path: Join(path, key.Value)}, "is not a supported directive; use $patch: delete or replace")
-	}
-	return true
-}
-
-func fieldOf(into reflect.Value, name string) (reflect.Value, reflect.StructTag) {
-	for i := range into.NumField() {
-		known, inline := JSONName(into.Type().Field(i))
-		if inline {
-			if found, tag := fieldOf(into.Field(i), name); found.IsValid() {
-				return found, tag
+		for i, element := range n.Content {
+			if at := Element(path, i); yamlnode.IsNull(element) {
+				c.add(element, at, "is empty; set a value, or remove it")
+			} else {
+				c.value(element, t.Elem(), at)
 			}
-		} else if known == name {
-			return into.Field(i), into.Type().Field(i).Tag
 		}
+	default:
+		c.scalar(n, t.Kind(), path)
 	}
-	return reflect.Value{}, ""
 }
 
-func (d decoder) mapping(n *yaml.Node, path string, into reflect.Value) bool {
-	if n.Kind != yaml.MappingNode {
-		d.NotAnObject(n, path)
-		return false
+// opaque checks a value that decodes itself.
+func (c *checker) opaque(n *yaml.Node, t reflect.Type, path string) {
+	text, err := JSON(n, Options{Path: path, IsText: c.IsText, IsPatch: c.IsPatch})
+	if err == nil {
+		err = json.Unmarshal(text, reflect.New(t).Interface())
 	}
-	into.Set(reflect.MakeMap(into.Type()))
+	switch {
+	case err == nil:
+	case t == reflect.TypeFor[resource.Quantity]():
+		c.add(n, path, "is not a valid quantity; use a number with a Kubernetes unit, such as 500m for CPU and 2Gi for memory")
+	case n.Kind != yaml.MappingNode && t.PkgPath() == reflect.TypeFor[v1alpha1.Patch]().PkgPath():
+		c.add(n, path, "must be an object, not "+yamlnode.KindName(n)+"; write its fields below it")
+	case n.Kind != yaml.ScalarNode:
+		c.add(n, path, "must be a single value, not "+yamlnode.KindName(n))
+	default:
+		c.add(n, path, "has the wrong type or format; see Kubernetes' reference of the field")
+	}
+}
+
+func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
+	if n.Kind != yaml.MappingNode {
+		c.add(n, path, "must be an object, not "+yamlnode.KindName(n)+"; write its fields below it")
+		return
+	}
 	for key, value := range yamlnode.Fields(n) {
 		at := Join(path, key.Value)
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			d.Errorf(report.Field{Path: path}, "has a name that is %s; use a plain name", yamlnode.KindName(key))
-			continue
-		case d.isDirective(key, value, path):
-			continue
-		case d.isPatch && !yamlnode.IsString(key):
-			d.Errorf(report.Field{Path: at}, "has a name that is not a string; put it in quotes")
-			continue
-		case yamlnode.IsNull(value) && !d.isPatch:
-			d.Errorf(report.Field{Path: at}, "is empty; set a value, or remove it")
-			continue
-		}
-		element := reflect.New(into.Type().Elem()).Elem()
-		d.value(value, at, element, "")
-		into.SetMapIndex(reflect.ValueOf(key.Value).Convert(into.Type().Key()), element)
-	}
-	return true
-}
-
-func (d decoder) list(n *yaml.Node, path string, into reflect.Value, tag reflect.StructTag) bool {
-	if n.Kind != yaml.SequenceNode {
-		d.Errorf(report.Field{Path: path}, "must be a list, not %s; start each element with a dash", yamlnode.KindName(n))
-		return false
-	}
-	into.Set(reflect.MakeSlice(into.Type(), len(n.Content), len(n.Content)))
-	for i, element := range n.Content {
-		at := Element(path, i)
-		if yamlnode.IsNull(element) {
-			d.Errorf(report.Field{Path: at}, "is empty; set a value, or remove it")
-			continue
-		}
-		if d.isPatch && d.canMerge(element, at, tag) {
-			continue
-		}
-		d.value(element, at, into.Index(i), "")
-	}
-	return true
-}
-
-// canMerge judges how an element of a list is merged, which the tag of the list's field says. It reports whether the
-// element is nothing but a directive.
-func (d decoder) canMerge(element *yaml.Node, path string, tag reflect.StructTag) (isDirective bool) {
-	directive := yamlnode.Get(element, "$patch")
-	key := tag.Get("patchMergeKey")
-	merges := strings.Contains(tag.Get("patchStrategy"), "merge")
-	switch {
-	case element.Kind != yaml.MappingNode:
-	case !merges && directive != nil:
-		d.Errorf(report.Field{Path: Join(path, "$patch")}, "has no effect in a list that is replaced as a whole; remove it, and write the whole list")
-	case merges && yamlnode.Text(directive) == "replace":
-		if len(element.Content) > 2 {
-			d.Errorf(report.Field{Path: Join(path, "$patch")}, "would replace the whole list and drop the fields beside it; write `$patch: replace` as a separate element, or delete the old element first")
-		}
-		return true
-	case merges && key != "" && yamlnode.IsNull(yamlnode.Get(element, key)):
-		d.Errorf(report.Field{Path: Join(path, key)}, "is missing, but the elements of this list are merged by it; add it")
-	}
-	return false
-}
-
-func (d decoder) quantity(n *yaml.Node, path string, into reflect.Value) bool {
-	amount, err := resource.ParseQuantity(n.Value)
-	// YAML 1.1 reads 010 as 8, and Kubernetes as 10.
-	isOctal := len(n.Value) > 1 && n.Value[0] == '0' && n.Value[1] >= '0' && n.Value[1] <= '9'
-	if n.Kind != yaml.ScalarNode || err != nil || isOctal {
-		d.Errorf(report.Field{Path: path}, "is not a valid quantity; use a number with a Kubernetes unit, such as 500m for CPU and 2Gi for memory")
-		return false
-	}
-	into.Set(reflect.ValueOf(amount))
-	return true
-}
-
-func (d decoder) scalar(n *yaml.Node, path string, into reflect.Value) bool {
-	field := report.Field{Path: path}
-	if n.Kind != yaml.ScalarNode {
-		d.Errorf(field, "must be a single value, not %s", yamlnode.KindName(n))
-		return false
-	}
-	switch into.Kind() {
-	case reflect.String:
-		if !yamlnode.IsString(n) {
-			d.Errorf(field, "must be a string; put it in quotes")
-			return false
-		}
-		into.SetString(n.Value)
-	case reflect.Bool:
-		if n.ShortTag() != "!!bool" {
-			d.Errorf(field, "must be true or false, without quotes; use one of them")
-			return false
-		}
-		into.SetBool(strings.EqualFold(n.Value, "true"))
-	default:
-		number, err := strconv.ParseInt(n.Value, 10, into.Type().Bits())
-		if d.isPatch && n.ShortTag() == "!!int" { // the mode of a file is written as 0440
-			if n.Decode(&number) == nil && !into.OverflowInt(number) {
-				into.SetInt(number)
-				return true
+			c.add(n, path, "has a field whose name is "+yamlnode.KindName(key)+"; use a plain name")
+		case c.IsPatch && key.Value == "$patch":
+		case t.Kind() == reflect.Map && yamlnode.IsNull(value) && !c.IsPatch:
+			c.add(value, at, "is empty; set a value, or remove it")
+		case t.Kind() == reflect.Map:
+			c.value(value, t.Elem(), at)
+		default:
+			if field, found := fieldOf(t, key.Value); found {
+				c.value(value, field.Type, at)
+			} else {
+				c.unknown(path, key.Value, t)
 			}
 		}
-		switch {
-		case n.ShortTag() == "!!str" && err == nil:
-			d.Errorf(field, "must be a number, not a string; remove the quotes")
-			return false
-		// YAML 1.1 reads 010 as 8 and 1_0 as 10: what looks different from what it means is refused.
-		case n.ShortTag() != "!!int" || err != nil || strconv.FormatInt(number, 10) != n.Value:
-			d.Errorf(field, "must be a whole number; write it in plain digits, without a unit")
-			return false
-		}
-		into.SetInt(number)
 	}
-	return true
+}
+
+func (c *checker) unknown(path, name string, t reflect.Type) {
+	problem := Problem{Path: strings.TrimPrefix(path+"."+name, "."), Message: "unknown field; remove it"}
+	hint := below(path, name, t)
+	if c.Hint != nil && hint == "" {
+		hint = c.Hint(path, name)
+	}
+	if near := nearest.To(name, Fields(t)); near != "" {
+		problem.Proposed, problem.Message = near, "unknown field; did you mean "+strconv.Quote(near)+"?"
+	} else if hint != "" {
+		problem.Message = "unknown field; " + hint
+	}
+	c.problems = append(c.problems, problem)
+}
+
+// below says where a field belongs that one of the structs of t has, or "".
+func below(path, name string, t reflect.Type) string {
+	for field := range t.Fields() {
+		inner := field.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		if inner.Kind() != reflect.Struct || inner.PkgPath() != t.PkgPath() {
+			continue
+		}
+		switch outer, isInline := JSONName(field); {
+		case isInline:
+			if found := below(path, name, inner); found != "" {
+				return found
+			}
+		case slices.Contains(Fields(inner), name):
+			return "move it under " + Join(path, outer)
+		}
+	}
+	return ""
+}
+
+func (c *checker) scalar(n *yaml.Node, kind reflect.Kind, path string) {
+	if n.Kind != yaml.ScalarNode {
+		c.add(n, path, "must be a single value, not "+yamlnode.KindName(n))
+		return
+	}
+	switch kind {
+	case reflect.String, reflect.Slice:
+		if !yamlnode.IsString(n) && !c.isText(path) {
+			c.add(n, path, "must be a string; put it in quotes")
+		}
+	case reflect.Bool:
+		if n.ShortTag() != "!!bool" {
+			c.add(n, path, "must be true or false, without quotes; use one of them")
+		}
+	default:
+		number, err := strconv.ParseInt(n.Value, 10, 64)
+		switch isInt := n.ShortTag() == "!!int"; {
+		case errors.Is(err, strconv.ErrRange), err == nil && isInt && kind == reflect.Int32 && number != int64(int32(number)): //nolint:gosec // which is asked
+			c.add(n, path, "is out of range; use a smaller number")
+		case n.ShortTag() == "!!str" && err == nil:
+			c.add(n, path, "must be a number, not a string; remove the quotes")
+		// YAML 1.1 reads 010 as 8 and 1_0 as 10: what looks different from what it means is refused, but for the mode of a
+		// file in a patch.
+		case !isInt || !c.IsPatch && (err != nil || strconv.FormatInt(number, 10) != n.Value):
+			c.add(n, path, "must be a whole number; write it in plain digits, without a unit")
+		}
+	}
+}
+
+func (o Options) isText(path string) bool { return o.IsText != nil && o.IsText(path) }
+
+// JSON returns n as JSON, with the fields in their order.
+func JSON(n *yaml.Node, o Options) ([]byte, error) {
+	var text bytes.Buffer
+	if err := write(&text, n, o.Path, o); err != nil {
+		return nil, err
+	}
+	return text.Bytes(), nil
+}
+
+func write(text *bytes.Buffer, n *yaml.Node, path string, o Options) error {
+	switch {
+	case n == nil || yamlnode.IsNull(n) || o.without[n]:
+		text.WriteString("null")
+	case n.Kind == yaml.MappingNode:
+		text.WriteByte('{')
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if i > 0 {
+				text.WriteByte(',')
+			}
+			name := n.Content[i].Value
+			quote(text, name)
+			text.WriteByte(':')
+			if err := write(text, n.Content[i+1], Join(path, name), o); err != nil {
+				return err
+			}
+		}
+		text.WriteByte('}')
+	case n.Kind == yaml.SequenceNode:
+		text.WriteByte('[')
+		for i, element := range n.Content {
+			if i > 0 {
+				text.WriteByte(',')
+			}
+			if err := write(text, element, Element(path, i), o); err != nil {
+				return err
+			}
+		}
+		text.WriteByte(']')
+	case o.isText(path):
+		quote(text, n.Value)
+	default:
+		return writeScalar(text, n)
+	}
+	return nil
+}
+
+// writeScalar writes what YAML takes for a boolean or a number as that, and everything else as a string.
+func writeScalar(text *bytes.Buffer, n *yaml.Node) error {
+	switch n.ShortTag() {
+	case "!!bool":
+		text.WriteString(strings.ToLower(n.Value))
+	case "!!int":
+		number, ok := new(big.Int).SetString(strings.ReplaceAll(n.Value, "_", ""), 0)
+		if !ok {
+			return errors.New("not a number")
+		}
+		text.WriteString(number.String())
+	case "!!float":
+		var number float64
+		if err := n.Decode(&number); err != nil {
+			return err
+		}
+		encoded, err := json.Marshal(number) // not of infinity
+		if err != nil {
+			return err
+		}
+		text.Write(encoded)
+	default:
+		quote(text, n.Value)
+	}
+	return nil
+}
+
+func quote(text *bytes.Buffer, value string) {
+	encoder := json.NewEncoder(text)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(value)     // cannot fail for a string
+	text.Truncate(text.Len() - 1) // the line break
 }

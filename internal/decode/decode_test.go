@@ -1,6 +1,7 @@
 package decode_test
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,9 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
-	"github.com/bizmatters/dragonfly-generator/internal/krm"
-	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 type inner struct {
@@ -21,12 +22,12 @@ type inner struct {
 	Number int32              `json:"number,omitempty"`
 }
 
-type embedded struct {
-	Inline string `json:"inline,omitempty"`
+type Inline struct {
+	Beside string `json:"beside,omitempty"`
 }
 
 type outer struct {
-	embedded  `json:"-"`
+	Inline    `json:",inline"`
 	Text      *string             `json:"text,omitempty"`
 	Flag      bool                `json:"flag,omitempty"`
 	List      []inner             `json:"list,omitempty"`
@@ -34,32 +35,48 @@ type outer struct {
 	Plain     map[string]string   `json:"plain,omitempty"`
 	Either    *intstr.IntOrString `json:"either,omitempty"`
 	When      *metav1.Time        `json:"when,omitempty"`
-	Anything  struct{}            `json:"anything,omitempty"`
+	Anything  v1alpha1.Ignored    `json:"anything,omitempty"`
 	Quantity  resource.Quantity   `json:"quantity,omitempty"`
+	Raw       *v1alpha1.Patch     `json:"raw,omitempty"`
+	Hidden    string              `json:"-"`
 	unwritten string
 }
 
-func decoded(t *testing.T, text string, into any, patch bool) []string {
+type outermost struct {
+	Spec outer `json:"spec"`
+}
+
+func parse(t *testing.T, text string) *yaml.Node {
 	t.Helper()
 	n, err := yaml.Parse(text)
-	require.NoError(t, err)
-	var results report.Results
-	object := decode.Object{Item: krm.NewItem(n.YNode()), Results: &results}
-	if patch {
-		object.DecodePatch(n.YNode(), "at", into)
-	} else {
-		object.Decode(n.YNode(), "at", into)
-	}
-	problems := []string{}
-	for _, result := range results.All() {
-		problems = append(problems, result.Field.Path+": "+result.Message)
+	require.NoError(t, err, text)
+	return n.YNode()
+}
+
+// strict decodes a text into an object that stands at a path.
+func strict(t *testing.T, text string, into any, o decode.Options) []decode.Problem {
+	t.Helper()
+	o.Path = "at"
+	_, problems := decode.Strict(parse(t, text), into, o)
+	for _, problem := range problems {
+		assert.NotContains(t, problem.Path+problem.Message+problem.Proposed, "hunter2", text)
+		assert.NotEmpty(t, problem.Message, text)
 	}
 	return problems
 }
 
-func TestDecodeFillsIn(t *testing.T) {
+func pathsOf(problems []decode.Problem) []string {
+	paths := []string{}
+	for _, problem := range problems {
+		paths = append(paths, problem.Path)
+	}
+	return paths
+}
+
+func TestStrictFillsIn(t *testing.T) {
 	var got outer
-	assert.Empty(t, decoded(t, `
+	assert.Empty(t, strict(t, `
+beside: here
 text: ""
 flag: true
 list: [{amount: 0.5, number: -3}]
@@ -69,7 +86,9 @@ either: 5
 when: "2026-01-01T00:00:00Z"
 anything: [at, {all: 1}]
 quantity: 10
-`, &got, false))
+raw: {z: 1, a: [2, null]}
+`, &got, decode.Options{}))
+	assert.Equal(t, "here", got.Beside)
 	assert.Equal(t, "", *got.Text, "An empty string is one.")
 	assert.True(t, got.Flag)
 	assert.Equal(t, "500m", got.List[0].Amount.String())
@@ -77,48 +96,108 @@ quantity: 10
 	assert.Equal(t, "2Gi", got.Map["a.b"].Amount.String())
 	assert.Contains(t, got.Map, "c")
 	assert.NotNil(t, got.Plain, "An empty map is one.")
+	assert.Equal(t, intstr.FromInt32(5), *got.Either)
+	assert.Equal(t, 2026, got.When.Year())
 	assert.Equal(t, "10", got.Quantity.String())
+	assert.Equal(t, `{"z":1,"a":[2,null]}`, string(got.Raw.JSON), "Raw JSON keeps its order.")
 	assert.Empty(t, got.unwritten)
 
 	var untouched outer
-	assert.Empty(t, decoded(t, "{text: null, flag: ~, list: , map: , quantity: null}", &untouched, false))
+	assert.Empty(t, strict(t, "{text: null, flag: ~, list: , map: , quantity: null, raw: }", &untouched, decode.Options{}))
 	assert.Equal(t, outer{}, untouched, "A null is the default.")
 }
 
-func TestDecodeReportsEverything(t *testing.T) {
+func TestStrictReportsEverything(t *testing.T) {
 	var got outer
-	problems := decoded(t, `
+	problems := strict(t, `
 txt: hunter2
 unwritten: hunter2
+Hidden: hunter2
+Inline: hunter2
 text: 1
 flag: yes
-list: [{amount: hunter2, numbr: 1}, null, hunter2, {number: 010}, {number: "1"}, {number: 3000000000}]
-map: {a b: [hunter2], c: , d: {number: 1.5}}
+list: [{amount: hunter2, numbr: 1}, null, hunter2, {number: 010}, {number: "1"}, {number: 3000000000}, {number: 99999999999999999999}]
+map: {a b: [hunter2], c: , d: {number: 1.5}, [hunter2]: {}}
 plain: {a: {b: hunter2}}
+when: hunter2
 quantity: {}
-`, &got, false)
-	assert.Equal(t, []string{
-		`at.txt: unknown field; did you mean "text"?`,
-		"at.unwritten: unknown field; remove it",
-		"at.text: must be a string; put it in quotes",
-		"at.flag: must be true or false, without quotes; use one of them",
-		"at.list[0].amount: is not a valid quantity; use a number with a Kubernetes unit, such as 500m for CPU and 2Gi for memory",
-		`at.list[0].numbr: unknown field; did you mean "number"?`,
-		"at.list[1]: is empty; set a value, or remove it",
-		"at.list[2]: must be an object, not a plain value; write its fields below it",
-		"at.list[3].number: must be a whole number; write it in plain digits, without a unit",
-		"at.list[4].number: must be a number, not a string; remove the quotes",
-		"at.list[5].number: must be a whole number; write it in plain digits, without a unit",
-		"at.map[a b]: must be an object, not a list; write its fields below it",
-		"at.map.c: is empty; set a value, or remove it",
-		"at.map.d.number: must be a whole number; write it in plain digits, without a unit",
-		"at.plain.a: must be a single value, not an object",
-		"at.quantity: is not a valid quantity; use a number with a Kubernetes unit, such as 500m for CPU and 2Gi for memory",
-	}, problems)
+raw: [hunter2]
+`, &got, decode.Options{})
+	want := []struct{ path, message, proposed string }{
+		{"at.txt", `did you mean "text"`, "text"},
+		{"at.unwritten", "unknown field", ""},
+		{"at.Hidden", "unknown field", ""},
+		{"at.Inline", "unknown field", ""},
+		{"at.text", "must be a string", ""},
+		{"at.flag", "must be true or false", ""},
+		{"at.list[0].amount", "Kubernetes unit", ""},
+		{"at.list[0].numbr", `did you mean "number"`, "number"},
+		{"at.list[1]", "is empty", ""},
+		{"at.list[2]", "must be an object, not a plain value", ""},
+		{"at.list[3].number", "plain digits", ""},
+		{"at.list[4].number", "not a string", ""},
+		{"at.list[5].number", "out of range", ""},
+		{"at.list[6].number", "out of range", ""},
+		{"at.map[a b]", "must be an object, not a list", ""},
+		{"at.map.c", "is empty", ""},
+		{"at.map.d.number", "must be a whole number", ""},
+		{"at.map", "name is a list", ""},
+		{"at.plain.a", "must be a single value, not an object", ""},
+		{"at.when", "wrong type or format", ""},
+		{"at.quantity", "Kubernetes unit", ""},
+		{"at.raw", "must be an object, not a list", ""},
+	}
+	require.Len(t, problems, len(want), "%v", problems)
+	for i, w := range want {
+		assert.Equal(t, w.path, problems[i].Path)
+		assert.Contains(t, problems[i].Message, w.message, w.path)
+		assert.Equal(t, w.proposed, problems[i].Proposed, w.path)
+	}
 	assert.Nil(t, got.Text, "What does not fit stays as it was.")
 }
 
-func TestDecodePatch(t *testing.T) {
+// What has a problem is left out, and everything else is there, so that it can be judged too.
+func TestStrictDecodesTheRest(t *testing.T) {
+	var got outer
+	text, problems := decode.Strict(parse(t, "{beside: a, text: 1, map: {a: {number: 1, amount: hunter2}}, plain: {b: c}}"), &got, decode.Options{})
+	assert.Equal(t, []string{"text", "map.a.amount"}, pathsOf(problems), "At the top, paths have no dot in front.")
+	assert.Equal(t, `{"beside":"a","text":null,"map":{"a":{"number":1,"amount":null}},"plain":{"b":"c"}}`, string(text))
+	assert.Equal(t, outer{Inline: Inline{Beside: "a"}, Map: map[string]inner{"a": {Number: 1}}, Plain: map[string]string{"b": "c"}}, got)
+}
+
+func TestStrictIsCaseSensitive(t *testing.T) {
+	problems := strict(t, "{Text: hunter2}", new(outer), decode.Options{})
+	require.Len(t, problems, 1)
+	assert.Equal(t, "text", problems[0].Proposed)
+}
+
+func TestStrictTexts(t *testing.T) {
+	var got struct {
+		Labels map[string]intstr.IntOrString `json:"labels"`
+	}
+	isText := decode.Options{IsText: func(path string) bool { return path == "at.labels.a" || path == "at.labels.b" }}
+	assert.Empty(t, strict(t, "{labels: {a: 010, b: true, c: 7}}", &got, isText))
+	assert.Equal(t, map[string]intstr.IntOrString{"a": intstr.FromString("010"), "b": intstr.FromString("true"), "c": intstr.FromInt32(7)}, got.Labels)
+	assert.Equal(t, []string{"at.labels.a"}, pathsOf(strict(t, "{labels: {a: [hunter2]}}", &got, isText)))
+}
+
+func TestStrictHints(t *testing.T) {
+	hint := decode.Options{Hint: func(path, name string) string { return "it is " + name + " at " + path }}
+	problems := strict(t, "{somethingElse: hunter2, list: [{unheardOf: hunter2}]}", new(outer), hint)
+	require.Len(t, problems, 2)
+	assert.Contains(t, problems[0].Message, "it is somethingElse at at")
+	assert.Contains(t, problems[1].Message, "it is unheardOf at at.list[0]")
+
+	problems = strict(t, "{txt: hunter2}", new(outer), hint)
+	require.Len(t, problems, 1)
+	assert.Contains(t, problems[0].Message, `"text"`, "A near name is the better hint.")
+
+	problems = strict(t, "{quantity: hunter2}", new(outermost), decode.Options{})
+	require.Len(t, problems, 1)
+	assert.Contains(t, problems[0].Message, "move it under at.spec")
+}
+
+func TestStrictPatch(t *testing.T) {
 	const directives = `
 spec:
   $patch: replace
@@ -129,50 +208,71 @@ spec:
       volumes: [{name: a, secret: {defaultMode: 0440}}]
       nodeSelector: {a: null}
 `
-	assert.Empty(t, decoded(t, directives, new(appsv1.StatefulSet), true), "Directives and nulls belong to a patch.")
-	assert.NotEmpty(t, decoded(t, directives, new(appsv1.StatefulSet), false), "They belong to nothing else.")
-	assert.Len(t, decoded(t, "{$retainKeys: [{}], $ptach: delete, metadata: {labels: {$patch: remove, 1: a}}, spec: {$patch: [delete]}}", new(appsv1.StatefulSet), true), 5,
-		"Only one directive is known.")
-	assert.Len(t, decoded(t, "{metadata: {creationTimestamp: [x]}, spec: {updateStrategy: {rollingUpdate: {maxUnavailable: [x]}}}}", new(appsv1.StatefulSet), true), 2,
+	patch := decode.Options{IsPatch: true}
+	var got appsv1.StatefulSet
+	assert.Empty(t, strict(t, directives, &got, patch), "Directives and nulls belong to a patch.")
+	assert.EqualValues(t, 0o440, *got.Spec.Template.Spec.Volumes[0].Secret.DefaultMode)
+	assert.Equal(t, []string{
+		"at.spec.$patch", "at.spec.template.spec.containers[0].$patch",
+		"at.spec.template.spec.volumes[0].secret.defaultMode", "at.spec.template.spec.nodeSelector.a",
+	}, pathsOf(strict(t, directives, new(appsv1.StatefulSet), decode.Options{})), "They belong to nothing else.")
+	assert.Equal(t, []string{"at.metadata.creationTimestamp", "at.spec.updateStrategy.rollingUpdate.maxUnavailable"},
+		pathsOf(strict(t, "{metadata: {creationTimestamp: [x]}, spec: {updateStrategy: {rollingUpdate: {maxUnavailable: [x]}}}}", new(appsv1.StatefulSet), patch)),
 		"What decodes itself is asked.")
-	assert.Equal(t, []string{`at.spec.template.spec.containers[0].imag: unknown field; did you mean "image"?`},
-		decoded(t, "spec: {template: {spec: {containers: [{name: a, imag: x}]}}}", new(appsv1.StatefulSet), true))
+	problems := strict(t, "spec: {template: {spec: {containers: [{name: a, imag: x}]}}}", new(appsv1.StatefulSet), patch)
+	require.Equal(t, []string{"at.spec.template.spec.containers[0].imag"}, pathsOf(problems))
+	assert.Equal(t, "image", problems[0].Proposed)
 }
 
-// What keeps a patch from being merged is found before it is: each problem, in its place.
-func TestDecodePatchThatCannotBeMerged(t *testing.T) {
-	const pod = "at.spec.template.spec"
-	for _, tc := range []struct {
-		reason, pod string
-		want        []string
-	}{
-		{"Ports are merged by their numbers.", "containers: [{name: a, ports: [{name: metrics}]}]",
-			[]string{pod + ".containers[0].ports[0].containerPort: is missing, but the elements of this list are merged by it; add it"}},
-		{"Both are reported.", "volumes: [{name: a}, {emptyDir: {}}], containers: [{image: a, env: [{value: b}]}]", []string{
-			pod + ".volumes[1].name: is missing, but the elements of this list are merged by it; add it",
-			pod + ".containers[0].name: is missing, but the elements of this list are merged by it; add it",
-			pod + ".containers[0].env[0].name: is missing, but the elements of this list are merged by it; add it"}},
-		{"Tolerations are replaced.", "tolerations: [{key: a, $patch: delete}]",
-			[]string{pod + ".tolerations[0][$patch]: has no effect in a list that is replaced as a whole; remove it, and write the whole list"}},
-		{"This would drop the element.", "containers: [{name: a, $patch: replace, image: b}]",
-			[]string{pod + ".containers[0][$patch]: would replace the whole list and drop the fields beside it; write `$patch: replace` as a separate element, or delete the old element first"}},
-		{"This is how a list is replaced.", "containers: [{$patch: replace}, {name: a}]", []string{}},
-		{"A key is enough.", "containers: [{name: a, ports: [{containerPort: 1}], volumeMounts: [{mountPath: /a, $patch: delete}]}]", []string{}},
+// Aliases are written out before, and of two fields of the same name nobody knows which counts.
+func TestFromYAML(t *testing.T) {
+	for text, want := range map[string]struct{ path, message string }{
+		"{spec: {size: hunter2, size: hunter2}}":           {"spec.size", "twice"},
+		"{spec: {}, spec: {a: hunter2}}":                   {"spec", "twice"},
+		"{spec: {a: {hunter2: {hunter2: 1, hunter2: 1}}}}": {"spec.a", "twice"},
+		"{metadata: {a b: {c: 1, c: 2}}}":                  {"metadata[a b]", "twice"},
+		"{spec: &s {a: *s}}":                               {"", "aliases"},
 	} {
-		assert.Equal(t, tc.want, decoded(t, "{spec: {template: {spec: {"+tc.pod+"}}}}", new(appsv1.StatefulSet), true), tc.reason)
+		_, err := yamlnode.Plain(parse(t, text))
+		require.Error(t, err, text)
+		problem := decode.FromYAML(err)
+		assert.Equal(t, want.path, problem.Path, text)
+		assert.Contains(t, problem.Message, want.message, text)
+		assert.NotContains(t, problem.Path+problem.Message, "hunter2", text)
 	}
 }
 
-// One cause has one error.
-func TestWhatFollowsIsNotReported(t *testing.T) {
-	var results report.Results
-	object := decode.Object{Results: &results}
-	for _, path := range []string{"spec.a", "spec.a", "spec.a.b", "spec.a[0].b", "spec.ab", "spec", "spec.c", "status"} {
-		object.Errorf(report.Field{Path: path}, "x")
+func TestJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		"{b: 1, a: {d: x, c: [y, ~]}}":           `{"b":1,"a":{"d":"x","c":["y",null]}}`,
+		"{a: yes, b: True, c: false, d: 'true'}": `{"a":"yes","b":true,"c":false,"d":"true"}`,
+		"{a: 0x10, b: 1_000, c: 0o17, d: -1}":    `{"a":16,"b":1000,"c":15,"d":-1}`,
+		"{a: 1.50, b: 1e3, c: '1'}":              `{"a":1.5,"b":1000,"c":"1"}`,
+		`{a: "<&>\n\"", b: 2026-01-01}`:          `{"a":"<&>\n\"","b":"2026-01-01"}`,
+		"{a: 9223372036854775807}":               `{"a":9223372036854775807}`,
+		"{}":                                     `{}`,
+		"[]":                                     `[]`,
+	} {
+		got, err := decode.JSON(parse(t, text), decode.Options{})
+		require.NoError(t, err, text)
+		assert.Equal(t, want, string(got), text)
 	}
-	var paths []string
-	for _, result := range results.All() {
-		paths = append(paths, result.Field.Path)
-	}
-	assert.Equal(t, []string{"spec.a", "spec.ab", "spec", "status"}, paths)
+	_, err := decode.JSON(parse(t, "{a: .inf}"), decode.Options{})
+	require.Error(t, err, "JSON has no infinity.")
+	got, err := decode.JSON(nil, decode.Options{})
+	require.NoError(t, err)
+	assert.Equal(t, "null", string(got))
+}
+
+func TestFields(t *testing.T) {
+	assert.Equal(t, []string{"beside", "text", "flag", "list", "map", "plain", "either", "when", "anything", "quantity", "raw"}, decode.Fields(reflect.TypeFor[outer]()))
+	assert.Empty(t, decode.Fields(reflect.TypeFor[resource.Quantity]()), "What is embedded need not be a struct.")
+}
+
+func TestPaths(t *testing.T) {
+	assert.Equal(t, "a", decode.Join("", "a"))
+	assert.Equal(t, "a.b-c_1", decode.Join("a", "b-c_1"))
+	assert.Equal(t, "a[b.c/d]", decode.Join("a", "b.c/d"))
+	assert.Equal(t, "a[]", decode.Join("a", ""))
+	assert.Equal(t, "a[2]", decode.Element("a", 2))
 }

@@ -1,7 +1,7 @@
 // Package expand is the way from claims to manifests: what the function and the command render have in common.
 //
-// Its steps are packages of their own: config reads the configuration, claim the claims; specs builds the objects;
-// merge decides what happens to those that are among the items already; lint warns. Everything is decided, and every
+// Its steps are packages of their own: config reads the configuration, instance the claims; specs builds the objects, and
+// overrides patches them; merge decides what happens to those that are among the items already; lint warns. Everything is decided, and every
 // problem found, before anything is changed.
 package expand
 
@@ -9,13 +9,13 @@ import (
 	"slices"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/lint"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
+	"github.com/bizmatters/dragonfly-generator/internal/overrides"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
-	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
 // Options describe how the result is used.
@@ -38,17 +38,18 @@ type Expansion struct {
 func Expand(list *krm.List, o Options, results *report.Results) Expansion {
 	before := results.Errors()
 	platform := config.Read(list.FunctionConfig, results)
-	specs.CheckOverrides(list.FunctionConfig, platform, results)
-	warnOfIdle(list, results)
+	overrides.Check(list.FunctionConfig, platform, results)
+	checkIdle(list, results)
 	isConfigured := results.Errors() == before
-	claims, owners := claim.Find(list, o.Kept, platform, results)
+	instances, owners := instance.FromClaims(list, o.Kept, platform, results)
 	if !isConfigured { // whatever else is wrong may be a consequence
-		return Expansion{}
+		return Expansion{Local: localItems(list)}
 	}
-	claims = claim.Sources(list, claims, owners, results)
-	instances := specs.Build(list, claims, results)
-	changes := merge.Decide(merge.Input{List: list, Kept: o.Kept, Prune: o.Prune, Instances: instances, Owners: owners}, results)
-	lint.Check(lint.Input{List: list, Instances: instances, Changes: changes}, results)
+	lint.Platform(list.FunctionConfig, platform, results)
+	instances = instance.Sources(list, instances, owners, results)
+	built := overrides.Build(list, instances, results)
+	changes := merge.Decide(merge.Input{List: list, Kept: o.Kept, Prune: o.Prune, Instances: built, Owners: owners}, results)
+	lint.Check(lint.Input{List: list, Instances: built, Changes: changes}, results)
 	return Expansion{Changes: changes, Local: localItems(list)}
 }
 
@@ -65,9 +66,9 @@ func ResourceList(list *krm.List, results *report.Results) {
 	}
 }
 
-// warnOfIdle reports a configuration that has no effect: one among the items that is not the functionConfig,
-// and one that is called without any item.
-func warnOfIdle(list *krm.List, results *report.Results) {
+// checkIdle reports a configuration that has no effect: one among the items that is not the functionConfig,
+// and one that is called without any item, which is an error.
+func checkIdle(list *krm.List, results *report.Results) {
 	own := list.FunctionConfig
 	isOwn := own != nil && own.Group == v1alpha1.Group && own.Kind == v1alpha1.ConfigKind
 	if isOwn && !slices.ContainsFunc(list.Items, func(item *krm.Item) bool { return item.ID != own.ID }) {

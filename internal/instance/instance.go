@@ -1,5 +1,5 @@
-// Package instance defines an instance: its names, which are API because applications refer to them, and its
-// size.
+// Package instance turns claims into instances: it finds the claims among the items, validates them, and decides who makes
+// their passwords. The names of an instance's objects are API, because applications refer to them.
 package instance
 
 import (
@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -17,16 +18,9 @@ import (
 // Port is where Dragonfly listens, for the Redis protocol as for /healthz and /metrics.
 const Port = 6379
 
-// The keys of the connection Secret. The password Secret has PasswordKey alone.
-const (
-	EndpointKey = "endpoint"
-	PortKey     = "port"
-	PasswordKey = "password"
-)
-
 // HasPassword reports whether the manifest of a Secret contains a password.
 func HasPassword(secret *yaml.Node) bool {
-	return !yamlnode.IsNull(yamlnode.Get(secret, "data", PasswordKey)) || !yamlnode.IsNull(yamlnode.Get(secret, "stringData", PasswordKey))
+	return !yamlnode.IsNull(yamlnode.Get(secret, "data", v1alpha1.PasswordKey)) || !yamlnode.IsNull(yamlnode.Get(secret, "stringData", v1alpha1.PasswordKey))
 }
 
 // MaxNameLength is the longest name of an instance, in characters. Kubernetes accepts a StatefulSet of
@@ -45,11 +39,6 @@ func ParseMark(mark string) Name {
 
 // String returns "namespace/name", which is also the mark on the objects made for it.
 func (n Name) String() string { return n.Namespace + "/" + n.Name }
-
-// IsClaim reports whether an item is a claim, of whatever version, or of none.
-func IsClaim(item *krm.Item) bool {
-	return item.Kind == v1alpha1.ClaimKind && (item.Group == v1alpha1.Group || item.APIVersion == v1alpha1.Group)
-}
 
 // Folder returns the name of the folder in which the instance's objects are kept, one a file.
 func (n Name) Folder() string { return n.Name + "." + n.Namespace }
@@ -109,22 +98,12 @@ func (n Name) IDs() []krm.ID {
 	return append(n.RunnerIDs(), n.PasswordSecretID(), n.ConnectionSecretID(), n.ServiceAccountID(), n.RoleID(), n.RoleBindingID())
 }
 
-// ManagedByLabel is the recommended label for the tool that manages an object, and ManagedBy is its value on
-// ours.
-const (
-	ManagedByLabel = "app.kubernetes.io/managed-by"
-	ManagedBy      = "dragonfly-generator"
-)
-
 // OwnLabels returns app, which selects, and the recommended labels. Nothing else may set them.
-func (n Name) OwnLabels() map[string]string {
-	return map[string]string{
-		"app":                         n.Name,
-		"app.kubernetes.io/name":      "dragonfly",
-		"app.kubernetes.io/instance":  n.Name,
-		"app.kubernetes.io/component": "database",
-		ManagedByLabel:                ManagedBy,
-	}
+func (n Name) OwnLabels() map[string]string { return v1alpha1.OwnLabels(n.Name) }
+
+// Values are what placeholders stand for.
+func (n Name) Values(clusterDomain string) map[string]string {
+	return map[string]string{"name": n.Name, "namespace": n.Namespace, "endpoint": n.Endpoint(clusterDomain)}
 }
 
 func (n Name) id(group, kind, name string) krm.ID {
@@ -142,32 +121,70 @@ func (n Name) Endpoint(clusterDomain string) string {
 	return n.Service() + "." + n.Namespace + ".svc." + clusterDomain
 }
 
-// Instance is a claim that has been validated, with its defaults filled in.
+// Instance is a claim that has been validated, with the configuration that applies to it.
 type Instance struct {
 	Name
-
-	Size Size
-	// StorageGB is the size of the volume in GiB. It is named like the claim's field.
-	StorageGB int
+	// Item is the claim's item, or the functionConfig.
+	Item *krm.Item
+	// Claim is what the claim asks for, with its defaults filled in. HasStorageGB reports that it sets storageGB itself.
+	Claim        v1alpha1.DragonflyInstanceSpec
+	HasStorageGB bool
+	// Config is the configuration, with its placeholders filled in.
+	Config config.Spec
+	// Size is the one that the claim names.
+	Size v1alpha1.Size
 
 	// Labels and Annotations are those of the claim that go to the objects' metadata.
 	Labels      map[string]string
 	Annotations map[string]string
 
-	// Source says who makes the password.
-	Source v1alpha1.PasswordSource
 	// Rotation is the one that the claim asks for, or "" if there is none.
 	Rotation string
+	// Source says who makes the password. Seen are the objects that make the instance's Secrets, if the source is not
+	// stated but follows from them.
+	Source v1alpha1.PasswordSource
+	Seen   []*krm.Item
+
+	sourceStated bool // by the claim
 }
+
+// IgnoredSecrets returns the paths of those Crossplane fields of the claim that name another Secret, which is not created.
+func (i Instance) IgnoredSecrets() []string {
+	var paths []string
+	for _, field := range []string{"publishConnectionDetailsTo", "writeConnectionSecretToRef"} {
+		if !yamlnode.IsNull(yamlnode.Get(i.Item.Node, "spec", field)) {
+			paths = append(paths, "spec."+field)
+		}
+	}
+	return paths
+}
+
+// HasVolume reports whether the instance keeps its snapshots on a volume.
+func (i Instance) HasVolume() bool { return *i.Config.Storage.Type == v1alpha1.OnVolume }
+
+// IsCache reports whether the instance keeps no snapshots.
+func (i Instance) IsCache() bool { return *i.Config.Storage.Type == v1alpha1.NoStorage }
+
+// Bucket returns where the snapshots of the instance go in a bucket, "" if they go elsewhere. It is unique, so that no
+// instance loads the data of another.
+func (i Instance) Bucket() string {
+	if *i.Config.Storage.Type != v1alpha1.InBucket {
+		return ""
+	}
+	return i.Config.Bucket() + "/" + i.Namespace + "/" + i.Name.Name
+}
+
+// IsByOperator reports whether the Dragonfly Operator runs the instance.
+func (i Instance) IsByOperator() bool { return *i.Config.Backend == v1alpha1.Operator }
 
 // HasPrepare reports whether the instance's pods have the init container that brings them their password.
 func (i Instance) HasPrepare() bool { return i.Source != v1alpha1.External }
 
 // Storage returns the volume's size as a Kubernetes quantity.
-func (i Instance) Storage() string { return strconv.Itoa(i.StorageGB) + "Gi" }
+func (i Instance) Storage() string { return strconv.Itoa(int(*i.Claim.StorageGB)) + "Gi" }
 
 // StorageBytes returns the volume's size in bytes.
-func (i Instance) StorageBytes() int64 { return int64(i.StorageGB) << 30 }
+func (i Instance) StorageBytes() int64 { return int64(*i.Claim.StorageGB) << 30 }
 
 // The pod's own containers besides the server.
 const (

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 )
 
@@ -21,7 +22,7 @@ func TestNames(t *testing.T) {
 		{"The connection Secret's name follows any name of a claim.", instance.ConnectionSecretName("eu-x"), "eu-x-conn"},
 		{"The endpoint is the Service's host with the cluster's usual domain.", name.Endpoint("cluster.local"), "my-cache.my-namespace.svc.cluster.local"},
 		{"A cluster can have another domain.", name.Endpoint("k8s.example.com"), "my-cache.my-namespace.svc.k8s.example.com"},
-		{"The volume's size is in GiB although the field says GB.", instance.Instance{StorageGB: 10}.Storage(), "10Gi"},
+		{"The volume's size is in GiB although the field says GB.", instance.Instance{Claim: v1alpha1.DragonflyInstanceSpec{StorageGB: new(int32(10))}}.Storage(), "10Gi"},
 	} {
 		assert.Equal(t, tc.want, tc.got, tc.reason)
 	}

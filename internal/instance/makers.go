@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -22,35 +23,45 @@ type makes struct {
 	namespace string
 	// everywhere reports that the Secret is in no particular namespace.
 	everywhere bool
-	// unless leads to a field that says, with one of the values, that the object makes no Secret.
-	unless string
-	values []string
+	// unless are the fields that say, with one of the values, that no Secret is made.
+	unless map[string][]string
+	// only are the fields that must have one of the values for a Secret to be made. A field that is not set has the
+	// value "".
+	only map[string][]string
 }
 
+// yes are the ways to write true: those of YAML 1.2 and those of 1.1, which kubectl reads.
+var yes = []string{"true", "yes", "on", "y"}
+
 // makers are the kinds of objects that make Secrets, as their operators document them. What reads a Secret (PushSecret,
-// SecretExport, TriggerAuthentication) is not among them.
+// SecretExport, TriggerAuthentication) is not among them. tools/secretmakers compares the table with the operators.
 var makers = map[schema.GroupKind][]makes{
 	{Group: "", Kind: "Secret"}:                  {{ownName: true}},
 	{Group: "bitnami.com", Kind: "SealedSecret"}: {{ownName: true}},
 	{Group: "external-secrets.io", Kind: "ExternalSecret"}: {{
 		names: []string{"spec.target.name"}, ownName: true,
-		unless: "spec.target.creationPolicy", values: []string{"Merge", "None"},
+		unless: map[string][]string{"spec.target.creationPolicy": {"Merge", "None"}},
+		only:   map[string][]string{"spec.target.manifest.kind": {"", "Secret"}},
 	}},
 	{Group: "external-secrets.io", Kind: "ClusterExternalSecret"}: {{
 		names: []string{"spec.externalSecretSpec.target.name", "spec.externalSecretName"}, ownName: true, everywhere: true,
-		unless: "spec.externalSecretSpec.target.creationPolicy", values: []string{"Merge", "None"},
+		unless: map[string][]string{"spec.externalSecretSpec.target.creationPolicy": {"Merge", "None"}},
+		only:   map[string][]string{"spec.externalSecretSpec.target.manifest.kind": {"", "Secret"}},
 	}},
 	{Group: "secrets.hashicorp.com", Kind: "VaultStaticSecret"}: {{
-		names: []string{"spec.destination.name"}, unless: "spec.destination.create", values: []string{"false"},
+		names: []string{"spec.destination.name"}, only: map[string][]string{"spec.destination.create": yes},
 	}},
 	{Group: "secrets.hashicorp.com", Kind: "VaultDynamicSecret"}: {{
-		names: []string{"spec.destination.name"}, unless: "spec.destination.create", values: []string{"false"},
+		names: []string{"spec.destination.name"}, only: map[string][]string{"spec.destination.create": yes},
 	}},
 	{Group: "onepassword.com", Kind: "OnePasswordItem"}: {{ownName: true}},
 	{Group: "secrets.infisical.com", Kind: "InfisicalSecret"}: {
 		{names: []string{"spec.managedSecretReference.secretName"}, namespace: "spec.managedSecretReference.secretNamespace"},
 		{each: "spec.managedKubeSecretReferences", names: []string{"secretName"}, namespace: "secretNamespace"},
 	},
+	{Group: "secrets.infisical.com", Kind: "InfisicalStaticSecret"}: {{
+		each: "spec.targets", names: []string{"name"}, namespace: "namespace", only: map[string][]string{"kind": {"Secret"}},
+	}},
 	{Group: "k8s.bitwarden.com", Kind: "BitwardenSecret"}: {{names: []string{"spec.secretName"}}},
 	{Group: "isindir.github.com", Kind: "SopsSecret"}:     {{each: "spec.secretTemplates", names: []string{"name"}}},
 	{Group: "secrets.doppler.com", Kind: "DopplerSecret"}: {{
@@ -87,8 +98,13 @@ func (m makes) elements(object *yaml.Node) []*yaml.Node {
 
 func (m makes) secret(n *yaml.Node, item *krm.Item) (krm.ID, bool) {
 	id := krm.ID{Kind: "Secret", Namespace: item.Namespace}
-	for _, value := range m.values {
-		if text(n, m.unless) == value {
+	for path, values := range m.unless {
+		if says(n, path, values) {
+			return id, false
+		}
+	}
+	for path, values := range m.only {
+		if !says(n, path, values) {
 			return id, false
 		}
 	}
@@ -106,7 +122,17 @@ func (m makes) secret(n *yaml.Node, item *krm.Item) (krm.ID, bool) {
 	if m.everywhere {
 		id.Namespace = ""
 	}
-	return id, id.Name != ""
+	return id, id.Name != "" && !strings.HasPrefix(id.Name, encrypted)
+}
+
+// encrypted is how a value begins that SOPS has encrypted: a SopsSecret whose names are encrypted makes Secrets of which
+// nothing can be known.
+const encrypted = "ENC["
+
+// says reports whether a field has one of the values, in upper or lower case.
+func says(n *yaml.Node, path string, values []string) bool {
+	value := text(n, path)
+	return slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, value) })
 }
 
 func field(n *yaml.Node, path string) *yaml.Node { return yamlnode.Get(n, strings.Split(path, ".")...) }

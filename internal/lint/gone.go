@@ -47,7 +47,7 @@ func (l *linter) renamedTo(g merge.Gone, changed map[instance.Name]*changesOf) s
 		for _, inst := range l.Instances {
 			isNew := changed[inst.Name] != nil && len(changed[inst.Name].updated) == 0 && len(changed[inst.Name].created) > 0
 			isNear := inst.Namespace == g.Instance.Namespace || inst.Name.Name == g.Instance.Name
-			if isNew && isNear && isQuantity(yamlnode.Text(limits, "memory"), inst.Size.Limits.Memory) &&
+			if isNew && isNear && isQuantity(yamlnode.Text(limits, "memory"), *inst.Size.Limits.Memory) &&
 				(volume == nil || isQuantity(yamlnode.Text(volume, "storage"), resource.MustParse(inst.Storage()))) {
 				return fmt.Sprintf("; if it was renamed to %s, that is a new and empty instance, and the data stays on the volume %s-%s-0 of the namespace %s (see docs/scaling.md)",
 					inst.Name, template, g.Instance.Name, g.Instance.Namespace)

@@ -79,7 +79,7 @@ func otherName(name string) string {
 
 // meansInstance reports whether a selector names one of the labels that no application has.
 func meansInstance(selector map[string]string) bool {
-	return selector["app.kubernetes.io/name"] != "" || selector[instance.ManagedByLabel] != ""
+	return selector["app.kubernetes.io/name"] != "" || selector[v1alpha1.ManagedByLabel] != ""
 }
 
 func matches(selector, labels map[string]string) bool {
@@ -98,7 +98,7 @@ func (l *linter) isSecondBudget(item *krm.Item) bool {
 		return false
 	}
 	for _, c := range l.Instances {
-		if c.Config.Backend == v1alpha1.Operator && c.Namespace == item.Namespace && operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), c.Name) {
+		if c.IsByOperator() && c.Namespace == item.Namespace && operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), c.Name.Name) {
 			l.results.Warnf(item, "selects the pods of the instance %s, for which the operator makes a PodDisruptionBudget too, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb in the configuration instead", c.Name)
 			return true
 		}

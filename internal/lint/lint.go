@@ -11,19 +11,18 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
+	"github.com/bizmatters/dragonfly-generator/internal/overrides"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
-	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // Input is what is looked at.
 type Input struct {
 	List      *krm.List
-	Instances []specs.Instance
+	Instances []overrides.Built
 	Changes   merge.Changes
 }
 
@@ -55,15 +54,15 @@ type linter struct {
 	Input
 	results *report.Results
 
-	byName  map[instance.Name]*claim.Claim
-	named   map[string][]*claim.Claim // claims by the names of their Secrets, in all namespaces
-	ignored map[string][]*claim.Claim // the same by the names that claims ask for in fields of Crossplane
-	former  map[string]bool           // names that claims had before kustomize changed them
-	made    map[secret]bool           // that something else among the items makes
+	byName  map[instance.Name]*instance.Instance
+	named   map[string][]*instance.Instance // claims by the names of their Secrets, in all namespaces
+	ignored map[string][]*instance.Instance // the same by the names that claims ask for in fields of Crossplane
+	former  map[string]bool                 // names that claims had before kustomize changed them
+	made    map[secret]bool                 // that something else among the items makes
 	// By the names of claims, whatever the namespace, and by what is left of them without what a prefix or suffix may
 	// have put there, in their namespace and in none. See indexParts.
-	whole map[string]*claim.Claim
-	parts map[secret]*claim.Claim
+	whole map[string]*instance.Instance
+	parts map[secret]*instance.Instance
 	reads []read                   // references to Secrets
 	meets map[instance.Name]*meets // what shares the label of an instance
 }
@@ -74,16 +73,16 @@ type secret struct{ namespace, name string }
 func newLinter(in Input, results *report.Results) *linter {
 	l := &linter{
 		Input: in, results: results,
-		byName: map[instance.Name]*claim.Claim{}, named: map[string][]*claim.Claim{},
-		ignored: map[string][]*claim.Claim{}, former: map[string]bool{}, made: map[secret]bool{}, meets: map[instance.Name]*meets{},
+		byName: map[instance.Name]*instance.Instance{}, named: map[string][]*instance.Instance{},
+		ignored: map[string][]*instance.Instance{}, former: map[string]bool{}, made: map[secret]bool{}, meets: map[instance.Name]*meets{},
 	}
 	for i := range in.Instances {
-		c := &in.Instances[i].Claim
+		c := &in.Instances[i].Instance
 		l.byName[c.Name] = c
 		for _, name := range []string{c.PasswordSecret(), c.ConnectionSecret()} {
 			l.named[name] = append(l.named[name], c)
 		}
-		for _, path := range c.OwnSecrets {
+		for _, path := range c.IgnoredSecrets() {
 			if name := yamlnode.Text(c.Item.Node, append(strings.Split(path, "."), "name")...); name != "" {
 				l.ignored[name] = append(l.ignored[name], c)
 			}
@@ -164,10 +163,10 @@ func (l *linter) changes() {
 		if changed := all[inst.Name]; changed != nil {
 			for _, r := range replaced[inst.Name] {
 				if id := r.Item.ID; id == inst.StatefulSetID() || id == inst.DragonflyID() {
-					l.live(r.Item.Node, r.With, inst.Claim, id.Kind)
+					l.live(r.Item.Node, r.With, inst.Instance, id.Kind)
 				}
 			}
-			l.changed(inst.Claim, *changed)
+			l.changed(inst.Instance, *changed)
 		}
 	}
 	l.gone(all)
@@ -179,7 +178,7 @@ func nameOf(n *yaml.Node) string {
 }
 
 // changed reports the changes of an instance, and what users should know about it then.
-func (l *linter) changed(c claim.Claim, changes changesOf) {
+func (l *linter) changed(c instance.Instance, changes changesOf) {
 	if len(changes.superseded) > 0 {
 		l.warnOfBackend(c)
 	}
@@ -201,13 +200,13 @@ func (l *linter) changed(c claim.Claim, changes changesOf) {
 	}
 	l.results.Infof(c.Item, "%s", strings.Join(append(all, origin(c)), "; "))
 	l.warnOfVolume(c)
-	for _, field := range c.OwnSecrets { // warned of where somebody reads it
+	for _, field := range c.IgnoredSecrets() { // warned of where somebody reads it
 		l.results.FieldInfof(c.Item, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; let applications read %s", c.ConnectionSecret())
 	}
 }
 
 // origin says where the password comes from.
-func origin(c claim.Claim) string {
+func origin(c instance.Instance) string {
 	switch {
 	case c.Source == v1alpha1.InCluster:
 		return "the password is made by the instance's own pod, in the cluster"

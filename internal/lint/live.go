@@ -8,8 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
@@ -18,8 +16,8 @@ import (
 
 // live compares the object that runs an instance with the one that replaces it, and warns of what the
 // cluster will refuse and of what Dragonfly may not survive.
-func (l *linter) live(old, fresh *yaml.Node, c claim.Claim, kind string) {
-	inst := c.Instance
+func (l *linter) live(old, fresh *yaml.Node, c instance.Instance, kind string) {
+	inst := c
 	var volume *yaml.Node
 	var grow, image string
 	l.warnOfMemory(old, c)
@@ -43,31 +41,31 @@ func (l *linter) live(old, fresh *yaml.Node, c claim.Claim, kind string) {
 			patchVolume(specs.OperatorVolume, inst), inst.StatefulSet(), inst.Namespace)
 	}
 	l.warnOfImage(c, image)
-	if c.Config.Storage.Type != v1alpha1.OnVolume {
+	if !c.HasVolume() {
 		return
 	}
 	l.warnOfVolumeSize(c, yamlnode.Text(volume, "resources", "requests", "storage"), grow)
-	if was := yamlnode.Text(volume, "storageClassName"); volume != nil && was != c.Config.StorageClassName {
+	if was := yamlnode.Text(volume, "storageClassName"); volume != nil && was != *c.Config.StorageClassName {
 		l.results.Warnf(c.Item, "Kubernetes refuses another storage class (%s before, %s now) on a live StatefulSet, and a volume cannot change its class; keep the old class, or move the data to a new instance",
-			className(was), className(c.Config.StorageClassName))
+			className(was), className(*c.Config.StorageClassName))
 	}
 }
 
 // warnOfImage warns of an older Dragonfly than before.
-func (l *linter) warnOfImage(c claim.Claim, image string) {
-	if was, is := releaseOf(image), releaseOf(c.Config.Image); was != "" && is != "" && semver.Compare(was, is) > 0 {
+func (l *linter) warnOfImage(c instance.Instance, image string) {
+	if was, is := releaseOf(image), releaseOf(*c.Config.Image); was != "" && is != "" && semver.Compare(was, is) > 0 {
 		l.results.Warnf(c.Item, "the image goes from %s back to %s, and an older Dragonfly exits on the snapshot of a newer one; if the newer one has run, set it as spec.image in the configuration", was, is)
 	}
 }
 
 // warnOfVolumeSize warns of a claim template with another size than before.
-func (l *linter) warnOfVolumeSize(c claim.Claim, was, grow string) {
+func (l *linter) warnOfVolumeSize(c instance.Instance, was, grow string) {
 	before, err := resource.ParseQuantity(was)
 	if err != nil {
 		return // there was no volume, or nobody knows how large it was
 	}
-	field := report.Field{Path: "spec.storageGB", Current: c.StorageGB}
-	switch before.Cmp(resource.MustParse(c.Instance.Storage())) {
+	field := report.Field{Path: "spec.storageGB", Current: *c.Claim.StorageGB}
+	switch before.Cmp(resource.MustParse(c.Storage())) {
 	case -1:
 		l.results.FieldWarnf(c.Item, field, "Kubernetes refuses another volume size (%s before) on a live StatefulSet; %s", was, grow)
 	case 1:
@@ -94,18 +92,18 @@ func patchVolume(template string, inst instance.Instance) string {
 }
 
 // warnOfBackend warns of what a move from one backend to the other means for the live instance.
-func (l *linter) warnOfBackend(c claim.Claim) {
-	inst := c.Instance
-	if c.Config.Storage.Type != v1alpha1.OnVolume {
-		l.results.Warnf(c.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve, each with data of its own; the new pods do not read a volume that the old ones had; follow docs/operator.md before you apply this", c.Config.Backend)
+func (l *linter) warnOfBackend(c instance.Instance) {
+	inst := c
+	if !c.HasVolume() {
+		l.results.Warnf(c.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve, each with data of its own; the new pods do not read a volume that the old ones had; follow docs/operator.md before you apply this", *c.Config.Backend)
 		return
 	}
 	from, to, who := specs.DataVolume, specs.OperatorVolume, "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
-	if c.Config.Backend == v1alpha1.StatefulSet {
+	if !c.IsByOperator() {
 		from, to, who = to, from, "the operator's StatefulSet and Service have the same names as the new ones"
 	}
 	l.results.Warnf(c.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s-%s-0 until it is moved to %s-%s-0; follow docs/operator.md before you apply this",
-		c.Config.Backend, who, from, inst.StatefulSet(), to, inst.StatefulSet())
+		*c.Config.Backend, who, from, inst.StatefulSet(), to, inst.StatefulSet())
 }
 
 // changesImmutable reports whether the cluster will refuse the change of a StatefulSet, aside from size and class

@@ -6,7 +6,6 @@ import (
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
@@ -54,11 +53,11 @@ func (l *linter) warnOfReaders() {
 }
 
 // warnOfReader warns of a reference that probably means that claim.
-func (l *linter) warnOfReader(r read, c *claim.Claim) {
+func (l *linter) warnOfReader(r read, c *instance.Instance) {
 	switch {
 	case r.namespace == c.Namespace || r.namespace == "":
 		l.results.Warnf(r.by, "reads the Secret %s, but there is no claim of that name in its namespace; for the claim %s, read %s", r.name, c.Name, c.ConnectionSecret())
-	case r.name == c.ConnectionSecret() && len(c.Config.Connection.Annotations)+len(c.Config.Connection.Labels) > 0:
+	case r.name == c.ConnectionSecret() && len(c.Config.ConnectionSecret.Annotations)+len(c.Config.ConnectionSecret.Labels) > 0:
 		// By which something copies it there.
 	default:
 		l.results.Warnf(r.by, "reads the Secret %s, but that of the claim %s is in another namespace, and pods can read Secrets of their own namespace only; have it copied there (see docs/configuration.md)", r.name, c.Name)
@@ -67,11 +66,13 @@ func (l *linter) warnOfReader(r read, c *claim.Claim) {
 
 // mayReach reports whether a reference can lead to the Secrets of an instance. One without a namespace can lead
 // anywhere.
-func (r read) mayReach(c *claim.Claim) bool { return r.namespace == "" || r.namespace == c.Namespace }
+func (r read) mayReach(c *instance.Instance) bool {
+	return r.namespace == "" || r.namespace == c.Namespace
+}
 
 // meant returns the instance that a Secret of our convention belongs to by another name or in another namespace.
 // Names that kustomize has changed are followed by kustomize itself, after us.
-func (l *linter) meant(r read) (*claim.Claim, bool) {
+func (l *linter) meant(r read) (*instance.Instance, bool) {
 	name, found := strings.CutSuffix(r.name, instance.ConnectionSecretName(""))
 	if !found || name == "" || l.former[name] {
 		return nil, false
@@ -89,14 +90,14 @@ func (l *linter) indexParts() {
 	if l.parts != nil {
 		return
 	}
-	l.whole, l.parts = map[string]*claim.Claim{}, map[secret]*claim.Claim{}
-	add := func(namespace, name string, c *claim.Claim) {
+	l.whole, l.parts = map[string]*instance.Instance{}, map[secret]*instance.Instance{}
+	add := func(namespace, name string, c *instance.Instance) {
 		if _, found := l.parts[secret{namespace, name}]; !found {
 			l.parts[secret{namespace, name}] = c
 		}
 	}
 	for i := range l.Instances {
-		p := &l.Instances[i].Claim
+		p := &l.Instances[i].Instance
 		name := p.Name.Name
 		if _, found := l.whole[name]; !found {
 			l.whole[name] = p

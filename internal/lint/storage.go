@@ -8,7 +8,6 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/claim"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
@@ -33,9 +32,9 @@ func placeOfData(runner *yaml.Node, backend v1alpha1.Backend) dataPlace {
 
 // warnOfStorage warns of an instance whose data moves: onto a volume, from one, or to another bucket. It reports
 // whether it does.
-func (l *linter) warnOfStorage(old, fresh *yaml.Node, c claim.Claim) bool {
-	inst, byOperator := c.Instance, c.Config.Backend == v1alpha1.Operator
-	was, is := placeOfData(old, c.Config.Backend), placeOfData(fresh, c.Config.Backend)
+func (l *linter) warnOfStorage(old, fresh *yaml.Node, c instance.Instance) bool {
+	inst, byOperator := c, c.IsByOperator()
+	was, is := placeOfData(old, *c.Config.Backend), placeOfData(fresh, *c.Config.Backend)
 	hadNothing := was == dataPlace{}
 	if was == is {
 		return false
@@ -101,19 +100,19 @@ func flagIn(container *yaml.Node, name string) string {
 
 // snapshotFolder returns a folder in an object store, "" for one in the pod.
 func snapshotFolder(dir string) string {
-	if specs.IsBucket(dir) {
+	if strings.Contains(dir, "://") {
 		return dir
 	}
 	return ""
 }
 
 // warnOfMemory warns of less memory for data than before, by a smaller size or a smaller part of its limit.
-func (l *linter) warnOfMemory(old *yaml.Node, c claim.Claim) {
-	is, was := c.Instance.Size.MaxMemory(), maxMemoryOf(old)
+func (l *linter) warnOfMemory(old *yaml.Node, c instance.Instance) {
+	is, was := c.Size.MaxMemory(), maxMemoryOf(old)
 	if was <= is {
 		return
 	}
-	l.results.FieldWarnf(c.Item, report.Field{Path: "spec.size", Current: c.Instance.Size.Name},
+	l.results.FieldWarnf(c.Item, report.Field{Path: "spec.size", Current: *c.Claim.Size},
 		"maxmemory drops from %d to %d bytes, and Dragonfly exits at start when its snapshot does not fit; check with `INFO memory` that used_memory is below %d bytes before you apply this, or use a larger size",
 		was, is, is)
 }
@@ -136,17 +135,17 @@ func maxMemoryOf(runner *yaml.Node) int64 {
 // warnOfVolume warns of a volume that is too small for what may be in memory. A snapshot is written beside the
 // one before, and a tenth more leaves room for what the file system needs. A full volume goes unnoticed: the
 // server keeps answering but no longer saves anything.
-func (l *linter) warnOfVolume(c claim.Claim) {
-	if c.Config.Storage.Type != v1alpha1.OnVolume {
+func (l *linter) warnOfVolume(c instance.Instance) {
+	if !c.HasVolume() {
 		if c.HasStorageGB {
-			l.results.FieldInfof(c.Item, report.Field{Path: "spec.storageGB", Current: c.StorageGB},
-				"has no effect, because instances with storage.type: %s have no volume", c.Config.Storage.Type)
+			l.results.FieldInfof(c.Item, report.Field{Path: "spec.storageGB", Current: *c.Claim.StorageGB},
+				"has no effect, because instances with storage.type: %s have no volume", *c.Config.Storage.Type)
 		}
 		return
 	}
 	volume, once := c.StorageBytes(), c.Size.MaxMemory()
 	enough := 2*once + once/5
-	field := report.Field{Path: "spec.storageGB", Current: c.StorageGB, Proposed: (enough + 1<<30 - 1) >> 30}
+	field := report.Field{Path: "spec.storageGB", Current: *c.Claim.StorageGB, Proposed: (enough + 1<<30 - 1) >> 30}
 	switch {
 	case volume < once:
 		l.results.FieldWarnf(c.Item, field, "the volume is too small for a snapshot of a full instance, and what cannot be saved is lost at the next restart; use a larger volume")

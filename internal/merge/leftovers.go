@@ -60,7 +60,7 @@ func (m *merger) leftovers() {
 	var marks []string // in the order of the items
 	decided := map[string]bool{}
 	for _, inst := range m.Instances {
-		decided[inst.Name.String()] = true
+		decided[inst.String()] = true
 	}
 	for _, item := range m.List.Items {
 		if m.seen[item] || !IsOurs(item) {
@@ -121,7 +121,7 @@ func (m *merger) refuseRenamed(item *krm.Item) {
 // IsOurs reports whether the item carries our mark and is of a kind that we make, or one of a configuration's
 // extra objects.
 func IsOurs(item *krm.Item) bool {
-	return markOf(item) != "" && (isOurKind(item) || item.Label(instance.ManagedByLabel) == instance.ManagedBy)
+	return markOf(item) != "" && (isOurKind(item) || item.Label(v1alpha1.ManagedByLabel) == v1alpha1.ManagedBy)
 }
 
 func isOurKind(item *krm.Item) bool {
@@ -140,6 +140,6 @@ func hasNameOf(item *krm.Item, name instance.Name) bool {
 // mayBeExtra reports whether an object can be an extra one of a configuration: it has our labels. What runs an
 // instance and its Secrets cannot: with another name they were renamed.
 func mayBeExtra(item *krm.Item) bool {
-	return item.Label(instance.ManagedByLabel) == instance.ManagedBy &&
+	return item.Label(v1alpha1.ManagedByLabel) == v1alpha1.ManagedBy &&
 		(!slices.Contains([]string{"StatefulSet", "Dragonfly", "Secret"}, item.Kind) || !isOurKind(item))
 }

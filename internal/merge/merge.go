@@ -5,12 +5,10 @@ package merge
 import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/internal/claim"
-	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/overrides"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
-	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -21,8 +19,8 @@ type Input struct {
 	Kept bool
 	// Prune reports that objects whose claim is gone are removed. It needs Kept.
 	Prune     bool
-	Instances []specs.Instance
-	Owners    claim.Owners
+	Instances []overrides.Built
+	Owners    instance.Owners
 }
 
 // Changes are the changes of a merge to a list. Apply makes them.
@@ -78,7 +76,7 @@ func Decide(in Input, results *report.Results) Changes {
 	for _, inst := range in.Instances {
 		m.checkPath(inst.Item)
 		for _, o := range inst.Objects {
-			m.object(inst.Claim, o)
+			m.object(inst.Instance, o)
 		}
 	}
 	m.leftovers()
@@ -124,42 +122,43 @@ type merger struct {
 }
 
 // object decides on one object of an instance.
-func (m *merger) object(c claim.Claim, o specs.Object) {
+func (m *merger) object(inst instance.Instance, o overrides.Object) {
 	items := m.List.Find(o.ID)
 	for _, item := range items {
 		m.seen[item] = true
 	}
 	if lost := m.List.Find(krm.ID{Group: o.Group, Kind: o.Kind, Name: o.Name}); len(lost) > 0 && o.Kind != "Secret" {
-		claim.NoNamespace(lost[0], c.Name, m.results) // Secrets are looked at where the password's source is
+		instance.NoNamespace(lost[0], inst.Name, m.results) // Secrets are looked at where the password's source is
 	}
 	if len(items) > 1 {
 		m.results.Errorf(items[1], "the same object is in %s and %s; remove one of them", items[0].Place(), items[1].Place())
 		return
 	}
-	s := situation{has: o.Node != nil, owner: claim.Nobody, kept: m.Kept}
+	s := situation{has: o.Node != nil, owner: instance.Nobody, kept: m.Kept}
 	var item *krm.Item
 	if len(items) == 1 {
 		item = items[0]
-		s.owner = m.Owners.Whose(item, c.Name)
-		if s.has && s.owner == claim.Ours {
-			old := (&decode.Object{Item: item, Results: m.results}).Plain()
-			if old == nil {
+		s.owner = m.Owners.Whose(item, inst.Name)
+		if s.has && s.owner == instance.Ours {
+			old, err := yamlnode.Plain(item.Node)
+			if err != nil {
+				m.results.Errorf(item, "%s; write every field once, and without aliases that contain themselves", err)
 				return
 			}
 			keepPlace(o.Node, old)
 			s.same = yamlnode.Equal(o.Node, old)
 		}
 	}
-	m.apply(s.fate(), item, c, o)
+	m.apply(s.fate(), item, inst, o)
 }
 
 // situation is what is known about an object of an instance.
 type situation struct {
 	// has reports that the instance has the object. Otherwise, it needs the name for what the other backend makes.
 	has   bool
-	owner claim.Ownership // of the object that is there
-	kept  bool            // results are
-	same  bool            // it is there as it should be
+	owner instance.Ownership // of the object that is there
+	kept  bool               // results are
+	same  bool               // it is there as it should be
 }
 
 // fate is what happens to an object.
@@ -178,14 +177,14 @@ const (
 
 func (s situation) fate() fate {
 	switch s.owner {
-	case claim.Nobody:
+	case instance.Nobody:
 		if s.has {
 			return add
 		}
 		return leave
-	case claim.Theirs:
+	case instance.Theirs:
 		return refuseTheirs
-	case claim.Renamed:
+	case instance.Renamed:
 		if s.kept {
 			return refuseCopy
 		}
@@ -203,27 +202,27 @@ func (s situation) fate() fate {
 }
 
 // apply records what happens to an object, or reports why nothing can.
-func (m *merger) apply(f fate, item *krm.Item, c claim.Claim, o specs.Object) {
+func (m *merger) apply(f fate, item *krm.Item, inst instance.Instance, o overrides.Object) {
 	switch f {
 	case leave:
 	case add:
-		m.changes.Add = append(m.changes.Add, m.place(c, o))
+		m.changes.Add = append(m.changes.Add, m.place(inst, o))
 	case replace:
 		if !m.isAnchored(item) {
-			m.changes.Replace = append(m.changes.Replace, Replacement{c.Name, item, o.Node})
+			m.changes.Replace = append(m.changes.Replace, Replacement{inst.Name, item, o.Node})
 		}
 	case remove:
-		m.remove(item, c.Name, OtherBackend)
+		m.remove(item, inst.Name, OtherBackend)
 	case refuseTheirs:
 		what := "its own " + item.Kind
 		if o.Node == nil {
 			what = "the object that runs it"
 		}
-		m.results.Errorf(item, "the claim %s needs this name for %s, but this one was not made from a claim; rename the claim, or remove this object", c.Name, what)
+		m.results.Errorf(item, "the claim %s needs this name for %s, but this one was not made from a claim; rename the claim, or remove this object", inst.Name, what)
 	case refuseChanged:
 		m.refuseChanged(item)
 	case refuseCopy:
-		m.results.Errorf(item, "is a copy of an object of the claim %s, which is here too, and has a name that the claim %s needs; remove this object", markOf(item), c.Name)
+		m.results.Errorf(item, "is a copy of an object of the claim %s, which is here too, and has a name that the claim %s needs; remove this object", markOf(item), inst.Name)
 	case refuseRenamed:
 		m.refuseRenamed(item)
 	}

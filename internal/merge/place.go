@@ -8,9 +8,9 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/internal/claim"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
-	"github.com/bizmatters/dragonfly-generator/internal/specs"
+	"github.com/bizmatters/dragonfly-generator/internal/overrides"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -27,15 +27,15 @@ func isBookkeeping(annotation string) bool {
 
 // place gives a new object its file where results are kept, and what kustomize remembers of the claim, so
 // that the references of applications follow a prefix.
-func (m *merger) place(c claim.Claim, o specs.Object) Addition {
-	a := Addition{Instance: c.Name, Node: o.Node, Claim: c.Item}
+func (m *merger) place(inst instance.Instance, o overrides.Object) Addition {
+	a := Addition{Instance: inst.Name, Node: o.Node, Claim: inst.Item}
 	if m.Kept {
-		a.File = c.Folder() + "/" + o.File
+		a.File = inst.Folder() + "/" + o.File
 	}
-	annotate(o.Node, krm.PreviousNames, mapList(c.Item, krm.PreviousNames, o.NameFor))
-	annotate(o.Node, krm.PreviousKinds, mapList(c.Item, krm.PreviousKinds, func(string) string { return o.Kind }))
+	annotate(o.Node, krm.PreviousNames, mapList(inst.Item, krm.PreviousNames, o.NameFor))
+	annotate(o.Node, krm.PreviousKinds, mapList(inst.Item, krm.PreviousKinds, func(string) string { return o.Kind }))
 	for _, unchanged := range []string{krm.PreviousNamespaces, krm.Prefixes, krm.Suffixes} {
-		annotate(o.Node, unchanged, c.Item.Annotation(unchanged))
+		annotate(o.Node, unchanged, inst.Item.Annotation(unchanged))
 	}
 	return a
 }

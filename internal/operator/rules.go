@@ -9,7 +9,6 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
-	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -36,14 +35,20 @@ func ManagesLabel(key string) bool {
 // that has it already would get the clients before it has the data.
 func TellsPodsApart(key string) bool { return key == "role" || key == "master-ip" }
 
+// Makes reports whether the operator makes an object of that kind, with the instance's name, besides the StatefulSet and the
+// Service.
+func Makes(group, kind string) bool {
+	return group == "policy" && kind == "PodDisruptionBudget" || group == "networking.k8s.io" && kind == "NetworkPolicy"
+}
+
 // Selects reports whether a label selector finds the pods that the operator makes for an instance.
-func Selects(selector *yaml.Node, name instance.Name) bool {
+func Selects(selector *yaml.Node, name string) bool {
 	asked := yamlnode.LabelSelector(selector)
 	if len(asked) == 0 {
 		return false // of all pods, which somebody means, or of expressions that are not understood here
 	}
 	own := map[string]string{
-		"app": name.Name, "app.kubernetes.io/name": "dragonfly", "app.kubernetes.io/instance": name.Name,
+		"app": name, "app.kubernetes.io/name": "dragonfly", "app.kubernetes.io/instance": name,
 		"app.kubernetes.io/component": "dragonfly", "app.kubernetes.io/part-of": "dragonfly", "app.kubernetes.io/managed-by": "dragonfly-operator",
 	}
 	for key, value := range asked {

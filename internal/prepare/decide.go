@@ -55,14 +55,14 @@ type decision struct {
 // settled returns a decision if the mounted copies of the Secrets show that nothing is left to do. The copies may
 // be outdated, so they do not prove a rotation: its key, which is written with its password, or the volume does.
 func (f facts) settled() (decision, bool) {
-	p, err := password.Parse(string(f.password.data[instance.PasswordKey]))
+	p, err := password.Parse(string(f.password.data[v1alpha1.PasswordKey]))
 	if err != nil {
 		return decision{}, false
 	}
 	d := decision{password: p, remember: cmp.Or(f.rotation, f.record.Rotation)}
 	key := handover.RotationKey(d.remember)
 	if f.request.Existing {
-		key = instance.PasswordKey // its owner knows of no other key
+		key = v1alpha1.PasswordKey // its owner knows of no other key
 	}
 	keyProves := f.request.Data == "" && !f.request.Existing
 	isCurrent := !f.record.Guessed && (f.rotation == "" || f.hasRotated() || keyProves)
@@ -76,7 +76,7 @@ func (f facts) decide(random io.Reader) (decision, error) {
 	if f.request.Existing {
 		return f.follow()
 	}
-	inPassword, inConnection := f.password.data[instance.PasswordKey], f.connection.data[instance.PasswordKey]
+	inPassword, inConnection := f.password.data[v1alpha1.PasswordKey], f.connection.data[v1alpha1.PasswordKey]
 	var d decision
 	var err error
 	switch {
@@ -112,12 +112,12 @@ func (f facts) decide(random io.Reader) (decision, error) {
 // follow takes the password from a password Secret that belongs to somebody else. Only the connection Secret is
 // patched, and only its data: whoever makes the password knows which rotation it belongs to.
 func (f facts) follow() (decision, error) {
-	value, found := f.password.data[instance.PasswordKey]
+	value, found := f.password.data[v1alpha1.PasswordKey]
 	switch {
 	case f.isEmpty() && f.hasForeignEndpoint():
 		return decision{}, f.renamedError()
 	case !found:
-		return decision{}, &waiting{reason: fmt.Sprintf("Secret %s/%s has no key %s yet", f.instance.Namespace, f.instance.PasswordSecret(), instance.PasswordKey)}
+		return decision{}, &waiting{reason: fmt.Sprintf("Secret %s/%s has no key %s yet", f.instance.Namespace, f.instance.PasswordSecret(), v1alpha1.PasswordKey)}
 	}
 	p, err := f.parse(f.instance.PasswordSecret(), value)
 	if err != nil {
@@ -152,7 +152,7 @@ func (f facts) recorded() string {
 		return f.password.rotation
 	}
 	for _, rotation := range []string{f.rotation, f.record.Rotation} {
-		if rotation != "" && string(f.password.data[handover.RotationKey(rotation)]) == string(f.password.data[instance.PasswordKey]) {
+		if rotation != "" && string(f.password.data[handover.RotationKey(rotation)]) == string(f.password.data[v1alpha1.PasswordKey]) {
 			return rotation
 		}
 	}
@@ -162,8 +162,8 @@ func (f facts) recorded() string {
 // isEmpty reports whether the instance has no password yet, as far as the Secrets show. A password Secret that
 // belongs to somebody else says nothing about the instance.
 func (f facts) isEmpty() bool {
-	return len(f.connection.data[instance.PasswordKey]) == 0 &&
-		(f.request.Existing || len(f.password.data[instance.PasswordKey]) == 0)
+	return len(f.connection.data[v1alpha1.PasswordKey]) == 0 &&
+		(f.request.Existing || len(f.password.data[v1alpha1.PasswordKey]) == 0)
 }
 
 // mayMakeFirst returns why a password may not be made although neither Secret has one.
@@ -176,7 +176,7 @@ func (f facts) mayMakeFirst() error {
 		return fmt.Errorf("the password of %s is lost: the instance had one, but neither Secret %s nor Secret %s has it; restore one of them, annotations included, or ask for a new password: set the claim's annotation %s to another value, apply, and delete this pod, because a StatefulSet does not replace one that was never ready",
 			f.instance, f.instance.PasswordSecret(), f.instance.ConnectionSecret(), v1alpha1.PasswordRotation)
 	case f.endpoint() == "":
-		return &waiting{reason: fmt.Sprintf("Secret %s/%s has no key %s yet", f.instance.Namespace, f.instance.ConnectionSecret(), instance.EndpointKey)}
+		return &waiting{reason: fmt.Sprintf("Secret %s/%s has no key %s yet", f.instance.Namespace, f.instance.ConnectionSecret(), v1alpha1.EndpointKey)}
 	case !f.record.HadPassword && f.ordinal != 0:
 		// A new replica has an empty volume, so it cannot know that the instance had a password.
 		return &waiting{reason: fmt.Sprintf("pod %s-0 has not made the password yet", f.instance.Name)}
@@ -187,12 +187,12 @@ func (f facts) mayMakeFirst() error {
 func (f facts) parse(secret string, value []byte) (password.Password, error) {
 	p, err := password.Parse(string(value))
 	if err != nil {
-		return p, fmt.Errorf("key %s of Secret %s/%s %w", instance.PasswordKey, f.instance.Namespace, secret, err)
+		return p, fmt.Errorf("key %s of Secret %s/%s %w", v1alpha1.PasswordKey, f.instance.Namespace, secret, err)
 	}
 	return p, nil
 }
 
-func (f facts) endpoint() string { return string(f.connection.data[instance.EndpointKey]) }
+func (f facts) endpoint() string { return string(f.connection.data[v1alpha1.EndpointKey]) }
 
 // hasForeignEndpoint reports whether the connection Secret has the endpoint of another instance.
 func (f facts) hasForeignEndpoint() bool { return f.endpoint() != f.ownEndpoint() }
@@ -226,7 +226,7 @@ func (p patch) isEmpty() bool { return len(p.data)+len(p.annotations) == 0 }
 // patchPassword returns what the password Secret lacks. The keys of other rotations go.
 func (f facts) patchPassword(d decision) patch {
 	data, own := map[string][]byte{}, handover.RotationKey(d.rotation)
-	for _, key := range []string{instance.PasswordKey, own} {
+	for _, key := range []string{v1alpha1.PasswordKey, own} {
 		if string(f.password.data[key]) != d.password.Reveal() {
 			data[key] = []byte(d.password.Reveal())
 		}
@@ -244,7 +244,8 @@ func (f facts) patchPassword(d decision) patch {
 // correcting it would last until they are applied again.
 func (f facts) patchConnection(d decision) (decision, error) {
 	if d.corrected = f.hasForeignEndpoint(); d.corrected && f.record.EndpointCorrected {
-		return decision{}, fmt.Errorf("Secret %s/%s has the endpoint %q again, although a pod of %s has corrected it before: something applies manifests of another instance here; apply those of %s, rendered in the overlay that is built, after anything that sets names or namespaces",
+		return decision{}, fmt.Errorf( //nolint:staticcheck // Secret is a kind
+			"Secret %s/%s has the endpoint %q again, although a pod of %s has corrected it before: something applies manifests of another instance here; apply those of %s, rendered in the overlay that is built, after anything that sets names or namespaces",
 			f.instance.Namespace, f.instance.ConnectionSecret(), f.endpoint(), f.instance, f.instance)
 	}
 	d.connectionPatch.data = f.connectionData(d.password)
@@ -257,9 +258,9 @@ func (f facts) connectionData(p password.Password) map[string][]byte {
 	values := handover.Values{
 		Password: p.Reveal(), Endpoint: f.ownEndpoint(), Name: f.instance.Name, Namespace: f.instance.Namespace,
 	}
-	want := map[string]string{instance.PasswordKey: values.Password}
+	want := map[string]string{v1alpha1.PasswordKey: values.Password}
 	if values.Endpoint != "" {
-		want[instance.EndpointKey] = values.Endpoint
+		want[v1alpha1.EndpointKey] = values.Endpoint
 	}
 	for key, template := range f.request.Keys {
 		if values.Endpoint != "" || !handover.NeedsEndpoint(template) {

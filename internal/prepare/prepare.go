@@ -83,7 +83,7 @@ func Run(ctx context.Context, request handover.Request, env Environment) error {
 	if err != nil {
 		return err
 	}
-	k.facts.password, k.facts.connection = k.mounted(handover.PasswordSecretPath), k.mounted(handover.ConnectionSecretPath)
+	k.password, k.connection = k.mounted(handover.PasswordSecretPath), k.mounted(handover.ConnectionSecretPath)
 	d, ok := k.settled()
 	switch {
 	case ok:
@@ -268,7 +268,7 @@ func (k *keeper) getPassword(ctx context.Context, server *api) (secret, error) {
 		return s, err
 	}
 	mounted := k.mounted(handover.PasswordSecretPath)
-	if _, found := mounted.data[instance.PasswordKey]; found {
+	if _, found := mounted.data[v1alpha1.PasswordKey]; found {
 		return mounted, nil
 	}
 	if wait.status == http.StatusNotFound {

@@ -194,7 +194,7 @@ func parseString(b []byte) (text string, rest []byte, ok bool) {
 	var length int
 	switch first := b[0]; {
 	case first == 0xC0:
-		return integer(1, func(b []byte) int64 { return int64(int8(b[0])) })
+		return integer(1, func(b []byte) int64 { return int64(int8(b[0])) }) //nolint:gosec // which is meant
 	case first == 0xC1:
 		return integer(2, func(b []byte) int64 { return int64(int16(binary.LittleEndian.Uint16(b))) }) //nolint:gosec // signed
 	case first == 0xC2:

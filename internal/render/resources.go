@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/claim"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
 )
@@ -65,7 +65,7 @@ func (r *reader) chooseConfig() {
 // item returns a document as a resource, or nil if it is not one.
 func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 	item := krm.NewFileItem(n, s.name, index)
-	isResource := n.Kind == yaml.MappingNode && (item.APIVersion != "" && item.Kind != "" || claim.LikenessOf(item) == claim.NearMiss)
+	isResource := n.Kind == yaml.MappingNode && (item.APIVersion != "" && item.Kind != "" || instance.LikenessOf(item) == instance.NearMiss)
 	switch {
 	case isKustomizationFile(filepath.Base(s.name)), isKustomization(item):
 		r.notApplied(s, item)

@@ -80,6 +80,38 @@ func (r *Results) FieldInfof(item *krm.Item, field Field, format string, args ..
 	r.add(fn.Info, item, &field, format, args...)
 }
 
+// Subject is an item that is checked: it reports the first error of each field, as what is wrong below a field, or above
+// it, is mostly a consequence.
+type Subject struct {
+	Item    *krm.Item
+	Results *Results
+
+	reported []string // paths
+}
+
+// Errorf adds an error about a field, unless there is one of it, of what it contains, or of what contains it. Without a
+// path it is about the whole item.
+func (s *Subject) Errorf(field Field, format string, args ...any) {
+	contains := func(outer, inner string) bool {
+		rest, found := strings.CutPrefix(inner, outer)
+		return found && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	}
+	for _, path := range s.reported {
+		if contains(path, field.Path) || contains(field.Path, path) {
+			return
+		}
+	}
+	s.reported = append(s.reported, field.Path)
+	if field.Path == "" {
+		s.Results.Errorf(s.Item, format, args...)
+		return
+	}
+	s.Results.FieldErrorf(s.Item, field, format, args...)
+}
+
+// Errors returns the number of errors.
+func (s *Subject) Errors() int { return len(s.reported) }
+
 func (r *Results) add(severity fn.Severity, item *krm.Item, field *Field, format string, args ...any) {
 	result := &fn.Result{Severity: severity, Message: fmt.Sprintf(format, args...)}
 	if item != nil {

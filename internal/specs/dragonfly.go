@@ -8,48 +8,27 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
 )
 
 // Dragonfly returns the object from which the Dragonfly Operator creates a StatefulSet and a Service, with
-// the same names as ours. The error is that of a patch in the configuration that CheckOverrides would have
-// refused.
-func Dragonfly(inst instance.Instance, cfg config.Config) (any, error) {
-	object, err := dragonfly(inst, cfg)
-	for _, patch := range cfg.Overrides.Dragonfly {
-		if err != nil {
-			break
-		}
-		object, err = applyPatch(object, patch.Node)
-	}
-	if err != nil {
-		return nil, err
-	}
-	settleSnapshots(&object.Spec, inst, cfg)
-	return object, nil
-}
-
-func dragonfly(inst instance.Instance, cfg config.Config) (*operator.Dragonfly, error) {
-	service, err := serviceOfOperator(inst, cfg)
-	if err != nil {
-		return nil, err
-	}
-	metadata, template := meta(inst, cfg, inst.Name.Name), podTemplate(inst, cfg)
+// the same names as ours.
+func Dragonfly(inst instance.Instance) *operator.Dragonfly {
+	metadata, template := Metadata(inst, inst.Name.Name), podTemplate(inst)
 	pod, container := template.Spec, template.Spec.Containers[0]
 	object := &operator.Dragonfly{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "dragonflydb.io/v1alpha1", Kind: "Dragonfly"},
 		ObjectMeta: metadata,
 		Spec: operator.Spec{
-			Replicas:                  int32(cfg.Replicas), //nolint:gosec // read as an int32
+			Replicas:                  *inst.Config.Replicas,
 			Image:                     container.Image,
 			ImagePullPolicy:           container.ImagePullPolicy,
 			ImagePullSecrets:          pod.ImagePullSecrets,
 			Args:                      withoutOperatorFlags(container.Args),
 			Resources:                 &container.Resources,
 			Authentication:            &operator.Authentication{PasswordFromSecret: passwordKey(inst)},
-			Snapshot:                  snapshotOfOperator(inst, cfg),
+			Snapshot:                  snapshotOfOperator(inst),
 			NodeSelector:              pod.NodeSelector,
 			Tolerations:               pod.Tolerations,
 			TopologySpreadConstraints: spread(inst),
@@ -57,19 +36,18 @@ func dragonfly(inst instance.Instance, cfg config.Config) (*operator.Dragonfly, 
 			OwnedObjectsMetadata:      metadataOf(theirLabels(metadata.Labels), theirAnnotations(metadata.Annotations)),
 			PodSecurityContext:        pod.SecurityContext,
 			ContainerSecurityContext:  container.SecurityContext,
-			ServiceSpec:               service,
 		},
 	}
-	if cfg.TLS.IsOn() {
-		object.Spec.TLSSecretRef = &corev1.SecretReference{Name: cfg.TLS.SecretName}
+	if inst.Config.TLS != nil {
+		object.Spec.TLSSecretRef = &corev1.SecretReference{Name: *inst.Config.TLS.SecretName}
 	}
-	object.Spec.ServiceAccountName = accountName(inst, cfg)
+	object.Spec.ServiceAccountName = accountName(inst)
 	if inst.HasPrepare() {
-		object.Spec.InitContainers = []corev1.Container{prepareContainer(inst, cfg, operatorVolumeOf(cfg))}
-		object.Spec.AdditionalVolumes = prepareVolumes(inst, cfg)
+		object.Spec.InitContainers = []corev1.Container{prepareContainer(inst, operatorVolumeOf(inst))}
+		object.Spec.AdditionalVolumes = prepareVolumes(inst)
 	}
-	object.Spec.InitContainers = addCertificateKeeper(object.Spec.InitContainers, inst, cfg)
-	return object, nil
+	object.Spec.InitContainers = addCertificateKeeper(object.Spec.InitContainers, inst)
+	return object
 }
 
 // spread has the scheduler put each pod on a node of its own where there are enough of them. Where there are not, a
@@ -84,41 +62,26 @@ func spread(inst instance.Instance) []corev1.TopologySpreadConstraint {
 	}}
 }
 
-// settleSnapshots brings what stands elsewhere in line with where the snapshots go, which a patch can change.
-func settleSnapshots(spec *operator.Spec, inst instance.Instance, cfg config.Config) {
-	if spec.Snapshot != nil && IsBucket(spec.Snapshot.Dir) && cfg.Replicas > 1 {
-		spec.Snapshot.EnableOnMasterOnly = true // all pods would write to one place, under one name
-	}
-	if spec.Snapshot != nil && spec.Snapshot.PersistentVolumeClaimSpec != nil {
-		return
-	}
-	at := slices.IndexFunc(spec.InitContainers, func(c corev1.Container) bool { return c.Name == instance.PrepareContainer })
-	if at >= 0 {
-		without := prepareContainer(inst, cfg, "")
-		spec.InitContainers[at].Args, spec.InitContainers[at].VolumeMounts = without.Args, without.VolumeMounts
-	}
-}
-
-// IsBucket reports whether a folder for snapshots is in an object store.
-func IsBucket(dir string) bool { return strings.Contains(dir, "://") }
-
 // OperatorVolume is the name that the operator gives the claim template of the data.
 const OperatorVolume = operator.DataVolume
 
 // snapshotOfOperator returns where the operator's Dragonfly keeps its snapshots, nil for nowhere.
-func snapshotOfOperator(inst instance.Instance, cfg config.Config) *operator.Snapshot {
-	switch cfg.Storage.Type {
-	case v1alpha1.NoStorage:
+func snapshotOfOperator(inst instance.Instance) *operator.Snapshot {
+	switch {
+	case inst.IsCache():
 		return nil
-	case v1alpha1.InBucket:
-		return &operator.Snapshot{Cron: cfg.SnapshotCron, Dir: BucketFolder(inst, cfg)}
+	case inst.HasVolume():
+		volume := dataClaim(inst).Spec
+		return &operator.Snapshot{Cron: *inst.Config.SnapshotCron, PersistentVolumeClaimSpec: &volume}
 	}
-	volume := dataClaim(inst, cfg).Spec
-	return &operator.Snapshot{Cron: cfg.SnapshotCron, PersistentVolumeClaimSpec: &volume}
+	return &operator.Snapshot{
+		Cron: *inst.Config.SnapshotCron, Dir: inst.Bucket(),
+		EnableOnMasterOnly: *inst.Config.Replicas > 1, // all pods would write to one place, under one name
+	}
 }
 
-func operatorVolumeOf(cfg config.Config) string {
-	if volumeOf(cfg) == "" {
+func operatorVolumeOf(inst instance.Instance) string {
+	if volumeOf(inst) == "" {
 		return ""
 	}
 	return OperatorVolume
@@ -132,15 +95,8 @@ func withoutOperatorFlags(flags []string) []string {
 	})
 }
 
-// serviceOfOperator returns what the configuration's patch says of the Service, nil without one.
-func serviceOfOperator(inst instance.Instance, cfg config.Config) (*operator.Service, error) {
-	if len(cfg.Overrides.Service) == 0 {
-		return nil, nil
-	}
-	service, err := Service(inst, cfg)
-	if err != nil {
-		return nil, err
-	}
+// OperatorService returns what the operator is told of its Service, from one that is patched.
+func OperatorService(service *corev1.Service) *operator.Service {
 	settings := &operator.Service{
 		Type: service.Spec.Type, Labels: theirLabels(service.Labels), Annotations: theirAnnotations(service.Annotations),
 	}
@@ -149,7 +105,7 @@ func serviceOfOperator(inst instance.Instance, cfg config.Config) (*operator.Ser
 			settings.NodePort = port.NodePort
 		}
 	}
-	return settings, nil
+	return settings
 }
 
 func metadataOf(labels, annotations map[string]string) *operator.Metadata {
@@ -167,4 +123,14 @@ func theirLabels(labels map[string]string) map[string]string {
 // theirAnnotations are those of the claim and the configuration.
 func theirAnnotations(annotations map[string]string) map[string]string {
 	return only(annotations, func(key string) bool { return !strings.HasPrefix(key, v1alpha1.Group+"/") })
+}
+
+func only(from map[string]string, wanted func(key string) bool) map[string]string {
+	selected := map[string]string{}
+	for key, value := range from {
+		if wanted(key) {
+			selected[key] = value
+		}
+	}
+	return selected
 }

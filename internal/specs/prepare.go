@@ -5,7 +5,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
@@ -18,37 +17,38 @@ const (
 	flagVolume             = "password-flags"
 )
 
+// OwnVolumes are those volumes.
+var OwnVolumes = []string{tokenVolume, passwordSecretVolume, connectionSecretVolume, flagVolume}
+
 // tokenExpirationSeconds is how long the token of the init container is valid, the shortest that Kubernetes
 // takes. The kubelet renews it.
 const tokenExpirationSeconds = 600
 
 // prepareContainer returns the init container that brings the server its password. The volume is the one with the
 // data, "" for an instance without.
-func prepareContainer(inst instance.Instance, cfg config.Config, volume string) corev1.Container {
-	request := handover.Request{Existing: inst.Source == v1alpha1.Existing, Keys: keysForPod(inst, cfg)}
+func prepareContainer(inst instance.Instance, volume string) corev1.Container {
+	request := handover.Request{Existing: inst.Source == v1alpha1.Existing, Keys: keysForPod(inst)}
 	mounts := []corev1.VolumeMount{
 		{Name: tokenVolume, MountPath: handover.TokenPath, ReadOnly: true},
 		{Name: passwordSecretVolume, MountPath: handover.PasswordSecretPath, ReadOnly: true},
 		{Name: connectionSecretVolume, MountPath: handover.ConnectionSecretPath, ReadOnly: true},
 	}
 	if volume != "" {
-		request.Data = dataPath
-		mounts = append(mounts, corev1.VolumeMount{Name: volume, MountPath: dataPath})
+		request.Data = DataPath
+		mounts = append(mounts, corev1.VolumeMount{Name: volume, MountPath: DataPath})
 	}
-	if cfg.Storage.Type == v1alpha1.InBucket {
-		request.Bucket = BucketFolder(inst, cfg)
-	}
+	request.Bucket = inst.Bucket()
 	switch {
-	case hasFlagFile(inst, cfg):
-		request.FlagFile, request.MaxMemory, request.MemoryLimit = true, inst.Size.MaxMemory(), inst.Size.Limits.Memory.Value()
+	case hasFlagFile(inst):
+		request.FlagFile, request.MaxMemory, request.MemoryLimit = true, inst.Size.MaxMemory(), inst.Size.MemoryLimit()
 		mounts = append(mounts, corev1.VolumeMount{Name: flagVolume, MountPath: handover.FlagFolder})
 	case inst.Source == v1alpha1.InCluster:
 		request.RotationKey = passwordKey(inst).Key
 	}
 	return corev1.Container{
 		Name:            instance.PrepareContainer,
-		Image:           cfg.Password.Image,
-		ImagePullPolicy: cfg.ImagePullPolicy,
+		Image:           *inst.Config.Password.Image,
+		ImagePullPolicy: *inst.Config.ImagePullPolicy,
 		Args:            request.Args(),
 		Env: []corev1.EnvVar{
 			fieldVariable(handover.PodNameVariable, "metadata.name"),
@@ -56,21 +56,21 @@ func prepareContainer(inst instance.Instance, cfg config.Config, volume string) 
 			// From where it stands, so that whatever changes the manifests cannot make two of it.
 			fieldVariable(handover.PasswordRotationVariable, "metadata.annotations['"+v1alpha1.PasswordRotation+"']"),
 		},
-		Resources:       ownResources(cfg),
+		Resources:       ownResources(inst),
 		SecurityContext: restricted(),
 		VolumeMounts:    mounts,
 	}
 }
 
 // ownResources are those of the containers that run this program.
-func ownResources(cfg config.Config) corev1.ResourceRequirements {
-	return corev1.ResourceRequirements{Requests: resources(cfg.Password.Requests), Limits: resources(cfg.Password.Limits)}
+func ownResources(inst instance.Instance) corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{Requests: resources(inst.Config.Password.Resources.Requests), Limits: resources(inst.Config.Password.Resources.Limits)}
 }
 
 // hasFlagFile reports whether the init container hands the password to the server in a file. The operator mounts
 // none of ours into the server's container.
-func hasFlagFile(inst instance.Instance, cfg config.Config) bool {
-	return inst.HasPrepare() && cfg.Backend == v1alpha1.StatefulSet
+func hasFlagFile(inst instance.Instance) bool {
+	return inst.HasPrepare() && !inst.IsByOperator()
 }
 
 func fieldVariable(name, path string) corev1.EnvVar {
@@ -80,7 +80,7 @@ func fieldVariable(name, path string) corev1.EnvVar {
 }
 
 // prepareVolumes returns the volumes that prepareContainer mounts, besides the one with the data.
-func prepareVolumes(inst instance.Instance, cfg config.Config) []corev1.Volume {
+func prepareVolumes(inst instance.Instance) []corev1.Volume {
 	secret := func(volume, name string) corev1.Volume {
 		return corev1.Volume{Name: volume, VolumeSource: corev1.VolumeSource{
 			// Where the pod network cannot reach the API server, what is mounted is enough for a restart.
@@ -101,7 +101,7 @@ func prepareVolumes(inst instance.Instance, cfg config.Config) []corev1.Volume {
 		secret(passwordSecretVolume, inst.PasswordSecret()),
 		secret(connectionSecretVolume, inst.ConnectionSecret()),
 	}
-	if hasFlagFile(inst, cfg) {
+	if hasFlagFile(inst) {
 		volumes = append(volumes, corev1.Volume{Name: flagVolume, VolumeSource: corev1.VolumeSource{
 			EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: new(resource.MustParse("1Mi"))},
 		}})
@@ -120,7 +120,7 @@ func passwordVariable(inst instance.Instance) corev1.EnvVar {
 // passwordKey returns where a server reads its password in the password Secret. With InCluster that is a key of
 // the rotation, which is missing until it is right.
 func passwordKey(inst instance.Instance) *corev1.SecretKeySelector {
-	key := instance.PasswordKey
+	key := v1alpha1.PasswordKey
 	if inst.Source == v1alpha1.InCluster {
 		key = handover.RotationKey(inst.Rotation)
 	}

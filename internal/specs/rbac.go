@@ -8,35 +8,34 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 )
 
 // accountName returns the name of the ServiceAccount that the instance's pods run with, "" for the namespace's own.
-func accountName(inst instance.Instance, cfg config.Config) string {
+func accountName(inst instance.Instance) string {
 	switch {
-	case cfg.ServiceAccount != "":
-		return cfg.ServiceAccount
-	case hasOwnAccount(inst, cfg):
+	case inst.Config.ServiceAccount.Name != nil:
+		return *inst.Config.ServiceAccount.Name
+	case hasOwnAccount(inst):
 		return inst.ServiceAccount()
 	}
 	return ""
 }
 
 // hasOwnAccount reports whether the instance's pods have a ServiceAccount of their own.
-func hasOwnAccount(inst instance.Instance, cfg config.Config) bool {
-	return cfg.ServiceAccount == "" && (inst.HasPrepare() || len(cfg.ServiceAccountAnnotations) > 0)
+func hasOwnAccount(inst instance.Instance) bool {
+	return inst.Config.ServiceAccount.Name == nil && (inst.HasPrepare() || len(inst.Config.ServiceAccount.Annotations) > 0)
 }
 
 // hasRole reports whether the instance has a Role of its own.
-func hasRole(inst instance.Instance, cfg config.Config) bool {
-	return cfg.ServiceAccount == "" && inst.HasPrepare()
+func hasRole(inst instance.Instance) bool {
+	return inst.Config.ServiceAccount.Name == nil && inst.HasPrepare()
 }
 
 // serviceAccount returns the account of the instance's pods.
-func serviceAccount(inst instance.Instance, cfg config.Config) *corev1.ServiceAccount {
-	metadata := meta(inst, cfg, inst.ServiceAccount())
-	maps.Copy(metadata.Annotations, cfg.ServiceAccountAnnotations)
+func serviceAccount(inst instance.Instance) any {
+	metadata := Metadata(inst, inst.ServiceAccount())
+	maps.Copy(metadata.Annotations, inst.Config.ServiceAccount.Annotations)
 	return &corev1.ServiceAccount{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
 		ObjectMeta: metadata,
@@ -47,10 +46,10 @@ func serviceAccount(inst instance.Instance, cfg config.Config) *corev1.ServiceAc
 
 // role returns what the init container may do: read and fill in the Secrets that are ours, and read a password Secret
 // that is not.
-func role(inst instance.Instance, cfg config.Config) *rbacv1.Role {
+func role(inst instance.Instance) any {
 	return &rbacv1.Role{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
-		ObjectMeta: meta(inst, cfg, inst.ServiceAccount()),
+		ObjectMeta: Metadata(inst, inst.ServiceAccount()),
 		Rules:      rules(inst),
 	}
 }
@@ -70,10 +69,10 @@ func rules(inst instance.Instance) []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{rule([]string{inst.PasswordSecret(), inst.ConnectionSecret()}, "get", "patch")}
 }
 
-func roleBinding(inst instance.Instance, cfg config.Config) *rbacv1.RoleBinding {
+func roleBinding(inst instance.Instance) any {
 	return &rbacv1.RoleBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
-		ObjectMeta: meta(inst, cfg, inst.ServiceAccount()),
+		ObjectMeta: Metadata(inst, inst.ServiceAccount()),
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: inst.ServiceAccount()},
 		Subjects: []rbacv1.Subject{{
 			Kind: rbacv1.ServiceAccountKind, Namespace: inst.Namespace, Name: inst.ServiceAccount(),

@@ -7,58 +7,54 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
-	"github.com/bizmatters/dragonfly-generator/internal/placeholder"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
-// PasswordSecret returns the Secret into which the instance's pod writes the password that it makes. It has no data:
+// passwordSecret returns the Secret into which the instance's pod writes the password that it makes. It has no data:
 // appliers leave what they did not write.
-func PasswordSecret(inst instance.Instance, cfg config.Config) *corev1.Secret {
+func passwordSecret(inst instance.Instance) any {
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: secretMeta(inst, cfg, inst.PasswordSecret()),
+		ObjectMeta: secretMeta(inst, inst.PasswordSecret()),
 		Type:       corev1.SecretTypeOpaque,
 	}
 }
 
-// ConnectionSecret returns the Secret that applications read. The instance's pod adds the password, and the extra keys
+// connectionSecret returns the Secret that applications read. The instance's pod adds the password, and the extra keys
 // that need it.
-func ConnectionSecret(inst instance.Instance, cfg config.Config) *corev1.Secret {
+func connectionSecret(inst instance.Instance) any {
 	data := map[string][]byte{
-		instance.EndpointKey: []byte(inst.Endpoint(cfg.ClusterDomain)),
-		instance.PortKey:     []byte(strconv.Itoa(instance.Port)),
+		v1alpha1.EndpointKey: []byte(inst.Endpoint(*inst.Config.ClusterDomain)),
+		v1alpha1.PortKey:     []byte(strconv.Itoa(instance.Port)),
 	}
-	for key, template := range cfg.Connection.ExtraKeys {
+	for key, template := range inst.Config.ConnectionSecret.ExtraKeys {
 		if !handover.NeedsPassword(template) {
-			data[key] = []byte(placeholder.Fill(template, connectionValues(inst, cfg)))
+			data[key] = []byte(v1alpha1.Fill(template, connectionValues(inst)))
 		}
 	}
-	metadata := secretMeta(inst, cfg, inst.ConnectionSecret())
+	metadata := secretMeta(inst, inst.ConnectionSecret())
 	// Ours and the claim's win.
-	metadata.Labels = merged(cfg.Connection.Labels, metadata.Labels)
-	metadata.Annotations = merged(cfg.Connection.Annotations, metadata.Annotations)
+	metadata.Labels = merged(inst.Config.ConnectionSecret.Labels, metadata.Labels)
+	metadata.Annotations = merged(inst.Config.ConnectionSecret.Annotations, metadata.Annotations)
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metadata,
-		Type:       cfg.Connection.Type,
+		Type:       corev1.SecretType(*inst.Config.ConnectionSecret.Type),
 		Data:       data,
 	}
 }
 
 // secretMeta returns the metadata of one of the instance's Secrets: without what would have an applier replace the live
 // Secret by the manifest, which has no password.
-func secretMeta(inst instance.Instance, cfg config.Config, name string) metav1.ObjectMeta {
-	metadata := meta(inst, cfg, name)
+func secretMeta(inst instance.Instance, name string) metav1.ObjectMeta {
+	metadata := Metadata(inst, name)
 	for _, texts := range []map[string]string{metadata.Labels, metadata.Annotations} {
 		for key, value := range texts {
-			switch harmless := config.WithoutReplacing(key, value); {
-			case harmless == value:
-			case harmless == "":
+			texts[key] = v1alpha1.WithoutReplacing(key, value)
+			if texts[key] == "" && value != "" {
 				delete(texts, key)
-			default:
-				texts[key] = harmless
 			}
 		}
 	}
@@ -75,28 +71,28 @@ func merged(below, above map[string]string) map[string]string {
 
 // keysForPod returns the templates of the extra keys that the pod fills in, with those placeholders left open that it
 // knows the values of.
-func keysForPod(inst instance.Instance, cfg config.Config) map[string]string {
+func keysForPod(inst instance.Instance) map[string]string {
 	known := map[string]string{}
 	for _, word := range []string{"port", "scheme"} {
-		known[word] = connectionValues(inst, cfg)[word]
+		known[word] = connectionValues(inst)[word]
 	}
 	templates := map[string]string{}
-	for key, template := range cfg.Connection.ExtraKeys {
+	for key, template := range inst.Config.ConnectionSecret.ExtraKeys {
 		if handover.NeedsPod(template) {
-			templates[key] = placeholder.Fill(template, known)
+			templates[key] = v1alpha1.Fill(template, known)
 		}
 	}
 	return templates
 }
 
 // connectionValues are the values of all placeholders of a connection Secret but the password.
-func connectionValues(inst instance.Instance, cfg config.Config) map[string]string {
+func connectionValues(inst instance.Instance) map[string]string {
 	scheme := "redis"
-	if cfg.TLS.IsOn() {
+	if inst.Config.TLS != nil {
 		scheme = "rediss"
 	}
 	return map[string]string{
-		"endpoint": inst.Endpoint(cfg.ClusterDomain), "port": strconv.Itoa(instance.Port),
+		"endpoint": inst.Endpoint(*inst.Config.ClusterDomain), "port": strconv.Itoa(instance.Port),
 		"name": inst.Name.Name, "namespace": inst.Namespace, "scheme": scheme,
 	}
 }

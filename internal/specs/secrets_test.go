@@ -7,24 +7,21 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/bizmatters/dragonfly-generator/internal/config"
-	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
 func TestSecrets(t *testing.T) {
-	cfg := config.Default()
-	otherDomain := config.Default()
-	otherDomain.ClusterDomain = "k8s.example.com"
+	otherDomain := myCache(t, func(cfg *config.Spec) { cfg.ClusterDomain = new("k8s.example.com") })
 	for _, tc := range []struct {
 		reason string
 		secret *corev1.Secret
 		want   map[string][]byte
 	}{
-		{"The pod writes the password.", specs.PasswordSecret(myCache(t), config.Default()), nil},
-		{"The pod adds the password to these two keys, and no other is promised.", specs.ConnectionSecret(myCache(t), cfg), map[string][]byte{
+		{"The pod writes the password.", secret(t, myCache(t), "secret-password.yaml"), nil},
+		{"The pod adds the password to these two keys, and no other is promised.", secret(t, myCache(t), "secret-connection.yaml"), map[string][]byte{
 			"endpoint": []byte("my-cache.my-namespace.svc.cluster.local"),
 			"port":     []byte("6379"),
 		}},
-		{"The endpoint ends in the cluster's domain.", specs.ConnectionSecret(myCache(t), otherDomain), map[string][]byte{
+		{"The endpoint ends in the cluster's domain.", secret(t, otherDomain, "secret-connection.yaml"), map[string][]byte{
 			"endpoint": []byte("my-cache.my-namespace.svc.k8s.example.com"),
 			"port":     []byte("6379"),
 		}},
@@ -51,5 +48,5 @@ metadata:
   annotations:
     database.bizmatters.io/generated-from: my-namespace/my-cache
 type: Opaque
-`, toYAML(t, specs.PasswordSecret(myCache(t), config.Default())), "What a Secret looks like in Git.")
+`, toYAML(t, secret(t, myCache(t), "secret-password.yaml")), "What a Secret looks like in Git.")
 }

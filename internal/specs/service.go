@@ -5,28 +5,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 )
 
 // Service returns the Service behind the endpoint. It has an allocated IP, as on live instances, where
 // neither that nor the type may change.
-// The error is that of a patch in the configuration that CheckOverrides would have refused.
-func Service(inst instance.Instance, cfg config.Config) (*corev1.Service, error) {
-	service := service(inst, cfg)
-	for _, patch := range cfg.Overrides.Service {
-		var err error
-		if service, err = applyPatch(service, patch.Node); err != nil {
-			return nil, err
-		}
-	}
-	return service, nil
-}
-
-func service(inst instance.Instance, cfg config.Config) *corev1.Service {
+func Service(inst instance.Instance) *corev1.Service {
 	return &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
-		ObjectMeta: meta(inst, cfg, inst.Service()),
+		ObjectMeta: Metadata(inst, inst.Service()),
 		Spec: corev1.ServiceSpec{
 			Type:     corev1.ServiceTypeClusterIP,
 			Selector: serviceSelector(inst),

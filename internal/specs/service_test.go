@@ -6,10 +6,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
 func TestService(t *testing.T) {
-	spec := service(t, myCache(t)).Spec
+	spec := specs.Service(myCache(t)).Spec
 	assert.Equal(t, corev1.ServiceTypeClusterIP, spec.Type, "A live Service is of this type.")
 	assert.Empty(t, spec.ClusterIP, "The IP is allocated: neither None nor a fixed one can be applied over a live Service.")
 	assert.Equal(t, map[string]string{"app": "my-cache", "app.kubernetes.io/name": "dragonfly"}, spec.Selector, "Applications like to be called app: my-cache too, so the label alone would lead to them.")

@@ -12,20 +12,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 )
 
-// meta returns the metadata of an object of the instance. The pods have the instance's own labels only: an
+// Metadata returns the metadata of an object of the instance. The pods have the instance's own labels only: an
 // edited label must not restart a database, nor put a pod behind another instance's Service.
-func meta(inst instance.Instance, cfg config.Config, name string) metav1.ObjectMeta {
+func Metadata(inst instance.Instance, name string) metav1.ObjectMeta {
 	labels := map[string]string{}
-	maps.Copy(labels, cfg.Labels)
+	maps.Copy(labels, inst.Config.Labels)
 	maps.Copy(labels, inst.Labels)
 	maps.Copy(labels, inst.OwnLabels()) // ours win
 
 	annotations := map[string]string{}
-	maps.Copy(annotations, cfg.Annotations)
+	maps.Copy(annotations, inst.Config.Annotations)
 	maps.Copy(annotations, inst.Annotations)
 	annotations[v1alpha1.GeneratedFrom] = inst.String()
 

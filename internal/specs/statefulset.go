@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
@@ -20,9 +19,10 @@ import (
 const (
 	// DataVolume is the name of the claim template, which is immutable.
 	DataVolume = "dragonfly-data"
-	dataPath   = "/data"
-	tmpVolume  = "tmp"
-	portName   = "dragonfly"
+	// DataPath is where it is mounted.
+	DataPath  = "/data"
+	tmpVolume = "tmp"
+	portName  = "dragonfly"
 
 	// ContainerName is the name of Dragonfly's container; patches may bring others.
 	ContainerName = "dragonfly"
@@ -40,29 +40,17 @@ const (
 	readinessFailures      = 15
 )
 
-// StatefulSet returns the StatefulSet that runs one Dragonfly with its data on a volume. The error is that
-// of a patch in the configuration that CheckOverrides would have refused.
-func StatefulSet(inst instance.Instance, cfg config.Config) (*appsv1.StatefulSet, error) {
-	set := statefulSet(inst, cfg)
-	for _, patch := range cfg.Overrides.StatefulSet {
-		var err error
-		if set, err = patchStatefulSet(set, patch.Node); err != nil {
-			return nil, err
-		}
-	}
-	return set, nil
-}
-
-func statefulSet(inst instance.Instance, cfg config.Config) *appsv1.StatefulSet {
+// StatefulSet returns the StatefulSet that runs one Dragonfly with its data on a volume.
+func StatefulSet(inst instance.Instance) *appsv1.StatefulSet {
 	return &appsv1.StatefulSet{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
-		ObjectMeta: meta(inst, cfg, inst.StatefulSet()),
+		ObjectMeta: Metadata(inst, inst.StatefulSet()),
 		Spec: appsv1.StatefulSetSpec{
 			Replicas:             new(int32(1)),
 			ServiceName:          inst.Service(),
 			Selector:             &metav1.LabelSelector{MatchLabels: selector(inst)},
-			Template:             podTemplate(inst, cfg),
-			VolumeClaimTemplates: dataClaims(inst, cfg),
+			Template:             podTemplate(inst),
+			VolumeClaimTemplates: dataClaims(inst),
 			PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
 				WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
@@ -71,14 +59,14 @@ func statefulSet(inst instance.Instance, cfg config.Config) *appsv1.StatefulSet 
 	}
 }
 
-func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSpec {
+func podTemplate(inst instance.Instance) corev1.PodTemplateSpec {
 	var annotations map[string]string
 	if inst.Rotation != "" { // a new password restarts the pod
 		annotations = map[string]string{v1alpha1.PasswordRotation: inst.Rotation}
 	}
 	var pullSecrets []corev1.LocalObjectReference
-	for _, name := range cfg.ImagePullSecrets {
-		pullSecrets = append(pullSecrets, corev1.LocalObjectReference{Name: name})
+	for _, secret := range inst.Config.ImagePullSecrets {
+		pullSecrets = append(pullSecrets, corev1.LocalObjectReference{Name: secret.Name})
 	}
 	template := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: inst.OwnLabels(), Annotations: annotations},
@@ -87,8 +75,8 @@ func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSp
 			// Dragonfly aborts on one that is no flag (dragonfly-operator issue 588).
 			EnableServiceLinks:            new(false),
 			AutomountServiceAccountToken:  new(false),
-			NodeSelector:                  maps.Clone(cfg.NodeSelector),
-			Tolerations:                   slices.Clone(cfg.Tolerations),
+			NodeSelector:                  maps.Clone(inst.Config.NodeSelector),
+			Tolerations:                   slices.Clone(inst.Config.Tolerations),
 			ImagePullSecrets:              pullSecrets,
 			TerminationGracePeriodSeconds: new(inst.Size.TerminationGraceSeconds()),
 			SecurityContext: &corev1.PodSecurityContext{
@@ -98,44 +86,44 @@ func podTemplate(inst instance.Instance, cfg config.Config) corev1.PodTemplateSp
 				FSGroup:        new(int64(fsGroupID)),
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
-			Containers: []corev1.Container{container(inst, cfg)},
+			Containers: []corev1.Container{container(inst)},
 			Volumes: []corev1.Volume{{
 				Name:         tmpVolume,
 				VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}},
 			}},
 		},
 	}
-	addStorage(&template.Spec, cfg)
-	addPassword(&template.Spec, inst, cfg)
-	addTLS(&template.Spec, cfg)
-	template.Spec.InitContainers = addCertificateKeeper(template.Spec.InitContainers, inst, cfg)
-	template.Spec.ServiceAccountName = accountName(inst, cfg)
+	addStorage(&template.Spec, inst)
+	addPassword(&template.Spec, inst)
+	addTLS(&template.Spec, inst)
+	template.Spec.InitContainers = addCertificateKeeper(template.Spec.InitContainers, inst)
+	template.Spec.ServiceAccountName = accountName(inst)
 	return template
 }
 
 // addPassword passes the server its password: from the init container, in a file that is still there when the server's
 // container restarts, or as a variable.
-func addPassword(pod *corev1.PodSpec, inst instance.Instance, cfg config.Config) {
+func addPassword(pod *corev1.PodSpec, inst instance.Instance) {
 	server := &pod.Containers[0]
 	if !inst.HasPrepare() {
 		server.Env = append(server.Env, passwordVariable(inst))
 		return
 	}
-	pod.InitContainers = append(pod.InitContainers, prepareContainer(inst, cfg, volumeOf(cfg)))
-	pod.Volumes = append(pod.Volumes, prepareVolumes(inst, cfg)...)
+	pod.InitContainers = append(pod.InitContainers, prepareContainer(inst, volumeOf(inst)))
+	pod.Volumes = append(pod.Volumes, prepareVolumes(inst)...)
 	server.Args = append(server.Args, "--flagfile="+handover.FlagFile)
 	server.VolumeMounts = append(server.VolumeMounts, corev1.VolumeMount{
 		Name: flagVolume, MountPath: handover.FlagFolder, ReadOnly: true,
 	})
 }
 
-func container(inst instance.Instance, cfg config.Config) corev1.Container {
+func container(inst instance.Instance) corev1.Container {
 	port := intstr.FromString(portName)
 	return corev1.Container{
 		Name:            ContainerName,
-		Image:           cfg.Image,
-		ImagePullPolicy: cfg.ImagePullPolicy,
-		Args:            flags(inst, cfg),
+		Image:           *inst.Config.Image,
+		ImagePullPolicy: *inst.Config.ImagePullPolicy,
+		Args:            flags(inst),
 		Ports:           []corev1.ContainerPort{{Name: portName, ContainerPort: instance.Port, Protocol: corev1.ProtocolTCP}},
 		Resources: corev1.ResourceRequirements{
 			Requests: resources(inst.Size.Requests),
@@ -171,23 +159,23 @@ func restricted() *corev1.SecurityContext {
 }
 
 // flags are Dragonfly's. The password is not among them: arguments show in the process list.
-func flags(inst instance.Instance, cfg config.Config) []string {
-	flags := snapshotFlags(inst, cfg)
-	if !hasFlagFile(inst, cfg) { // else it is in the file, as a snapshot may need more of it
+func flags(inst instance.Instance) []string {
+	flags := snapshotFlags(inst)
+	if !hasFlagFile(inst) { // else it is in the file, as a snapshot may need more of it
 		flags = append(flags, fmt.Sprintf("--maxmemory=%d", inst.Size.MaxMemory()))
 	}
 	flags = append(flags,
-		fmt.Sprintf("--proactor_threads=%d", inst.Size.Threads()),
+		fmt.Sprintf("--proactor_threads=%d", inst.Size.ThreadCount()),
 		"--version_check=false",
 	)
-	return append(flags, cfg.Args...)
+	return append(flags, inst.Config.Args...)
 }
 
-func resources(r instance.Resources) corev1.ResourceList {
+func resources(r v1alpha1.Resources) corev1.ResourceList {
 	list := corev1.ResourceList{}
-	for name, amount := range map[corev1.ResourceName]resource.Quantity{corev1.ResourceCPU: r.CPU, corev1.ResourceMemory: r.Memory} {
-		if !amount.IsZero() {
-			list[name] = amount
+	for name, amount := range map[corev1.ResourceName]*resource.Quantity{corev1.ResourceCPU: r.CPU, corev1.ResourceMemory: r.Memory} {
+		if amount != nil && !amount.IsZero() {
+			list[name] = *amount
 		}
 	}
 	return list

@@ -13,12 +13,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/bizmatters/dragonfly-generator/internal/config"
-	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
 // TestImmutableParts holds what Kubernetes does not let us change on the instances that Crossplane made.
 func TestImmutableParts(t *testing.T) {
-	spec := statefulSet(t, myCache(t), config.Default()).Spec
+	spec := specs.StatefulSet(myCache(t)).Spec
 	assert.Equal(t, "my-cache", spec.ServiceName, "The name of the governing Service is immutable.")
 	assert.Equal(t, &metav1.LabelSelector{MatchLabels: map[string]string{"app": "my-cache"}}, spec.Selector, "The selector is immutable.")
 	assert.Empty(t, spec.PodManagementPolicy, "The default, which is immutable, is not spelled out.")
@@ -52,7 +52,7 @@ func TestImmutableParts(t *testing.T) {
 
 // TestPodSurvives holds what is known to kill Dragonfly, or its data, where it is done otherwise.
 func TestPodSurvives(t *testing.T) {
-	set := statefulSet(t, myCache(t), config.Default())
+	set := specs.StatefulSet(myCache(t))
 	spec, pod := set.Spec, set.Spec.Template.Spec
 	require.Len(t, pod.Containers, 1, "Nothing runs beside Dragonfly.")
 	c := pod.Containers[0]
@@ -107,7 +107,7 @@ func TestPodSurvives(t *testing.T) {
 
 // TestPodSecurityRestricted holds what the Pod Security standard restricted asks for.
 func TestPodSecurityRestricted(t *testing.T) {
-	pod := statefulSet(t, myCache(t), config.Default()).Spec.Template.Spec
+	pod := pod(myCache(t))
 	runtimeDefault := &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
 
 	require.NotNil(t, pod.SecurityContext)
@@ -135,28 +135,28 @@ func TestFlags(t *testing.T) {
 		{"large", "6012954214", "4"},
 	} {
 		inst := myCache(t)
-		inst.Size = instance.DefaultSizes()[tc.size]
-		c := statefulSet(t, inst, config.Default()).Spec.Template.Spec.Containers[0]
+		inst.Size = inst.Config.Sizes[tc.size]
+		c := pod(inst).Containers[0]
 		assert.Equal(t, []string{
 			"--dir=/data", "--dbfilename=dump", "--snapshot_cron=*/30 * * * *",
 			"--maxmemory=" + tc.maxMemory, "--proactor_threads=" + tc.threads, "--version_check=false",
 		}, c.Args, "The flags of the size %s.", tc.size)
 		assert.Equal(t, corev1.ResourceRequirements{
-			Requests: corev1.ResourceList{corev1.ResourceCPU: inst.Size.Requests.CPU, corev1.ResourceMemory: inst.Size.Requests.Memory},
-			Limits:   corev1.ResourceList{corev1.ResourceCPU: inst.Size.Limits.CPU, corev1.ResourceMemory: inst.Size.Limits.Memory},
+			Requests: corev1.ResourceList{corev1.ResourceCPU: *inst.Size.Requests.CPU, corev1.ResourceMemory: *inst.Size.Requests.Memory},
+			Limits:   corev1.ResourceList{corev1.ResourceCPU: *inst.Size.Limits.CPU, corev1.ResourceMemory: *inst.Size.Limits.Memory},
 		}, c.Resources, "The resources of the size %s.", tc.size)
 	}
 }
 
 func TestStatefulSetAsConfigured(t *testing.T) {
-	cfg := config.Default()
-	cfg.Image = "registry.example.com/dragonfly:v1.41.0"
-	cfg.ImagePullPolicy = "Always"
-	cfg.StorageClassName = "fast"
-	cfg.NodeSelector = map[string]string{"disk": "ssd"}
-	inst := myCache(t)
-	inst.StorageGB = 500
-	set := statefulSet(t, inst, cfg)
+	inst := myCache(t, func(cfg *config.Spec) {
+		cfg.Image = new("registry.example.com/dragonfly:v1.41.0")
+		cfg.ImagePullPolicy = new(corev1.PullAlways)
+		cfg.StorageClassName = new("fast")
+		cfg.NodeSelector = map[string]string{"disk": "ssd"}
+	})
+	inst.Claim.StorageGB = new(int32(500))
+	set := specs.StatefulSet(inst)
 	pod, claim := set.Spec.Template.Spec, set.Spec.VolumeClaimTemplates[0].Spec
 
 	assert.Equal(t, "registry.example.com/dragonfly:v1.41.0", pod.Containers[0].Image, "The configuration sets the image.")
@@ -166,11 +166,11 @@ func TestStatefulSetAsConfigured(t *testing.T) {
 	assert.Equal(t, "500Gi", claim.Resources.Requests.Storage().String(), "The claim sets the storage, in GiB.")
 
 	pod.NodeSelector["disk"] = "hdd"
-	assert.Equal(t, map[string]string{"disk": "ssd"}, cfg.NodeSelector, "What happens to one instance does not reach the next.")
+	assert.Equal(t, map[string]string{"disk": "ssd"}, inst.Config.NodeSelector, "What happens to one instance does not reach the next.")
 }
 
 func TestNoFlagHoldsThePassword(t *testing.T) {
-	for _, arg := range statefulSet(t, myCache(t), config.Default()).Spec.Template.Spec.Containers[0].Args {
+	for _, arg := range pod(myCache(t)).Containers[0].Args {
 		assert.False(t, strings.Contains(arg, "requirepass"), "Arguments show in the process list: %s", arg)
 	}
 }

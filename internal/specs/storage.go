@@ -5,23 +5,21 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 )
 
 // dataClaims returns the claim templates of an instance: one, where the data is on a volume.
-func dataClaims(inst instance.Instance, cfg config.Config) []corev1.PersistentVolumeClaim {
-	if cfg.Storage.Type != v1alpha1.OnVolume {
+func dataClaims(inst instance.Instance) []corev1.PersistentVolumeClaim {
+	if !inst.HasVolume() {
 		return nil
 	}
-	return []corev1.PersistentVolumeClaim{dataClaim(inst, cfg)}
+	return []corev1.PersistentVolumeClaim{dataClaim(inst)}
 }
 
-func dataClaim(inst instance.Instance, cfg config.Config) corev1.PersistentVolumeClaim {
+func dataClaim(inst instance.Instance) corev1.PersistentVolumeClaim {
 	var class *string // the cluster's default
-	if cfg.StorageClassName != "" {
-		class = &cfg.StorageClassName
+	if *inst.Config.StorageClassName != "" {
+		class = inst.Config.StorageClassName
 	}
 	return corev1.PersistentVolumeClaim{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
@@ -37,8 +35,8 @@ func dataClaim(inst instance.Instance, cfg config.Config) corev1.PersistentVolum
 }
 
 // volumeOf returns the name of the data volume, or "" if no volume outlives the pod.
-func volumeOf(cfg config.Config) string {
-	if cfg.Storage.Type != v1alpha1.OnVolume {
+func volumeOf(inst instance.Instance) string {
+	if !inst.HasVolume() {
 		return ""
 	}
 	return DataVolume
@@ -46,13 +44,13 @@ func volumeOf(cfg config.Config) string {
 
 // addStorage gives the server the folder that it writes its snapshots to. A cache has one too, which goes with the
 // pod and which nothing is written to, so that --dir leads somewhere.
-func addStorage(pod *corev1.PodSpec, cfg config.Config) {
-	if cfg.Storage.Type == v1alpha1.InBucket {
+func addStorage(pod *corev1.PodSpec, inst instance.Instance) {
+	if inst.Bucket() != "" {
 		return
 	}
 	server := &pod.Containers[0]
-	server.VolumeMounts = append([]corev1.VolumeMount{{Name: DataVolume, MountPath: dataPath}}, server.VolumeMounts...)
-	if cfg.Storage.Type == v1alpha1.NoStorage {
+	server.VolumeMounts = append([]corev1.VolumeMount{{Name: DataVolume, MountPath: DataPath}}, server.VolumeMounts...)
+	if inst.IsCache() {
 		pod.Volumes = append([]corev1.Volume{{
 			Name: DataVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}},
 		}}, pod.Volumes...)
@@ -60,14 +58,14 @@ func addStorage(pod *corev1.PodSpec, cfg config.Config) {
 }
 
 // snapshotFlags say where snapshots go, and when one is written.
-func snapshotFlags(inst instance.Instance, cfg config.Config) []string {
-	if cfg.Storage.Type == v1alpha1.NoStorage {
+func snapshotFlags(inst instance.Instance) []string {
+	if inst.IsCache() {
 		// Without a file name, Dragonfly neither writes a snapshot at shutdown nor loads one at startup.
-		return []string{"--dir=" + dataPath, "--dbfilename="}
+		return []string{"--dir=" + DataPath, "--dbfilename="}
 	}
-	dir := dataPath
-	if cfg.Storage.Type == v1alpha1.InBucket {
-		dir = BucketFolder(inst, cfg)
+	dir := DataPath
+	if inst.Bucket() != "" {
+		dir = inst.Bucket()
 	}
 	flags := []string{
 		"--dir=" + dir,
@@ -75,14 +73,8 @@ func snapshotFlags(inst instance.Instance, cfg config.Config) []string {
 		// (dragonfly issue 1377, operator issues 179 and 566).
 		"--dbfilename=dump",
 	}
-	if cfg.SnapshotCron != "" {
-		flags = append(flags, "--snapshot_cron="+cfg.SnapshotCron)
+	if *inst.Config.SnapshotCron != "" {
+		flags = append(flags, "--snapshot_cron="+*inst.Config.SnapshotCron)
 	}
 	return flags
-}
-
-// BucketFolder returns where the snapshots of an instance go in the bucket. It is unique, so that no instance
-// loads the data of another.
-func BucketFolder(inst instance.Instance, cfg config.Config) string {
-	return cfg.Storage.Bucket + "/" + inst.Namespace + "/" + inst.Name.Name
 }

@@ -1,13 +1,13 @@
 package specs
 
 import (
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
@@ -20,8 +20,8 @@ const (
 
 // addTLS lets the server speak TLS on its port, and the probe too. There is no tls_ca_cert_file: with it
 // Dragonfly asks clients for certificates, and the kubelet has none. Liveness stays a TCP connect.
-func addTLS(pod *corev1.PodSpec, cfg config.Config) {
-	if !cfg.TLS.IsOn() || cfg.Backend == v1alpha1.Operator { // which does it itself
+func addTLS(pod *corev1.PodSpec, inst instance.Instance) {
+	if inst.Config.TLS == nil || inst.IsByOperator() { // which does it itself
 		return
 	}
 	server := &pod.Containers[0]
@@ -31,30 +31,39 @@ func addTLS(pod *corev1.PodSpec, cfg config.Config) {
 	server.VolumeMounts = append(server.VolumeMounts, corev1.VolumeMount{Name: tlsVolume, MountPath: tlsPath, ReadOnly: true})
 	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: tlsVolume, VolumeSource: corev1.VolumeSource{
 		// Readable for the group that the pod runs with.
-		Secret: &corev1.SecretVolumeSource{SecretName: cfg.TLS.SecretName, DefaultMode: new(int32(0o440))},
+		Secret: &corev1.SecretVolumeSource{SecretName: *inst.Config.TLS.SecretName, DefaultMode: new(int32(0o440))},
 	}})
+}
+
+// hasCertificateKeeper reports whether the pod has the sidecar that has the server read a renewed certificate. With flags
+// for client certificates it has none, because the sidecar has no such certificate.
+func hasCertificateKeeper(inst instance.Instance) bool {
+	return inst.Config.TLS != nil && *inst.Config.TLS.Reload && !slices.ContainsFunc(inst.Config.Args, func(arg string) bool {
+		name, _ := v1alpha1.FlagName(arg)
+		return v1alpha1.AsksForClientCertificates(name)
+	})
 }
 
 // addCertificateKeeper adds the sidecar that has the server read a renewed certificate: an init container that goes on
 // running (Kubernetes 1.29), behind the one that brings the password.
-func addCertificateKeeper(initContainers []corev1.Container, inst instance.Instance, cfg config.Config) []corev1.Container {
-	if !cfg.TLS.IsOn() || !cfg.TLS.Reload {
+func addCertificateKeeper(initContainers []corev1.Container, inst instance.Instance) []corev1.Container {
+	if !hasCertificateKeeper(inst) {
 		return initContainers
 	}
 	request := handover.CertificateRequest{TLS: tlsPath, Address: "localhost:" + strconv.Itoa(instance.Port)}
 	keeper := corev1.Container{
 		Name:            instance.CertificateContainer,
-		Image:           cfg.Password.Image,
-		ImagePullPolicy: cfg.ImagePullPolicy,
+		Image:           *inst.Config.Password.Image,
+		ImagePullPolicy: *inst.Config.ImagePullPolicy,
 		RestartPolicy:   new(corev1.ContainerRestartPolicyAlways),
-		Resources:       ownResources(cfg),
+		Resources:       ownResources(inst),
 		SecurityContext: restricted(),
 		VolumeMounts:    []corev1.VolumeMount{{Name: tlsVolume, MountPath: tlsPath, ReadOnly: true}},
 	}
 	switch {
-	case cfg.Backend == v1alpha1.Operator:
+	case inst.IsByOperator():
 		request.Admin = "localhost:" + strconv.Itoa(operator.AdminPort)
-	case hasFlagFile(inst, cfg):
+	case hasFlagFile(inst):
 		request.FlagFile = true
 		keeper.VolumeMounts = append(keeper.VolumeMounts, corev1.VolumeMount{Name: flagVolume, MountPath: handover.FlagFolder, ReadOnly: true})
 	default:
@@ -87,22 +96,27 @@ type (
 	}
 )
 
-// Certificate returns the one that cert-manager issues for all names that the Service has.
-func Certificate(inst instance.Instance, cfg config.Config) any {
-	service := inst.Service()
+// hasCertificate reports whether cert-manager issues the instance's certificate.
+func hasCertificate(inst instance.Instance) bool {
+	return inst.Config.TLS != nil && inst.Config.TLS.IssuerRef != nil
+}
+
+// certificateOf returns the one that cert-manager issues for all names that the Service has.
+func certificateOf(inst instance.Instance) any {
+	service, issuer := inst.Service(), inst.Config.TLS.IssuerRef
 	return &certificate{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "cert-manager.io/v1", Kind: "Certificate"},
-		ObjectMeta: meta(inst, cfg, inst.CertificateID().Name),
+		ObjectMeta: Metadata(inst, inst.CertificateID().Name),
 		Spec: certificateSpec{
-			SecretName: cfg.TLS.SecretName,
+			SecretName: *inst.Config.TLS.SecretName,
 			DNSNames: []string{
-				inst.Endpoint(cfg.ClusterDomain),
+				inst.Endpoint(*inst.Config.ClusterDomain),
 				service + "." + inst.Namespace + ".svc",
 				service + "." + inst.Namespace,
 				service,
 			},
 			Usages:    []string{"digital signature", "key encipherment", "server auth"},
-			IssuerRef: certificateIssuer(cfg.TLS.Issuer),
+			IssuerRef: certificateIssuer{Group: *issuer.Group, Kind: *issuer.Kind, Name: issuer.Name},
 		},
 	}
 }

@@ -405,3 +405,24 @@ func (e *expander) merge(n *yaml.Node, have map[string]bool, from *yaml.Node) er
 	}
 	return nil
 }
+
+// FromJSON returns JSON as plain YAML, with its fields in their order, and an empty mapping for what is not JSON.
+func FromJSON(text []byte) *yaml.Node {
+	parsed, err := yaml.Parse(string(text))
+	if err != nil {
+		return &yaml.Node{Kind: yaml.MappingNode, Tag: yaml.NodeTagMap}
+	}
+	return plainStyle(parsed.YNode())
+}
+
+// plainStyle returns a copy of a tree in block style, without needless quotes.
+func plainStyle(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.ScalarNode && IsString(n) {
+		return Scalar(n.Value)
+	}
+	fresh := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: n.Value}
+	for _, child := range n.Content {
+		fresh.Content = append(fresh.Content, plainStyle(child))
+	}
+	return fresh
+}

@@ -56,8 +56,6 @@ type Manifest struct {
 	Namespace string `json:"namespace"`
 	File      string `json:"file"` // a name that no other manifest has
 	YAML      string `json:"yaml"`
-	// HasPassword reports whether it is a Secret with a password in it, made up for the preview or given.
-	HasPassword bool `json:"hasPassword"`
 }
 
 // Message is a result of the generator, or a text that is not YAML.
@@ -252,7 +250,6 @@ func manifests(list []byte) []Manifest {
 			Kind: text(item, "kind"), Name: text(item, "metadata", "name"),
 			Namespace: text(item, "metadata", "namespace"), YAML: encode(item),
 		}
-		m.HasPassword = m.Kind == "Secret" && (text(item, "data", "password") != "" || text(item, "stringData", "password") != "")
 		m.File = fileOf(m, taken)
 		all = append(all, m)
 	}

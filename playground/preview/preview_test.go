@@ -34,11 +34,11 @@ func TestManifests(t *testing.T) {
 	for _, m := range shown.Manifests {
 		files = append(files, m.File)
 		assert.NotContains(t, m.YAML, "config.kubernetes.io", "%s has no bookkeeping left", m.File)
-		assert.Equal(t, strings.HasPrefix(m.File, "secret_"), m.HasPassword, m.File)
 		assert.Equal(t, "my-namespace", m.Namespace)
 	}
 	assert.ElementsMatch(t, []string{
 		"statefulset_my-cache.yaml", "service_my-cache.yaml", "secret_my-cache-password.yaml", "secret_my-cache-conn.yaml",
+		"serviceaccount_my-cache.yaml", "role_my-cache.yaml", "rolebinding_my-cache.yaml",
 	}, files)
 	require.Len(t, shown.Messages, 1)
 	assert.Equal(t, preview.Info, shown.Messages[0].Severity)
@@ -52,7 +52,7 @@ func TestFilesOfTheSameName(t *testing.T) {
 		files[m.File] = true
 	}
 	assert.Len(t, files, len(shown.Manifests))
-	assert.Len(t, files, 8)
+	assert.Len(t, files, 14)
 
 	shown = preview.Of("a: 1\n---\na: 2\n", "")
 	require.Len(t, shown.Manifests, 2)
@@ -85,7 +85,7 @@ func TestMessages(t *testing.T) {
 		{"What is missing is at what should hold it.", strings.Replace(claim, "  namespace: my-namespace\n", "", 1), configuration,
 			preview.Message{Severity: preview.Error, File: preview.ClaimFile, Line: 4, Subject: "DragonflyInstance my-cache", Field: "metadata.namespace", Text: "namespace"}},
 		{"A mistake in the configuration stands there.", claim, configuration + "  args:\n  - --cache_mode=true\n  - --port=1\n",
-			preview.Message{Severity: preview.Error, File: preview.ConfigurationFile, Line: 10, Subject: "DragonflyGenerator platform", Field: "spec.args[1]", Text: "--port"}},
+			preview.Message{Severity: preview.Error, File: preview.ConfigurationFile, Line: 9, Subject: "DragonflyGenerator platform", Field: "spec.args[1]", Text: "--port"}},
 		{"What is not YAML has its line.", claim + "  : : [\n", configuration,
 			preview.Message{Severity: preview.Error, File: preview.ClaimFile, Line: 9, Text: "is not valid YAML"}},
 		{"Also within something that goes over several lines.", strings.Replace(claim, "spec:", "  labels: {\n    a: b,\n    c: 'd\n  }\nspec:", 1), configuration,
@@ -93,7 +93,7 @@ func TestMessages(t *testing.T) {
 		{"A text without an object says so.", claim + "---\n- a\n", configuration,
 			preview.Message{Severity: preview.Error, File: preview.ClaimFile, Line: 10, Text: "is not an object"}},
 		{"There is one configuration.", claim, configuration + "---\n" + configuration,
-			preview.Message{Severity: preview.Error, File: preview.ConfigurationFile, Line: 9, Text: "more than one configuration"}},
+			preview.Message{Severity: preview.Error, File: preview.ConfigurationFile, Line: 8, Text: "more than one configuration"}},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			shown := preview.Of(c.claims, c.configuration)

@@ -54,18 +54,6 @@ func TestCI(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Run("months of it", func(t *testing.T) { playCI(t, service) })
 
-			t.Run("a claim asks for a password in Git", func(t *testing.T) {
-				r := newCIRepository(t, service)
-				r.commit("main", "claims/queue.yaml", "metadata:\n", "metadata:\n  annotations:\n    database.bizmatters.io/password-source: Random\n")
-				before := r.rendered()
-				outcomes := service.hydrate(r, r.git("rev-parse", "main"))
-				fails(t, outcomes)
-				last := outcomes[len(outcomes)-1].output
-				assert.Contains(t, last, "a password in plain text, so nothing is committed: manifests/queue.orders/secret-connection.yaml")
-				assert.NotContains(t, last, "sessions.shop/secret", "a Secret without a password is none in plain text")
-				assert.Equal(t, before, r.rendered(), "a password in plain text must not be pushed")
-			})
-
 			t.Run("a download is not what was released", func(t *testing.T) {
 				r := newCIRepository(t, service)
 				release := r.release(filepath.Join("github.com/bizmatters/dragonfly-generator/releases/download", version))

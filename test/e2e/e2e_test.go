@@ -12,25 +12,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
-
-	"github.com/bizmatters/dragonfly-generator/examples"
 )
 
-// seed is for the cases that derive passwords from one.
-const seed = "DRAGONFLY_PASSWORD_SEED=" + examples.Seed
-
 var update = flag.Bool("update", false, "rewrite the expected files of the examples, for review with git diff")
-
-func TestMain(m *testing.M) {
-	_ = os.Unsetenv("DRAGONFLY_PASSWORD_SEED") // a case that wants one sets it
-	os.Exit(m.Run())
-}
 
 // result is what a program left behind.
 type result struct {
@@ -86,8 +75,6 @@ func remove(t *testing.T, dir, file string) {
 	require.NoError(t, os.Remove(filepath.Join(dir, file)))
 }
 
-var passwordLine = regexp.MustCompile(`(?m)^ *password: .*$`)
-
 // tree returns the files of a folder by their path in it.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
@@ -104,7 +91,7 @@ func tree(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// sameTree demands the same bytes, and of what differs names the files only: they may hold passwords.
+// sameTree demands the same bytes, and names the files that differ.
 func sameTree(t *testing.T, want, got map[string]string, reason string) {
 	t.Helper()
 	var differ []string

@@ -35,11 +35,10 @@ func TestKptPackage(t *testing.T) {
 	sameTree(t, first, withoutStatus(tree(t, dir)), "the second render must change nothing")
 }
 
-// TestKptFnDoc: what kpt shows of the image is the help, with the configuration in it.
+// TestKptFnDoc: what kpt shows of the image is the help.
 func TestKptFnDoc(t *testing.T) {
 	buildImage(t)
 	doc := succeeds(t, ".", nil, "kpt", "fn", "doc", "--image", image)
-	for _, want := range []string{"expands DragonflyInstance claims", "snapshotCron ", "storageClassName "} {
-		assert.Contains(t, doc, want)
-	}
+	assert.Contains(t, doc, "expands DragonflyInstance claims")
+	assert.Contains(t, doc, "\n  kpt fn render DIR\n")
 }

@@ -17,9 +17,9 @@ import (
 )
 
 // build is kustomize build with functions by exec.
-func build(t *testing.T, dir string, env ...string) string {
+func build(t *testing.T, dir string) string {
 	t.Helper()
-	return succeeds(t, dir, env, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
+	return succeeds(t, dir, nil, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
 }
 
 // Each example gives what its expected.yaml says, as it lies there with functions by exec, and with
@@ -39,24 +39,18 @@ func TestKustomizeExamples(t *testing.T) {
 			folder := filepath.Join("../..", "examples", dir)
 			want, err := os.ReadFile(filepath.Join(folder, "expected.yaml"))
 			require.NoError(t, err)
-			testkit.Same(t, string(want), build(t, folder, examples.Env(dir)...), "by exec")
-			testkit.Same(t, string(want), buildContainer(t, filepath.Join(containers, dir), examples.Env(dir)...), "in a container")
+			testkit.Same(t, string(want), build(t, folder), "by exec")
+			testkit.Same(t, string(want), buildContainer(t, filepath.Join(containers, dir)), "in a container")
 		})
 	}
 }
 
 var byExec = regexp.MustCompile(`(?m)^( *)exec:\n +path: dragonfly-generator\n`)
 
-// buildContainer is kustomize build with functions in containers, which get the variables of the environment
-// that are named.
-func buildContainer(t *testing.T, dir string, env ...string) string {
+// buildContainer is kustomize build with functions in containers.
+func buildContainer(t *testing.T, dir string) string {
 	t.Helper()
-	args := []string{"build", "--enable-alpha-plugins", "."}
-	for _, variable := range env {
-		name, _, _ := strings.Cut(variable, "=")
-		args = append(args, "-e", name)
-	}
-	return succeeds(t, dir, env, "kustomize", args...)
+	return succeeds(t, dir, nil, "kustomize", "build", "--enable-alpha-plugins", ".")
 }
 
 func TestKustomizeOverlays(t *testing.T) {
@@ -135,51 +129,51 @@ metadata:
         path: cat
 `
 
-// withSeed is the function with a seed as the source of passwords.
-const withSeed = function + "spec:\n  password:\n    source: Seed\n"
-
-func TestKustomizeNeverMakesUpAPassword(t *testing.T) {
-	for name, transformers := range map[string]string{
-		"alone":                  "[function.yaml]",
-		"after another function": "[cat.yaml, function.yaml]",
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := write(t, map[string]string{
-				"kustomization.yaml": "resources: [claim.yaml]\ntransformers: " + transformers + "\n",
-				"claim.yaml":         claim,
-				"function.yaml":      withSeed,
-				"cat.yaml":           cat,
-			})
-			r := command(t, dir, nil, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
-			assert.True(t, r.failed)
-			assert.Empty(t, r.stdout)
-			assert.Contains(t, r.stderr, "DRAGONFLY_PASSWORD_SEED")
-
-			first := build(t, dir, seed)
-			assert.True(t, first == build(t, dir, seed), "two builds must give the same bytes")
-		})
+// Another function before ours gives every item a path. That does not make it a package that is kept.
+func TestKustomizeAfterAnotherFunction(t *testing.T) {
+	files := map[string]string{
+		"kustomization.yaml": "resources: [claim.yaml]\ntransformers: [function.yaml]\n",
+		"claim.yaml":         claim,
+		"function.yaml":      function,
+		"cat.yaml":           cat,
 	}
+	alone := build(t, write(t, files))
+	files["kustomization.yaml"] = "resources: [claim.yaml]\ntransformers: [cat.yaml, function.yaml]\n"
+	testkit.Same(t, alone, build(t, write(t, files)), "after cat")
 }
 
+// A Secret that somebody else makes is the source of the password, whether or not kustomize adds a hash to its name, and
+// its value stays out of our objects.
 func TestKustomizeBringYourOwnPassword(t *testing.T) {
-	dir := write(t, map[string]string{
-		"kustomization.yaml": `
+	for name, tc := range map[string]struct{ options, secret string }{
+		"with a hash":    {"{}", `eu-my-cache-password-\w{10}`},
+		"without a hash": {"{disableNameSuffixHash: true}", `eu-my-cache-password`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := build(t, write(t, map[string]string{
+				"kustomization.yaml": `
 namespace: shop
 namePrefix: eu-
 resources: [claim.yaml]
 secretGenerator:
 - name: my-cache-password
   literals: [password=brought along]
-  options: {disableNameSuffixHash: true}
+  options: ` + tc.options + `
 transformers: [function.yaml]
 `,
-		"claim.yaml":    claim,
-		"function.yaml": function,
-	})
-	objects := parse(t, build(t, dir))
-	assert.Equal(t, "brought along", objects.secret(t, "eu-my-cache-conn")["password"])
-	assert.Equal(t, "eu-my-cache.shop.svc.cluster.local", objects.secret(t, "eu-my-cache-conn")["endpoint"])
-	assert.NotContains(t, objects, "DragonflyInstance eu-my-cache", "the claim must stay away from the cluster")
+				"claim.yaml":    claim,
+				"function.yaml": function,
+			}))
+			objects := parse(t, text)
+			assert.Equal(t, map[string]string{"endpoint": "eu-my-cache.shop.svc.cluster.local", "port": "6379"}, objects.secret(t, "eu-my-cache-conn"))
+			assert.NotContains(t, objects, "DragonflyInstance eu-my-cache", "the claim must stay away from the cluster")
+			assert.Equal(t, 1, strings.Count(text, "YnJvdWdodCBhbG9uZw=="), "the password must be in its own Secret only")
+			assert.Regexp(t, `(?m)^  name: `+tc.secret+`$`, text)
+			assert.Regexp(t, `(?m)^  - `+tc.secret+`$`, text, "the Role must follow the name")
+			assert.Regexp(t, `(?m)^          secretName: `+tc.secret+`$`, text, "the volume must follow the name")
+			assert.Regexp(t, `(?m)^        - --existing$`, text)
+		})
+	}
 }
 
 // Kustomize shows stderr, which must name the claim and the field.
@@ -192,24 +186,4 @@ func TestKustomizeShowsWhatIsWrong(t *testing.T) {
 	r := command(t, dir, nil, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
 	assert.True(t, r.failed)
 	assert.Contains(t, r.stderr, `error: DragonflyInstance my-namespace/my-cache: spec.sise: unknown field; did you mean "size"?`)
-}
-
-// The seed can lie among the resources, decrypted by KSOPS for example. It never reaches the cluster.
-func TestKustomizeSeedInASecret(t *testing.T) {
-	const text = "a seed that lies among the resources"
-	configured := strings.Replace(function, "metadata:", "spec:\n  password:\n    seedSecretRef: {namespace: platform, name: dragonfly-seed, key: seed}\nmetadata:", 1)
-	dir := write(t, map[string]string{
-		"kustomization.yaml": "namespace: shop\nnamePrefix: eu-\nresources: [claim.yaml, seed.yaml]\ntransformers: [function.yaml]\n",
-		"claim.yaml":         claim,
-		"function.yaml":      configured,
-		"seed.yaml":          "apiVersion: v1\nkind: Secret\nmetadata:\n  name: dragonfly-seed\n  namespace: platform\nstringData:\n  seed: " + text + "\n",
-	})
-	objects := parse(t, build(t, dir))
-	assert.NotContains(t, objects, "Secret eu-dragonfly-seed")
-
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "function.yaml"), []byte(withSeed), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte("namespace: shop\nnamePrefix: eu-\nresources: [claim.yaml]\ntransformers: [function.yaml]\n"), 0o600))
-	fromEnvironment := parse(t, build(t, dir, "DRAGONFLY_PASSWORD_SEED="+text))
-	assert.True(t, objects.secret(t, "eu-my-cache-conn")["password"] == fromEnvironment.secret(t, "eu-my-cache-conn")["password"],
-		"the same seed must give the same password, wherever it lies")
 }

@@ -3,6 +3,10 @@
 package e2e
 
 import (
+	"encoding/base64"
+	"maps"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,19 +43,68 @@ func TestKustomizeBaseAndOverlayBothRunTheFunction(t *testing.T) {
 	}
 }
 
+// kustomize runs all inline entries of `transformers:` before those in files, whatever their order, so a patch of what the
+// function makes has to be in a file if the function is.
 func TestKustomizePatchAfterTheFunction(t *testing.T) {
-	objects := build(t, write(t, map[string]string{
-		"kustomization.yaml": "resources: [claim.yaml]\ntransformers: [function.yaml, patch.yaml]\n",
-		"claim.yaml":         claim,
-		"function.yaml":      function,
-		"patch.yaml": `apiVersion: builtin
+	const patch = `apiVersion: builtin
 kind: PatchTransformer
 metadata: {name: patch}
 target: {kind: StatefulSet}
 patch: '[{"op":"add","path":"/spec/template/spec/priorityClassName","value":"databases"}]'
+`
+	inline := func(text string) string {
+		return "- |\n  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ") + "\n"
+	}
+	for _, tc := range []struct {
+		name, transformers string
+		patched            bool
+	}{
+		{"both in files", "- function.yaml\n- patch.yaml\n", true},
+		{"both inline", inline(function) + inline(patch), true},
+		{"the function inline", inline(function) + "- patch.yaml\n", true},
+		{"the patch inline", "- function.yaml\n" + inline(patch), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			built := build(t, write(t, map[string]string{
+				"kustomization.yaml": "resources: [claim.yaml]\ntransformers:\n" + tc.transformers,
+				"claim.yaml":         claim,
+				"function.yaml":      function,
+				"patch.yaml":         patch,
+			}))
+			assert.Equal(t, tc.patched, strings.Contains(built, "priorityClassName: databases"))
+		})
+	}
+}
+
+// kustomize appends a hash to the name of a generated Secret after the function, and does not follow it into a custom
+// resource.
+func TestKustomizeHashedSecretsBesideTheOperator(t *testing.T) {
+	files := map[string]string{
+		"kustomization.yaml": `
+resources: [claim.yaml]
+secretGenerator:
+- {name: my-cache-password, namespace: my-namespace, literals: [password=brought along]}
+- {name: my-cache-tls, namespace: my-namespace, type: kubernetes.io/tls, literals: [tls.crt=example, tls.key=example]}
+transformers: [function.yaml]
 `,
-	}))
-	assert.True(t, strings.Contains(objects, "priorityClassName: databases"))
+		"claim.yaml":    claim,
+		"function.yaml": function + "spec:\n  backend: Operator\n  replicas: 2\n  tls: {secretName: \"{name}-tls\"}\n",
+	}
+	r := command(t, write(t, files), nil, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
+	assert.True(t, r.failed)
+	for _, secret := range []string{"my-cache-password", "my-cache-tls"} {
+		assert.Contains(t, r.stderr, "Secret my-namespace/"+secret+": is named by the Dragonfly my-cache, but kustomize appends a hash to its name")
+	}
+	assert.Contains(t, r.stderr, "disableNameSuffixHash: true")
+
+	files["kustomization.yaml"] += "generatorOptions: {disableNameSuffixHash: true}\n"
+	objects := parse(t, build(t, write(t, files)))
+	for path, want := range map[string]string{"spec.authentication.passwordFromSecret.name": "my-cache-password", "spec.tlsSecretRef.name": "my-cache-tls"} {
+		got, err := objects["Dragonfly my-cache"].GetString(path)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+		assert.Contains(t, objects, "Secret "+want)
+	}
 }
 
 // A component runs before the namespace of its parent, so a claim without one gets an error, not a wrong
@@ -88,36 +141,29 @@ func TestKustomizeSuffixAndAPasswordBroughtAlong(t *testing.T) {
 // What kpt removes and keeps when claims go, and when everything moves to another namespace.
 func TestKptClaimsThatGo(t *testing.T) {
 	dir := kptPackage(t, "exec: dragonfly-generator")
-	files := tree(t, dir)
-	const claim, name = "claims/my-cache.yaml", "  name: my-cache\n"
-	require.Contains(t, files[claim], name)
-	files[claim] = strings.Replace(files[claim], name, name+"  annotations: {database.bizmatters.io/password-source: Random}\n", 1)
-	writeTo(t, dir, files)
+	const claim, set = "claims/my-cache.yaml", "claims/my-cache.my-namespace/statefulset.yaml"
 	render(t, dir)
-	before := withoutStatus(tree(t, dir))
+	first := withoutStatus(tree(t, dir))
 
-	files = tree(t, dir)
+	files := maps.Clone(first)
 	for name, text := range files {
-		if name != "Kptfile" {
+		if filepath.Base(name) != "Kptfile" {
 			files[name] = strings.ReplaceAll(text, "namespace: my-namespace", "namespace: moved")
 		}
 	}
 	writeTo(t, dir, files)
 	render(t, dir)
-	moved := tree(t, dir)
-	passwordOf := func(text string) string { return passwordLine.FindString(text) }
-	const secret = "claims/my-cache.my-namespace/secret-password.yaml"
-	assert.NotEmpty(t, passwordOf(before[secret]))
-	assert.True(t, passwordOf(before[secret]) == passwordOf(moved[secret]), "the password must move along")
-	assert.True(t, strings.Contains(moved[secret], "generated-from: moved/my-cache"))
+	moved := withoutStatus(tree(t, dir))
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(first)), slices.Collect(maps.Keys(moved)), "each object must stay in its file")
+	assert.Contains(t, moved[set], "generated-from: moved/my-cache")
+	assert.Contains(t, moved["claims/my-cache.my-namespace/secret-connection.yaml"],
+		"endpoint: "+base64.StdEncoding.EncodeToString([]byte("my-cache.moved.svc.cluster.local")))
 
 	remove(t, dir, claim)
 	render(t, dir)
 	left := tree(t, dir)
-	_, found := left[secret]
-	assert.False(t, found, "what was made for the claim must go with it")
-	_, found = left["sessions/sessions.my-namespace/secret-password.yaml"]
-	assert.True(t, found, "what was made for another claim must stay")
+	assert.NotContains(t, left, set, "what was made for the claim must go with it")
+	assert.Contains(t, left, "sessions/sessions.my-namespace/statefulset.yaml", "what was made for another claim must stay")
 
 	remove(t, dir, "sessions/sessions.yaml")
 	last := withoutStatus(tree(t, dir))

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestConcurrent starts runs at once, over a folder that is not there yet: one makes the passwords, the
-// others find them. Some have a claim that is wrong, and so remove the folder that they make.
+// TestConcurrent starts runs at once, over a folder that is not there yet: one writes the files, the others find them.
+// Some have a claim that is wrong, and so remove the folder that they make.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	dir := tempDir(t)
@@ -39,9 +39,9 @@ func TestConcurrent(t *testing.T) {
 		made := 0
 		for i := range runs {
 			assert.Equal(t, i%4 == 3, codes[i] != 0, said[i])
-			made += strings.Count(said[i], "new and random")
+			made += strings.Count(said[i], ": created ")
 		}
-		assert.Equal(t, 4, made, "each password must be made once")
+		assert.Equal(t, 4, made, "each instance must be created once")
 		requireComplete(t, folder, want, good, "-o", folder)
 	}
 }
@@ -70,8 +70,8 @@ func TestConcurrentKills(t *testing.T) {
 			}
 		}
 		all.Wait()
-		now := look(t, folder)
-		requireKept(t, before, now, rotation)
-		before = requireComplete(t, folder, undisturbed(t, file), file, "-o", folder)
+		want := undisturbed(t, file)
+		requireBetween(t, before, look(t, folder), want)
+		before = requireComplete(t, folder, want, file, "-o", folder)
 	}
 }

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -13,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestKill kills runs that make instances, rotate their passwords, and remove them, again and again until
+// TestKill kills runs that create instances, change them, and remove them, again and again until
 // one gets through: a few hundred times, or until our patience is at its end.
 func TestKill(t *testing.T) {
 	t.Parallel()
@@ -41,10 +42,10 @@ func TestKill(t *testing.T) {
 				through = killMidway(t, cmd, folder, time.Duration(random.Int64N(int64(aFew))))
 			}
 			now := look(t, folder)
-			requireKept(t, before, now, rotation)
+			requireBetween(t, before, now, want)
 			if !through {
 				kills++
-				if now.leftovers > 0 || len(now.files) != len(before.files) || !samePasswords(now.passwords, before.passwords) {
+				if now.leftovers > 0 || !maps.Equal(now.files, before.files) {
 					midway++
 				}
 			}
@@ -112,27 +113,4 @@ func times(folder string) string {
 		}
 	}
 	return times.String()
-}
-
-// requireKept demands that each password that was on the disk still is, unless it was asked to change.
-func requireKept(t *testing.T, before, now disk, rotation string) {
-	t.Helper()
-	for instance, s := range now.passwords {
-		if was, found := before.passwords[instance]; found {
-			require.True(t, s == was || was.rotation != rotation && s.rotation == rotation, "the password of %s has changed", instance)
-		}
-		if other, found := now.others[instance]; found {
-			require.True(t, other == s || s.rotation == rotation && other == before.others[instance], "the connection Secret of %s holds neither the old password nor the new one", instance)
-		}
-	}
-	for instance := range now.others {
-		_, found := now.passwords[instance]
-		_, was := before.passwords[instance]
-		require.True(t, found || was, "the connection Secret of %s was there before the password's", instance)
-	}
-	for name := range now.files {
-		if _, found := now.passwords[filepath.Dir(name)]; !found && filepath.Base(name) != "secret-connection.yaml" {
-			require.Fail(t, "something is there without its password", name)
-		}
-	}
 }

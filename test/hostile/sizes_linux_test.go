@@ -46,10 +46,7 @@ func TestHostileSizes(t *testing.T) {
 		mergeBomb += fmt.Sprintf("    m%d: &m%d {<<: [*m%d, *m%d], k%d: v}\n", i, i, i-1, i-1, i)
 	}
 	const configMap = "- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: x, namespace: n}\n  data:\n"
-	ownPassword := func(annotations string) string {
-		return "- apiVersion: v1\n  kind: Secret\n  metadata:\n    name: my-cache-password\n    namespace: my-namespace\n    annotations:\n      " +
-			listMark + "\n" + annotations + "  data:\n    password: aHVudGVyMg==\n"
-	}
+	const ownSecret = "- apiVersion: v1\n  kind: Secret\n  metadata:\n    name: my-cache-conn\n    namespace: my-namespace\n    annotations:\n      " + listMark + "\n"
 
 	usual := measure(t, text(listHead), mapping(10_000, "- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: x%d\n    namespace: n\n  data:\n    key: value\n    other: value\n"))
 	require.Zero(t, usual.exitCode, usual.stderr)
@@ -63,7 +60,7 @@ func TestHostileSizes(t *testing.T) {
 		again    bool   // the second run has to keep to the bounds as well
 	}{
 		{name: "alias bomb in a claim", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n" + bomb)}, exitCode: 1, stderr: "expand to more than 100000 nodes"},
-		{name: "alias bomb in the password Secret", list: []func(io.Writer){text(listHead + listClaim + "- apiVersion: v1\n  kind: Secret\n  metadata: {name: my-cache-password, namespace: my-namespace}\n  data:\n" + bomb)}, exitCode: 1, stderr: "expand to more than 100000 nodes"},
+		{name: "alias bomb in a password Secret, which is only known to be there", list: []func(io.Writer){text(listHead + listClaim + "- apiVersion: v1\n  kind: Secret\n  metadata: {name: my-cache-password, namespace: my-namespace}\n  data:\n" + bomb)}},
 		{name: "alias bomb in the configuration", list: []func(io.Writer){text(strings.Replace(listHead, "items:\n", "functionConfig:\n  apiVersion: database.bizmatters.io/v1alpha1\n  kind: DragonflyGenerator\n  spec:\n"+bomb+"items:\n", 1) + listClaim)}, exitCode: 1, stderr: "expand to more than 100000 nodes"},
 		{name: "alias bomb in somebody else's object", list: []func(io.Writer){text(listHead + listClaim + configMap + bomb)}},
 		{name: "merge keys that double each time", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n" + mergeBomb + "    <<: *m39\n")}, exitCode: 1, stderr: "expand to more than 100000 nodes"},
@@ -72,8 +69,8 @@ func TestHostileSizes(t *testing.T) {
 		{name: "many keys, one of them twice", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n"), mapping(100_000, "    k%d: v\n"), text("    k0: v\n")}, exitCode: 1, stderr: "the field appears twice"},
 		{name: "unknown fields in a claim", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n"), mapping(20_000, "    k%d: v\n")}, exitCode: 1, stderr: "unknown field"},
 		{name: "labels of a claim", list: []func(io.Writer){text(listHead + strings.TrimSuffix(listClaim, "}\n") + ", labels: {"), mapping(20_000, "k%d: v, "), text("}}\n")}},
-		{name: "bookkeeping on an object of ours", list: []func(io.Writer){text(listHead + listKptfile + listClaim + strings.TrimSuffix(ownPassword(""), "  data:\n    password: aHVudGVyMg==\n")), mapping(100_000, "      internal.config.kubernetes.io/k%d: v\n"), text("  data:\n    password: aHVudGVyMg==\n")}, again: true},
-		{name: "keys in a Secret of ours", list: []func(io.Writer){text(listHead + listKptfile + listClaim + ownPassword("")), mapping(100_000, "    k%d: v\n")}, again: true},
+		{name: "bookkeeping on an object of ours", list: []func(io.Writer){text(listHead + listKptfile + listClaim + ownSecret), mapping(100_000, "      internal.config.kubernetes.io/k%d: v\n")}, again: true},
+		{name: "keys in a Secret of ours", list: []func(io.Writer){text(listHead + listKptfile + listClaim + ownSecret + "  data:\n"), mapping(100_000, "    k%d: v\n")}, again: true},
 		{name: "claims and Secrets without a namespace, all of one name", list: []func(io.Writer){text(listHead), func(w io.Writer) {
 			for i := range 3_000 {
 				fmt.Fprintf(w, claimHead+"  metadata: {name: a, namespace: n%d}\n- {apiVersion: v1, kind: Secret, metadata: {name: a-password}}\n", i)

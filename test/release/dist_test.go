@@ -208,11 +208,6 @@ func caches(t *testing.T) []string {
 	return env
 }
 
-func goEnv(t *testing.T, name string) string {
-	t.Helper()
-	return strings.TrimSpace(succeeds(t, ".", nil, "go", "env", name))
-}
-
 func succeeds(t *testing.T, folder string, env []string, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)

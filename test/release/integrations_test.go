@@ -141,7 +141,7 @@ func TestAction(t *testing.T) {
 		want   string
 	}{
 		{"Claims and manifests are checked.", map[string]string{"claims": "claims 'more claims'", "manifests": "out"}, "<render><claims><more claims><-o><out><--check>"},
-		{"Anything else can run.", map[string]string{"args": "explain sizes"}, "<explain><sizes>"},
+		{"Anything else can run.", map[string]string{"args": "render 'my claims'"}, "<render><my claims>"},
 		{"Without either it is installed.", nil, ""},
 	} {
 		inputs := map[string]string{"version": released, "releases": serveRelease(t, nil)}
@@ -227,23 +227,6 @@ func TestGitLabComponent(t *testing.T) {
 	assert.Contains(t, stdout, "<render><claims><-o><manifests><--check>")
 }
 
-// TestPreCommitHooks: each hook is a command that there is.
-func TestPreCommitHooks(t *testing.T) {
-	text, err := os.ReadFile("../../.pre-commit-hooks.yaml")
-	require.NoError(t, err)
-	var hooks []struct{ ID, Name, Description, Language, Entry, Files string }
-	require.NoError(t, yaml.Unmarshal(text, &hooks))
-	require.Len(t, hooks, 2)
-	help, err := os.ReadFile("../script/testdata/help.txtar")
-	require.NoError(t, err)
-	for _, hook := range hooks {
-		words := strings.Fields(hook.Entry)
-		require.Equal(t, []string{"golang", "dragonfly-generator"}, []string{hook.Language, words[0]}, hook.ID)
-		assert.Contains(t, string(help), "\n  "+words[1]+" ", "a command of the program")
-		assert.Regexp(t, hook.Files, "out/a/secret-password.yaml")
-	}
-}
-
 // TestRenovate: the preset finds every pinned image in our examples, and nothing else in them.
 func TestRenovate(t *testing.T) {
 	text, err := os.ReadFile("../../renovate/images.json")
@@ -303,4 +286,28 @@ func TestSchemaStore(t *testing.T) {
 		require.True(t, found, entry.URL)
 		assert.FileExists(t, filepath.Join("../..", filepath.FromSlash(path)))
 	}
+}
+
+// TestDockerignore: the build of the image sees every folder that the program is made of, and no other.
+func TestDockerignore(t *testing.T) {
+	text, err := os.ReadFile("../../.dockerignore")
+	require.NoError(t, err)
+	stdout, stderr, ok := shell(t, []string{"GOCACHE=" + goEnv(t, "GOCACHE"), "GOMODCACHE=" + goEnv(t, "GOMODCACHE")},
+		"go", "list", "-C", "../..", "-deps", "-f", `{{with .Module}}{{if .Main}}{{$.ImportPath}}{{end}}{{end}}`, ".")
+	require.True(t, ok, stderr)
+	want := []string{"*", "!go.mod", "!go.sum", "!main.go"}
+	for path := range strings.FieldsSeq(stdout) {
+		folder, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, "github.com/bizmatters/dragonfly-generator"), "/"), "/")
+		if line := "!" + folder; folder != "" && !slices.Contains(want, line) {
+			want = append(want, line)
+		}
+	}
+	assert.ElementsMatch(t, want, strings.Fields(string(text)))
+}
+
+func goEnv(t *testing.T, name string) string {
+	t.Helper()
+	value, err := exec.Command("go", "env", name).Output()
+	require.NoError(t, err)
+	return strings.TrimSpace(string(value))
 }

@@ -148,7 +148,7 @@ func walk(node *yaml.Node, call func(key, value *yaml.Node)) {
 }
 
 // loud are commands that print what they are given, or the environment, into a log that anybody may read.
-var loud = regexp.MustCompile(`(?m)\bset\s+-\w*[xv]|\b(ba)?sh\s+-\w*[xv]|xtrace|\bprintenv\b|(^|[;&|]\s*)(env|set|export)\s*($|[;&|>])|/proc/self/environ|\b(declare|typeset|export)\s+-p|SEED|GH_TOKEN|GITHUB_TOKEN|` +
+var loud = regexp.MustCompile(`(?m)\bset\s+-\w*[xv]|\b(ba)?sh\s+-\w*[xv]|xtrace|\bprintenv\b|(^|[;&|]\s*)(env|set|export)\s*($|[;&|>])|/proc/self/environ|\b(declare|typeset|export)\s+-p|GH_TOKEN|GITHUB_TOKEN|` +
 	`\brender\b|kustomize build|kpt fn|kubectl get secret`)
 
 func TestSteps(t *testing.T) {

@@ -44,6 +44,9 @@ func (api *api) rows(out *bytes.Buffer, path string, schema apiextensions.JSONSc
 	}
 	for _, field := range info.Fields {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		if name == "" {
 			inline, _, _ := innerOf(field.RawField.Type, schema)
 			if err := api.rows(out, path, schema, inline, embedded); err != nil {

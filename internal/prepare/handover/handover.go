@@ -18,7 +18,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/bizmatters/dragonfly-generator/internal/placeholder"
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 )
 
 // Command is the command of the program that the init container runs.
@@ -218,7 +218,7 @@ type Values struct {
 
 // Fill fills a template. What it returns is a secret if the template needs the password.
 func (v Values) Fill(template string) string {
-	return placeholder.Fill(template, map[string]string{
+	return v1alpha1.Fill(template, map[string]string{
 		passwordPlaceholder:        v.Password,
 		passwordEncodedPlaceholder: encode(v.Password),
 		endpointPlaceholder:        v.Endpoint,
@@ -243,7 +243,7 @@ func NeedsPod(template string) bool {
 }
 
 func has(template string, words ...string) bool {
-	return slices.ContainsFunc(placeholder.Words(template), func(word string) bool { return slices.Contains(words, word) })
+	return slices.ContainsFunc(v1alpha1.Words(template), func(word string) bool { return slices.Contains(words, word) })
 }
 
 // encode percent-encodes all but the unreserved characters of RFC 3986, so that a password can stand anywhere in a

@@ -1,0 +1,150 @@
+package v1alpha1
+
+import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// orDefault sets a field that is not set.
+func orDefault[T any](field **T, value T) {
+	if *field == nil {
+		*field = &value
+	}
+}
+
+// Default fills in what is not set. Afterwards, only what has no default may be nil: MaxGB, Bucket, TLS, the name of the
+// ServiceAccount, and the limits of a size.
+func (s *ProfileSpec) Default() {
+	// Pinned, so that a change in a registry does not change what runs.
+	orDefault(&s.Image, "docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1")
+	orDefault(&s.ImagePullPolicy, corev1.PullIfNotPresent)
+	orDefault(&s.ClusterDomain, "cluster.local")
+	orDefault(&s.StorageClassName, "local-path")
+	orDefault(&s.SnapshotCron, "*/30 * * * *")
+	orDefault(&s.DefaultSize, "small")
+	s.defaultSizes()
+	orDefault(&s.Storage.Type, OnVolume)
+	orDefault(&s.Storage.MinGB, 1)
+	orDefault(&s.Storage.DefaultGB, 10)
+	s.Password.setDefaults()
+	orDefault(&s.ConnectionSecret.Type, string(corev1.SecretTypeOpaque))
+	if s.TLS != nil {
+		s.TLS.setDefaults()
+	}
+	if s.NodeSelector == nil {
+		s.NodeSelector = map[string]string{"workload-type": "stateful"}
+	}
+	orDefault(&s.Backend, StatefulSet)
+	orDefault(&s.Replicas, 1)
+}
+
+// DefaultPrepareImage is this program's own image.
+const DefaultPrepareImage = "ghcr.io/bizmatters/dragonfly-generator:v0.1.0"
+
+// setDefaults also sets the resources of the init container. It runs for some 50 ms, with 10 MiB resident. A pod's
+// request is the larger of what its init containers and its other containers ask for, so these cost nothing beside the
+// smallest size; and with limits equal to requests, a size whose are equal is Guaranteed.
+func (p *Password) setDefaults() {
+	orDefault(&p.Source, InCluster)
+	orDefault(&p.Image, DefaultPrepareImage)
+	for _, r := range []struct {
+		request, limit **resource.Quantity
+		value          string
+	}{
+		{&p.Resources.Requests.CPU, &p.Resources.Limits.CPU, "100m"},
+		{&p.Resources.Requests.Memory, &p.Resources.Limits.Memory, "64Mi"},
+	} {
+		switch {
+		case *r.request == nil && *r.limit == nil:
+			orDefault(r.request, resource.MustParse(r.value))
+			*r.limit = *r.request
+		case *r.request == nil:
+			*r.request = *r.limit
+		case *r.limit == nil:
+			*r.limit = *r.request
+		}
+	}
+}
+
+func (t *TLS) setDefaults() {
+	orDefault(&t.Reload, true)
+	if t.IssuerRef != nil {
+		orDefault(&t.SecretName, "{name}-tls")
+		orDefault(&t.IssuerRef.Group, "cert-manager.io")
+		orDefault(&t.IssuerRef.Kind, "Issuer")
+	}
+}
+
+// ownSizes are the sizes that every platform has: those of the Crossplane composition that this program replaces, and
+// micro.
+func ownSizes() map[string]Size {
+	size := func(memoryRequest, memoryLimit, cpuRequest, cpuLimit string) Size {
+		amount := func(text string) *resource.Quantity { return new(resource.MustParse(text)) }
+		return Size{
+			Requests: Resources{CPU: amount(cpuRequest), Memory: amount(memoryRequest)},
+			Limits:   Resources{CPU: amount(cpuLimit), Memory: amount(memoryLimit)},
+		}
+	}
+	return map[string]Size{
+		"micro":  size("256Mi", "1Gi", "100m", "500m"),
+		"small":  size("512Mi", "2Gi", "250m", "1000m"),
+		"medium": size("1Gi", "4Gi", "500m", "2000m"),
+		"large":  size("2Gi", "8Gi", "1000m", "4000m"),
+	}
+}
+
+// defaultSizes completes the sizes: what is not set of ours is as it was, and the requests of a new one are its limits.
+func (s *ProfileSpec) defaultSizes() {
+	sizes := ownSizes()
+	for name, given := range s.Sizes {
+		base, isOurs := sizes[name]
+		if !isOurs {
+			base = Size{Requests: given.Limits}
+		}
+		if given.Threads != nil { // then a CPU limit has to be asked for
+			base.Limits.CPU = nil
+		}
+		orFrom(&given.Requests.CPU, base.Requests.CPU)
+		orFrom(&given.Requests.Memory, base.Requests.Memory)
+		orFrom(&given.Limits.CPU, base.Limits.CPU)
+		orFrom(&given.Limits.Memory, base.Limits.Memory)
+		sizes[name] = given
+	}
+	s.Sizes = sizes
+}
+
+func orFrom[T any](field **T, from *T) {
+	if *field == nil {
+		*field = from
+	}
+}
+
+// Default fills in what a claim does not set.
+func (s *DragonflyInstanceSpec) Default(platform *ProfileSpec) {
+	orDefault(&s.Size, *platform.DefaultSize)
+	orDefault(&s.StorageGB, *platform.Storage.DefaultGB)
+}
+
+// SizeNames returns the names of the sizes, from the smallest memory limit to the largest.
+func (s *ProfileSpec) SizeNames() []string {
+	return slices.SortedFunc(maps.Keys(s.Sizes), func(a, b string) int {
+		left, right := orZero(s.Sizes[a].Limits.Memory), orZero(s.Sizes[b].Limits.Memory)
+		if order := left.Cmp(right); order != 0 {
+			return order
+		}
+		if a < b {
+			return -1
+		}
+		return 1
+	})
+}
+
+func orZero[T any](pointer *T) T {
+	if pointer == nil {
+		return *new(T)
+	}
+	return *pointer
+}

@@ -1,0 +1,70 @@
+package decode
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Fields returns the names of the fields of a struct type with JSON tags, in their order.
+func Fields(t reflect.Type) []string {
+	var names []string
+	for field := range t.Fields() {
+		name, inline := JSONName(field)
+		switch {
+		case inline:
+			names = append(names, Fields(field.Type)...)
+		case name != "":
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// JSONName returns the name that a field of a struct has in JSON, "" if it has none. The fields of an inline one stand
+// beside those of its parent.
+func JSONName(field reflect.StructField) (name string, inline bool) {
+	tag := field.Tag.Get("json")
+	name, _, _ = strings.Cut(tag, ",")
+	if name == "-" || !field.IsExported() {
+		return "", false
+	}
+	return name, field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct && field.Type.Kind() == reflect.Struct
+}
+
+// fieldOf returns the field of a struct with that name in JSON.
+func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {
+	for field := range t.Fields() {
+		switch known, inline := JSONName(field); {
+		case inline:
+			if found, ok := fieldOf(field.Type, name); ok {
+				return found, true
+			}
+		case known != "" && known == name:
+			return field, true
+		}
+	}
+	return reflect.StructField{}, false
+}
+
+// Join returns the path of a field in what stands at path. A name that is not a plain one stands in
+// brackets.
+func Join(path, name string) string {
+	switch {
+	case !IsPlainName(name):
+		return path + "[" + name + "]"
+	case path == "":
+		return name
+	}
+	return path + "." + name
+}
+
+// Element returns the path of an element of a list, by its index from 0.
+func Element(path string, index int) string { return path + "[" + strconv.Itoa(index) + "]" }
+
+// IsPlainName reports whether a name consists of letters, digits, dashes and underscores.
+func IsPlainName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
+	})
+}

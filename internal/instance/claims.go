@@ -1,0 +1,265 @@
+package instance
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/nearest"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// FromClaims returns the instances of the valid claims of the list, in their order and without duplicates, and the
+// owners of objects with the names of an instance's. It reports all problems of the other claims. kept reports that
+// results go back to the files that the items came from.
+func FromClaims(list *krm.List, kept bool, platform config.Platform, results *report.Results) ([]Instance, Owners) {
+	var instances []Instance
+	owners := Owners{kept: kept, claimed: map[string]*krm.Item{}}
+	for _, item := range claimItems(list, results) {
+		name := Name{Namespace: item.Namespace, Name: item.Name}
+		inst, ok := fromClaim(item, platform, results)
+		if first := owners.claimed[name.String()]; first != nil && name.Name != "" {
+			results.Errorf(item, "the same claim is in %s and %s; remove one of them", first.Place(), item.Place())
+			continue
+		}
+		owners.claimed[name.String()] = item
+		if ok {
+			instances = append(instances, inst)
+		}
+	}
+	return instances, owners
+}
+
+// IsClaim reports whether an item is a claim, of whatever version, or of none.
+func IsClaim(item *krm.Item) bool { return v1alpha1.IsClaim(item.APIVersion, item.Kind) }
+
+// claimItems returns the claims among the items, and the one that is the functionConfig unless it is
+// among the items too: kustomize passes a generator's claim in both places.
+func claimItems(list *krm.List, results *report.Results) []*krm.Item {
+	var items []*krm.Item
+	for _, item := range list.Items {
+		switch {
+		case IsClaim(item):
+			items = append(items, item)
+		case slices.ContainsFunc(item.Listed(), holdsClaim):
+			results.FieldErrorf(item, report.Field{Path: "items"}, "contains a claim, but claims in a List are ignored; write it as a separate object")
+		default:
+			reportLikeness(item, results)
+		}
+	}
+	own := list.FunctionConfig
+	if own == nil || !IsClaim(own) {
+		return items
+	}
+	for _, item := range items {
+		if item.ID != own.ID {
+			continue
+		}
+		if !sameClaim(item, own) {
+			results.Errorf(own, "the claim is both the functionConfig and in %s, but the two differ; remove one of them", item.Place())
+		}
+		return items
+	}
+	return append(items, own)
+}
+
+// holdsClaim reports whether an item of a List is a claim, or nearly one.
+func holdsClaim(item *krm.Item) bool { return IsClaim(item) || LikenessOf(item) == NearMiss }
+
+// sameClaim reports whether two claims are equal. It returns true for claims that cannot be read, because
+// validation reports those.
+func sameClaim(a, b *krm.Item) bool {
+	if a.APIVersion != b.APIVersion || a.Annotation(v1alpha1.PasswordRotation) != b.Annotation(v1alpha1.PasswordRotation) {
+		return false
+	}
+	left, err := yamlnode.Plain(a.Node)
+	if err != nil {
+		return true
+	}
+	right, err := yamlnode.Plain(b.Node)
+	return err != nil || yamlnode.Equal(yamlnode.Get(left, "spec"), yamlnode.Get(right, "spec"))
+}
+
+// fromClaim decodes a claim, fills in its defaults and validates it. It reports the problems of the first of these
+// stages that has any, and returns false then.
+func fromClaim(item *krm.Item, platform config.Platform, results *report.Results) (Instance, bool) {
+	c := claim{report.Subject{Item: item, Results: results}}
+	object, ok := c.decode()
+	if !ok {
+		return Instance{}, false
+	}
+	annotations := texts(object.Metadata.Annotations)
+	spec, found := platform.For(annotations[v1alpha1.Profile])
+	if !found && !platform.IsValid() {
+		return Instance{}, false
+	}
+	if !found {
+		c.unknownProfile(annotations[v1alpha1.Profile], platform.Profiles())
+		return Instance{}, false
+	}
+	inst := Instance{
+		Name: Name{Namespace: object.Metadata.Namespace, Name: object.Metadata.Name},
+		Item: item, Claim: object.Spec, Rotation: annotations[v1alpha1.PasswordRotation],
+	}
+	c.validateName(inst.Name)
+	inst.Labels = c.labels(texts(object.Metadata.Labels))
+	inst.Annotations = c.annotations(annotations, spec.CarryAnnotations)
+	if source, stated := annotations[v1alpha1.PasswordSourceAnnotation]; stated {
+		inst.Source, inst.sourceStated = v1alpha1.PasswordSource(source), true
+		c.validateSource(inst.Source)
+	} else {
+		inst.Source = *spec.Password.Source
+	}
+	inst.Claim.Default(&spec.ProfileSpec)
+	if platform.IsValid() {
+		c.validateSpec(inst.Claim, spec)
+	}
+	if c.Errors() > 0 || !platform.IsValid() {
+		return Instance{}, false
+	}
+	inst.Size = spec.Sizes[*inst.Claim.Size]
+	inst.HasStorageGB = object.Spec.StorageGB != nil
+	inst.Config = spec.Filled(inst.Values(*spec.ClusterDomain))
+	return inst, true
+}
+
+// claim is a claim that is being read.
+type claim struct{ report.Subject }
+
+// decode decodes the claim into its type. It returns false for one of which nothing can be judged.
+func (c *claim) decode() (object v1alpha1.DragonflyInstance, ok bool) {
+	if c.Item.APIVersion != v1alpha1.APIVersion {
+		c.Errorf(report.Field{Path: "apiVersion", Current: c.Item.APIVersion, Proposed: v1alpha1.APIVersion},
+			"version %q of %s is not supported; use %s", c.Item.APIVersion, v1alpha1.ClaimKind, v1alpha1.APIVersion)
+		return object, false
+	}
+	node, err := yamlnode.Plain(c.Item.Node)
+	if err != nil {
+		decode.Report(&c.Subject, decode.FromYAML(err))
+		return object, false
+	}
+	for _, path := range [][]string{{"metadata", "name"}, {"metadata", "namespace"}, {"metadata", "annotations"}, {"spec"}} {
+		switch n := yamlnode.Get(node, path...); {
+		case config.HoldsVariable(n):
+			c.Results.Errorf(c.Item, "%s", config.VariableMessage)
+			return object, false
+		case path[len(path)-1] != "annotations" && isTemplate(n):
+			c.Results.Errorf(c.Item, "contains `{{`, so it is a template and not yet a claim; render it first (`helm template`), and read the result")
+			return object, false
+		}
+	}
+	_, problems := decode.Strict(node, &object, decode.Options{Hint: hint, IsText: func(path string) bool {
+		return strings.HasPrefix(path, "metadata.labels") || strings.HasPrefix(path, "metadata.annotations")
+	}})
+	decode.Report(&c.Subject, problems...)
+	return object, true
+}
+
+// hint says where an unknown field of a claim belongs.
+func hint(path, name string) string {
+	is := func(t reflect.Type) bool { return slices.Contains(decode.Fields(t), name) }
+	switch {
+	case path == "metadata" && name == "spec":
+		return "move it to the top level (is it indented too far?)"
+	case path == "metadata" && is(reflect.TypeFor[v1alpha1.DragonflyInstanceSpec]()):
+		return "move it under spec"
+	case path == "spec" && (name == "name" || name == "namespace" || name == "labels" || name == "annotations"):
+		return "move it under metadata"
+	case path == "spec" && is(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]()):
+		return fmt.Sprintf("the platform team sets this, in a %s; remove it here", v1alpha1.ConfigKind)
+	}
+	return ""
+}
+
+// isTemplate reports whether a node contains two opening braces, as in a Helm template: in a string, or as
+// nested mappings, which is how YAML parses them.
+func isTemplate(n *yaml.Node) bool {
+	if n == nil {
+		return false
+	}
+	for key := range yamlnode.Fields(n) {
+		if n.Style&yaml.FlowStyle != 0 && key.Kind == yaml.MappingNode && key.Style&yaml.FlowStyle != 0 {
+			return true
+		}
+	}
+	return n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "{{") || slices.ContainsFunc(n.Content, isTemplate)
+}
+
+// unknownProfile reports a profile that the configuration does not have. Everything else depends on it.
+func (c *claim) unknownProfile(name string, known []string) {
+	field := report.Field{Path: "metadata.annotations[" + v1alpha1.Profile + "]", Current: name}
+	switch near := nearest.To(name, known); {
+	case len(known) == 0:
+		c.Errorf(field, "unknown profile %q, because the function has no configuration with profiles; remove the annotation, or add spec.profiles to the %s", name, v1alpha1.ConfigKind)
+	case near != "":
+		field.Proposed = near
+		c.Errorf(field, "unknown profile %q; did you mean %q? the profiles are %s", name, near, strings.Join(known, ", "))
+	default:
+		c.Errorf(field, "unknown profile %q; the profiles are %s", name, strings.Join(known, ", "))
+	}
+}
+
+func (c *claim) validateName(name Name) {
+	field := report.Field{Path: "metadata.name", Current: name.Name}
+	switch {
+	case name.Name == "":
+		c.Errorf(report.Field{Path: "metadata.name"}, "is missing; give the claim a name")
+	case len(name.Name) > MaxNameLength:
+		c.Errorf(field, "has %d characters, but Kubernetes makes no pod for a StatefulSet with more than %d; shorten the name", len(name.Name), MaxNameLength)
+	case len(validation.IsDNS1035Label(name.Name)) > 0:
+		c.Errorf(field, "must be lower case letters, digits and dashes, start with a letter and end with a letter or digit, because it is also the name of the Service; rename the claim")
+	}
+	switch {
+	case name.Namespace == "":
+		c.Errorf(report.Field{Path: "metadata.namespace"}, "is missing, but the endpoint contains it; set it in the claim, or before this function runs with `namespace:` of the same kustomization or kpt's set-namespace")
+	case len(validation.IsDNS1123Label(name.Namespace)) > 0:
+		c.Errorf(report.Field{Path: "metadata.namespace", Current: name.Namespace},
+			"must be at most 63 lower case letters, digits and dashes, and start and end with a letter or digit; correct it")
+	}
+}
+
+// validateSpec validates what a developer asks for.
+func (c *claim) validateSpec(spec v1alpha1.DragonflyInstanceSpec, platform config.Spec) {
+	if _, found := platform.Sizes[*spec.Size]; !found {
+		names := platform.SizeNames()
+		field, hint := report.Field{Path: "spec.size", Current: *spec.Size}, ""
+		if near := nearest.To(*spec.Size, names); near != "" {
+			field.Proposed, hint = near, fmt.Sprintf("did you mean %q? ", near)
+		}
+		c.Errorf(field, "unknown size %q; %sthe sizes are %s", *spec.Size, hint, strings.Join(names, ", "))
+	}
+	field := report.Field{Path: "spec.storageGB", Current: *spec.StorageGB}
+	switch storage := platform.Storage; {
+	case *storage.Type != v1alpha1.OnVolume || storage.Allows(*spec.StorageGB): // without a volume it has no effect, which an info says
+	case *spec.StorageGB < *storage.MinGB:
+		field.Proposed = *storage.MinGB
+		c.Errorf(field, "is too small; use %s", storage.Bounds())
+	default:
+		field.Proposed = *storage.MaxGB
+		c.Errorf(field, "is too large; use %s", storage.Bounds())
+	}
+}
+
+func (c *claim) validateSource(source v1alpha1.PasswordSource) {
+	if slices.Contains(v1alpha1.PasswordSources, source) {
+		return
+	}
+	var names []string
+	for _, known := range v1alpha1.PasswordSources {
+		names = append(names, string(known))
+	}
+	field, hint := report.Field{Path: "metadata.annotations[" + v1alpha1.PasswordSourceAnnotation + "]"}, ""
+	if near := nearest.To(string(source), names); near != "" {
+		field.Proposed, hint = near, fmt.Sprintf("did you mean %q? ", near)
+	}
+	c.Errorf(field, "unknown password source; %suse one of %s", hint, strings.Join(names, ", "))
+}

@@ -1,0 +1,116 @@
+package instance
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/nearest"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+)
+
+// texts returns labels or annotations as they are written.
+func texts(given map[string]intstr.IntOrString) map[string]string {
+	all := map[string]string{}
+	for key, value := range given {
+		all[key] = value.StrVal // as they are decoded as texts
+	}
+	return all
+}
+
+// trackingDomains are the domains of labels with which tools track the objects that they own. Copied to our
+// objects, these labels could make a tool own them twice or prune them.
+var trackingDomains = []string{
+	"kpt.dev", "cli-utils.sigs.k8s.io", "config.k8s.io", // kpt
+	"argoproj.io", "fluxcd.io", "helm.sh", "crossplane.io",
+	"config.kubernetes.io",                            // kustomize
+	"kubectl.kubernetes.io", "applyset.kubernetes.io", // kubectl
+}
+
+// ownAnnotations are the annotations of our group that a claim can have.
+var ownAnnotations = []string{v1alpha1.Profile, v1alpha1.PasswordSourceAnnotation, v1alpha1.PasswordRotation}
+
+// labels returns the labels to copy to the objects.
+func (c *claim) labels(given map[string]string) map[string]string {
+	labels := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		field := report.Field{Path: decode.Join("metadata.labels", key)}
+		if slices.Contains(ownAnnotations, key) {
+			c.Errorf(field, "is an annotation and has no effect as a label; move it to metadata.annotations")
+		} else if detail := v1alpha1.InvalidLabel(key, given[key]); detail != "" {
+			c.Errorf(field, "%s", detail)
+		} else if !isTracking(key) {
+			labels[key] = given[key]
+		}
+	}
+	return labels
+}
+
+func isTracking(label string) bool {
+	domain, _, found := strings.Cut(label, "/")
+	return found && label != fluxPrune && slices.ContainsFunc(trackingDomains, func(tracking string) bool {
+		return domain == tracking || strings.HasSuffix(domain, "."+tracking)
+	})
+}
+
+// annotations returns the annotations to copy to the objects, and reports misspelt ones of our group, which would
+// otherwise be ignored silently.
+func (c *claim) annotations(given map[string]string, carry []string) map[string]string {
+	annotations := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		field := report.Field{Path: decode.Join("metadata.annotations", key)}
+		protected := protection(key, given[key])
+		switch {
+		case slices.Contains(carry, key):
+			annotations[key] = given[key]
+		case protected != "":
+			annotations[key] = protected
+		case key == v1alpha1.PasswordRotation && !isRotation(given[key]):
+			field.Current = given[key]
+			c.Errorf(field, "must be 1 to 63 printable ASCII characters without `${`; use a number, and increment it for the next rotation")
+		case slices.Contains(ownAnnotations, key):
+		case strings.HasPrefix(key, v1alpha1.Group+"/"):
+			c.unknownAnnotation(field, strings.TrimPrefix(key, v1alpha1.Group+"/"))
+		case nearlyOwn(key) != "":
+			field.Proposed = nearlyOwn(key)
+			c.Errorf(field, "unknown annotation; did you mean %q?", nearlyOwn(key))
+		}
+	}
+	return annotations
+}
+
+func (c *claim) unknownAnnotation(field report.Field, name string) {
+	var names []string
+	for _, own := range ownAnnotations {
+		names = append(names, strings.TrimPrefix(own, v1alpha1.Group+"/"))
+	}
+	if near := nearest.To(name, names); near != "" {
+		near = v1alpha1.Group + "/" + near
+		field.Proposed = near
+		c.Errorf(field, "unknown annotation; did you mean %q?", near)
+		return
+	}
+	c.Results.FieldWarnf(c.Item, field, "is unknown, so it has no effect; remove it, or use one of %s", strings.Join(ownAnnotations, ", "))
+}
+
+// nearlyOwn returns the annotation that a key has the name of, in a group that is nearly ours, or "".
+func nearlyOwn(key string) string {
+	domain, name, _ := strings.Cut(key, "/")
+	own := v1alpha1.Group + "/" + name
+	_, parent, _ := strings.Cut(v1alpha1.Group, ".")
+	// In the group above ours, a profile may be anything.
+	isNear := domain == parent && own != v1alpha1.Profile || nearest.Distance(domain, v1alpha1.Group) <= 2
+	if !slices.Contains(ownAnnotations, own) || !isNear {
+		return ""
+	}
+	return own
+}
+
+func isRotation(text string) bool {
+	return len(text) >= 1 && len(text) <= 63 && !strings.Contains(text, "${") &&
+		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
+}

@@ -1,0 +1,158 @@
+package instance_test
+
+import (
+	"testing"
+
+	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+)
+
+// An object carries what protects it from deletion, as the claim does not reach the cluster.
+func TestProtection(t *testing.T) {
+	for given, want := range map[string]map[string]string{
+		"{helm.sh/resource-policy: keep, cli-utils.sigs.k8s.io/on-remove: keep, kustomize.toolkit.fluxcd.io/prune: disabled}": {
+			"helm.sh/resource-policy": "keep", "cli-utils.sigs.k8s.io/on-remove": "keep", "kustomize.toolkit.fluxcd.io/prune": "disabled",
+		},
+		"{argocd.argoproj.io/sync-options: 'Replace=true, Prune=false,Delete=confirm'}": {"argocd.argoproj.io/sync-options": "Prune=false,Delete=confirm"},
+		"{argocd.argoproj.io/sync-options: Replace=true, example.com/cost: a}":          {},
+	} {
+		var results report.Results
+		instances, _ := instance.FromClaims(list(t, "", annotated(given)), false, config.Default(), &results)
+		assertProblems(t, nil, results.All(), given)
+		require.Len(t, instances, 1, given)
+		assert.Equal(t, want, instances[0].Annotations, given)
+	}
+	var results report.Results
+	instances, _ := instance.FromClaims(list(t, "", labelled("{kustomize.toolkit.fluxcd.io/prune: disabled}")), false, config.Default(), &results)
+	require.Len(t, instances, 1)
+	assert.Equal(t, map[string]string{"kustomize.toolkit.fluxcd.io/prune": "disabled"}, instances[0].Labels, "Flux reads the label, too.")
+}
+
+func TestCarriedAnnotations(t *testing.T) {
+	platform := platformOf(t, "{carryAnnotations: [example.com/cost]}")
+	var results report.Results
+	instances, _ := instance.FromClaims(list(t, "", annotated("{example.com/cost: 5, example.com/other: a}")), false, platform, &results)
+	assertProblems(t, nil, results.All(), "Both are valid.")
+	require.Len(t, instances, 1)
+	assert.Equal(t, map[string]string{"example.com/cost": "5"}, instances[0].Annotations)
+}
+
+func TestProfilesOfClaims(t *testing.T) {
+	const annotation = "metadata.annotations[database.bizmatters.io/profile]"
+	profiles := "{profiles: {cache: {storage: {type: None}}, big: {defaultSize: large, labels: {of: '{name}'}}}}"
+	for _, tc := range []struct {
+		reason, platform, profile string
+		want                      []problem
+	}{
+		{"A profile is one that there is.", profiles, "utterly-different", []problem{{annotation, nil, "the profiles are big, cache"}}},
+		{"A typing error gets the profile that was meant.", profiles, "cahe", []problem{{annotation, "cache", `did you mean "cache"`}}},
+		{"Without profiles there is none.", "{}", "cache", []problem{{annotation, nil, "no configuration with profiles"}}},
+	} {
+		var results report.Results
+		instances, _ := instance.FromClaims(list(t, "", annotated("{database.bizmatters.io/profile: "+tc.profile+"}")), false, platformOf(t, tc.platform), &results)
+		assert.Empty(t, instances, tc.reason)
+		assertProblems(t, tc.want, results.All(), tc.reason)
+	}
+
+	var results report.Results
+	instances, _ := instance.FromClaims(list(t, "", annotated("{database.bizmatters.io/profile: big}")), false, platformOf(t, profiles), &results)
+	assertProblems(t, nil, results.All(), "The profile is there.")
+	require.Len(t, instances, 1)
+	assert.Equal(t, "large", *instances[0].Claim.Size)
+	assert.Equal(t, map[string]string{"of": "a"}, instances[0].Config.Labels, "Its placeholders are filled in.")
+	assert.True(t, instances[0].HasVolume())
+
+	l := list(t, "", annotated("{database.bizmatters.io/profile: cache}")+"spec: {storageGB: 0}\n")
+	instances, _ = instance.FromClaims(l, false, platformOf(t, profiles), &results)
+	assertProblems(t, nil, results.All(), "Without a volume, its size has no effect.")
+	require.Len(t, instances, 1)
+	assert.True(t, instances[0].IsCache())
+	assert.False(t, instances[0].HasVolume())
+	assert.Empty(t, instances[0].Bucket())
+}
+
+func TestBuckets(t *testing.T) {
+	var results report.Results
+	instances, _ := instance.FromClaims(list(t, "", claimNamed("ns", "a")), false, platformOf(t, "{storage: {type: Bucket, bucket: 's3://b/c/'}}"), &results)
+	require.Len(t, instances, 1)
+	assert.Equal(t, "s3://b/c/ns/a", instances[0].Bucket())
+	assert.False(t, instances[0].HasVolume())
+}
+
+func TestAnnotationsOfOurs(t *testing.T) {
+	const source = "metadata.annotations[database.bizmatters.io/password-source]"
+	for _, tc := range []struct {
+		reason, claim string
+		want          []problem
+	}{
+		{"A source is one that there is.", annotated("{database.bizmatters.io/password-source: hunter2}"), []problem{{source, nil, "InCluster, Existing, External"}}},
+		{"A typing error gets the source that was meant.", annotated("{database.bizmatters.io/password-source: external}"), []problem{{source, "External", `did you mean "External"`}}},
+		{"An empty source is none.", annotated("{database.bizmatters.io/password-source: ''}"), []problem{{source, nil, "InCluster, Existing, External"}}},
+		{"A rotation is filled in before.", annotated("{database.bizmatters.io/password-rotation: '${N}'}"), []problem{{"", nil, "variable"}}},
+		{"An annotation of a near group is a typing error.", annotated("{databse.bizmatters.io/password-rotation: x}"),
+			[]problem{{"metadata.annotations[databse.bizmatters.io/password-rotation]", "database.bizmatters.io/password-rotation", "did you mean"}}},
+		{"So is one of the group above.", annotated("{bizmatters.io/password-source: Existing}"),
+			[]problem{{"metadata.annotations[bizmatters.io/password-source]", "database.bizmatters.io/password-source", "did you mean"}}},
+		{"In the group above, a profile may be anything.", annotated("{bizmatters.io/profile: x}"), nil},
+		{"As a label it has no effect.", labelled("{database.bizmatters.io/profile: x}"), []problem{{"metadata.labels[database.bizmatters.io/profile]", nil, "metadata.annotations"}}},
+	} {
+		var results report.Results
+		instances, _ := instance.FromClaims(list(t, "", tc.claim), false, config.Default(), &results)
+		assertProblems(t, tc.want, results.All(), tc.reason)
+		assert.Equal(t, tc.want == nil, len(instances) == 1, tc.reason)
+	}
+
+	var results report.Results
+	instances, _ := instance.FromClaims(list(t, "", annotated("{database.bizmatters.io/utterly-different: hunter2}")), false, config.Default(), &results)
+	assert.Len(t, instances, 1, "One that nobody knows has no effect.")
+	require.Len(t, results.All(), 1)
+	assert.Equal(t, fn.Warning, results.All()[0].Severity)
+	assertHidden(t, results.All(), "Its value is not shown.")
+}
+
+// A claim that is not finished yet is refused as such, before anything else in it is.
+func TestTemplates(t *testing.T) {
+	for _, tc := range []struct{ reason, claim, want string }{
+		{"Flux fills in variables later.", withSpec("{size: '${SIZE}', storageGB: hunter2}"), "variable"},
+		{"So it does in the name.", metadata("name: '${NAME}', namespace: ns"), "variable"},
+		{"Helm fills in its templates.", withSpec("{size: '{{ .Values.size }}'}"), "helm template"},
+		{"YAML takes a template without quotes for a mapping.", claimNamed("ns", "a") + "spec: {size: {{ .Values.size }}}\n", "helm template"},
+	} {
+		var results report.Results
+		instances, _ := instance.FromClaims(list(t, "", tc.claim), false, config.Default(), &results)
+		assert.Empty(t, instances, tc.reason)
+		assertProblems(t, []problem{{"", nil, tc.want}}, results.All(), tc.reason)
+	}
+}
+
+// Where a field belongs, if it is in the wrong place.
+func TestMisplacedFields(t *testing.T) {
+	for _, tc := range []struct{ reason, claim, field, want string }{
+		{"This is for the platform team.", withSpec("{image: hunter2}"), "spec.image", v1alpha1.ConfigKind},
+		{"A size is not metadata.", metadata("name: a, namespace: ns, storageGB: 5"), "metadata.storageGB", "under spec"},
+		{"Labels are metadata.", withSpec("{labels: {a: hunter2}}"), "spec.labels", "under metadata"},
+		{"A namespace is metadata.", claimNamed("ns", "a") + "namespace: ns\n", "namespace", "under metadata"},
+	} {
+		var results report.Results
+		_, _ = instance.FromClaims(list(t, "", tc.claim), false, config.Default(), &results)
+		assertProblems(t, []problem{{tc.field, nil, tc.want}}, results.All(), tc.reason)
+	}
+}
+
+// Of a configuration with problems nothing is known, so what claims ask for is not judged by it.
+func TestInvalidConfiguration(t *testing.T) {
+	l := list(t, "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nspec: {sizes: {xl: hunter2}}",
+		withSpec("{size: xl}"), metadata("name: B, namespace: ns, annotations: {database.bizmatters.io/profile: x}"), metadata("name: C, namespace: ns"))
+	platform := config.Read(l.FunctionConfig, &report.Results{})
+	require.False(t, platform.IsValid())
+	var results report.Results
+	instances, _ := instance.FromClaims(l, false, platform, &results)
+	assert.Empty(t, instances)
+	assertProblems(t, []problem{{"metadata.name", nil, "lower case letters"}}, results.All(), "The name is wrong whatever the configuration is.")
+}

@@ -1,0 +1,167 @@
+package instance
+
+import (
+	"slices"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+)
+
+// Sources decides who makes the password of each claim, and returns the claims for which that is clear. No
+// password passes through this program, so all that counts is what makes a Secret, not what is in it.
+func Sources(list *krm.List, instances []Instance, owners Owners, results *report.Results) []Instance {
+	refused := refusePasswords(list, results)
+	m := findMakers(list)
+	var clear []Instance
+	for _, inst := range instances {
+		if m.decide(&inst, owners, results) && !refused[inst.String()] {
+			clear = append(clear, inst)
+		}
+	}
+	return clear
+}
+
+// refusePasswords reports Secrets of ours that hold a password, and returns their marks. Applied, such a manifest would
+// fix the password that the pod is to make, and in Git everyone could read it.
+func refusePasswords(list *krm.List, results *report.Results) map[string]bool {
+	refused := map[string]bool{}
+	for _, item := range list.All() {
+		if item.Group == "" && item.Kind == "Secret" && item.Annotation(v1alpha1.GeneratedFrom) != "" && HasPassword(item.Node) {
+			refused[item.Annotation(v1alpha1.GeneratedFrom)] = true
+			results.Errorf(item, "holds a password, but this function writes none; remove the password, or, if the Secret is yours, remove its annotation %s (password source %s)", v1alpha1.GeneratedFrom, v1alpha1.Existing)
+		}
+	}
+	return refused
+}
+
+// makersOf are the objects that make Secrets and are not ours, by the Secret.
+type makersOf struct {
+	made map[krm.ID]*krm.Item
+	// everywhere are those that make a Secret in namespaces that they do not name, by the name of the Secret.
+	everywhere map[string]*krm.Item
+	// former are all of them by the names that they had before kustomize renamed them.
+	former map[krm.ID]*krm.Item
+}
+
+func findMakers(list *krm.List) makersOf {
+	m := makersOf{made: map[krm.ID]*krm.Item{}, everywhere: map[string]*krm.Item{}, former: map[krm.ID]*krm.Item{}}
+	for _, item := range list.All() {
+		if item.Annotation(v1alpha1.GeneratedFrom) != "" {
+			continue
+		}
+		made := MadeBy(item)
+		for _, id := range made {
+			if MakesEverywhere(item) {
+				m.everywhere[id.Name] = item
+			} else {
+				m.made[id] = item
+			}
+		}
+		if len(made) > 0 {
+			for _, was := range item.FormerNames()[1:] {
+				m.former[krm.ID{Kind: "Secret", Namespace: was.Namespace, Name: was.Name}] = item
+			}
+		}
+	}
+	return m
+}
+
+// of returns what makes that Secret, or nil.
+func (m makersOf) of(id krm.ID) *krm.Item {
+	if item := m.made[id]; item != nil {
+		return item
+	}
+	return m.everywhere[id.Name]
+}
+
+// decide sets the source of the claim's password: what the claim or the configuration states, and otherwise what is
+// among the items. It returns false after reporting what leaves the source unclear.
+func (m makersOf) decide(inst *Instance, owners Owners, results *report.Results) bool {
+	if m.refuseWithoutNamespace(inst, results) || m.refuseRenamed(inst, owners, results) {
+		return false
+	}
+	password, connection := m.of(inst.PasswordSecretID()), m.of(inst.ConnectionSecretID())
+	switch {
+	case inst.Source == v1alpha1.External:
+	case password != nil && inst.sourceStated && inst.Source == v1alpha1.InCluster:
+		results.Errorf(password, "%s, but the claim states the password source %s, with which its pod makes the password; remove this object, or the annotation %s",
+			isSecretOf(password, inst.PasswordSecret(), inst), inst.Source, v1alpha1.PasswordSourceAnnotation)
+		return false
+	case connection != nil && (password == nil || inst.sourceStated):
+		results.Errorf(connection, "%s, but was not made from it; remove this object, or, if something makes both of its Secrets, set the annotation %s: %s on the claim",
+			isSecretOf(connection, inst.ConnectionSecret(), inst), v1alpha1.PasswordSourceAnnotation, v1alpha1.External)
+		return false
+	case connection != nil && isPlain(password) && isPlain(connection):
+		results.Errorf(inst.Item, "its Secrets %s and %s are among the resources in plain text; if they were exported from a live instance, remove both, because the live ones keep their password; if they are meant to be applied, set the annotation %s: %s",
+			inst.PasswordSecret(), inst.ConnectionSecret(), v1alpha1.PasswordSourceAnnotation, v1alpha1.External)
+		return false
+	case connection != nil:
+		inst.Source, inst.Seen = v1alpha1.External, []*krm.Item{password, connection}
+	case password != nil && inst.Source != v1alpha1.Existing:
+		inst.Source, inst.Seen = v1alpha1.Existing, []*krm.Item{password}
+	}
+	return true
+}
+
+// isSecretOf says what an object is to a claim: one of its Secrets, or what makes it.
+func isSecretOf(item *krm.Item, name string, inst *Instance) string {
+	if item.Kind == "Secret" {
+		return "has the name of a Secret of the claim " + inst.String()
+	}
+	return "makes " + name + ", a Secret of the claim " + inst.String()
+}
+
+// isPlain reports whether an object is a Secret whose values anyone can read where it is kept.
+func isPlain(item *krm.Item) bool {
+	return item.Group == "" && item.Kind == "Secret" && !item.IsEncrypted() && !item.GetsHashSuffix()
+}
+
+// refuseWithoutNamespace reports something that makes a Secret of the right name and has no namespace: kubectl would
+// apply it to its current namespace, so its owner is unclear.
+func (m makersOf) refuseWithoutNamespace(inst *Instance, results *report.Results) bool {
+	for _, name := range []string{inst.PasswordSecret(), inst.ConnectionSecret()} {
+		if item := m.made[krm.ID{Kind: "Secret", Name: name}]; item != nil {
+			NoNamespace(item, inst.Name, results)
+			return true
+		}
+	}
+	return false
+}
+
+// NoNamespace reports an object that has the name of one of the instance's and no namespace.
+func NoNamespace(item *krm.Item, name Name, results *report.Results) {
+	results.FieldErrorf(item, report.Field{Path: "metadata.namespace", Proposed: name.Namespace},
+		"is missing, so it is not clear whether this belongs to the claim %s; set `namespace: %s`, or give it another name", name, name.Namespace)
+}
+
+// refuseRenamed reports something that made the Secret of the claim before kustomize renamed the two, and makes one of
+// another name now: a nameSuffix goes behind "-password", and what an ExternalSecret targets is not renamed at all.
+func (m makersOf) refuseRenamed(inst *Instance, owners Owners, results *report.Results) bool {
+	for _, secret := range []struct {
+		id      krm.ID
+		nameFor func(string) string
+	}{{inst.PasswordSecretID(), PasswordSecretName}, {inst.ConnectionSecretID(), ConnectionSecretName}} {
+		if m.of(secret.id) != nil {
+			continue
+		}
+		for _, was := range inst.Item.FormerNames()[1:] {
+			if owners.IsClaimed(Name{Namespace: inst.Namespace, Name: was.Name}.String()) {
+				continue // it may be that one's
+			}
+			for _, namespace := range slices.Compact([]string{was.Namespace, inst.Namespace}) {
+				id := krm.ID{Kind: "Secret", Namespace: namespace, Name: secret.nameFor(was.Name)}
+				item := m.former[id]
+				if item == nil {
+					item = m.made[id]
+				}
+				if item != nil {
+					results.Errorf(item, "was meant for the claim %s, but kustomize gave the two different names, and the claim needs a Secret %s; use namePrefix instead of nameSuffix, and write the final name where kustomize does not (spec.target.name of an ExternalSecret)",
+						inst.Name, secret.id.Name)
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

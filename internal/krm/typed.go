@@ -1,0 +1,216 @@
+package krm
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// FromTyped turns a typed Kubernetes object into YAML: its fields in the order of its Go type, apiVersion
+// and kind first, without the noise that the types emit (status, nulls and empty maps that mean
+// nothing).
+//
+// It goes by the tags for encoding/json that the types carry, without json.Marshal: that first prepares for
+// every type that a pod could hold, set or not, which was a quarter of the time that one claim took.
+func FromTyped(object any) (*yaml.Node, error) {
+	return encodeValue(reflect.ValueOf(object))
+}
+
+// encodeValue returns nil for what JSON would write as null.
+func encodeValue(v reflect.Value) (*yaml.Node, error) {
+	switch v.Kind() {
+	case reflect.Invalid:
+		return nil, nil
+	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice:
+		if v.IsNil() {
+			return nil, nil
+		}
+	}
+	if marshalsItself(v.Type()) {
+		return encodePlain(v)
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		return encodeValue(v.Elem())
+	case reflect.String:
+		return yamlnode.Scalar(v.String()), nil
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return yamlnode.Scalar(base64.StdEncoding.EncodeToString(v.Bytes())), nil
+		}
+		return encodeList(v)
+	case reflect.Map:
+		return encodeMap(v)
+	case reflect.Struct:
+		return encodeStruct(v)
+	default:
+		return encodePlain(v)
+	}
+}
+
+func marshalsItself(t reflect.Type) bool {
+	return t.Implements(reflect.TypeFor[json.Marshaler]()) || t == reflect.TypeFor[json.Number]()
+}
+
+// encodePlain encodes numbers, bools, and what marshals itself to a plain value, as quantities do.
+func encodePlain(v reflect.Value) (*yaml.Node, error) {
+	text, err := json.Marshal(v.Interface())
+	if err != nil {
+		return nil, err
+	}
+	switch text[0] {
+	case 'n':
+		return nil, nil
+	case '"':
+		var decoded string
+		if err := json.Unmarshal(text, &decoded); err != nil {
+			return nil, err
+		}
+		return yamlnode.Scalar(decoded), nil
+	case '{', '[':
+		return nil, fmt.Errorf("a %s makes more than a plain value of itself", v.Type())
+	}
+	return &yaml.Node{Kind: yaml.ScalarNode, Value: string(text)}, nil
+}
+
+func encodeList(v reflect.Value) (*yaml.Node, error) {
+	list := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+	for i := range v.Len() {
+		element, err := encodeValue(v.Index(i))
+		if err != nil {
+			return nil, err
+		}
+		if element == nil {
+			element = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"} // the others keep their place
+		}
+		list.Content = append(list.Content, element)
+	}
+	return list, nil
+}
+
+// encodeMap writes the keys in their order, as the same input has to give the same bytes.
+func encodeMap(v reflect.Value) (*yaml.Node, error) {
+	values := make(map[string]reflect.Value, v.Len())
+	for entry := v.MapRange(); entry.Next(); {
+		values[entry.Key().String()] = entry.Value()
+	}
+	object := newObject()
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if err := add(object, key, values[key]); err != nil {
+			return nil, err
+		}
+	}
+	return object, nil
+}
+
+func encodeStruct(v reflect.Value) (*yaml.Node, error) {
+	object := newObject()
+	for _, f := range fieldsOf(v.Type()) {
+		value := v.FieldByIndex(f.index)
+		if f.omitEmpty && isEmpty(value) || f.omitZero && value.IsZero() {
+			continue
+		}
+		if err := add(object, f.name, value); err != nil {
+			return nil, err
+		}
+	}
+	if apiVersionFirst(object) {
+		yamlnode.Set(object, "status", nil) // the cluster's
+	}
+	return object, nil
+}
+
+func newObject() *yaml.Node { return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"} }
+
+// add appends a field, unless it means nothing.
+func add(object *yaml.Node, name string, v reflect.Value) error {
+	value, err := encodeValue(v)
+	if err != nil || isNoise(name, value) {
+		return err
+	}
+	object.Content = append(object.Content, yamlnode.Scalar(name), value)
+	return nil
+}
+
+// isNoise reports whether a field means nothing. Of empty objects, the types write some whether they are set or
+// not; any other says something by being there, as emptyDir does, or a selector of everything.
+func isNoise(name string, value *yaml.Node) bool {
+	return value == nil || value.Kind == yaml.MappingNode && len(value.Content) == 0 && alwaysWritten[name]
+}
+
+// alwaysWritten are the fields of the API types that are objects and not pointers to them.
+var alwaysWritten = map[string]bool{
+	"metadata": true, "spec": true, "status": true, "loadBalancer": true, "resources": true, "updateStrategy": true,
+}
+
+// apiVersionFirst moves apiVersion in front of kind, as people write it, and reports whether n is an object
+// that has both.
+func apiVersionFirst(n *yaml.Node) bool {
+	c := n.Content
+	if len(c) < 4 || c[0].Value != "kind" || c[2].Value != "apiVersion" {
+		return false
+	}
+	c[0], c[1], c[2], c[3] = c[2], c[3], c[0], c[1]
+	return true
+}
+
+// field is a field of a struct as JSON sees it.
+type field struct {
+	name                string
+	index               []int
+	omitEmpty, omitZero bool
+}
+
+// known holds the fields of the structs that were met, by their type: reading tags takes longer than
+// reading values.
+var known sync.Map
+
+func fieldsOf(t reflect.Type) []field {
+	if there, found := known.Load(t); found {
+		return there.([]field)
+	}
+	var fields []field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case !f.IsExported() || name == "-":
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct: // its fields stand among ours
+			for _, inner := range fieldsOf(f.Type) {
+				inner.index = append(slices.Clone(f.Index), inner.index...)
+				fields = append(fields, inner)
+			}
+		default:
+			has := strings.Split(options, ",")
+			fields = append(fields, field{
+				name:      cmp.Or(name, f.Name),
+				index:     f.Index,
+				omitEmpty: slices.Contains(has, "omitempty"), omitZero: slices.Contains(has, "omitzero"),
+			})
+		}
+	}
+	known.Store(t, fields)
+	return fields
+}
+
+// isEmpty reports whether `omitempty` leaves the value out, which no struct is.
+func isEmpty(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Map, reflect.Slice, reflect.String:
+		return v.Len() == 0
+	case reflect.Struct:
+		return false
+	default:
+		return v.IsZero()
+	}
+}

@@ -1,0 +1,258 @@
+package lint
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"golang.org/x/mod/semver"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/nearest"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
+	"github.com/bizmatters/dragonfly-generator/internal/overrides"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// Platform warns of what is valid in a configuration and yet likely a mistake.
+func Platform(functionConfig *krm.Item, platform config.Platform, results *report.Results) {
+	if functionConfig == nil {
+		return
+	}
+	above := map[string]bool{} // what was said of spec
+	for _, spec := range platform.All() {
+		p := platformLinter{spec: spec, warnings: map[string]string{}}
+		p.image()
+		p.sizes()
+		p.args()
+		p.placeholders()
+		p.extraObjects()
+		p.sample()
+		for _, path := range slices.Sorted(maps.Keys(p.warnings)) {
+			warning := strings.TrimPrefix(path, spec.Path) + p.warnings[path]
+			if !above[warning] || spec.Sets(path) {
+				results.FieldWarnf(functionConfig, report.Field{Path: path}, "%s", p.warnings[path])
+			}
+			if spec.Path == "spec" {
+				above[warning] = true
+			}
+		}
+	}
+}
+
+type platformLinter struct {
+	spec     config.Spec
+	warnings map[string]string // by path
+}
+
+// warn adds a warning about a field, the first for each.
+func (p *platformLinter) warn(path, message string) {
+	if p.warnings[path] == "" {
+		p.warnings[path] = message
+	}
+}
+
+func (p *platformLinter) at(path string) string { return p.spec.Path + "." + path }
+
+func (p *platformLinter) isByOperator() bool { return *p.spec.Backend == v1alpha1.Operator }
+
+// firstWithHealthz is the first release that answers GET /healthz, which the readiness probe asks.
+const firstWithHealthz = "v1.38"
+
+// image warns of an image that is not the same tomorrow, or too old.
+func (p *platformLinter) image() {
+	tag, digest, _ := v1alpha1.ParseImage(*p.spec.Image)
+	release := v1alpha1.Release(*p.spec.Image)
+	switch {
+	case digest == "" && (tag == "" || tag == "latest"):
+		p.warn(p.at("image"), "means latest, so a restart may change the version, and Dragonfly exits on the snapshot of a newer version; pin a release")
+	case release == "" || semver.Compare(semver.MajorMinor(release), firstWithHealthz) >= 0:
+	case p.isByOperator():
+		p.warn(p.at("image"), "is older than "+firstWithHealthz+", the first release that the flags here were tried with; the operator's own probe (healthcheck.sh) decides whether its pods become ready, so try it, or use a newer one")
+	default:
+		p.warn(p.at("image"), "is older than "+firstWithHealthz+" and has no /healthz, so its pods never become ready; use a newer one, or another readinessProbe in overrides.statefulSet")
+	}
+}
+
+func (p *platformLinter) sizes() {
+	for name, size := range p.spec.Sizes {
+		if size.MemoryPercent() > v1alpha1.DefaultMaxMemoryPercent {
+			p.warn(decode.Join(p.at("sizes"), name)+".maxMemoryPercent", "is more than 70, so a full instance may run out of memory each time it loads its snapshot, and never come back; lower it")
+		}
+	}
+}
+
+// flagsVersion is the release whose flags are known.
+const flagsVersion = "v1.40"
+
+// args warns about flags that Dragonfly does not have, because it exits on them, and about those for client certificates.
+func (p *platformLinter) args() {
+	known := knownFlags()
+	for i, arg := range p.spec.Args {
+		at := decode.Element(p.at("args"), i)
+		name, _ := v1alpha1.FlagName(arg)
+		if v1alpha1.AsksForClientCertificates(name) && !p.isByOperator() {
+			p.warn(at, "makes Dragonfly require a client certificate, which the probe does not have, so pods never become ready; remove it, or use another readinessProbe in overrides.statefulSet")
+			if p.spec.TLS != nil && *p.spec.TLS.Reload {
+				p.warn(p.at("tls"), "with a flag for client certificates in args, nothing has Dragonfly read a renewed certificate, so clients fail when the first one expires; restart the pods when the Secret changes, for example with Stakater's Reloader (see docs/configuration.md), and set reload: false")
+			}
+		}
+		if slices.Contains(known, name) || slices.Contains(known, strings.TrimPrefix(name, "no")) {
+			continue
+		}
+		consequence, hint, remedy := "", "", "check that the version of your image has it, or Dragonfly exits at start"
+		if near := nearest.To(name, known); near != "" && v1alpha1.MaySetFlag(near) {
+			hint = "did you mean --" + near + "? "
+		}
+		if semver.MajorMinor(v1alpha1.Release(*p.spec.Image)) == flagsVersion {
+			consequence, remedy = ", so it exits at start", "correct or remove it"
+		}
+		p.warn(at, "sets --"+name+", which Dragonfly "+flagsVersion+" does not have"+consequence+"; "+hint+remedy)
+	}
+}
+
+// placeholders warns of what was clearly meant as a placeholder but is not one.
+func (p *platformLinter) placeholders() {
+	p.inTexts("labels", p.spec.Labels)
+	p.inTexts("annotations", p.spec.Annotations)
+	p.inTexts("connectionSecret.labels", p.spec.ConnectionSecret.Labels)
+	p.inTexts("connectionSecret.annotations", p.spec.ConnectionSecret.Annotations)
+	p.inTexts("serviceAccount.annotations", p.spec.ServiceAccount.Annotations)
+	for i, arg := range p.spec.Args {
+		p.inText(decode.Element(p.at("args"), i), arg)
+	}
+	if p.spec.ServiceAccount.Name != nil {
+		p.inText(p.at("serviceAccount.name"), *p.spec.ServiceAccount.Name)
+	}
+	if p.spec.TLS != nil {
+		p.inText(p.at("tls.secretName"), *p.spec.TLS.SecretName)
+		if issuer := p.spec.TLS.IssuerRef; issuer != nil {
+			p.inText(p.at("tls.issuerRef.name"), issuer.Name)
+		}
+	}
+	for _, raw := range slices.Concat(p.spec.StatefulSetPatches, p.spec.ServicePatches, p.spec.DragonflyPatches, p.spec.Extra) {
+		p.inText(raw.Path, string(raw.JSON))
+	}
+}
+
+func (p *platformLinter) inTexts(path string, texts map[string]string) {
+	for key, text := range texts {
+		p.inText(decode.Join(p.at(path), key), text)
+	}
+}
+
+func (p *platformLinter) inText(path, text string) {
+	for _, word := range v1alpha1.Words(text) {
+		switch near := misspelling(word); {
+		case slices.Contains(v1alpha1.Placeholders, word):
+		case slices.Contains(v1alpha1.ConnectionPlaceholders, word):
+			p.warn(path, "leaves {"+word+"} as it is, because that is a placeholder in connectionSecret.extraKeys only; the placeholders here are {"+strings.Join(v1alpha1.Placeholders, "} {")+"}")
+		case near != "":
+			p.warn(path, "leaves {"+word+"} as it is, because that is not a placeholder; did you mean {"+near+"}?")
+		}
+	}
+}
+
+// misspelling returns the placeholder that a word has the letters of, but for one, or "". Words in braces can be
+// anything, so it takes less for one than for a field.
+func misspelling(word string) string {
+	sorted := func(text string) string {
+		letters := []byte(text)
+		slices.Sort(letters)
+		return string(letters)
+	}
+	lower := strings.ToLower(word)
+	for _, name := range v1alpha1.Placeholders {
+		if nearest.Distance(lower, name) <= 1 || sorted(lower) == sorted(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// extraObjects warns of a second budget over the pods of an instance.
+func (p *platformLinter) extraObjects() {
+	for _, raw := range p.spec.Extra {
+		item := krm.NewItem(yamlnode.FromJSON(raw.JSON))
+		if p.isByOperator() && item.Group == "policy" && item.Kind == "PodDisruptionBudget" &&
+			operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), "{name}") {
+			p.warn(raw.Path+".spec.selector", "selects the pods of the instance, for which the operator makes a PodDisruptionBudget too, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb instead")
+		}
+	}
+}
+
+// sample warns of what an instance becomes with all patches applied.
+func (p *platformLinter) sample() {
+	inst := overrides.Samples(p.spec)[0]
+	patched, err := overrides.Patched(inst)
+	if err != nil {
+		return // reported as the patches were checked
+	}
+	switch object := patched.(type) {
+	case *appsv1.StatefulSet:
+		pod := object.Spec.Template.Spec
+		if at := slices.IndexFunc(pod.Containers, func(c corev1.Container) bool { return c.Name == specs.ContainerName }); at >= 0 {
+			server := pod.Containers[at]
+			p.bucket(server.Env, server.EnvFrom)
+			p.tlsFlags(server)
+		}
+	case *operator.Dragonfly:
+		if budget := object.Spec.PDB; budget != nil && budget.MinAvailable != nil && budget.MaxUnavailable != nil {
+			p.warn(p.at("overrides.dragonfly.spec.pdb"), "has both minAvailable and maxUnavailable, for which the operator makes nothing at all; remove one of them")
+		}
+		p.bucket(object.Spec.Env, nil)
+		if object.Spec.ACLFromSecret != nil {
+			p.warn(p.at("overrides.dragonfly.spec.aclFromSecret"), "decides who gets in, and a file without the user default gives everyone full access; add that user with the instance's password (see docs/operator.md)")
+		}
+	}
+}
+
+// bucket warns of snapshots in a bucket for which the server lacks what its client reads: Dragonfly v1.40's client for S3
+// takes us-east-1 without a region, and the one for Azure needs the account, and reads no federated token.
+func (p *platformLinter) bucket(env []corev1.EnvVar, from []corev1.EnvFromSource) {
+	has := func(names ...string) bool {
+		return len(from) > 0 || slices.ContainsFunc(env, func(v corev1.EnvVar) bool { return slices.Contains(names, v.Name) })
+	}
+	scheme, _, _ := strings.Cut(p.spec.Bucket(), "://")
+	_, hasRole := p.spec.ServiceAccount.Annotations["eks.amazonaws.com/role-arn"] // with which a webhook sets the region
+	isElsewhere := hasRole || p.spec.ServiceAccount.Name != nil ||
+		slices.ContainsFunc(p.spec.Args, func(arg string) bool { return strings.Contains(arg, "s3_endpoint") })
+	switch {
+	case *p.spec.Storage.Type != v1alpha1.InBucket:
+	case scheme == "s3" && !isElsewhere && !has("AWS_REGION", "AWS_DEFAULT_REGION"):
+		p.warn(p.at("storage.bucket"), "no region is set, so Dragonfly's S3 client uses us-east-1; set the variable AWS_REGION of the container (see docs/configuration.md)")
+	case scheme == "az" && !has("AZURE_STORAGE_ACCOUNT"):
+		p.warn(p.at("storage.bucket"), "Dragonfly's Azure client needs the variable AZURE_STORAGE_ACCOUNT and a key or connection string, and reads no token of a workload identity; set them on the container (see docs/configuration.md)")
+	}
+}
+
+// tlsFlags warns of a server that speaks TLS by a flag of args, where nothing brings it a certificate or the probe does
+// not speak TLS.
+func (p *platformLinter) tlsFlags(server corev1.Container) {
+	at := slices.IndexFunc(p.spec.Args, func(arg string) bool {
+		arg = strings.ToLower(strings.TrimLeft(arg, "-"))
+		return arg == "tls" || arg == "tls=true"
+	})
+	if p.spec.TLS != nil || at < 0 {
+		return
+	}
+	probe := server.ReadinessProbe
+	hasProbe := probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Scheme == corev1.URISchemeHTTPS
+	hasCertificate := slices.ContainsFunc(p.spec.Args, func(arg string) bool {
+		_, file, found := strings.Cut(arg, "tls_cert_file=")
+		return found && slices.ContainsFunc(server.VolumeMounts, func(mount corev1.VolumeMount) bool {
+			return file == mount.MountPath || strings.HasPrefix(file, strings.TrimSuffix(mount.MountPath, "/")+"/")
+		})
+	})
+	if !hasProbe || !hasCertificate {
+		p.warn(decode.Element(p.at("args"), at), "turns on TLS without a mounted certificate or without a readiness probe over HTTPS, so pods never become ready; use spec.tls instead, which adds both")
+	}
+}

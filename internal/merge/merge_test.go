@@ -1,0 +1,326 @@
+package merge
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/overrides"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// What a row of a table of fates is about.
+var yes, no, either = []bool{true}, []bool{false}, []bool{false, true}
+
+// constants returns the names of the constants of a type that counts from 0, in their order.
+func constants(t *testing.T, file, typeName string) []string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	var names []string
+	for _, declaration := range parsed.Decls {
+		block, is := declaration.(*ast.GenDecl)
+		if !is || block.Tok != token.CONST {
+			continue
+		}
+		if first, is := block.Specs[0].(*ast.ValueSpec).Type.(*ast.Ident); !is || first.Name != typeName {
+			continue
+		}
+		for _, spec := range block.Specs {
+			for _, name := range spec.(*ast.ValueSpec).Names {
+				names = append(names, name.Name)
+			}
+		}
+	}
+	require.NotEmpty(t, names, "%s declares the constants of %s.", file, typeName)
+	return names
+}
+
+// checkFates fails unless the rows say about every combination, once, and of every fate.
+func checkFates[S comparable, F ~int](t *testing.T, combinations []S, rows map[S]F, fateOf func(S) F, fates []string) {
+	t.Helper()
+	assert.Len(t, rows, len(combinations), "The rows are about combinations that there are.")
+	reached := map[F]bool{}
+	for _, combination := range combinations {
+		want, found := rows[combination]
+		require.True(t, found, "No row is about %+v.", combination)
+		got := fateOf(combination)
+		require.Less(t, int(got), len(fates))
+		assert.Equal(t, fates[want], fates[got], "The fate of %+v.", combination)
+		reached[want] = true
+	}
+	for i, name := range fates {
+		assert.True(t, reached[F(i)], "No row has the fate %s.", name)
+	}
+}
+
+// TestFates holds what happens to an object that has a name that an instance needs.
+func TestFates(t *testing.T) {
+	owners := constants(t, "../instance/owners.go", "Ownership")
+	require.Equal(t, 4, reflect.TypeFor[situation]().NumField(), "What is known besides has to be in the rows.")
+	var combinations []situation
+	for owner := range owners {
+		for _, has := range either {
+			for _, kept := range either {
+				for _, same := range either {
+					combinations = append(combinations, situation{has: has, owner: instance.Ownership(owner), kept: kept, same: same})
+				}
+			}
+		}
+	}
+	rows := map[situation]fate{}
+	for _, row := range []struct {
+		reason          string
+		owner           instance.Ownership
+		has, kept, same []bool
+		want            fate
+	}{
+		{"What is missing is created.", instance.Nobody, yes, either, either, add},
+		{"A name that the other backend needs is free.", instance.Nobody, no, either, either, leave},
+		{"Without our mark it is never overwritten.", instance.Theirs, either, either, either, refuseTheirs},
+		{"What is as it should be stays.", instance.Ours, yes, either, yes, leave},
+		{"What is kept is brought up to date.", instance.Ours, yes, yes, no, replace},
+		{"A change that nobody would keep comes back at the next run.", instance.Ours, yes, no, no, refuseChanged},
+		{"What the other backend makes in the cluster goes from the files.", instance.Ours, no, yes, either, remove},
+		{"It cannot go where nobody would keep that.", instance.Ours, no, no, either, refuseChanged},
+		{"A folder was copied for a new claim.", instance.Renamed, either, yes, either, refuseCopy},
+		{"Something renamed it after the function ran.", instance.Renamed, either, no, either, refuseRenamed},
+	} {
+		for _, has := range row.has {
+			for _, kept := range row.kept {
+				for _, same := range row.same {
+					s := situation{has: has, owner: row.owner, kept: kept, same: same}
+					require.NotContains(t, rows, s, "Two rows are about one combination: %s", row.reason)
+					rows[s] = row.want
+				}
+			}
+		}
+	}
+	checkFates(t, combinations, rows, situation.fate, constants(t, "merge.go", "fate"))
+}
+
+// TestFatesOfLeftovers holds what happens to an object with our mark that no instance needs.
+func TestFatesOfLeftovers(t *testing.T) {
+	require.Equal(t, 3, reflect.TypeFor[leftover]().NumField(), "What is known besides has to be in the rows.")
+	var combinations []leftover
+	for _, kept := range either {
+		for _, claimed := range either {
+			for _, ownName := range either {
+				combinations = append(combinations, leftover{kept, claimed, ownName})
+			}
+		}
+	}
+	rows := map[leftover]leftoverFate{}
+	for _, row := range []struct {
+		reason                 string
+		kept, claimed, ownName []bool
+		want                   leftoverFate
+	}{
+		{"The instance no longer has it.", yes, yes, yes, notHad},
+		{"A copy that somebody keeps under another name is theirs.", yes, yes, no, stays},
+		{"The claim was deleted, and with it the instance.", yes, no, yes, gone},
+		{"Without a claim and with another name, somebody has to decide.", yes, no, no, renamed},
+		{"It was made before the function ran here, and does not match the claim.", no, yes, yes, isChanged},
+		{"It may come from somebody's rendered base.", no, no, yes, stays},
+		{"Something renamed it after the function ran.", no, either, no, isRenamed},
+	} {
+		for _, kept := range row.kept {
+			for _, claimed := range row.claimed {
+				for _, ownName := range row.ownName {
+					l := leftover{kept, claimed, ownName}
+					require.NotContains(t, rows, l, "Two rows are about one combination: %s", row.reason)
+					rows[l] = row.want
+				}
+			}
+		}
+	}
+	checkFates(t, combinations, rows, leftover.fate, constants(t, "leftovers.go", "leftoverFate"))
+}
+
+// outcome is what a merge decides about the objects of one kind.
+type outcome struct {
+	add, replace []string
+	remove       map[string]Reason
+	gone         map[string]bool // whether they are removed, by the claim that is gone
+	reports      string          // errors and warnings
+}
+
+// decide merges the instances of the claims among the items, and returns what happens to objects of a kind.
+func decide(t *testing.T, kind string, kept, prune bool, items ...string) outcome {
+	t.Helper()
+	_, changes, results := merged(t, kept, prune, items...)
+	o := outcome{reports: report.Lines(results.All())}
+	for _, a := range changes.Add {
+		if item := krm.NewItem(a.Node); item.Kind == kind {
+			o.add = append(o.add, item.Name)
+		}
+	}
+	for _, r := range changes.Replace {
+		if r.Item.Kind == kind {
+			o.replace = append(o.replace, r.Item.Name)
+		}
+	}
+	for _, r := range changes.Remove {
+		if r.Item.Kind == kind {
+			if o.remove == nil {
+				o.remove = map[string]Reason{}
+			}
+			o.remove[r.Item.Name] = r.Why
+		}
+	}
+	for _, g := range changes.Gone {
+		if o.gone == nil {
+			o.gone = map[string]bool{}
+		}
+		o.gone[g.Instance.String()] = g.Removed
+	}
+	return o
+}
+
+func merged(t *testing.T, kept, prune bool, items ...string) (*krm.List, Changes, *report.Results) {
+	t.Helper()
+	list, err := krm.ResourceList([]byte("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- " + strings.Join(items, "\n- ") + "\n"))
+	require.NoError(t, err)
+	var results report.Results
+	instances, owners := instance.FromClaims(list, kept, config.Default(), &results)
+	built := overrides.Build(list, instance.Sources(list, instances, owners, &results), &results)
+	return list, Decide(Input{List: list, Kept: kept, Prune: prune, Instances: built, Owners: owners}, &results), &results
+}
+
+func claim(name string, annotations ...string) string {
+	return "{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyInstance, metadata: {name: " + name + ", namespace: ns, annotations: {" + strings.Join(annotations, ", ") + "}}}"
+}
+
+const external = "database.bizmatters.io/password-source: External"
+
+// marked returns an object that was made from a claim, "" for none.
+func marked(kind, name, claim string) string {
+	apiVersion := map[string]string{"Service": "v1", "Role": "rbac.authorization.k8s.io/v1", "Dragonfly": "dragonflydb.io/v1alpha1"}[kind]
+	mark := ""
+	if claim != "" {
+		mark = "database.bizmatters.io/generated-from: ns/" + claim
+	}
+	return "{apiVersion: " + apiVersion + ", kind: " + kind + ", metadata: {name: " + name + ", namespace: ns, annotations: {" + mark + "}}}"
+}
+
+// upToDate returns an object of the claim, as it is made.
+func upToDate(t *testing.T, kind, claimed string) string {
+	t.Helper()
+	_, changes, _ := merged(t, false, false, claim(claimed))
+	for _, a := range changes.Add {
+		if krm.NewItem(a.Node).Kind == kind {
+			text, err := yaml.Marshal(a.Node)
+			require.NoError(t, err)
+			return strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n  ")
+		}
+	}
+	require.Fail(t, "the claim has no "+kind)
+	return ""
+}
+
+func TestDecide(t *testing.T) {
+	const (
+		stale, copied, moved = "no longer matches the claim", "is a copy of an object of the claim ns/b", "was made from the claim ns/b and then renamed"
+		kept, prune          = true, true
+	)
+	for _, tc := range []struct {
+		reason      string
+		kind        string
+		kept, prune bool
+		items       []string
+		want        outcome // without its reports
+		report      string  // what is said of the object, "" for nothing
+	}{
+		// The fates of what has a name that an instance needs.
+		{"What is missing is added.", "Service", !kept, !prune, []string{claim("a")}, outcome{add: []string{"a"}}, ""},
+		{"What is not needed is not missed.", "Dragonfly", kept, !prune, []string{claim("a")}, outcome{}, ""},
+		{"What is up to date stays.", "Service", !kept, !prune, []string{claim("a"), upToDate(t, "Service", "a")}, outcome{}, ""},
+		{"It stays where results are kept, too.", "Service", kept, prune, []string{claim("a"), upToDate(t, "Service", "a")}, outcome{}, ""},
+		{"What is stale is replaced.", "Service", kept, !prune, []string{claim("a"), marked("Service", "a", "a")}, outcome{replace: []string{"a"}}, ""},
+		{"What moved with its claim is replaced.", "Service", kept, !prune, []string{claim("a"), marked("Service", "a", "before")}, outcome{replace: []string{"a"}}, ""},
+		{"What the other backend makes is removed.", "Dragonfly", kept, !prune, []string{claim("a"), marked("Dragonfly", "a", "a")}, outcome{remove: map[string]Reason{"a": OtherBackend}}, ""},
+		{"What has no mark is not ours.", "Service", kept, prune, []string{claim("a"), marked("Service", "a", "")}, outcome{}, "the claim ns/a needs this name for its own Service"},
+		{"What has no mark has a name that the other backend needs.", "Dragonfly", kept, prune, []string{claim("a"), marked("Dragonfly", "a", "")}, outcome{}, "the claim ns/a needs this name for the object that runs it"},
+		{"What is stale cannot be kept up to date.", "Service", !kept, !prune, []string{claim("a"), marked("Service", "a", "a")}, outcome{}, stale},
+		{"What the other backend makes cannot be removed.", "Dragonfly", !kept, !prune, []string{claim("a"), marked("Dragonfly", "a", "a")}, outcome{}, stale},
+		{"What was made from another claim is a copy.", "Service", kept, prune, []string{claim("a"), claim("b"), marked("Service", "a", "b")}, outcome{add: []string{"b"}}, copied},
+		{"What was made from another claim was renamed.", "Service", !kept, !prune, []string{claim("a"), claim("b"), marked("Service", "a", "b")}, outcome{add: []string{"b"}}, moved},
+
+		// The fates of what is left over.
+		{"What the instance no longer has is removed.", "Role", kept, !prune, []string{claim("a", external), marked("Role", "a", "a")}, outcome{remove: map[string]Reason{"a": NotHad}}, ""},
+		{"What the instance no longer has cannot be removed.", "Role", !kept, !prune, []string{claim("a", external), marked("Role", "a", "a")}, outcome{}, stale},
+		{"What was copied under another name stays.", "Role", kept, prune, []string{claim("a", external), marked("Role", "other", "a")}, outcome{}, ""},
+		{"What goes with its claim is removed.", "Role", kept, prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}, remove: map[string]Reason{"b": ClaimGone}, gone: map[string]bool{"ns/b": true}}, ""},
+		{"It stays unless it is to be removed.", "Role", kept, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}, gone: map[string]bool{"ns/b": false}}, ""},
+		{"It stays if no claim is left, which is more likely a mistake.", "Role", kept, prune, []string{marked("Role", "b", "b")}, outcome{gone: map[string]bool{"ns/b": false}}, ""},
+		{"It stays where it may be somebody's base.", "Role", !kept, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}}, ""},
+		{"With another name and no claim it stays, and somebody decides.", "Role", kept, prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, "was made from the claim ns/b, which is gone, but has another name now"},
+		{"With another name in one build it is refused.", "Role", !kept, !prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, moved},
+
+		// What stands above all fates.
+		{"Of two objects none is the right one.", "Service", kept, prune, []string{claim("a"), marked("Service", "a", "a"), marked("Service", "a", "a")}, outcome{}, "the same object is in items[1] and items[2]"},
+		{"What others may refer to cannot change.", "Service", kept, prune, []string{claim("a"), strings.Replace(marked("Service", "a", "a"), "metadata: ", "metadata: &m ", 1)}, outcome{}, "has YAML anchors"},
+		{"What others may refer to cannot go.", "Role", kept, prune, []string{claim("a"), strings.Replace(marked("Role", "b", "b"), "metadata: ", "metadata: &m ", 1)}, outcome{add: []string{"a"}}, "has YAML anchors"},
+		{"After an error nothing of a claim that is gone is removed.", "Role", kept, prune, []string{claim("a"), claim("A"), marked("Role", "b", "b")}, outcome{add: []string{"a"}}, "rename the claim"},
+		{"What a claim with problems needs is not decided.", "Role", kept, prune, []string{claim("a", "database.bizmatters.io/password-source: x"), marked("Role", "a", "a")}, outcome{}, "unknown password source"},
+		{"A claim's path leads out of its package.", "Service", kept, prune, []string{claim("a", "internal.config.kubernetes.io/path: ../a.yaml")}, outcome{add: []string{"a"}}, "points outside the package"},
+		{"An object without a namespace may be anybody's.", "Service", kept, prune, []string{claim("a"), strings.Replace(marked("Service", "a", ""), "namespace: ns, ", "", 1)}, outcome{add: []string{"a"}}, "it is not clear whether this belongs to the claim ns/a"},
+	} {
+		t.Run(tc.reason, func(t *testing.T) {
+			got := decide(t, tc.kind, tc.kept, tc.prune, tc.items...)
+			reports := got.reports
+			got.reports = ""
+			assert.Equal(t, tc.want, got)
+			if tc.report == "" {
+				assert.Empty(t, reports)
+				return
+			}
+			assert.Contains(t, reports, tc.report)
+			assert.Equal(t, 1, strings.Count(reports, "\n"), "A problem is reported once: %s", reports)
+		})
+	}
+}
+
+// A replaced object keeps its place and the comments around it, and a new one gets a place beside its claim.
+func TestApply(t *testing.T) {
+	const where = "internal.config.kubernetes.io/path"
+	old := "# by hand\n  apiVersion: v1\n  kind: Service\n  metadata:\n    name: a\n    namespace: ns\n    annotations:\n" +
+		"      database.bizmatters.io/generated-from: ns/a\n      " + where + ": services.yaml\n      example.com/by: hand"
+	list, changes, results := merged(t, true, true, claim("a", where+": caches/a.yaml"), old, marked("Dragonfly", "a", "a"))
+	require.Empty(t, results.All())
+	changes.Apply(list)
+
+	service := list.Find(krm.ID{Kind: "Service", Namespace: "ns", Name: "a"})
+	require.Len(t, service, 1)
+	assert.Equal(t, "services.yaml", service[0].Annotation(where), "A replaced object stays in its file.")
+	assert.Empty(t, service[0].Annotation("example.com/by"), "Of what is not ours to keep, nothing is left.")
+	assert.Equal(t, "ClusterIP", yamlnode.Text(service[0].Node, "spec", "type"), "The content is new.")
+	role := list.Find(krm.ID{Group: "rbac.authorization.k8s.io", Kind: "Role", Namespace: "ns", Name: "a"})
+	require.Len(t, role, 1)
+	assert.Equal(t, "caches/a.ns/role.yaml", role[0].Annotation(where), "A new object goes beside its claim.")
+	assert.False(t, slices.ContainsFunc(list.Items, func(item *krm.Item) bool { return item.Kind == "Dragonfly" }), "What is removed is gone.")
+
+	text, err := list.Bytes(nil)
+	require.NoError(t, err)
+	assert.True(t, bytes.Contains(text, []byte("# by hand\n")), "A comment above the object stays.")
+
+	again, err := krm.ResourceList(text)
+	require.NoError(t, err)
+	var second report.Results
+	instances, owners := instance.FromClaims(again, true, config.Default(), &second)
+	built := overrides.Build(again, instance.Sources(again, instances, owners, &second), &second)
+	assert.Equal(t, Changes{}, Decide(Input{List: again, Kept: true, Prune: true, Instances: built, Owners: owners}, &second), "The second run changes nothing.")
+}

@@ -1,0 +1,29 @@
+// Package nearest finds what a misspelt name was meant to be.
+package nearest
+
+import (
+	"strings"
+
+	"github.com/agext/levenshtein"
+)
+
+// maxNearest is the length of the longest text, in bytes, for which To looks for a name.
+const maxNearest = 100
+
+// To returns the name that text is probably a misspelling of, or "".
+func To(text string, names []string) string {
+	if len(text) > maxNearest {
+		return ""
+	}
+	best, bestDistance := "", max(2, len(text)/3)+1
+	for _, name := range names {
+		distance := Distance(strings.ToLower(text), strings.ToLower(name))
+		if distance < bestDistance {
+			best, bestDistance = name, distance
+		}
+	}
+	return best
+}
+
+// Distance returns how many letters have to be added, removed or changed to make one text the other.
+func Distance(a, b string) int { return levenshtein.Distance(a, b, nil) }

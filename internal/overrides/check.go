@@ -1,0 +1,184 @@
+package overrides
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strconv"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// Check reports patches, of every profile, that cannot be applied or that change what is fixed, and extra objects that
+// are refused.
+//
+// Patches are tried on two instances that have nothing in common: a patch that sets something can leave one of them as
+// it was, but not both.
+func Check(functionConfig *krm.Item, platform config.Platform, results *report.Results) {
+	c := checker{Subject: report.Subject{Item: functionConfig, Results: results}}
+	for _, spec := range platform.All() {
+		c.spec = spec
+		decodes := c.decodes()
+		if !platform.IsValid() {
+			continue
+		}
+		if decodes {
+			for _, inst := range Samples(spec) {
+				c.try(inst)
+			}
+		}
+		c.extraObjects()
+	}
+}
+
+// Samples returns two instances that differ in everything.
+func Samples(spec config.Spec) []instance.Instance {
+	var samples []instance.Instance
+	for i, name := range []string{"first", "second"} {
+		amount := func(n int, format resource.Format) *resource.Quantity { return resource.NewQuantity(int64(n), format) }
+		inst := instance.Instance{
+			Name:   instance.Name{Namespace: "the-" + name + "-namespace", Name: "the-" + name + "-instance"},
+			Claim:  v1alpha1.DragonflyInstanceSpec{StorageGB: new(int32(7 + i))}, //nolint:gosec // 7 or 8
+			Source: v1alpha1.External,
+			Size: v1alpha1.Size{
+				Requests: v1alpha1.Resources{CPU: amount(1+i, resource.DecimalSI), Memory: amount((1+i)<<30, resource.BinarySI)},
+				Limits:   v1alpha1.Resources{CPU: amount(3+i, resource.DecimalSI), Memory: amount((3+i)<<30, resource.BinarySI)},
+			},
+		}
+		if i > 0 {
+			inst.Source, inst.Rotation = v1alpha1.InCluster, "1"
+		}
+		inst.Config = spec.Filled(inst.Values(*spec.ClusterDomain))
+		samples = append(samples, inst)
+	}
+	return samples
+}
+
+type checker struct {
+	report.Subject
+	spec config.Spec
+}
+
+func (c *checker) errorf(path, format string, args ...any) {
+	c.Errorf(report.Field{Path: path}, format, args...)
+}
+
+// decodes reports whether the patches decode into what they patch, and are for the backend.
+func (c *checker) decodes() bool {
+	before := c.Errors()
+	byOperator := *c.spec.Backend == v1alpha1.Operator
+	for _, p := range c.spec.StatefulSetPatches {
+		if byOperator {
+			c.errorf(p.Path, "cannot be combined with backend: %s, which makes the StatefulSet itself; remove it, and see docs/operator.md for alternatives", v1alpha1.Operator)
+			continue
+		}
+		c.decode(p, new(appsv1.StatefulSet))
+	}
+	for _, p := range c.spec.ServicePatches {
+		if n := c.decode(p, new(corev1.Service)); n != nil && byOperator {
+			c.carried(n, p.Path)
+		}
+	}
+	for _, p := range c.spec.DragonflyPatches {
+		if !byOperator {
+			c.errorf(p.Path, "needs backend: %s; set it, or use overrides.statefulSet", v1alpha1.Operator)
+			continue
+		}
+		if n := c.decode(p, new(operator.Dragonfly)); n != nil {
+			for _, unknown := range operator.Unknown(n) {
+				c.errorf(p.Path+"."+unknown, "is not in the CRD of operator %s, so the API server would drop it; remove it", operator.Version)
+			}
+		}
+	}
+	return c.Errors() == before
+}
+
+// decode returns the patch, nil after reporting that it does not decode into an object of the type.
+func (c *checker) decode(p config.Raw, into any) *yaml.Node {
+	parsed, err := yaml.Parse(string(p.JSON))
+	if err != nil {
+		c.errorf(p.Path, "cannot be read; please report this as a bug")
+		return nil
+	}
+	_, problems := decode.Strict(parsed.YNode(), into, decode.Options{Path: p.Path, IsPatch: true})
+	decode.Report(&c.Subject, problems...)
+	if len(problems) > 0 {
+		return nil
+	}
+	return parsed.YNode()
+}
+
+// carried reports the fields of a patch of the Service for which the operator has no counterpart.
+func (c *checker) carried(n *yaml.Node, path string) {
+	known := func(n *yaml.Node, path string, names ...string) {
+		for key := range yamlnode.Fields(n) {
+			if !slices.Contains(names, key.Value) {
+				c.errorf(decode.Join(path, key.Value), "has no counterpart with backend: %s; remove it", v1alpha1.Operator)
+			}
+		}
+	}
+	known(n, path, "apiVersion", "kind", "metadata", "spec")
+	known(yamlnode.Get(n, "metadata"), path+".metadata", "name", "namespace", "labels", "annotations")
+	known(yamlnode.Get(n, "spec"), path+".spec", "type", "ports")
+	ports := yamlnode.Get(n, "spec", "ports")
+	if ports == nil {
+		return
+	}
+	for i, port := range ports.Content {
+		at := decode.Element(path+".spec.ports", i)
+		known(port, at, "port", "nodePort")
+		if yamlnode.Text(port, "port") != strconv.Itoa(instance.Port) {
+			c.errorf(at+".port", "has no counterpart with backend: %s; remove it", v1alpha1.Operator)
+		}
+	}
+}
+
+// try tries the patches on an instance, each on what those before it made.
+func (c *checker) try(inst instance.Instance) {
+	tryEach(c, specs.Service(inst), inst.Config.ServicePatches, apply, fixedOfService)
+	if inst.IsByOperator() {
+		tryEach(c, specs.Dragonfly(inst), inst.Config.DragonflyPatches, apply, fixedOfDragonfly)
+		return
+	}
+	const containers = "spec.template.spec.containers"
+	server := func(set *appsv1.StatefulSet) corev1.Container {
+		return append(called(set.Spec.Template.Spec.Containers, containerName, specs.ContainerName), corev1.Container{})[0]
+	}
+	var parts []fixed[*appsv1.StatefulSet]
+	for _, part := range fixedOfServer {
+		parts = append(parts, fixed[*appsv1.StatefulSet]{
+			containers + "[" + specs.ContainerName + "]." + part.path, part.why,
+			func(set *appsv1.StatefulSet) any { return part.of(server(set)) },
+		})
+	}
+	tryEach(c, specs.StatefulSet(inst), inst.Config.StatefulSetPatches, patchStatefulSet, append(slices.Clone(fixedOfStatefulSet), parts...))
+}
+
+func tryEach[T any](c *checker, object *T, patches []config.Raw, apply func(*T, json.RawMessage) (*T, error), parts []fixed[*T]) {
+	for _, p := range patches {
+		patched, err := apply(object, p.JSON)
+		if err != nil {
+			c.errorf(p.Path, "%s", err)
+			return
+		}
+		for _, part := range parts {
+			if !reflect.DeepEqual(part.of(object), part.of(patched)) {
+				c.errorf(p.Path+"."+part.path, "cannot be changed here: %s; remove it from the patch", part.why)
+			}
+		}
+		object = patched
+	}
+}

@@ -1,0 +1,299 @@
+package overrides
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+)
+
+// probe is an instance whose names are as short as names get.
+var probe = instance.Name{Namespace: "n", Name: "n"}
+
+// template returns an extra object as it is written, and its identity for the shortest names.
+func template(raw config.Raw) (n *yaml.Node, id krm.ID) {
+	n = yamlnode.FromJSON(raw.JSON)
+	id = krm.NewItem(n).ID
+	id.Name, id.Namespace = v1alpha1.Fill(id.Name, probe.Values("n")), probe.Namespace
+	return n, id
+}
+
+// extraObjects judges the extra objects of a profile.
+func (c *checker) extraObjects() {
+	seen := map[krm.ID]string{}
+	for _, raw := range c.spec.Extra {
+		n, id := template(raw)
+		c.extraObject(n, id, raw.Path)
+		if first, found := seen[id]; found {
+			c.errorf(raw.Path, "is the same object as %s; rename or remove one of them", first)
+		}
+		seen[id] = raw.Path
+	}
+}
+
+func (c *checker) extraObject(n *yaml.Node, id krm.ID, path string) {
+	item := krm.NewItem(n)
+	hasCertificate := c.spec.TLS != nil && c.spec.TLS.IssuerRef != nil
+	name, namespace := yamlnode.Get(n, "metadata", "name"), yamlnode.Text(n, "metadata", "namespace")
+	switch {
+	case !yamlnode.IsString(yamlnode.Get(n, "apiVersion")) || item.APIVersion == "":
+		c.errorf(path+".apiVersion", "is missing or not a string; set the object's apiVersion")
+	case !isKind(item.Kind):
+		c.errorf(path+".kind", "is missing or not a valid kind; set the object's kind")
+	case strings.HasSuffix(item.Kind, "List") && yamlnode.Get(n, "items") != nil:
+		c.errorf(path+".kind", "is a list; write each object as a separate element")
+	case item.Group == v1alpha1.Group:
+		c.errorf(path+".kind", "is a kind that this function reads and the cluster does not know; remove the object, or write another claim")
+	case item.Group == "" && item.Kind == "Secret":
+		c.errorf(path+".kind", "is a Secret, which would be in plain text in the configuration; use an ExternalSecret or similar, or connectionSecret.extraKeys")
+	case slices.Contains(clusterScoped[item.Group], item.Kind):
+		c.errorf(path+".kind", "is cluster-scoped, but an instance has objects in its namespace only; add it as a resource of your own")
+	case !strings.Contains(yamlnode.Text(name), "{name}"):
+		c.errorf(path+".metadata.name", "must contain {name}, so that each instance has its own")
+	case !yamlnode.IsString(name) || len(validation.IsDNS1123Subdomain(id.Name)) > 0:
+		c.errorf(path+".metadata.name", "is not a valid name; use lower case letters, digits, dashes and dots besides {name}")
+	case namespace != "" && namespace != "{namespace}":
+		c.errorf(path+".metadata.namespace", "is another namespace, but an instance has objects in its own namespace only; remove it")
+	case slices.Contains(probe.IDs(), id), hasCertificate && id == probe.CertificateID():
+		c.errorf(path+".metadata.name", "is the name of the %s that every instance already has; use another name, such as {name}-extra", item.Kind)
+	case *c.spec.Backend == v1alpha1.Operator && id.Name == probe.Name && operator.Makes(item.Group, item.Kind):
+		remedy := "use another name, such as {name}-monitoring"
+		if item.Kind == "PodDisruptionBudget" {
+			remedy = "set overrides.dragonfly.spec.pdb instead"
+		}
+		c.errorf(path+".metadata.name", "is the name of the %s that the operator makes for every instance; %s", item.Kind, remedy)
+	}
+	if yamlnode.Get(n, "status") != nil {
+		c.errorf(path+".status", "is set by the cluster; remove it")
+	}
+	for key, value := range yamlnode.Fields(yamlnode.Get(n, "metadata", "labels")) {
+		c.text(value, decode.Join(path+".metadata.labels", key.Value), v1alpha1.InvalidLabel(key.Value, v1alpha1.Fill(value.Value, probe.Values("n"))))
+	}
+	for key, value := range yamlnode.Fields(yamlnode.Get(n, "metadata", "annotations")) {
+		c.text(value, decode.Join(path+".metadata.annotations", key.Value), v1alpha1.InvalidAnnotation(key.Value))
+	}
+}
+
+// text reports a label or annotation that is not a string, or that has another problem.
+func (c *checker) text(value *yaml.Node, path, problem string) {
+	switch {
+	case !yamlnode.IsString(value):
+		c.errorf(path, "must be a string; put it in quotes")
+	case problem != "":
+		c.errorf(path, "%s", problem)
+	}
+}
+
+func isKind(kind string) bool {
+	return kind != "" && kind[0] >= 'A' && kind[0] <= 'Z' && decode.IsPlainName(kind) && !strings.ContainsAny(kind, "-_")
+}
+
+// clusterScoped are the kinds of Kubernetes, and of what we have to do with, that are in no namespace. The
+// scope of other kinds is not known here.
+var clusterScoped = map[string][]string{
+	"": {"Namespace", "Node", "PersistentVolume"},
+	"admissionregistration.k8s.io": {
+		"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration",
+		"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
+	},
+	"apiextensions.k8s.io":         {"CustomResourceDefinition"},
+	"apiregistration.k8s.io":       {"APIService"},
+	"certificates.k8s.io":          {"CertificateSigningRequest", "ClusterTrustBundle"},
+	"cert-manager.io":              {"ClusterIssuer"},
+	"flowcontrol.apiserver.k8s.io": {"FlowSchema", "PriorityLevelConfiguration"},
+	"networking.k8s.io":            {"IngressClass", "IPAddress", "ServiceCIDR"},
+	"node.k8s.io":                  {"RuntimeClass"},
+	"rbac.authorization.k8s.io":    {"ClusterRole", "ClusterRoleBinding"},
+	"scheduling.k8s.io":            {"PriorityClass"},
+	"storage.k8s.io":               {"CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"},
+}
+
+// filled returns an extra object with its placeholders filled in.
+func filled(raw config.Raw, inst instance.Instance) *yaml.Node {
+	return yamlnode.FromJSON([]byte(v1alpha1.Fill(string(raw.JSON), inst.Values(*inst.Config.ClusterDomain))))
+}
+
+// addExtra adds an extra object.
+func (b *Built) addExtra(raw config.Raw) {
+	written, _ := template(raw)
+	name := yamlnode.Text(written, "metadata", "name")
+	nameFor := func(claim string) string {
+		return v1alpha1.Fill(name, instance.Name{Namespace: b.Namespace, Name: claim}.Values(*b.Config.ClusterDomain))
+	}
+	n := filled(raw, b.Instance)
+	id := krm.NewItem(n).ID
+	id.Namespace = b.Namespace
+	b.Objects = append(b.Objects, Object{ID: id, NameFor: nameFor, File: b.extraFile(id, name), Node: extraObject(n, b.Instance)})
+}
+
+// extraFile returns the name of the object's file: its kind, and what its name has beside the instance's. Where
+// that is taken by another, its group or its whole name tell the two apart.
+func (b *Built) extraFile(id krm.ID, template string) string {
+	kind, rest := strings.ToLower(id.Kind), template
+	for _, word := range v1alpha1.Placeholders {
+		rest = strings.ReplaceAll(rest, "{"+word+"}", "")
+	}
+	rest = strings.Trim(rest, "-.")
+	for _, parts := range [][]string{{kind, rest}, {kind + "." + id.Group, rest}, {kind, id.Name}} {
+		file := strings.TrimSuffix(strings.Join(parts, "-"), "-") + ".yaml"
+		if !slices.ContainsFunc(b.Objects, func(o Object) bool { return o.File == file }) {
+			return file
+		}
+	}
+	return kind + "." + id.Group + "-" + id.Name + ".yaml"
+}
+
+// extraObject completes an extra object: in the instance's namespace, with the labels and annotations that
+// all objects have. What it says itself wins over those of the configuration and of the claim, but not
+// over our own.
+func extraObject(object *yaml.Node, inst instance.Instance) *yaml.Node {
+	ours, own := specs.Metadata(inst, ""), map[string]string{v1alpha1.GeneratedFrom: inst.String()}
+	given := yamlnode.Get(object, "metadata")
+	metadata := newMapping()
+	yamlnode.Set(metadata, "name", yamlnode.Get(given, "name"))
+	yamlnode.Set(metadata, "namespace", yamlnode.Scalar(inst.Namespace))
+	yamlnode.Set(metadata, "labels", texts(ours.Labels, yamlnode.Get(given, "labels"), inst.OwnLabels()))
+	yamlnode.Set(metadata, "annotations", texts(ours.Annotations, yamlnode.Get(given, "annotations"), own))
+	addRest(metadata, given)
+
+	fresh := newMapping()
+	yamlnode.Set(fresh, "apiVersion", yamlnode.Get(object, "apiVersion"))
+	yamlnode.Set(fresh, "kind", yamlnode.Get(object, "kind"))
+	yamlnode.Set(fresh, "metadata", metadata)
+	addRest(fresh, object)
+	return fresh
+}
+
+func newMapping() *yaml.Node { return &yaml.Node{Kind: yaml.MappingNode, Tag: yaml.NodeTagMap} }
+
+// addRest adds the fields of another mapping that are not there.
+func addRest(n, from *yaml.Node) {
+	for key, value := range yamlnode.Fields(from) {
+		if yamlnode.Get(n, key.Value) == nil {
+			n.Content = append(n.Content, key, value)
+		}
+	}
+}
+
+// texts returns a mapping of labels or annotations, in the order of their names. The later ones win.
+func texts(below map[string]string, given *yaml.Node, above map[string]string) *yaml.Node {
+	all := maps.Clone(below)
+	maps.Copy(all, yamlnode.Texts(given))
+	maps.Copy(all, above)
+	n := newMapping()
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		n.Content = append(n.Content, yamlnode.Scalar(key), yamlnode.Scalar(all[key]))
+	}
+	return n
+}
+
+// checkFilled reports what the placeholders of the configuration make of this instance's names that Kubernetes
+// would not take.
+func checkFilled(inst instance.Instance, results *report.Results) {
+	for _, labels := range []map[string]string{inst.Config.Labels, inst.Config.ConnectionSecret.Labels} {
+		for _, key := range slices.Sorted(maps.Keys(labels)) {
+			if len(validation.IsValidLabelValue(labels[key])) > 0 {
+				results.Errorf(inst.Item, "the label %s of the configuration becomes %q for this instance, but a label may have at most 63 letters, digits, dashes, underscores and dots; shorten the name of the claim, or change the label", key, labels[key])
+			}
+		}
+	}
+	if tls := inst.Config.TLS; tls != nil && len(validation.IsDNS1123Subdomain(*tls.SecretName)) > 0 {
+		results.Errorf(inst.Item, "tls.secretName of the configuration becomes %q for this instance, which is not a valid name; shorten the name of the claim, or change the field", *tls.SecretName)
+	}
+	for _, extra := range inst.Config.Extra {
+		if name := krm.NewItem(filled(extra, inst)).Name; len(validation.IsDNS1123Subdomain(name)) > 0 {
+			results.Errorf(inst.Item, "the name of an extra object of the configuration becomes %q for this instance, which is not a valid name; shorten the name of the claim, or change the field", name)
+		}
+	}
+}
+
+// refuseExtraObjects reports extra objects that are in the way: of another instance that has the same name, or of the
+// Secrets of their own.
+func refuseExtraObjects(built []Built, results *report.Results) {
+	if !slices.ContainsFunc(built, func(b Built) bool { return len(b.Config.Extra) > 0 }) {
+		return // without extra objects, names of one kind are as different as the claims
+	}
+	owners := map[krm.ID]int{}
+	for i, b := range built {
+		for _, o := range b.Objects {
+			refuseMaker(b.Instance, o, results)
+			if first, found := owners[o.ID]; found {
+				results.Errorf(b.Item, "needs a %s %s, but the claim %s has one from an extra object of the configuration; rename one of the claims, or the extra object", o.Kind, o.Name, built[first].Name)
+				break
+			}
+			owners[o.ID] = i
+		}
+	}
+}
+
+// refuseMaker reports an extra object that makes one of the Secrets that the instance has anyway.
+func refuseMaker(inst instance.Instance, o Object, results *report.Results) {
+	if o.Node == nil || o.Kind == "Secret" {
+		return
+	}
+	for _, id := range instance.MadeBy(krm.NewItem(o.Node)) {
+		source := v1alpha1.External
+		switch {
+		case id == inst.PasswordSecretID() && inst.Source == v1alpha1.InCluster:
+			source = v1alpha1.Existing
+		case id == inst.ConnectionSecretID() && inst.Source != v1alpha1.External:
+		default:
+			continue
+		}
+		results.Errorf(inst.Item, "the extra object %s %s makes the Secret %s, but the password source is %s; set password.source: %s", o.Kind, o.Name, id.Name, inst.Source, source)
+	}
+}
+
+// refuseHashedNames reports Secrets that a custom resource of an instance names and that kustomize will rename: it
+// appends a hash after this function, and follows the name in kinds of Kubernetes' own only.
+func refuseHashedNames(list *krm.List, built []Built, results *report.Results) {
+	hashed := map[krm.ID]*krm.Item{}
+	for _, item := range list.Items {
+		if item.Group == "" && item.Kind == "Secret" && item.GetsHashSuffix() {
+			hashed[item.ID] = item
+		}
+	}
+	if len(hashed) == 0 {
+		return
+	}
+	for _, b := range built {
+		for _, o := range b.Objects {
+			if o.Node == nil || !strings.Contains(o.Group, ".") || strings.HasSuffix(o.Group, ".k8s.io") {
+				continue
+			}
+			for _, name := range slices.Sorted(maps.Keys(textsIn(o.Node))) {
+				if item := hashed[b.SecretID(name)]; item != nil {
+					results.Errorf(item, "is named by the %s %s, but kustomize appends a hash to its name after this function and does not follow it there; set `options: {disableNameSuffixHash: true}` in its secretGenerator", o.Kind, o.Name)
+				}
+			}
+		}
+	}
+}
+
+// textsIn returns the strings of a tree.
+func textsIn(n *yaml.Node) map[string]bool {
+	found := map[string]bool{}
+	var visit func(n *yaml.Node)
+	visit = func(n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode {
+			found[n.Value] = true
+		}
+		for _, child := range n.Content {
+			visit(child)
+		}
+	}
+	visit(n)
+	return found
+}

@@ -1,0 +1,221 @@
+package overrides
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
+)
+
+// fixed is a part of an object that a patch may not change.
+type fixed[T any] struct {
+	path, why string
+	of        func(T) any
+}
+
+// identity is fixed in every object: what it is, its names, the labels that select it, and what kustomize, kpt and this
+// function know it by.
+func identity[T metav1.Object](kind func(T) any) []fixed[T] {
+	return []fixed[T]{
+		{"kind", "a patch cannot turn an object into another", kind},
+		{"metadata.name", "names and namespaces follow from the claim", func(o T) any { return [2]string{o.GetNamespace(), o.GetName()} }},
+		{"metadata.labels", whyLabels, func(o T) any { return only(o.GetLabels(), isOwnLabel) }},
+		{"metadata.annotations", whyMark, func(o T) any { return only(o.GetAnnotations(), isOwnAnnotation) }},
+	}
+}
+
+const (
+	whyLabels   = "the labels app and app.kubernetes.io/… follow from the claim"
+	whyMark     = "this function needs the annotations of database.bizmatters.io, and kustomize and kpt those of config.kubernetes.io, to track objects"
+	whyPassword = "the password reaches the server by it"
+	whyOwn      = "it runs this program, so only its resources can be changed, and its security context made stricter"
+	whyFlags    = "flags belong in spec.args, where they are checked"
+	whyEnv      = "DFLY_… variables are flags, which belong in spec.args, and the password is the instance's"
+	whySize     = "CPU, memory and some flags follow from the size, which spec.sizes defines"
+	whyAccount  = "it depends on the password source and on spec.serviceAccount"
+)
+
+func isOwnAnnotation(key string) bool {
+	return strings.HasPrefix(key, v1alpha1.Group+"/") || v1alpha1.IsBookkeeping(key)
+}
+
+var fixedOfStatefulSet = append(identity(func(s *appsv1.StatefulSet) any { return s.TypeMeta }), []fixed[*appsv1.StatefulSet]{
+	{"spec.selector", "the selector of a live instance is fixed", func(s *appsv1.StatefulSet) any { return s.Spec.Selector }},
+	{"spec.serviceName", "it is fixed for a live instance", func(s *appsv1.StatefulSet) any { return s.Spec.ServiceName }},
+	{"spec.replicas", "the pods would be separate stores behind one Service", func(s *appsv1.StatefulSet) any {
+		return s.Spec.Replicas == nil || *s.Spec.Replicas == 0 || *s.Spec.Replicas == 1 // 0 is a pause
+	}},
+	{"spec.ordinals", "the pod would get another name, and with it a new, empty volume", func(s *appsv1.StatefulSet) any { return s.Spec.Ordinals }},
+	{"spec.volumeClaimTemplates", "the volume " + specs.DataVolume + " follows from storageGB and spec.storageClassName", func(s *appsv1.StatefulSet) any {
+		var found []string
+		for _, claim := range s.Spec.VolumeClaimTemplates {
+			if claim.Name == specs.DataVolume || claim.Name == "" {
+				found = append(found, claim.Name, claim.Spec.Resources.Requests.Storage().String(), orZero(claim.Spec.StorageClassName))
+			}
+		}
+		return found
+	}},
+	{"spec.template.metadata.labels", whyLabels, func(s *appsv1.StatefulSet) any { return only(s.Spec.Template.Labels, isOwnLabel) }},
+	{"spec.template.metadata.annotations", whyMark, func(s *appsv1.StatefulSet) any { return only(s.Spec.Template.Annotations, isOwnAnnotation) }},
+	{"spec.template.spec.enableServiceLinks", "with service links, a Service named dfly-… stops every Dragonfly in its namespace", func(s *appsv1.StatefulSet) any {
+		return s.Spec.Template.Spec.EnableServiceLinks
+	}},
+	{"spec.template.spec.serviceAccountName", whyAccount, func(s *appsv1.StatefulSet) any {
+		return s.Spec.Template.Spec.ServiceAccountName + s.Spec.Template.Spec.DeprecatedServiceAccount
+	}},
+	{"spec.template.spec.automountServiceAccountToken", "the server needs no token, and the init container has its own", func(s *appsv1.StatefulSet) any {
+		return s.Spec.Template.Spec.AutomountServiceAccountToken
+	}},
+	{"spec.template.spec.initContainers[" + instance.PrepareContainer + "]", whyOwn, func(s *appsv1.StatefulSet) any {
+		return ownContainers(s.Spec.Template.Spec.InitContainers, instance.PrepareContainer)
+	}},
+	{"spec.template.spec.initContainers[" + instance.CertificateContainer + "]", whyOwn, func(s *appsv1.StatefulSet) any {
+		return ownContainers(s.Spec.Template.Spec.InitContainers, instance.CertificateContainer)
+	}},
+	{"spec.template.spec.volumes", whyPassword, func(s *appsv1.StatefulSet) any {
+		return called(s.Spec.Template.Spec.Volumes, func(v corev1.Volume) string { return v.Name }, specs.OwnVolumes...)
+	}},
+	{"spec.template.spec.containers", "the server's container cannot be deleted", func(s *appsv1.StatefulSet) any {
+		return len(called(s.Spec.Template.Spec.Containers, containerName, specs.ContainerName))
+	}},
+}...)
+
+// fixedOfServer are those of the server's container.
+var fixedOfServer = []fixed[corev1.Container]{
+	{"image", "the image has a field of its own, spec.image, where its version is checked", func(c corev1.Container) any { return c.Image }},
+	{"command", "the image's own entry point starts Dragonfly", func(c corev1.Container) any { return c.Command }},
+	{"args", whyFlags, func(c corev1.Container) any { return c.Args }},
+	{"env", whyEnv, func(c corev1.Container) any { return flagVariables(c.Env) }},
+	{"envFrom", "a key named DFLY_… would set a flag, unless it has a prefix or is listed under env", func(c corev1.Container) any {
+		return slices.ContainsFunc(c.EnvFrom, func(from corev1.EnvFromSource) bool {
+			shared := min(len(from.Prefix), len(v1alpha1.FlagVariable))
+			return from.Prefix[:shared] == v1alpha1.FlagVariable[:shared]
+		})
+	}},
+	{"resources", whySize, func(c corev1.Container) any { return amounts(c.Resources) }},
+	{"ports", "the Service and the probes need the port dragonfly", func(c corev1.Container) any {
+		return those(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == "dragonfly" || p.ContainerPort == instance.Port })
+	}},
+	{"volumeMounts", "the data would be lost with the pod, or the password would not reach the server", func(c corev1.Container) any {
+		return those(c.VolumeMounts, func(m corev1.VolumeMount) bool {
+			at := path.Clean(m.MountPath)
+			return slices.Contains(specs.OwnVolumes, m.Name) || m.Name == specs.DataVolume || at == specs.DataPath || strings.HasPrefix(at+"/", handover.FlagFolder+"/")
+		})
+	}},
+}
+
+var fixedOfService = append(identity(func(s *corev1.Service) any { return s.TypeMeta }), []fixed[*corev1.Service]{
+	{"spec.selector", "the selector of a live instance is fixed", func(s *corev1.Service) any { return s.Spec.Selector }},
+	{"spec.type", "the endpoint has to be this Service", func(s *corev1.Service) any { return s.Spec.Type == corev1.ServiceTypeExternalName }},
+	{"spec.ports", "the endpoint uses this port", func(s *corev1.Service) any {
+		i := slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == instance.Port })
+		if i < 0 {
+			return nil
+		}
+		return []any{s.Spec.Ports[i].TargetPort, s.Spec.Ports[i].Protocol}
+	}},
+	{"spec.clusterIP", "the Service has its own address, which is fixed for a live instance", func(s *corev1.Service) any {
+		return append(s.Spec.ClusterIPs, s.Spec.ClusterIP)
+	}},
+}...)
+
+var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return d.TypeMeta }), []fixed[*operator.Dragonfly]{
+	{"spec.podMetadata.annotations", whyMark, func(d *operator.Dragonfly) any {
+		return only(orZero(d.Spec.PodMetadata).Annotations, isOwnAnnotation)
+	}},
+	{"spec.replicas", "spec.replicas sets it", func(d *operator.Dragonfly) any { return d.Spec.Replicas }},
+	{"spec.image", "spec.image sets it", func(d *operator.Dragonfly) any { return d.Spec.Image }},
+	{"spec.args", whyFlags, func(d *operator.Dragonfly) any { return d.Spec.Args }},
+	{"spec.env", whyEnv, func(d *operator.Dragonfly) any { return flagVariables(d.Spec.Env) }},
+	{"spec.resources", whySize, func(d *operator.Dragonfly) any { return amounts(orZero(d.Spec.Resources)) }},
+	{"spec.authentication.passwordFromSecret", "spec.password says who makes the password", func(d *operator.Dragonfly) any {
+		return orZero(d.Spec.Authentication).PasswordFromSecret
+	}},
+	{"spec.tlsSecretRef", "spec.tls sets it, and with it the scheme in the connection Secret", func(d *operator.Dragonfly) any { return d.Spec.TLSSecretRef }},
+	{"spec.memcachedPort", "its clients need no password", func(d *operator.Dragonfly) any { return d.Spec.MemcachedPort }},
+	{"spec.snapshot", "spec.storage, spec.snapshotCron and storageGB set it", func(d *operator.Dragonfly) any {
+		snapshot := orZero(d.Spec.Snapshot)
+		claim := orZero(snapshot.PersistentVolumeClaimSpec)
+		return []any{snapshot.Dir, snapshot.Cron, snapshot.ExistingPersistentVolumeClaimName, claim.Resources.Requests.Storage().String(), orZero(claim.StorageClassName)}
+	}},
+	{"spec.serviceSpec", "the endpoint has to be a Service with the claim's name", func(d *operator.Dragonfly) any {
+		service := orZero(d.Spec.ServiceSpec)
+		return []any{service.Name, service.Type == corev1.ServiceTypeExternalName}
+	}},
+	{"spec.serviceAccountName", whyAccount, func(d *operator.Dragonfly) any { return d.Spec.ServiceAccountName }},
+	{"spec.initContainers[" + instance.PrepareContainer + "]", whyOwn, func(d *operator.Dragonfly) any {
+		return ownContainers(d.Spec.InitContainers, instance.PrepareContainer)
+	}},
+	{"spec.initContainers[" + instance.CertificateContainer + "]", whyOwn, func(d *operator.Dragonfly) any {
+		return ownContainers(d.Spec.InitContainers, instance.CertificateContainer)
+	}},
+	{"spec.additionalVolumes", whyPassword, func(d *operator.Dragonfly) any {
+		return called(d.Spec.AdditionalVolumes, func(v corev1.Volume) string { return v.Name }, append(specs.OwnVolumes, operator.DataVolume)...)
+	}},
+	{"spec.additionalContainers", "a container of that name would replace the server's", func(d *operator.Dragonfly) any {
+		return called(d.Spec.AdditionalContainers, containerName, operator.Container)
+	}},
+	{"spec.labels", "podMetadata has replaced it and overrides it", func(d *operator.Dragonfly) any { return len(d.Spec.Labels) }},
+	{"spec.annotations", "podMetadata has replaced it and overrides it", func(d *operator.Dragonfly) any { return len(d.Spec.Annotations) }},
+	{"spec.podMetadata.labels", whyManaged, func(d *operator.Dragonfly) any {
+		return only(orZero(d.Spec.PodMetadata).Labels, operator.ManagesLabel)
+	}},
+	{"spec.podMetadata.labels.role", "the operator tells the master from the replicas by it", func(d *operator.Dragonfly) any {
+		return only(orZero(d.Spec.PodMetadata).Labels, operator.TellsPodsApart)
+	}},
+	{"spec.ownedObjectsMetadata.labels", whyManaged, func(d *operator.Dragonfly) any {
+		return only(orZero(d.Spec.OwnedObjectsMetadata).Labels, operator.ManagesLabel)
+	}},
+	{"spec.serviceSpec.labels", whyManaged, func(d *operator.Dragonfly) any {
+		return only(orZero(d.Spec.ServiceSpec).Labels, operator.ManagesLabel)
+	}},
+}...)
+
+const whyManaged = "the operator sets such labels itself, and since v1.6 it ignores an object that has them"
+
+// ownContainers returns what may not change of a container that runs this program: all but its resources, and a security
+// context that is as strict as ours.
+func ownContainers(initContainers []corev1.Container, name string) []corev1.Container {
+	found := called(initContainers, containerName, name)
+	for i, c := range found {
+		found[i].Resources = corev1.ResourceRequirements{}
+		if isRestricted(c.SecurityContext) {
+			found[i].SecurityContext = nil
+		}
+	}
+	return found
+}
+
+// isRestricted reports whether a security context is at least as strict as ours.
+func isRestricted(c *corev1.SecurityContext) bool {
+	if c == nil {
+		return false
+	}
+	is := func(flag *bool, want bool) bool { return flag != nil && *flag == want }
+	capabilities, seccomp, appArmor := orZero(c.Capabilities), orZero(c.SeccompProfile), orZero(c.AppArmorProfile)
+	return is(c.AllowPrivilegeEscalation, false) && is(c.ReadOnlyRootFilesystem, true) && is(c.RunAsNonRoot, true) &&
+		!is(c.Privileged, true) && orZero(c.ProcMount) != corev1.UnmaskedProcMount &&
+		slices.Contains(capabilities.Drop, "ALL") && len(capabilities.Add) == 0 &&
+		c.SeccompProfile != nil && seccomp.Type != corev1.SeccompProfileTypeUnconfined &&
+		appArmor.Type != corev1.AppArmorProfileTypeUnconfined
+}
+
+func flagVariables(env []corev1.EnvVar) []corev1.EnvVar {
+	return those(env, func(variable corev1.EnvVar) bool { return strings.HasPrefix(variable.Name, v1alpha1.FlagVariable) })
+}
+
+// amounts are those of CPU and memory, whatever they are written like.
+func amounts(r corev1.ResourceRequirements) [4]int64 {
+	return [4]int64{
+		r.Requests.Cpu().MilliValue(), r.Requests.Memory().Value(), r.Limits.Cpu().MilliValue(), r.Limits.Memory().Value(),
+	}
+}

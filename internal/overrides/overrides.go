@@ -1,0 +1,152 @@
+// Package overrides applies what a platform team writes in raw form: strategic merge patches of our objects, and extra
+// objects. Patches may change everything but what the contract of an instance rests on; see fixed.
+package overrides
+
+import (
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
+)
+
+// Object is one object of an instance on its way into the items.
+type Object struct {
+	krm.ID
+	// NameFor and File are those of specs.Object.
+	NameFor func(claim string) string
+	File    string
+	// Node is the object. It is nil for one that the instance does not have, but whose name is taken.
+	Node *yaml.Node
+}
+
+// Built is an instance with its objects.
+type Built struct {
+	instance.Instance
+	Objects []Object
+}
+
+// Build builds the objects of every instance, patches them, and adds the extra objects. It reports names that do not
+// work out.
+func Build(list *krm.List, instances []instance.Instance, results *report.Results) []Built {
+	built := make([]Built, len(instances))
+	for i, inst := range instances {
+		built[i].Instance = inst
+		for _, o := range specs.Objects(inst) {
+			object := Object{ID: o.ID, NameFor: o.NameFor, File: o.File}
+			if o.Typed != nil {
+				patched, err := patch(o.Typed, inst)
+				if err == nil {
+					object.Node, err = krm.FromTyped(patched)
+				}
+				if err != nil {
+					results.Errorf(inst.Item, "an object cannot be written as YAML (%T); please report this as a bug", err)
+				}
+			}
+			built[i].Objects = append(built[i].Objects, object)
+		}
+		checkFilled(inst, results)
+		for _, extra := range inst.Config.Extra {
+			built[i].addExtra(extra)
+		}
+	}
+	refuseExtraObjects(built, results)
+	refuseHashedNames(list, built, results)
+	return built
+}
+
+// patch applies the patches of the configuration to an object of the instance.
+func patch(object any, inst instance.Instance) (any, error) {
+	var err error
+	switch object := object.(type) {
+	case *appsv1.StatefulSet:
+		for _, p := range inst.Config.StatefulSetPatches {
+			if object, err = patchStatefulSet(object, p.JSON); err != nil {
+				return nil, err
+			}
+		}
+		return object, nil
+	case *corev1.Service:
+		return patchedService(inst)
+	case *operator.Dragonfly:
+		if len(inst.Config.ServicePatches) > 0 {
+			service, err := patchedService(inst)
+			if err != nil {
+				return nil, err
+			}
+			object.Spec.ServiceSpec = specs.OperatorService(service)
+		}
+		for _, p := range inst.Config.DragonflyPatches {
+			if object, err = apply(object, p.JSON); err != nil {
+				return nil, err
+			}
+		}
+		return object, nil
+	}
+	return object, nil
+}
+
+func patchedService(inst instance.Instance) (*corev1.Service, error) {
+	service := specs.Service(inst)
+	for _, p := range inst.Config.ServicePatches {
+		var err error
+		if service, err = apply(service, p.JSON); err != nil {
+			return nil, err
+		}
+	}
+	return service, nil
+}
+
+// those returns the elements of a list that are wanted, or nil if there is none.
+func those[T any](list []T, wanted func(T) bool) []T {
+	var found []T
+	for _, element := range list {
+		if wanted(element) {
+			found = append(found, element)
+		}
+	}
+	return found
+}
+
+// called returns the elements of a list with one of the names.
+func called[T any](list []T, name func(T) string, names ...string) []T {
+	return those(list, func(element T) bool { return slices.Contains(names, name(element)) })
+}
+
+func containerName(c corev1.Container) string { return c.Name }
+
+// orZero returns what a pointer points to, or the zero value.
+func orZero[T any](pointer *T) T {
+	if pointer == nil {
+		return *new(T)
+	}
+	return *pointer
+}
+
+// only returns those entries of a map whose keys are wanted.
+func only(from map[string]string, wanted func(key string) bool) map[string]string {
+	selected := map[string]string{}
+	for key, value := range from {
+		if wanted(key) {
+			selected[key] = value
+		}
+	}
+	return selected
+}
+
+func isOwnLabel(key string) bool { _, own := v1alpha1.OwnLabels("")[key]; return own }
+
+// Patched returns the object that runs an instance, with the patches of the configuration applied.
+func Patched(inst instance.Instance) (any, error) {
+	if inst.IsByOperator() {
+		return patch(specs.Dragonfly(inst), inst)
+	}
+	return patch(specs.StatefulSet(inst), inst)
+}

@@ -1,0 +1,547 @@
+// Package secretmakers_test compares internal/instance's table of the objects that make Secrets with their operators: it
+// gives such objects to the program, beside a claim, and looks at the source of the password that the program sees.
+// `make secretmakers-test` runs it.
+//
+// The modules of two operators are to be had from the proxy that this was written with:
+//
+//   - Sealed Secrets, whose own code seals and unseals here.
+//   - External Secrets, whose CRDs the objects have to fit. Its Go types are in a module that is not to be had, and those
+//     of older versions need all of controller-runtime, which takes minutes to compile.
+//
+// Those of the Vault Secrets Operator, 1Password, Infisical, Bitwarden, sops-secrets-operator, Doppler and akv2k8s are
+// not. Their objects have the fields that their documentation names.
+package secretmakers_test
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"encoding/json"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bitnami/sealed-secrets/pkg/apis/sealedsecrets/v1alpha1"
+	"github.com/bitnami/sealed-secrets/pkg/crypto"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
+)
+
+// The newest version that is to be had.
+const externalSecrets = "github.com/external-secrets/external-secrets@v1.3.2"
+
+var program string
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	bin, err := os.MkdirTemp("", "dragonfly-generator")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(bin) }()
+	program = filepath.Join(bin, "dragonfly-generator")
+	out, err := exec.Command("go", "build", "-C", "../..", "-o", program, ".").CombinedOutput()
+	if err != nil {
+		log.Printf("%v: %s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// TestSealedSecret: the operator itself makes a Secret of what it sealed, and its name is the one that the program sees.
+func TestSealedSecret(t *testing.T) {
+	key, certificate, err := crypto.GeneratePrivateKeyAndCert(2048, time.Hour, "test")
+	require.NoError(t, err)
+	public := certificate.PublicKey.(*rsa.PublicKey)
+	fingerprint, err := crypto.PublicKeyFingerprint(public)
+	require.NoError(t, err)
+	for _, tc := range []struct {
+		reason string
+		change func(*v1alpha1.SealedSecret)
+		want   string // the Secret that the operator makes
+	}{
+		{"A SealedSecret makes the Secret that was sealed.",
+			func(*v1alpha1.SealedSecret) {}, "shop/my-cache-password"},
+		{"The name in its template does not count.",
+			func(s *v1alpha1.SealedSecret) { s.Spec.Template.Name = "other" }, "shop/my-cache-password"},
+		{"Neither does the namespace.",
+			func(s *v1alpha1.SealedSecret) { s.Spec.Template.Namespace = "other" }, "shop/my-cache-password"},
+		{"What may be renamed makes a Secret of its new name, whatever the template says.",
+			func(s *v1alpha1.SealedSecret) { s.Name = "other" }, "shop/other"},
+		{"What may be moved makes one where it is.",
+			func(s *v1alpha1.SealedSecret) { s.Namespace = "other" }, "other/my-cache-password"},
+	} {
+		t.Run(tc.reason, func(t *testing.T) {
+			sealed, err := v1alpha1.NewSealedSecret(scheme.Codecs, public, &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{
+					Name: "my-cache-password", Namespace: "shop",
+					Annotations: map[string]string{v1alpha1.SealedSecretClusterWideAnnotation: "true"},
+				},
+				StringData: map[string]string{"password": "not-a-real-one"},
+			})
+			require.NoError(t, err)
+			sealed.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.SchemeGroupVersion.String(), Kind: "SealedSecret"}
+			tc.change(sealed)
+
+			secret, err := sealed.Unseal(scheme.Codecs, map[string]*rsa.PrivateKey{fingerprint: key})
+			require.NoError(t, err)
+			assert.Equal(t, "not-a-real-one", string(secret.Data["password"]))
+			assert.Equal(t, tc.want, secret.Namespace+"/"+secret.Name)
+
+			text, err := yaml.Marshal(sealed)
+			require.NoError(t, err)
+			sees(t, string(text), tc.want == "shop/my-cache-password")
+		})
+	}
+}
+
+// makers are objects that could make the Secret shop/my-cache-password.
+var makers = []struct {
+	reason string
+	makes  bool
+	object string
+}{
+	// https://external-secrets.io/latest/api/externalsecret/,
+	// https://external-secrets.io/latest/guides/ownership-deletion-policy/
+	{"An ExternalSecret makes the Secret that its target names.", true, `
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: a, namespace: shop}
+spec:
+  secretStoreRef: {name: store, kind: ClusterSecretStore}
+  target: {name: my-cache-password, deletionPolicy: Retain}
+  data:
+  - {secretKey: password, remoteRef: {key: my-cache}}
+`},
+	{"Without a target, one of its own name.", true, `
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: my-cache-password, namespace: shop}
+spec:
+  dataFrom:
+  - extract: {key: my-cache}
+`},
+	{"The version does not matter.", true, `
+apiVersion: external-secrets.io/v1beta1
+kind: ExternalSecret
+metadata: {name: a, namespace: shop}
+spec:
+  target: {name: my-cache-password, template: {data: {password: "{{ .password }}"}}}
+`},
+	{"Its own name does not count where the target has one.", false, `
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: my-cache-password, namespace: shop}
+spec:
+  target: {name: a}
+`},
+	{"Another namespace is another Secret.", false, `
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: my-cache-password, namespace: other}
+spec: {}
+`},
+	{"Owner is the default.", true, `
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: my-cache-password, namespace: shop}
+spec:
+  target: {creationPolicy: Owner}
+`},
+	{"Orphan makes the Secret, too.", true, `
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: my-cache-password, namespace: shop}
+spec:
+  target: {creationPolicy: Orphan}
+`},
+	{"Merge needs one that is there.", false, `
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: my-cache-password, namespace: shop}
+spec:
+  target: {creationPolicy: Merge}
+`},
+	{"None makes none.", false, `
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: my-cache-password, namespace: shop}
+spec:
+  target: {creationPolicy: None}
+`},
+	{"An ExternalSecret for a ConfigMap makes no Secret.", false, `
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: my-cache-password, namespace: shop}
+spec:
+  target:
+    manifest: {apiVersion: v1, kind: ConfigMap}
+`},
+	{"A ClusterExternalSecret makes the Secret in every namespace that it selects.", true, `
+apiVersion: external-secrets.io/v1
+kind: ClusterExternalSecret
+metadata: {name: a}
+spec:
+  namespaceSelectors:
+  - matchLabels: {team: shop}
+  externalSecretSpec:
+    target: {name: my-cache-password}
+`},
+	{"Without a target, one named like the ExternalSecrets that it makes.", true, `
+apiVersion: external-secrets.io/v1
+kind: ClusterExternalSecret
+metadata: {name: a}
+spec:
+  externalSecretName: my-cache-password
+  externalSecretSpec: {}
+`},
+	{"Which are named like itself by default.", true, `
+apiVersion: external-secrets.io/v1
+kind: ClusterExternalSecret
+metadata: {name: my-cache-password}
+spec:
+  externalSecretSpec: {}
+`},
+	{"Merge needs Secrets that are there.", false, `
+apiVersion: external-secrets.io/v1
+kind: ClusterExternalSecret
+metadata: {name: my-cache-password}
+spec:
+  externalSecretSpec:
+    target: {creationPolicy: Merge}
+`},
+	{"A PushSecret reads the Secret.", false, `
+apiVersion: external-secrets.io/v1alpha1
+kind: PushSecret
+metadata: {name: my-cache-password, namespace: shop}
+spec:
+  secretStoreRefs:
+  - {name: store, kind: SecretStore}
+  selector:
+    secret: {name: my-cache-password}
+  data:
+  - match: {secretKey: password, remoteRef: {remoteKey: my-cache}}
+`},
+
+	// https://github.com/hashicorp/vault-secrets-operator/blob/main/docs/api/api-reference.md#destination: create is false
+	// by default, and then the Secret has to be there.
+	{"A VaultStaticSecret creates its destination if it is told to.", true, `
+apiVersion: secrets.hashicorp.com/v1beta1
+kind: VaultStaticSecret
+metadata: {name: a, namespace: shop}
+spec:
+  mount: kv
+  path: my-cache
+  type: kv-v2
+  destination: {name: my-cache-password, create: true, overwrite: true}
+`},
+	{"By default it fails if there is no Secret.", false, `
+apiVersion: secrets.hashicorp.com/v1beta1
+kind: VaultStaticSecret
+metadata: {name: a, namespace: shop}
+spec:
+  mount: kv
+  path: my-cache
+  type: kv-v2
+  destination: {name: my-cache-password}
+`},
+	{"A VaultDynamicSecret is like it.", true, `
+apiVersion: secrets.hashicorp.com/v1beta1
+kind: VaultDynamicSecret
+metadata: {name: a, namespace: shop}
+spec:
+  mount: db
+  path: creds/my-cache
+  destination: {name: my-cache-password, create: true}
+`},
+	{"It can say that it does not create one.", false, `
+apiVersion: secrets.hashicorp.com/v1beta1
+kind: VaultDynamicSecret
+metadata: {name: a, namespace: shop}
+spec:
+  mount: db
+  path: creds/my-cache
+  destination: {name: my-cache-password, create: false}
+`},
+
+	// https://github.com/1Password/onepassword-operator: the Secret is named like the item.
+	{"A OnePasswordItem makes a Secret of its name.", true, `
+apiVersion: onepassword.com/v1
+kind: OnePasswordItem
+metadata: {name: my-cache-password, namespace: shop}
+spec:
+  itemPath: vaults/shop/items/my-cache
+`},
+
+	// https://infisical.com/docs/integrations/platforms/kubernetes/infisical-secret-crd; name and namespace are required.
+	{"An InfisicalSecret names the Secret, in whatever namespace.", true, `
+apiVersion: secrets.infisical.com/v1alpha1
+kind: InfisicalSecret
+metadata: {name: a, namespace: infisical}
+spec:
+  resyncInterval: 60
+  managedSecretReference: {secretName: my-cache-password, secretNamespace: shop, creationPolicy: Orphan}
+`},
+	{"Or several of them.", true, `
+apiVersion: secrets.infisical.com/v1alpha1
+kind: InfisicalSecret
+metadata: {name: a, namespace: infisical}
+spec:
+  managedKubeSecretReferences:
+  - {secretName: other, secretNamespace: shop}
+  - {secretName: my-cache-password, secretNamespace: shop, creationPolicy: Owner}
+`},
+	{"ConfigMaps are none of them.", false, `
+apiVersion: secrets.infisical.com/v1alpha1
+kind: InfisicalSecret
+metadata: {name: a, namespace: shop}
+spec:
+  managedKubeConfigMapReferences:
+  - {configMapName: my-cache-password, configMapNamespace: shop}
+`},
+	// https://infisical.com/docs/integrations/platforms/kubernetes/infisical-static-secret-crd; kind, name and namespace are
+	// required, and both policies create.
+	{"An InfisicalStaticSecret has a list of both.", true, `
+apiVersion: secrets.infisical.com/v1beta1
+kind: InfisicalStaticSecret
+metadata: {name: a, namespace: infisical}
+spec:
+  infisicalAuthRef: {name: auth, namespace: infisical}
+  syncOptions: {refreshInterval: 60s}
+  sources:
+  - {projectId: p, environmentSlug: prod, secretPath: /}
+  targets:
+  - {kind: ConfigMap, name: other, namespace: shop, creationPolicy: Owner}
+  - {kind: Secret, name: my-cache-password, namespace: shop, creationPolicy: Orphan}
+`},
+	{"The kind of a target counts.", false, `
+apiVersion: secrets.infisical.com/v1beta1
+kind: InfisicalStaticSecret
+metadata: {name: a, namespace: infisical}
+spec:
+  targets:
+  - {kind: ConfigMap, name: my-cache-password, namespace: shop, creationPolicy: Owner}
+`},
+
+	// https://bitwarden.com/help/secrets-manager-kubernetes-operator/
+	{"A BitwardenSecret names the Secret; its token is in another one.", true, `
+apiVersion: k8s.bitwarden.com/v1
+kind: BitwardenSecret
+metadata: {name: a, namespace: shop}
+spec:
+  organizationId: o
+  secretName: my-cache-password
+  map:
+  - {bwSecretId: s, secretKeyName: password}
+  authToken: {secretName: bw-auth-token, secretKey: token}
+`},
+	{"The Secret of its token is not made.", false, `
+apiVersion: k8s.bitwarden.com/v1
+kind: BitwardenSecret
+metadata: {name: a, namespace: shop}
+spec:
+  organizationId: o
+  secretName: other
+  authToken: {secretName: my-cache-password, secretKey: token}
+`},
+
+	// https://github.com/isindir/sops-secrets-operator
+	{"A SopsSecret makes a Secret of each template, beside itself.", true, `
+apiVersion: isindir.github.com/v1alpha3
+kind: SopsSecret
+metadata: {name: a, namespace: shop}
+spec:
+  suspend: false
+  secretTemplates:
+  - {name: other, stringData: {a: "ENC[AES256_GCM,data:uw==,iv:x,tag:y,type:str]"}}
+  - {name: my-cache-password, stringData: {password: "ENC[AES256_GCM,data:uw==,iv:x,tag:y,type:str]"}}
+sops: {encrypted_regex: ^(data|stringData)$, mac: "ENC[AES256_GCM,data:uw==,iv:x,tag:y,type:str]"}
+`},
+	{"Where the names are encrypted (encrypted_suffix: Templates), the claim has to state the source.", false, `
+apiVersion: isindir.github.com/v1alpha3
+kind: SopsSecret
+metadata: {name: my-cache-password, namespace: shop}
+spec:
+  secretTemplates:
+  - name: ENC[AES256_GCM,data:uw==,iv:x,tag:y,type:str]
+    stringData: {password: "ENC[AES256_GCM,data:uw==,iv:x,tag:y,type:str]"}
+sops: {encrypted_suffix: Templates, mac: "ENC[AES256_GCM,data:uw==,iv:x,tag:y,type:str]"}
+`},
+
+	// https://docs.doppler.com/docs/kubernetes-operator; the namespace is that of the DopplerSecret by default.
+	{"A DopplerSecret names the Secret and its namespace.", true, `
+apiVersion: secrets.doppler.com/v1alpha1
+kind: DopplerSecret
+metadata: {name: a, namespace: doppler-operator-system}
+spec:
+  tokenSecret: {name: token}
+  managedSecret: {name: my-cache-password, namespace: shop, type: Opaque}
+`},
+	{"Which is its own by default.", true, `
+apiVersion: secrets.doppler.com/v1alpha1
+kind: DopplerSecret
+metadata: {name: a, namespace: shop}
+spec:
+  tokenSecret: {name: token}
+  managedSecret: {name: my-cache-password}
+`},
+
+	// https://akv2k8s.io/reference/azure-key-vault-secret/; without output.secret the object is for the injector alone.
+	{"An AzureKeyVaultSecret names the Secret.", true, `
+apiVersion: spv.no/v2beta1
+kind: AzureKeyVaultSecret
+metadata: {name: a, namespace: shop}
+spec:
+  vault: {name: v, object: {name: my-cache, type: secret}}
+  output:
+    secret: {name: my-cache-password, dataKey: password}
+`},
+	{"Its own name is none of a Secret.", false, `
+apiVersion: spv.no/v2beta1
+kind: AzureKeyVaultSecret
+metadata: {name: my-cache-password, namespace: shop}
+spec:
+  vault: {name: v, object: {name: my-cache, type: secret}}
+  output:
+    configMap: {name: my-cache-password, dataKey: password}
+`},
+}
+
+func TestMakers(t *testing.T) {
+	schemas := externalSecretsSchemas(t)
+	for _, tc := range makers {
+		t.Run(tc.reason, func(t *testing.T) {
+			var object map[string]any
+			require.NoError(t, yaml.UnmarshalStrict([]byte(tc.object), &object))
+			if group, _, _ := strings.Cut(object["apiVersion"].(string), "/"); group == "external-secrets.io" {
+				assert.NoError(t, fits(t, schemas, tc.object))
+			}
+			sees(t, tc.object, tc.makes)
+		})
+	}
+}
+
+// TestSchemas: else nothing was compared.
+func TestSchemas(t *testing.T) {
+	schemas := externalSecretsSchemas(t)
+	for _, wrong := range []string{
+		"{apiVersion: external-secrets.io/v1, kind: ExternalSecret, spec: {target: {secretName: a}}}",
+		"{apiVersion: external-secrets.io/v1, kind: ExternalSecret, spec: {target: {creationPolicy: Never}}}",
+		"{apiVersion: external-secrets.io/v1, kind: ExternalSecret, spec: {target: {manifest: ConfigMap}}}",
+		"{apiVersion: external-secrets.io/v1, kind: ClusterExternalSecret, spec: {externalSecretSpec: {}, name: a}}",
+	} {
+		assert.Error(t, fits(t, schemas, wrong), wrong)
+	}
+}
+
+// sees asserts that the program takes the object for what makes the claim's password, or that it does not.
+func sees(t *testing.T, object string, makes bool) {
+	t.Helper()
+	var item map[string]any
+	require.NoError(t, yaml.Unmarshal([]byte(object), &item))
+	type fields = map[string]any
+	input, err := yaml.Marshal(fields{
+		"apiVersion": "config.kubernetes.io/v1", "kind": "ResourceList",
+		"items": []fields{{
+			"apiVersion": "database.bizmatters.io/v1alpha1", "kind": "DragonflyInstance",
+			"metadata": fields{"name": "my-cache", "namespace": "shop"},
+		}, item},
+	})
+	require.NoError(t, err)
+
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(program)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
+	require.NoError(t, cmd.Run(), "%s", &stderr)
+
+	var output struct {
+		Results []struct{ Message, Severity string }
+	}
+	require.NoError(t, yaml.Unmarshal(stdout.Bytes(), &output))
+	var messages []string
+	for _, result := range output.Results {
+		if result.Severity == "info" {
+			messages = append(messages, result.Message)
+		}
+	}
+	want := "the password is made by the instance's own pod"
+	if makes {
+		metadata := item["metadata"].(fields)
+		want = "the password source is Existing, because of " + item["kind"].(string) + " " + metadata["name"].(string)
+	}
+	assert.Contains(t, strings.Join(messages, "\n"), want, object)
+}
+
+// externalSecretsSchemas returns the schemas in the CRDs of External Secrets, by apiVersion and kind. An API server
+// drops fields that they do not have; here they are an error.
+func externalSecretsSchemas(t *testing.T) map[string]*jsonschema.Schema {
+	t.Helper()
+	out, err := exec.Command("go", "mod", "download", "-json", externalSecrets).Output()
+	require.NoError(t, err, "%s", out)
+	var downloaded struct{ Dir string }
+	require.NoError(t, json.Unmarshal(out, &downloaded))
+
+	schemas := map[string]*jsonschema.Schema{}
+	for _, plural := range []string{"externalsecrets", "clusterexternalsecrets", "pushsecrets"} {
+		text, err := os.ReadFile(filepath.Join(downloaded.Dir, "config", "crds", "bases", "external-secrets.io_"+plural+".yaml"))
+		require.NoError(t, err)
+		var crd struct {
+			Spec struct {
+				Group    string
+				Names    struct{ Kind string }
+				Versions []struct {
+					Name   string
+					Schema struct{ OpenAPIV3Schema map[string]any }
+				}
+			}
+		}
+		require.NoError(t, yaml.Unmarshal(text, &crd))
+		for _, version := range crd.Spec.Versions {
+			name := crd.Spec.Group + "/" + version.Name + " " + crd.Spec.Names.Kind
+			refuseUnknownFields(version.Schema.OpenAPIV3Schema)
+			compiler := jsonschema.NewCompiler()
+			require.NoError(t, compiler.AddResource("schema.json", version.Schema.OpenAPIV3Schema))
+			schemas[name], err = compiler.Compile("schema.json")
+			require.NoError(t, err, name)
+		}
+	}
+	return schemas
+}
+
+func refuseUnknownFields(schema any) {
+	switch s := schema.(type) {
+	case map[string]any:
+		if _, found := s["properties"].(map[string]any); found {
+			s["additionalProperties"] = false
+		}
+		for _, value := range s {
+			refuseUnknownFields(value)
+		}
+	case []any:
+		for _, value := range s {
+			refuseUnknownFields(value)
+		}
+	}
+}
+
+// fits returns what is wrong with an object according to the schema of its kind.
+func fits(t *testing.T, schemas map[string]*jsonschema.Schema, object string) error {
+	t.Helper()
+	text, err := yaml.YAMLToJSON([]byte(object))
+	require.NoError(t, err)
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	require.NoError(t, err)
+	fields := value.(map[string]any)
+	schema := schemas[fields["apiVersion"].(string)+" "+fields["kind"].(string)]
+	require.NotNil(t, schema, object)
+	return schema.Validate(value)
+}
