@@ -108,12 +108,12 @@ func (l *linter) warnOfBackend(c instance.Instance) {
 		l.results.Warnf(c.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve, each with data of its own; the new pods do not read a volume that the old ones had; follow docs/operator.md before you apply this", *c.Config.Backend)
 		return
 	}
-	from, to, who := specs.DataVolume, specs.OperatorVolume, "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
+	from, to, who := specs.DataVolume+"-"+inst.StatefulSet()+"-0", specs.OperatorVolume+"-"+inst.StatefulSet()+"-0", "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
 	if !c.IsByOperator() {
-		from, to, who = to, from, "the operator's StatefulSet and Service have the same names as the new ones"
+		from, to, who = "of the master ("+to+", or that of another pod)", from, "the operator's StatefulSet and Service have the same names as the new ones"
 	}
-	l.results.Warnf(c.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s-%s-0 until it is moved to %s-%s-0; follow docs/operator.md before you apply this",
-		*c.Config.Backend, who, from, inst.StatefulSet(), to, inst.StatefulSet())
+	l.results.Warnf(c.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s until it is moved to %s; follow docs/operator.md before you apply this",
+		*c.Config.Backend, who, from, to)
 }
 
 // changesImmutable reports whether the cluster will refuse the change of a StatefulSet, aside from size and class
