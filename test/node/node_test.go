@@ -345,7 +345,7 @@ func (i instance) connectionPassword() string {
 func (i instance) ask(password string, commands ...string) string {
 	i.t.Helper()
 	endpoint, port := i.secret("my-cache-conn", "endpoint"), i.secret("my-cache-conn", "port")
-	ctx, cancel := context.WithTimeout(i.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(i.t.Context(), time.Minute)
 	defer cancel()
 	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(nodeIP(), "53"))
@@ -373,10 +373,13 @@ func listens(address, port string) error {
 // ask is instance.ask for an address.
 func ask(t *testing.T, address, password string, commands ...string) string {
 	t.Helper()
-	connection, err := net.DialTimeout("tcp", address, 10*time.Second)
-	require.NoError(t, err)
+	var connection net.Conn
+	eventually(t, func() (err error) { // kube-proxy may not know of a pod yet that is Ready
+		connection, err = net.DialTimeout("tcp", address, 10*time.Second)
+		return err
+	})
 	defer connection.Close()
-	require.NoError(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
 	replies := bufio.NewReader(connection)
 	var reply string
 	for _, command := range append([]string{"AUTH " + password}, commands...) {
