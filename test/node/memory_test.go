@@ -21,6 +21,9 @@ const (
 // pod gets a larger maxmemory, until keys are gone. In the same pod that cannot be, so that one has to be deleted.
 func TestFullInstanceComesBack(t *testing.T) {
 	t.Parallel()
+	if realServer() != "" {
+		t.Skip("the numbers are those of the stand-in, which counts the bytes of keys and values")
+	}
 	i := newInstance(t, "full")
 	i.start()
 	password := i.password()
