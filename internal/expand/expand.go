@@ -20,10 +20,10 @@ import (
 
 // Options describe how the result is used.
 type Options struct {
-	// Kept reports that the result is written back to the files that the items came from, so that the next
+	// InPlace reports that the result is written back to the files that the items came from, so that the next
 	// run sees what this one created.
-	Kept bool
-	// Prune reports that objects whose claim is gone are removed. It needs Kept.
+	InPlace bool
+	// Prune reports that objects whose claim is gone are removed. It needs InPlace.
 	Prune bool
 }
 
@@ -41,25 +41,25 @@ func Expand(list *krm.List, o Options, results *report.Results) Expansion {
 	overrides.Check(list.FunctionConfig, platform, results)
 	checkIdle(list, results)
 	isConfigured := results.Errors() == before
-	instances, owners := instance.FromClaims(list, o.Kept, platform, results)
+	instances, owners := instance.FromClaims(list, o.InPlace, platform, results)
 	if !isConfigured { // whatever else is wrong may be a consequence
 		return Expansion{Local: localItems(list)}
 	}
 	lint.Platform(list.FunctionConfig, platform, results)
 	instances = instance.Sources(list, instances, owners, results)
 	built := overrides.Build(list, instances, results)
-	changes := merge.Decide(merge.Input{List: list, Kept: o.Kept, Prune: o.Prune, Instances: built, Owners: owners}, results)
+	changes := merge.Plan(merge.Input{List: list, InPlace: o.InPlace, Prune: o.Prune, Instances: built, Owners: owners}, results)
 	lint.Check(lint.Input{List: list, Instances: built, Changes: changes}, results)
 	return Expansion{Changes: changes, Local: localItems(list)}
 }
 
 // ResourceList expands the claims of a list from an orchestrator, and changes the list unless there was an error.
 func ResourceList(list *krm.List, results *report.Results) {
-	kept := isKept(list, results)
-	if !kept {
+	inPlace := isInPlace(list, results)
+	if !inPlace {
 		warnOfInPlace(list, results)
 	}
-	expansion := Expand(ownPart(list), Options{Kept: kept, Prune: kept}, results)
+	expansion := Expand(ownPart(list), Options{InPlace: inPlace, Prune: inPlace}, results)
 	expansion.MarkLocal(expansion.Local, results)
 	if !results.HasErrors() {
 		expansion.Apply(list)

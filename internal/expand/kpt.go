@@ -127,14 +127,14 @@ func warnOfInPlace(list *krm.List, results *report.Results) {
 	}
 }
 
-// isKept reports whether the result is written back to the files that the items came from. Only a Kptfile
+// isInPlace reports whether the result is written back to the files that the items came from. Only a Kptfile
 // among the items proves that. A path annotation does not, because kustomize adds some of its own. It also
 // refuses kpt's selectors, which could hide objects of ours.
-func isKept(list *krm.List, results *report.Results) bool {
-	kept := false
+func isInPlace(list *krm.List, results *report.Results) bool {
+	inPlace := false
 	var inPackage, selected *krm.Item
 	for _, item := range list.Items {
-		kept = kept || isKptfile(item)
+		inPlace = inPlace || isKptfile(item)
 		if inPackage == nil && item.Annotation(krm.PackagePath) != "" {
 			inPackage = item
 		}
@@ -142,11 +142,11 @@ func isKept(list *krm.List, results *report.Results) bool {
 			selected = item
 		}
 	}
-	if !kept && inPackage != nil {
+	if !inPlace && inPackage != nil {
 		selected = inPackage // and the Kptfile is hidden
 	}
 	if selected != nil {
 		results.Errorf(selected, "was selected by `selectors:` or `exclude:` of the pipeline, which may hide what this function wrote before; remove them from this function, which changes only its own objects")
 	}
-	return kept
+	return inPlace
 }

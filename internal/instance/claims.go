@@ -21,14 +21,14 @@ import (
 // FromClaims returns the instances of the valid claims of the list, in their order and without duplicates, and the
 // owners of objects with the names of an instance's. It reports all problems of the other claims. kept reports that
 // results go back to the files that the items came from.
-func FromClaims(list *krm.List, kept bool, platform config.Platform, results *report.Results) ([]Instance, Owners) {
+func FromClaims(list *krm.List, inPlace bool, platform config.Platform, results *report.Results) ([]Instance, Owners) {
 	var instances []Instance
-	owners := Owners{kept: kept, claimed: map[string]*krm.Item{}}
+	owners := Owners{inPlace: inPlace, claimed: map[string]*krm.Item{}}
 	for _, item := range claimItems(list, results) {
 		name := Name{Namespace: item.Namespace, Name: item.Name}
 		inst, ok := fromClaim(item, platform, results)
 		if first := owners.claimed[name.String()]; first != nil && name.Name != "" {
-			results.Errorf(item, "the same claim is in %s and %s; remove one of them", first.Place(), item.Place())
+			results.Errorf(item, "the same claim is in %s and %s; remove one of them", first.Location(), item.Location())
 			continue
 		}
 		owners.claimed[name.String()] = item
@@ -65,7 +65,7 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 			continue
 		}
 		if !sameClaim(item, own) {
-			results.Errorf(own, "the claim is both the functionConfig and in %s, but the two differ; remove one of them", item.Place())
+			results.Errorf(own, "the claim is both the functionConfig and in %s, but the two differ; remove one of them", item.Location())
 		}
 		return items
 	}

@@ -7,7 +7,7 @@ import (
 
 // Owners finds the owner of an object that has the name of one of ours.
 type Owners struct {
-	kept    bool
+	inPlace bool
 	claimed map[string]*krm.Item // by mark, including those with problems
 }
 
@@ -38,7 +38,7 @@ func (o Owners) Whose(item *krm.Item, name Name) Ownership {
 	switch mark := item.Annotation(v1alpha1.GeneratedFrom); {
 	case mark == "":
 		return Theirs
-	case mark == name.String(), o.kept && !o.IsClaimed(mark):
+	case mark == name.String(), o.inPlace && !o.IsClaimed(mark):
 		return Ours
 	default:
 		return Renamed

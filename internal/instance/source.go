@@ -15,7 +15,7 @@ func Sources(list *krm.List, instances []Instance, owners Owners, results *repor
 	m := findMakers(list)
 	var clear []Instance
 	for _, inst := range instances {
-		if m.decide(&inst, owners, results) && !refused[inst.String()] {
+		if m.setSource(&inst, owners, results) && !refused[inst.String()] {
 			clear = append(clear, inst)
 		}
 	}
@@ -75,9 +75,9 @@ func (m makersOf) of(id krm.ID) *krm.Item {
 	return m.everywhere[id.Name]
 }
 
-// decide sets the source of the claim's password: what the claim or the configuration states, and otherwise what is
+// setSource sets the source of the claim's password: what the claim or the configuration states, and otherwise what is
 // among the items. It returns false after reporting what leaves the source unclear.
-func (m makersOf) decide(inst *Instance, owners Owners, results *report.Results) bool {
+func (m makersOf) setSource(inst *Instance, owners Owners, results *report.Results) bool {
 	if m.refuseWithoutNamespace(inst, results) || m.refuseRenamed(inst, owners, results) {
 		return false
 	}

@@ -62,7 +62,7 @@ func TestFileItem(t *testing.T) {
 	documents, err := krm.Documents("x", []byte("kind: A\nmetadata: {annotations: {config.kubernetes.io/path: other.yaml}}\n"))
 	require.NoError(t, err)
 	item := krm.NewFileItem(documents[0].Node.Content[0], "claims.yaml", 2)
-	assert.Equal(t, "claims.yaml[2]", item.Place(), "Where we have read it counts, not what it says.")
+	assert.Equal(t, "claims.yaml[2]", item.Location(), "Where we have read it counts, not what it says.")
 
 	list := krm.NewList([]*krm.Item{item}, nil)
 	assert.Equal(t, []*krm.Item{item}, list.Find(item.ID))

@@ -154,7 +154,7 @@ func (l *linter) changes() {
 		switch what := nameOf(r.Item.Node); r.Why {
 		case merge.OtherBackend:
 			of(r.Instance).superseded = append(of(r.Instance).superseded, what)
-		case merge.NotHad:
+		case merge.Dropped:
 			of(r.Instance).dropped = append(of(r.Instance).dropped, what)
 		case merge.ClaimGone:
 		}
@@ -198,15 +198,15 @@ func (l *linter) changed(c instance.Instance, changes changesOf) {
 			all = append(all, what.verb+" "+strings.Join(what.objects, ", "))
 		}
 	}
-	l.results.Infof(c.Item, "%s", strings.Join(append(all, origin(c)), "; "))
+	l.results.Infof(c.Item, "%s", strings.Join(append(all, passwordOrigin(c)), "; "))
 	l.warnOfVolume(c)
 	for _, field := range c.IgnoredSecrets() { // warned of where somebody reads it
 		l.results.FieldInfof(c.Item, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; let applications read %s", c.ConnectionSecret())
 	}
 }
 
-// origin says where the password comes from.
-func origin(c instance.Instance) string {
+// passwordOrigin says where the password comes from.
+func passwordOrigin(c instance.Instance) string {
 	switch {
 	case c.Source == v1alpha1.InCluster:
 		return "the password is made by the instance's own pod, in the cluster"

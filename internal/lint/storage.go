@@ -14,29 +14,29 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// dataPlace is where an instance keeps its data: on a volume, in a bucket, or nowhere.
-type dataPlace struct {
+// dataLocation is where an instance keeps its data: on a volume, in a bucket, or nowhere.
+type dataLocation struct {
 	volume bool
 	bucket string // the folder in it
 }
 
-// placeOfData returns the place that the object that runs an instance states.
-func placeOfData(runner *yaml.Node, backend v1alpha1.Backend) dataPlace {
+// dataLocationOf returns the location that is stated by the object that runs an instance.
+func dataLocationOf(runner *yaml.Node, backend v1alpha1.Backend) dataLocation {
 	if backend == v1alpha1.Operator {
 		snapshot := yamlnode.Get(runner, "spec", "snapshot")
-		return dataPlace{yamlnode.Get(snapshot, "persistentVolumeClaimSpec") != nil, snapshotFolder(yamlnode.Text(snapshot, "dir"))}
+		return dataLocation{yamlnode.Get(snapshot, "persistentVolumeClaimSpec") != nil, snapshotFolder(yamlnode.Text(snapshot, "dir"))}
 	}
 	templates := yamlnode.Get(runner, "spec", "volumeClaimTemplates")
-	return dataPlace{yamlnode.Named(templates, specs.DataVolume, "metadata") != nil, snapshotFolder(flagOf(runner, "dir"))}
+	return dataLocation{yamlnode.Named(templates, specs.DataVolume, "metadata") != nil, snapshotFolder(flagOf(runner, "dir"))}
 }
 
 // warnOfStorage warns of an instance whose data moves: onto a volume, from one, or to another bucket. It reports
 // whether it does.
 func (l *linter) warnOfStorage(old, fresh *yaml.Node, c instance.Instance) bool {
 	inst, byOperator := c, c.IsByOperator()
-	was, is := placeOfData(old, *c.Config.Backend), placeOfData(fresh, *c.Config.Backend)
-	hadNothing := was == dataPlace{}
-	if was == is {
+	before, after := dataLocationOf(old, *c.Config.Backend), dataLocationOf(fresh, *c.Config.Backend)
+	hadNothing := before == dataLocation{}
+	if before == after {
 		return false
 	}
 	if hadNothing && !byOperator && yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "volumes"), specs.DataVolume) == nil {
@@ -48,20 +48,20 @@ func (l *linter) warnOfStorage(old, fresh *yaml.Node, c instance.Instance) bool 
 	}
 	from, to := "a cache without storage", "a cache without storage"
 	switch {
-	case was.volume:
+	case before.volume:
 		from = fmt.Sprintf("the volume %s-%s-0", volume, inst.StatefulSet())
-	case was.bucket != "":
-		from = was.bucket
+	case before.bucket != "":
+		from = before.bucket
 	}
 	switch {
-	case is.volume:
+	case after.volume:
 		to = "a volume"
-	case is.bucket != "":
-		to = is.bucket
+	case after.bucket != "":
+		to = after.bucket
 	}
 	steps := "apply it"
 	switch {
-	case was.volume == is.volume:
+	case before.volume == after.volume:
 	case byOperator:
 		steps = fmt.Sprintf("apply it, and run `kubectl delete statefulset %s -n %s --cascade=orphan`, because Kubernetes refuses that on a live StatefulSet; the operator makes it again", inst.StatefulSet(), inst.Namespace)
 	default:
@@ -108,13 +108,13 @@ func snapshotFolder(dir string) string {
 
 // warnOfMemory warns of less memory for data than before, by a smaller size or a smaller part of its limit.
 func (l *linter) warnOfMemory(old *yaml.Node, c instance.Instance) {
-	is, was := c.Size.MaxMemory(), maxMemoryOf(old)
-	if was <= is {
+	after, before := c.Size.MaxMemory(), maxMemoryOf(old)
+	if before <= after {
 		return
 	}
 	l.results.FieldWarnf(c.Item, report.Field{Path: "spec.size", Current: *c.Claim.Size},
 		"maxmemory drops from %d to %d bytes, and Dragonfly exits at start when its snapshot does not fit; check with `INFO memory` that used_memory is below %d bytes before you apply this, or use a larger size",
-		was, is, is)
+		before, after, after)
 }
 
 // maxMemoryOf returns the memory for data, in bytes, of the server that an object runs, 0 where it does not say. Where an

@@ -155,7 +155,7 @@ func (c *checker) try(inst instance.Instance) {
 	}
 	const containers = "spec.template.spec.containers"
 	server := func(set *appsv1.StatefulSet) corev1.Container {
-		return append(called(set.Spec.Template.Spec.Containers, containerName, specs.ContainerName), corev1.Container{})[0]
+		return append(withNames(set.Spec.Template.Spec.Containers, containerName, specs.ContainerName), corev1.Container{})[0]
 	}
 	var parts []fixed[*appsv1.StatefulSet]
 	for _, part := range fixedOfServer {

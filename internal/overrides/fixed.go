@@ -82,10 +82,10 @@ var fixedOfStatefulSet = append(identity(func(s *appsv1.StatefulSet) any { retur
 		return ownContainers(s.Spec.Template.Spec.InitContainers, instance.CertificateContainer)
 	}},
 	{"spec.template.spec.volumes", whyPassword, func(s *appsv1.StatefulSet) any {
-		return called(s.Spec.Template.Spec.Volumes, func(v corev1.Volume) string { return v.Name }, specs.OwnVolumes...)
+		return withNames(s.Spec.Template.Spec.Volumes, func(v corev1.Volume) string { return v.Name }, specs.OwnVolumes...)
 	}},
 	{"spec.template.spec.containers", "the server's container cannot be deleted", func(s *appsv1.StatefulSet) any {
-		return len(called(s.Spec.Template.Spec.Containers, containerName, specs.ContainerName))
+		return len(withNames(s.Spec.Template.Spec.Containers, containerName, specs.ContainerName))
 	}},
 }...)
 
@@ -103,10 +103,10 @@ var fixedOfServer = []fixed[corev1.Container]{
 	}},
 	{"resources", whySize, func(c corev1.Container) any { return amounts(c.Resources) }},
 	{"ports", "the Service and the probes need the port dragonfly", func(c corev1.Container) any {
-		return those(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == "dragonfly" || p.ContainerPort == instance.Port })
+		return filter(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == "dragonfly" || p.ContainerPort == instance.Port })
 	}},
 	{"volumeMounts", "the data would be lost with the pod, or the password would not reach the server", func(c corev1.Container) any {
-		return those(c.VolumeMounts, func(m corev1.VolumeMount) bool {
+		return filter(c.VolumeMounts, func(m corev1.VolumeMount) bool {
 			at := path.Clean(m.MountPath)
 			return slices.Contains(specs.OwnVolumes, m.Name) || m.Name == specs.DataVolume || at == specs.DataPath || strings.HasPrefix(at+"/", handover.FlagFolder+"/")
 		})
@@ -159,10 +159,10 @@ var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return 
 		return ownContainers(d.Spec.InitContainers, instance.CertificateContainer)
 	}},
 	{"spec.additionalVolumes", whyPassword, func(d *operator.Dragonfly) any {
-		return called(d.Spec.AdditionalVolumes, func(v corev1.Volume) string { return v.Name }, append(specs.OwnVolumes, operator.DataVolume)...)
+		return withNames(d.Spec.AdditionalVolumes, func(v corev1.Volume) string { return v.Name }, append(specs.OwnVolumes, operator.DataVolume)...)
 	}},
 	{"spec.additionalContainers", "a container of that name would replace the server's", func(d *operator.Dragonfly) any {
-		return called(d.Spec.AdditionalContainers, containerName, operator.Container)
+		return withNames(d.Spec.AdditionalContainers, containerName, operator.Container)
 	}},
 	{"spec.labels", "podMetadata has replaced it and overrides it", func(d *operator.Dragonfly) any { return len(d.Spec.Labels) }},
 	{"spec.annotations", "podMetadata has replaced it and overrides it", func(d *operator.Dragonfly) any { return len(d.Spec.Annotations) }},
@@ -185,7 +185,7 @@ const whyManaged = "the operator sets such labels itself, and since v1.6 it igno
 // ownContainers returns what may not change of a container that runs this program: all but its resources, and a security
 // context that is as strict as ours.
 func ownContainers(initContainers []corev1.Container, name string) []corev1.Container {
-	found := called(initContainers, containerName, name)
+	found := withNames(initContainers, containerName, name)
 	for i, c := range found {
 		found[i].Resources = corev1.ResourceRequirements{}
 		if isRestricted(c.SecurityContext) {
@@ -200,17 +200,17 @@ func isRestricted(c *corev1.SecurityContext) bool {
 	if c == nil {
 		return false
 	}
-	is := func(flag *bool, want bool) bool { return flag != nil && *flag == want }
+	equals := func(flag *bool, want bool) bool { return flag != nil && *flag == want }
 	capabilities, seccomp, appArmor := orZero(c.Capabilities), orZero(c.SeccompProfile), orZero(c.AppArmorProfile)
-	return is(c.AllowPrivilegeEscalation, false) && is(c.ReadOnlyRootFilesystem, true) && is(c.RunAsNonRoot, true) &&
-		!is(c.Privileged, true) && orZero(c.ProcMount) != corev1.UnmaskedProcMount &&
+	return equals(c.AllowPrivilegeEscalation, false) && equals(c.ReadOnlyRootFilesystem, true) && equals(c.RunAsNonRoot, true) &&
+		!equals(c.Privileged, true) && orZero(c.ProcMount) != corev1.UnmaskedProcMount &&
 		slices.Contains(capabilities.Drop, "ALL") && len(capabilities.Add) == 0 &&
 		c.SeccompProfile != nil && seccomp.Type != corev1.SeccompProfileTypeUnconfined &&
 		appArmor.Type != corev1.AppArmorProfileTypeUnconfined
 }
 
 func flagVariables(env []corev1.EnvVar) []corev1.EnvVar {
-	return those(env, func(variable corev1.EnvVar) bool { return strings.HasPrefix(variable.Name, v1alpha1.FlagVariable) })
+	return filter(env, func(variable corev1.EnvVar) bool { return strings.HasPrefix(variable.Name, v1alpha1.FlagVariable) })
 }
 
 // amounts are those of CPU and memory, whatever they are written like.

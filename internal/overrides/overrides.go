@@ -104,8 +104,8 @@ func patchedService(inst instance.Instance) (*corev1.Service, error) {
 	return service, nil
 }
 
-// those returns the elements of a list that are wanted, or nil if there is none.
-func those[T any](list []T, wanted func(T) bool) []T {
+// filter returns the elements of a list that are wanted, or nil if there is none.
+func filter[T any](list []T, wanted func(T) bool) []T {
 	var found []T
 	for _, element := range list {
 		if wanted(element) {
@@ -115,9 +115,9 @@ func those[T any](list []T, wanted func(T) bool) []T {
 	return found
 }
 
-// called returns the elements of a list with one of the names.
-func called[T any](list []T, name func(T) string, names ...string) []T {
-	return those(list, func(element T) bool { return slices.Contains(names, name(element)) })
+// withNames returns the elements of a list with one of the names.
+func withNames[T any](list []T, name func(T) string, names ...string) []T {
+	return filter(list, func(element T) bool { return slices.Contains(names, name(element)) })
 }
 
 func containerName(c corev1.Container) string { return c.Name }

@@ -155,12 +155,12 @@ func oldFirst(before, after []corev1.Container) []corev1.Container {
 
 // inOrder puts the elements that were there before in front, in the order that they had.
 func inOrder[T any](before, after []T, key func(T) string) []T {
-	place := make(map[string]int, len(before))
+	position := make(map[string]int, len(before))
 	for i, element := range before {
-		place[key(element)] = i + 1
+		position[key(element)] = i + 1
 	}
 	slices.SortStableFunc(after, func(a, b T) int {
-		left, right := place[key(a)], place[key(b)]
+		left, right := position[key(a)], position[key(b)]
 		if left == 0 || right == 0 { // a new one
 			return right - left
 		}

@@ -31,7 +31,7 @@ func fileChanges(in *inputs, expansion expand.Expansion, results *report.Results
 		}
 		return files[name]
 	}
-	byItem := map[*krm.Item]place{}
+	byItem := map[*krm.Item]position{}
 	bySource := map[string]*source{}
 	for _, source := range in.sources {
 		if source.inFolder == "" {
@@ -39,7 +39,7 @@ func fileChanges(in *inputs, expansion expand.Expansion, results *report.Results
 		}
 		bySource[source.inFolder] = source
 		for i, item := range source.items {
-			byItem[item] = place{source, i}
+			byItem[item] = position{source, i}
 		}
 	}
 
@@ -68,8 +68,8 @@ func fileChanges(in *inputs, expansion expand.Expansion, results *report.Results
 	return changes
 }
 
-// place is where an item stands: the source, and the place among its documents.
-type place struct {
+// position is where an item is: its source, and its index among the documents of it.
+type position struct {
 	source *source
 	index  int
 }
@@ -88,18 +88,18 @@ func newFile(name string) *file {
 	return &file{name: name, replaced: map[int]merge.Replacement{}, removed: map[int]bool{}}
 }
 
-func (f *file) replace(at place, r merge.Replacement) {
+func (f *file) replace(at position, r merge.Replacement) {
 	f.source = at.source
 	f.replaced[at.index] = r
 }
 
-func (f *file) remove(at place) {
+func (f *file) remove(at position) {
 	f.source = at.source
 	f.removed[at.index] = true
 }
 
-func (f *file) add(there *source, a merge.Addition) {
-	f.source = there
+func (f *file) add(to *source, a merge.Addition) {
+	f.source = to
 	f.added = append(f.added, a.Node)
 }
 

@@ -57,8 +57,8 @@ func (f *folder) isStillThere() bool {
 	if err != nil {
 		return false
 	}
-	there, err := os.Stat(f.name)
-	return err == nil && os.SameFile(opened, there)
+	current, err := os.Stat(f.name)
+	return err == nil && os.SameFile(opened, current)
 }
 
 func (f *folder) lock(shared bool, waiting func()) error {

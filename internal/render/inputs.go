@@ -131,11 +131,11 @@ func (r *reader) path(path string, stdin io.Reader) {
 
 // walk finds the files in a folder. Hidden files and folders are none of ours, and links to folders are not
 // followed, they may lead in circles. The folder that is kept is walked for itself.
-func (r *reader) walk(folder string, kept bool) {
-	if info, err := os.Stat(folder); !kept && err == nil && r.folder != nil && os.SameFile(info, r.folder) {
+func (r *reader) walk(folder string, isOutputFolder bool) {
+	if info, err := os.Stat(folder); !isOutputFolder && err == nil && r.folder != nil && os.SameFile(info, r.folder) {
 		return
 	}
-	w := walker{reader: r, folder: folder, kept: kept, ignored: ignoreFiles{folder: os.DirFS(folder)}}
+	w := walker{reader: r, folder: folder, isOutputFolder: isOutputFolder, ignored: ignoreFiles{folder: os.DirFS(folder)}}
 	if err := fs.WalkDir(w.ignored.folder, ".", w.visit); err != nil {
 		r.results.Errorf(nil, "%s cannot be read: %s", folder, report.Reason(err))
 	}
@@ -144,9 +144,9 @@ func (r *reader) walk(folder string, kept bool) {
 // walker is a walk through one folder.
 type walker struct {
 	*reader
-	folder  string
-	kept    bool
-	ignored ignoreFiles
+	folder         string
+	isOutputFolder bool
+	ignored        ignoreFiles
 }
 
 func (w *walker) visit(name string, entry fs.DirEntry, err error) error {
@@ -168,16 +168,16 @@ func (w *walker) shown(name string) string { return filepath.Join(w.folder, file
 
 func (w *walker) visitFolder(name string, entry fs.DirEntry) error {
 	switch {
-	case name == "." && w.kept:
+	case name == "." && w.isOutputFolder:
 	case w.ignored.holdsChart(name):
 		w.results.Warnf(nil, "%s contains a Helm chart, whose templates are not YAML, so it is not read; render it (`helm template`) and read the result", w.shown(name))
 		return fs.SkipDir
 	case name == ".":
 	case strings.HasPrefix(path.Base(name), "."):
 		return fs.SkipDir
-	case w.kept:
+	case w.isOutputFolder:
 		w.folders = append(w.folders, name)
-	case w.isKept(entry), w.ignored.matches(name, true):
+	case w.isOutput(entry), w.ignored.matches(name, true):
 		return fs.SkipDir
 	}
 	return nil
@@ -185,25 +185,25 @@ func (w *walker) visitFolder(name string, entry fs.DirEntry) error {
 
 func (w *walker) visitFile(name string, entry fs.DirEntry) {
 	switch isResource := isKustomizationFile(entry.Name()) || slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)); {
-	case w.kept && atomicfile.IsTemporary(entry.Name()):
+	case w.isOutputFolder && atomicfile.IsTemporary(entry.Name()):
 		w.temporaries = append(w.temporaries, name)
 		return
 	case !isResource, strings.HasPrefix(entry.Name(), "."):
 		return
-	case w.ignored.matches(name, false) && (!w.kept || !hasMark(w.shown(name))):
+	case w.ignored.matches(name, false) && (!w.isOutputFolder || !hasMark(w.shown(name))):
 		return
 	}
 	if info, err := os.Stat(w.shown(name)); err == nil && !info.Mode().IsRegular() {
 		return
 	}
 	inFolder := ""
-	if w.kept {
+	if w.isOutputFolder {
 		inFolder = name
 	}
 	w.file(w.shown(name), inFolder, false)
 }
 
-func (r *reader) isKept(entry fs.DirEntry) bool {
+func (r *reader) isOutput(entry fs.DirEntry) bool {
 	if r.folder == nil {
 		return false
 	}

@@ -55,7 +55,7 @@ func (r *reader) list(s *source, list *krm.Item) {
 // chooseConfig sets the configuration that was found. There can be only one.
 func (r *reader) chooseConfig() {
 	for _, other := range r.configs[min(1, len(r.configs)):] {
-		r.results.Errorf(other, "is a second configuration besides the one in %s; remove one of them, or name one with --config", r.configs[0].Place())
+		r.results.Errorf(other, "is a second configuration besides the one in %s; remove one of them, or name one with --config", r.configs[0].Location())
 	}
 	if len(r.configs) > 0 {
 		r.config = r.configs[0]
@@ -71,7 +71,7 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 		r.notApplied(s, item)
 		return nil
 	case !isResource && s.named:
-		r.results.Errorf(nil, "%s is not a Kubernetes resource, because apiVersion or kind is missing; add them, or do not name the file", item.Place())
+		r.results.Errorf(nil, "%s is not a Kubernetes resource, because apiVersion or kind is missing; add them, or do not name the file", item.Location())
 		return nil
 	case !isResource:
 		return nil

@@ -7,10 +7,10 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
-// Place returns where the field at a path stands, as messages spell it (`spec.sizes.xl`, `spec.args[1]`): its key and
+// Locate returns where the field at a path stands, as messages spell it (`spec.sizes.xl`, `spec.args[1]`): its key and
 // its value, or those of the innermost part of the path that is there. An element of a list is its own key. Both are
 // nil if not even the first part is there. Names in a path may hold dots, so the longest one that fits is taken.
-func Place(root *yaml.Node, path string) (key, value *yaml.Node) {
+func Locate(root *yaml.Node, path string) (key, value *yaml.Node) {
 	for n := root; path != "" && n != nil; n = value {
 		var nextKey, nextValue *yaml.Node
 		rest := ""

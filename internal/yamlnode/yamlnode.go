@@ -185,9 +185,9 @@ func Equal(a, b *yaml.Node) bool {
 	case yaml.ScalarNode:
 		return a.Value == b.Value && a.ShortTag() == b.ShortTag()
 	case yaml.MappingNode:
-		place := places(b)
+		indexIn := indexer(b)
 		for key, value := range Fields(a) {
-			j := place(key.Value)
+			j := indexIn(key.Value)
 			if j < 0 || !Equal(value, b.Content[j+1]) {
 				return false
 			}
@@ -238,7 +238,7 @@ func merged(n *yaml.Node, key string, seen map[*yaml.Node]bool) *yaml.Node {
 	return nil
 }
 
-// index returns the place of key in the mapping n, or -1.
+// index returns the index of key in the mapping n, or -1.
 func index(n *yaml.Node, key string) int {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return -1
@@ -251,8 +251,8 @@ func index(n *yaml.Node, key string) int {
 	return -1
 }
 
-// places returns index for the mapping n. A mapping with many keys is gone through once and not for each.
-func places(n *yaml.Node) func(key string) int {
+// indexer returns index for the mapping n. A mapping with many keys is gone through once and not for each.
+func indexer(n *yaml.Node) func(key string) int {
 	const many = 100
 	if len(n.Content) < many {
 		return func(key string) int { return index(n, key) }
