@@ -49,9 +49,9 @@ func TestDocuments(t *testing.T) {
 
 func TestDocumentsThatCannotBeRead(t *testing.T) {
 	for _, tc := range []struct{ reason, text, want string }{
-		{"The line is that of the file.", "a: b\n---\nc: d\n---\ne: \"hunter2\n", "file.yaml is not valid YAML near line 5; correct it (the text is not shown, because it may be a secret)"},
-		{"An error without a line has none.", "a: *hunter2\n", "file.yaml is not valid YAML; correct it (the text is not shown, because it may be a secret)"},
-		{"Dots alone do not separate.", "kind: A\n...\nhunter2: B\n", "file.yaml is not valid YAML near line 2; correct it (the text is not shown, because it may be a secret)"},
+		{"The line is that of the file.", "a: b\n---\nc: d\n---\ne: \"hunter2\n", "file.yaml is not valid YAML near line 5; correct it (the text is not shown, because it may contain a secret)"},
+		{"An error without a line has none.", "a: *hunter2\n", "file.yaml is not valid YAML; correct it (the text is not shown, because it may contain a secret)"},
+		{"Dots alone do not separate.", "kind: A\n...\nhunter2: B\n", "file.yaml is not valid YAML near line 2; correct it (the text is not shown, because it may contain a secret)"},
 	} {
 		_, err := krm.Documents("file.yaml", []byte(tc.text))
 		assert.EqualError(t, err, tc.want, tc.reason)

@@ -22,8 +22,8 @@ type fixed[T any] struct {
 	of        func(T) any
 }
 
-// identity is fixed in every object: what it is, its names, the labels that select it, and what kustomize, kpt and this
-// function know it by.
+// identity is fixed in every object: its kind and names, the labels that select it, and the annotations by which
+// kustomize, kpt and this function recognize it.
 func identity[T metav1.Object](kind func(T) any) []fixed[T] {
 	return []fixed[T]{
 		{"kind", "a patch cannot turn an object into another", kind},
@@ -36,8 +36,8 @@ func identity[T metav1.Object](kind func(T) any) []fixed[T] {
 const (
 	whyLabels   = "the labels app and app.kubernetes.io/… follow from the claim"
 	whyMark     = "this function needs the annotations of database.bizmatters.io, and kustomize and kpt those of config.kubernetes.io, to track objects"
-	whyPassword = "the password reaches the server by it"
-	whyOwn      = "it runs this program, so only its resources can be changed, and its security context made stricter"
+	whyPassword = "the password reaches the server through it"
+	whyOwn      = "it runs this program, so only its resources can be changed and its security context made stricter"
 	whyFlags    = "flags belong in spec.args, where they are checked"
 	whyEnv      = "DFLY_… variables are flags, which belong in spec.args, and the password is the instance's"
 	whySize     = "CPU, memory and some flags follow from the size, which spec.sizes defines"
@@ -89,7 +89,7 @@ var fixedOfStatefulSet = append(identity(func(s *appsv1.StatefulSet) any { retur
 	}},
 }...)
 
-// fixedOfServer are those of the server's container.
+// fixedOfServer are the fixed parts of the server's container.
 var fixedOfServer = []fixed[corev1.Container]{
 	{"image", "the image has a field of its own, spec.image, where its version is checked", func(c corev1.Container) any { return c.Image }},
 	{"command", "the image's own entry point starts Dragonfly", func(c corev1.Container) any { return c.Command }},
@@ -115,7 +115,7 @@ var fixedOfServer = []fixed[corev1.Container]{
 
 var fixedOfService = append(identity(func(s *corev1.Service) any { return s.TypeMeta }), []fixed[*corev1.Service]{
 	{"spec.selector", "the selector of a live instance is fixed", func(s *corev1.Service) any { return s.Spec.Selector }},
-	{"spec.type", "the endpoint has to be this Service", func(s *corev1.Service) any { return s.Spec.Type == corev1.ServiceTypeExternalName }},
+	{"spec.type", "the endpoint must be this Service", func(s *corev1.Service) any { return s.Spec.Type == corev1.ServiceTypeExternalName }},
 	{"spec.ports", "the endpoint uses this port", func(s *corev1.Service) any {
 		i := slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == instance.Port })
 		if i < 0 {
@@ -147,7 +147,7 @@ var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return 
 		claim := orZero(snapshot.PersistentVolumeClaimSpec)
 		return []any{snapshot.Dir, snapshot.Cron, snapshot.ExistingPersistentVolumeClaimName, claim.Resources.Requests.Storage().String(), orZero(claim.StorageClassName)}
 	}},
-	{"spec.serviceSpec", "the endpoint has to be a Service with the claim's name", func(d *operator.Dragonfly) any {
+	{"spec.serviceSpec", "the endpoint must be a Service with the claim's name", func(d *operator.Dragonfly) any {
 		service := orZero(d.Spec.ServiceSpec)
 		return []any{service.Name, service.Type == corev1.ServiceTypeExternalName}
 	}},
@@ -169,7 +169,7 @@ var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return 
 	{"spec.podMetadata.labels", whyManaged, func(d *operator.Dragonfly) any {
 		return only(orZero(d.Spec.PodMetadata).Labels, operator.ManagesLabel)
 	}},
-	{"spec.podMetadata.labels.role", "the operator tells the master from the replicas by it", func(d *operator.Dragonfly) any {
+	{"spec.podMetadata.labels.role", "the operator uses it to tell the master from the replicas", func(d *operator.Dragonfly) any {
 		return only(orZero(d.Spec.PodMetadata).Labels, operator.TellsPodsApart)
 	}},
 	{"spec.ownedObjectsMetadata.labels", whyManaged, func(d *operator.Dragonfly) any {
@@ -182,8 +182,8 @@ var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return 
 
 const whyManaged = "the operator sets such labels itself, and since v1.6 it ignores an object that has them"
 
-// ownContainers returns what may not change of a container that runs this program: all but its resources, and a security
-// context that is as strict as ours.
+// ownContainers returns the fixed parts of a container that runs this program: everything but its resources and a security
+// context that is at least as strict as ours.
 func ownContainers(initContainers []corev1.Container, name string) []corev1.Container {
 	found := withNames(initContainers, containerName, name)
 	for i, c := range found {
@@ -213,7 +213,7 @@ func flagVariables(env []corev1.EnvVar) []corev1.EnvVar {
 	return filter(env, func(variable corev1.EnvVar) bool { return strings.HasPrefix(variable.Name, v1alpha1.FlagVariable) })
 }
 
-// amounts are those of CPU and memory, whatever they are written like.
+// amounts are the amounts of CPU and memory, however they are written.
 func amounts(r corev1.ResourceRequirements) [4]int64 {
 	return [4]int64{
 		r.Requests.Cpu().MilliValue(), r.Requests.Memory().Value(), r.Limits.Cpu().MilliValue(), r.Limits.Memory().Value(),

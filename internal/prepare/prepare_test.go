@@ -741,7 +741,7 @@ func TestStops(t *testing.T) {
 			_ = os.WriteFile(filepath.Join(p.root, handover.TokenPath, "ca.crt"), []byte("none"), 0o600)
 		}, "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt contains no certificate"},
 		{"The folder in the bucket is another instance's.", func(_ *cluster, p *pod) { p.request.Bucket = "s3://backups/dragonfly/shop/my-cache" },
-			"the snapshots in s3://backups/dragonfly/shop/my-cache belong to another instance, and two would overwrite each other's: the folder of my-namespace/my-cache ends with /my-namespace/my-cache; " +
+			"the snapshots in s3://backups/dragonfly/shop/my-cache belong to another instance, and the two would overwrite each other's: the folder of my-namespace/my-cache must end with /my-namespace/my-cache; " +
 				"something renamed or copied this instance after dragonfly-generator ran, so render and apply its own manifests"},
 		{"Its name ends alike.", func(_ *cluster, p *pod) { p.request.Bucket = "s3://backups/dragonfly/x-my-namespace/my-cache" }, "belong to another instance"},
 		{"The server reads the key of another rotation.", func(_ *cluster, p *pod) {

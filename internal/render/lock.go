@@ -1,5 +1,5 @@
 package render
 
-// lockFile is locked where a folder cannot be. It is hidden, empty, and stays: to remove it would let two
-// runs in that lock two files of the same name.
+// lockFile is locked if the folder itself cannot be. It is hidden and empty, and it is never removed: otherwise, two runs
+// could each lock a different file of this name.
 const lockFile = ".dragonfly-generator.lock"

@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// lock keeps other runs out of the folder until unlock is called or the process dies. Shared, it keeps out
-// those that write.
+// lock keeps other runs out of the folder until unlock is called or the process ends. A shared lock only keeps out runs
+// that write.
 //
-// The lock is on the folder itself, so it leaves nothing behind. File systems that lock only files (NFS)
-// get one.
+// The lock is on the folder itself, so it leaves nothing behind. On file systems that can only lock files (NFS), a lock
+// file is created.
 func lock(root *os.Root, shared bool, waiting func()) (unlock func(), err error) {
 	on, err := root.Open(".")
 	if err != nil {
@@ -28,7 +28,7 @@ func lock(root *os.Root, shared bool, waiting func()) (unlock func(), err error)
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		waiting()
 		err = flock(on, how)
-	case shared: // a check writes nothing, not even a lock
+	case shared: // a check writes nothing, not even a lock file
 		err = nil
 	default:
 		_ = on.Close()

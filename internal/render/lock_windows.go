@@ -6,11 +6,10 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lock keeps other runs out of the folder until unlock is called or the process dies. Windows locks files
-// only.
+// lock keeps other runs out of the folder until unlock is called or the process ends. Windows can only lock files.
 func lock(root *os.Root, shared bool, waiting func()) (unlock func(), err error) {
 	if shared {
-		return func() {}, nil // a check writes nothing, not even a lock
+		return func() {}, nil // a check writes nothing, not even a lock file
 	}
 	on, err := root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
 )
 
-// findItems finds the documents that are resources, and reports those that must not be in the input.
+// findItems finds the documents that are resources, and reports resources that must not be in the input.
 func (r *reader) findItems(s *source) {
 	index := 0
 	for _, document := range s.documents {
@@ -38,10 +38,10 @@ func (r *reader) list(s *source, list *krm.Item) {
 	if s.listed == nil {
 		s.listed = map[*krm.Item][]*krm.Item{}
 	}
-	s.listed[list] = nil // which is a List in any case
+	s.listed[list] = nil // it is a List either way
 	for _, item := range listed {
 		switch {
-		case len(item.Listed()) > 0: // what it holds is among the listed
+		case len(item.Listed()) > 0: // its objects are in listed
 		case isConfig(item):
 			r.configs = append(r.configs, item)
 		case r.folder != nil && merge.IsOurs(item):
@@ -52,7 +52,7 @@ func (r *reader) list(s *source, list *krm.Item) {
 	}
 }
 
-// chooseConfig sets the configuration that was found. There can be only one.
+// chooseConfig selects the configuration. It reports an error if there is more than one.
 func (r *reader) chooseConfig() {
 	for _, other := range r.configs[min(1, len(r.configs)):] {
 		r.results.Errorf(other, "is a second configuration besides the one in %s; remove one of them, or name one with --config", r.configs[0].Location())
@@ -85,8 +85,8 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 	return item
 }
 
-// notApplied warns about files that only kustomize applies. In the output folder they are meant for the tool
-// that applies the result.
+// notApplied warns about files that only kustomize uses. In the output folder, they are meant for the tool that applies
+// the result.
 func (r *reader) notApplied(s *source, item *krm.Item) {
 	switch {
 	case s.inFolder != "":
@@ -109,7 +109,7 @@ func isConfig(item *krm.Item) bool {
 	return item.Group == v1alpha1.Group && item.Kind == v1alpha1.ConfigKind
 }
 
-// readConfig reads the file of the configuration.
+// readConfig reads the configuration file.
 func (r *reader) readConfig(name string) *krm.Item {
 	s := &source{name: name}
 	if !r.readFile(s) {
@@ -122,7 +122,7 @@ func (r *reader) readConfig(name string) *krm.Item {
 		}
 	}
 	if len(found) != 1 || !isConfig(found[0]) && (found[0].APIVersion != "v1" || found[0].Kind != "ConfigMap") {
-		r.results.Errorf(nil, "%s has no configuration; write one %s of %s into it, and nothing else", name, v1alpha1.ConfigKind, v1alpha1.APIVersion)
+		r.results.Errorf(nil, "%s does not contain a configuration; put one %s of %s into it, and nothing else", name, v1alpha1.ConfigKind, v1alpha1.APIVersion)
 		return nil
 	}
 	return found[0]

@@ -14,10 +14,10 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// separator stands between documents.
+// separator separates documents.
 const separator = "---\n"
 
-// stdout returns the other resources, as they stand in their files, and then ours.
+// stdout returns the other resources, with the text of their files, followed by ours.
 func stdout(in *inputs, expansion expand.Expansion, results *report.Results) ([]byte, error) {
 	var out bytes.Buffer
 	add := func(text []byte) {
@@ -35,7 +35,7 @@ func stdout(in *inputs, expansion expand.Expansion, results *report.Results) ([]
 	}
 	staysHere := func(item *krm.Item) bool { return local[item.Node] || isLocal(item) || isConfig(item) }
 	for _, source := range in.sources {
-		var comments []byte // that stand alone in front of a document
+		var comments []byte // standing alone in front of a document
 		for i, document := range source.documents {
 			if document.Node == nil {
 				comments = append(comments, commentsOf(document.Text)...)
@@ -63,8 +63,8 @@ func stdout(in *inputs, expansion expand.Expansion, results *report.Results) ([]
 	return out.Bytes(), nil
 }
 
-// printed returns a resource as it stands in its file, and a List without what stays here, nil for one that holds
-// nothing else.
+// printed returns the text of a resource, and a List without the objects that are not printed, or nil if none are
+// left.
 func printed(document krm.Document, item *krm.Item, staysHere func(*krm.Item) bool, results *report.Results) ([]byte, error) {
 	dropped := map[*yaml.Node]bool{}
 	for _, listed := range item.Listed() {
@@ -81,7 +81,7 @@ func printed(document krm.Document, item *krm.Item, staysHere func(*krm.Item) bo
 		return nil, nil
 	}
 	refuseClaimIn(item, list, map[*yaml.Node]bool{}, results)
-	if yamlnode.HasAnchors(item.Node) { // one may have been in what is dropped
+	if yamlnode.HasAnchors(item.Node) { // an anchor may have been in a dropped object
 		var err error
 		if list, err = yamlnode.Plain(list); err != nil {
 			results.Errorf(item, "%s; write the values out", err)
@@ -93,9 +93,9 @@ func printed(document krm.Document, item *krm.Item, staysHere func(*krm.Item) bo
 	return encode(&root)
 }
 
-// without returns a copy of a List without some of what it and the Lists in it hold, and whether anything is left.
+// without returns a copy of a List without some objects of it and of the Lists inside it, and whether any are left.
 func without(list *yaml.Node, dropped, open map[*yaml.Node]bool) (rest *yaml.Node, holds bool) {
-	if open[list] || len(krm.NewItem(list).Listed()) == 0 { // open where aliases make one contain itself
+	if open[list] || len(krm.NewItem(list).Listed()) == 0 { // open if aliases make it contain itself
 		return list, true
 	}
 	open[list] = true
@@ -114,8 +114,8 @@ func without(list *yaml.Node, dropped, open map[*yaml.Node]bool) (rest *yaml.Nod
 	return &root, len(items.Content) > 0
 }
 
-// refuseClaimIn reports a claim somewhere in what is printed. Nothing is made of it, and a cluster does not know it.
-// A reference to a claim has no metadata.
+// refuseClaimIn reports a claim nested inside a printed resource: it is not expanded, and a cluster does not know its kind.
+// A mere reference to a claim has no metadata.
 func refuseClaimIn(item *krm.Item, n *yaml.Node, seen map[*yaml.Node]bool, results *report.Results) {
 	if n = yamlnode.Follow(n); seen[n] {
 		return
@@ -143,7 +143,7 @@ func isLocal(item *krm.Item) bool {
 	return false
 }
 
-// body returns a document without the dashes in front of it. What follows on their line stays.
+// body returns a document without the dashes at its start, but with the rest of their line.
 func body(text []byte) []byte {
 	line, rest, _ := bytes.Cut(text, []byte("\n"))
 	switch {
@@ -155,7 +155,7 @@ func body(text []byte) []byte {
 	return append(bytes.TrimLeft(bytes.TrimPrefix(line, []byte("---")), " \t"), append([]byte("\n"), rest...)...)
 }
 
-// commentsOf returns the comments of a document that has nothing else.
+// commentsOf returns the comments of a document that contains nothing else.
 func commentsOf(text []byte) []byte {
 	var comments []byte
 	for line := range bytes.Lines(text) {
