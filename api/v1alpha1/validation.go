@@ -424,9 +424,12 @@ func IsBookkeeping(annotation string) bool {
 		domain == "config.k8s.io" || strings.HasSuffix(domain, ".config.k8s.io") || domain == "internal.kpt.dev"
 }
 
-// The labels and annotations by which Argo CD and Flux replace an object as a whole.
+// The labels and annotations by which Argo CD, Flux and Helm replace an object as a whole. A hook is deleted before it is
+// created again.
 const (
+	argoHook        = "argocd.argoproj.io/hook"
 	argoSyncOptions = "argocd.argoproj.io/sync-options"
+	helmHook        = "helm.sh/hook"
 	fluxForce       = "kustomize.toolkit.fluxcd.io/force"
 )
 
@@ -443,7 +446,7 @@ func refuseReplacing(path *field.Path, key, value string) field.ErrorList {
 // whole.
 func WithoutReplacing(key, value string) string {
 	switch key {
-	case fluxForce:
+	case fluxForce, argoHook, helmHook:
 		return ""
 	case argoSyncOptions:
 		options := strings.Split(value, ",")

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
@@ -167,7 +169,7 @@ func (r *reader) spec(settings map[string]json.RawMessage, path string, carry []
 	spec := Spec{Path: path, CarryAnnotations: carry}
 	text, err := json.Marshal(settings)
 	if err == nil {
-		err = json.Unmarshal(text, &spec.ProfileSpec)
+		err = kjson.UnmarshalCaseSensitivePreserveInts(text, &spec.ProfileSpec)
 	}
 	if err != nil { // every field was decoded before
 		r.Errorf(report.Field{Path: path}, "cannot be decoded (%T); please report this as a bug", err)
@@ -201,7 +203,8 @@ func fields(object json.RawMessage) map[string]json.RawMessage {
 // overlay merges the settings of a profile into the base settings: structs of the API field by field, anything else as a
 // whole. A null removes a field.
 func overlay(base, over map[string]json.RawMessage, t reflect.Type) map[string]json.RawMessage {
-	all := maps.Clone(base)
+	all := map[string]json.RawMessage{}
+	maps.Copy(all, base)
 	for name, value := range over {
 		inner, isStruct := structOf(t, name)
 		var below, above map[string]json.RawMessage
@@ -265,8 +268,18 @@ func (s *Spec) addLayers(base map[string]json.RawMessage, basePath string, over 
 // configMap reads the plain values that a ConfigMap can contain: top-level fields by name, nested fields by dotted path. kpt
 // creates one from `configMap:`, and an empty one if there is no configuration.
 func (r *reader) configMap(node *yaml.Node) Platform {
-	if !yamlnode.IsNull(yamlnode.Get(node, "binaryData")) {
-		r.Errorf(report.Field{Path: "binaryData"}, "is not supported; write plain strings under data")
+	var object struct {
+		metav1.TypeMeta `json:",inline"`
+
+		Metadata  v1alpha1.ConfigMetadata     `json:"metadata"`
+		Data      map[string]v1alpha1.Ignored `json:"data"` // see below
+		Immutable bool                        `json:"immutable"`
+	}
+	_, problems := decode.Strict(node, &object, decode.Options{})
+	decode.Report(&r.Subject, problems...)
+	if data := yamlnode.Get(node, "data"); data != nil && HoldsVariable(data) {
+		r.Errorf(report.Field{Path: "data"}, "%s", VariableMessage)
+		return Default()
 	}
 	plain := plainFields(reflect.TypeFor[v1alpha1.ProfileSpec](), "")
 	all := decode.Fields(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]())
@@ -320,7 +333,7 @@ func plainFields(t reflect.Type, path string) []string {
 		case reflect.String:
 			names = append(names, path+name)
 		case reflect.Struct:
-			if name != "" {
+			if name != "" && of.PkgPath() == t.PkgPath() {
 				names = append(names, plainFields(of, path+name+".")...)
 			}
 		}

@@ -60,11 +60,15 @@ func FromYAML(err error) Problem {
 	if !errors.As(err, &duplicate) {
 		return Problem{Message: err.Error() + "; write the values out"}
 	}
-	path := ""
-	for _, name := range duplicate.Path[:min(2, len(duplicate.Path))] { // further down, a name can be a secret
+	path, what := "", "the field"
+	for i, name := range duplicate.Path {
+		if i == 2 { // further down, a name can be a secret
+			what = "a field in it"
+			break
+		}
 		path = Join(path, name)
 	}
-	return Problem{Path: path, Message: "the field appears twice; remove one of them"}
+	return Problem{Path: path, Message: what + " appears twice; remove one of them"}
 }
 
 // Strict decodes n, a mapping without aliases, into the value that into points to, and returns the decoded fields as JSON.
@@ -73,12 +77,9 @@ func Strict(n *yaml.Node, into any, o Options) (json.RawMessage, []Problem) {
 	o.without = map[*yaml.Node]bool{}
 	c := checker{Options: o}
 	c.value(n, reflect.TypeOf(into).Elem(), o.Path)
-	text, err := JSON(n, o)
-	if err == nil {
-		err = kjson.UnmarshalCaseSensitivePreserveInts(text, into)
-	}
-	if err != nil {
-		c.add(n, o.Path, "has a value of the wrong type; see docs/configuration.md")
+	text := JSON(n, o)
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, into); err != nil { // every field was checked
+		c.add(n, o.Path, "cannot be decoded; please report this as a bug")
 	}
 	return text, c.problems
 }
@@ -126,11 +127,8 @@ func (c *checker) value(n *yaml.Node, t reflect.Type, path string) {
 
 // opaque checks a value that decodes itself.
 func (c *checker) opaque(n *yaml.Node, t reflect.Type, path string) {
-	text, err := JSON(n, Options{Path: path, IsText: c.IsText, IsPatch: c.IsPatch})
-	if err == nil {
-		err = json.Unmarshal(text, reflect.New(t).Interface())
-	}
-	switch {
+	text := JSON(n, Options{Path: path, IsText: c.IsText})
+	switch err := json.Unmarshal(text, reflect.New(t).Interface()); {
 	case err == nil:
 	case t == reflect.TypeFor[resource.Quantity]():
 		c.add(n, path, "is not a valid quantity; use a number with a Kubernetes unit, such as 500m for CPU and 2Gi for memory")
@@ -162,14 +160,14 @@ func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 			if field, found := fieldOf(t, key.Value); found {
 				c.value(value, field.Type, at)
 			} else {
-				c.unknown(path, key.Value, t)
+				c.unknown(value, path, key.Value, t)
 			}
 		}
 	}
 }
 
-func (c *checker) unknown(path, name string, t reflect.Type) {
-	problem := Problem{Path: strings.TrimPrefix(path+"."+name, "."), Message: "unknown field; remove it"}
+func (c *checker) unknown(value *yaml.Node, path, name string, t reflect.Type) {
+	problem := Problem{Path: Join(path, name), Message: "unknown field; remove it"}
 	hint := below(path, name, t)
 	if c.Hint != nil && hint == "" {
 		hint = c.Hint(path, name)
@@ -179,7 +177,7 @@ func (c *checker) unknown(path, name string, t reflect.Type) {
 	} else if hint != "" {
 		problem.Message = "unknown field; " + hint
 	}
-	c.problems = append(c.problems, problem)
+	c.problems, c.without[value] = append(c.problems, problem), true
 }
 
 // below returns where a misplaced field belongs if a struct inside t has it, otherwise "".
@@ -236,15 +234,13 @@ func (c *checker) scalar(n *yaml.Node, kind reflect.Kind, path string) {
 func (o Options) isText(path string) bool { return o.IsText != nil && o.IsText(path) }
 
 // JSON returns n as JSON, with its fields in order.
-func JSON(n *yaml.Node, o Options) ([]byte, error) {
+func JSON(n *yaml.Node, o Options) []byte {
 	var text bytes.Buffer
-	if err := write(&text, n, o.Path, o); err != nil {
-		return nil, err
-	}
-	return text.Bytes(), nil
+	write(&text, n, o.Path, o)
+	return text.Bytes()
 }
 
-func write(text *bytes.Buffer, n *yaml.Node, path string, o Options) error {
+func write(text *bytes.Buffer, n *yaml.Node, path string, o Options) {
 	switch {
 	case n == nil || yamlnode.IsNull(n) || o.without[n]:
 		text.WriteString("null")
@@ -257,9 +253,7 @@ func write(text *bytes.Buffer, n *yaml.Node, path string, o Options) error {
 			name := n.Content[i].Value
 			quote(text, name)
 			text.WriteByte(':')
-			if err := write(text, n.Content[i+1], Join(path, name), o); err != nil {
-				return err
-			}
+			write(text, n.Content[i+1], Join(path, name), o)
 		}
 		text.WriteByte('}')
 	case n.Kind == yaml.SequenceNode:
@@ -268,44 +262,37 @@ func write(text *bytes.Buffer, n *yaml.Node, path string, o Options) error {
 			if i > 0 {
 				text.WriteByte(',')
 			}
-			if err := write(text, element, Element(path, i), o); err != nil {
-				return err
-			}
+			write(text, element, Element(path, i), o)
 		}
 		text.WriteByte(']')
 	case o.isText(path):
 		quote(text, n.Value)
 	default:
-		return writeScalar(text, n)
+		writeScalar(text, n)
 	}
-	return nil
 }
 
-// writeScalar writes YAML booleans and numbers as such, and everything else as a string.
-func writeScalar(text *bytes.Buffer, n *yaml.Node) error {
+// writeScalar writes YAML booleans and numbers as such, and everything else, such as infinity, as a string.
+func writeScalar(text *bytes.Buffer, n *yaml.Node) {
 	switch n.ShortTag() {
 	case "!!bool":
 		text.WriteString(strings.ToLower(n.Value))
+		return
 	case "!!int":
-		number, ok := new(big.Int).SetString(strings.ReplaceAll(n.Value, "_", ""), 0)
-		if !ok {
-			return errors.New("not a number")
+		if number, ok := new(big.Int).SetString(strings.ReplaceAll(n.Value, "_", ""), 0); ok {
+			text.WriteString(number.String())
+			return
 		}
-		text.WriteString(number.String())
 	case "!!float":
 		var number float64
-		if err := n.Decode(&number); err != nil {
-			return err
+		if n.Decode(&number) == nil {
+			if encoded, err := json.Marshal(number); err == nil {
+				text.Write(encoded)
+				return
+			}
 		}
-		encoded, err := json.Marshal(number) // fails for infinity
-		if err != nil {
-			return err
-		}
-		text.Write(encoded)
-	default:
-		quote(text, n.Value)
 	}
-	return nil
+	quote(text, n.Value)
 }
 
 func quote(text *bytes.Buffer, value string) {

@@ -29,7 +29,7 @@ func JSONName(field reflect.StructField) (name string, inline bool) {
 	if name == "-" || !field.IsExported() {
 		return "", false
 	}
-	return name, field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct && field.Type.Kind() == reflect.Struct
+	return name, field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct
 }
 
 // fieldOf returns the field of a struct with that name in JSON.

@@ -39,7 +39,6 @@ func Expand(list *krm.List, o Options, results *report.Results) Expansion {
 	before := results.Errors()
 	platform := config.Read(list.FunctionConfig, results)
 	overrides.Check(list.FunctionConfig, platform, results)
-	checkIdle(list, results)
 	isConfigured := results.Errors() == before
 	instances, owners := instance.FromClaims(list, o.InPlace, platform, results)
 	if !isConfigured { // any further problems may be consequences
@@ -59,6 +58,7 @@ func ResourceList(list *krm.List, results *report.Results) {
 	if !inPlace {
 		warnOfInPlace(list, results)
 	}
+	checkIdle(list, results)
 	expansion := Expand(ownPart(list), Options{InPlace: inPlace, Prune: inPlace}, results)
 	expansion.MarkLocal(expansion.Local, results)
 	if !results.HasErrors() {

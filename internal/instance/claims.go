@@ -50,6 +50,8 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 		switch {
 		case IsClaim(item):
 			items = append(items, item)
+		case item.Kind == "List" && item.APIVersion == "v1" && !hasItems(item.Node):
+			results.FieldErrorf(item, report.Field{Path: "items"}, "is missing or not a list, so what the List was meant to hold is ignored; write its objects under items")
 		case slices.ContainsFunc(item.Listed(), holdsClaim):
 			results.FieldErrorf(item, report.Field{Path: "items"}, "contains a claim, but claims in a List are ignored; write it as a separate object")
 		default:
@@ -72,13 +74,19 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 	return append(items, own)
 }
 
+// hasItems reports whether a List has a list of items, which may be empty.
+func hasItems(list *yaml.Node) bool {
+	items := yamlnode.Get(list, "items")
+	return items != nil && (items.Kind == yaml.SequenceNode || yamlnode.IsNull(items))
+}
+
 // holdsClaim reports whether an item of a List is a claim or nearly one.
 func holdsClaim(item *krm.Item) bool { return IsClaim(item) || LikenessOf(item) == NearMiss }
 
 // sameClaim reports whether two claims are equal. It returns true for claims that cannot be read, which validation
 // reports.
 func sameClaim(a, b *krm.Item) bool {
-	if a.APIVersion != b.APIVersion || a.Annotation(v1alpha1.PasswordRotation) != b.Annotation(v1alpha1.PasswordRotation) {
+	if a.APIVersion != b.APIVersion || slices.ContainsFunc(ownAnnotations, func(key string) bool { return a.Annotation(key) != b.Annotation(key) }) {
 		return false
 	}
 	left, err := yamlnode.Plain(a.Node)

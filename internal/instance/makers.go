@@ -116,7 +116,7 @@ func (m makes) secret(n *yaml.Node, item *krm.Item) (krm.ID, bool) {
 	if id.Name == "" && m.ownName {
 		id.Name = item.Name
 	}
-	if namespace := text(n, m.namespace); namespace != "" {
+	if namespace := text(n, m.namespace); m.namespace != "" && namespace != "" {
 		id.Namespace = namespace
 	}
 	if m.everywhere {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"golang.org/x/mod/semver"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -39,6 +40,10 @@ func (l *linter) live(old, fresh *yaml.Node, c instance.Instance, kind string) {
 	case "Dragonfly":
 		volume = yamlnode.Get(old, "spec", "snapshot", "persistentVolumeClaimSpec")
 		image = yamlnode.Text(old, "spec", "image")
+		if volume != nil && c.HasVolume() && changesClaim(volume, yamlnode.Get(fresh, "spec", "snapshot", "persistentVolumeClaimSpec")) {
+			l.results.Warnf(c.Item, "Kubernetes refuses to change the claim template of a live StatefulSet; apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator creates it again, and existing volumes stay as they are",
+				inst.StatefulSet(), inst.Namespace)
+		}
 		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator creates it again",
 			patchVolume(specs.OperatorVolume, inst), inst.StatefulSet(), inst.Namespace)
 	}
@@ -119,26 +124,68 @@ func (l *linter) warnOfBackend(c instance.Instance) {
 // changesImmutable reports whether the cluster will refuse the change to a StatefulSet, apart from the size and class of
 // the volume, which have warnings of their own.
 func changesImmutable(old, fresh *yaml.Node) bool {
-	oldTemplates, newTemplates := yamlnode.Get(old, "spec", "volumeClaimTemplates"), yamlnode.Get(fresh, "spec", "volumeClaimTemplates")
-	count := func(templates *yaml.Node) int {
-		if templates = yamlnode.Follow(templates); templates == nil {
-			return 0
-		}
-		return len(templates.Content)
+	policy := func(set *yaml.Node) string {
+		return cmp.Or(yamlnode.Text(set, "spec", "podManagementPolicy"), string(appsv1.OrderedReadyPodManagement))
 	}
-	if yamlnode.Text(old, "spec", "podManagementPolicy") != yamlnode.Text(fresh, "spec", "podManagementPolicy") || oldTemplates != nil && count(oldTemplates) != count(newTemplates) {
+	oldTemplates, newTemplates := yamlnode.Get(old, "spec", "volumeClaimTemplates"), yamlnode.Get(fresh, "spec", "volumeClaimTemplates")
+	if policy(old) != policy(fresh) || oldTemplates != nil && count(oldTemplates) != count(newTemplates) {
 		return true
 	}
-	before, after := yamlnode.Named(oldTemplates, specs.DataVolume, "metadata"), yamlnode.Named(newTemplates, specs.DataVolume, "metadata")
-	changes := func(path ...string) bool {
-		return !yamlnode.Equal(yamlnode.Get(before, path...), yamlnode.Get(after, path...))
+	if oldTemplates == nil || newTemplates == nil {
+		return false
 	}
-	for _, field := range []string{"accessModes", "volumeMode"} {
-		if yamlnode.Get(before, "spec", field) != nil && changes("spec", field) {
+	for _, after := range newTemplates.Content {
+		name := yamlnode.Text(after, "metadata", "name")
+		before := yamlnode.Named(oldTemplates, name, "metadata")
+		differs := func(path ...string) bool { return !yamlnode.Equal(yamlnode.Get(before, path...), yamlnode.Get(after, path...)) }
+		switch {
+		case before == nil, differs("metadata", "labels"), differs("metadata", "annotations"):
+			return true
+		case name == specs.DataVolume && changesClaim(yamlnode.Get(before, "spec"), yamlnode.Get(after, "spec")):
+			return true
+		case name != specs.DataVolume && differs("spec"):
 			return true
 		}
 	}
-	return before != nil && (changes("metadata", "labels") || changes("metadata", "annotations"))
+	return false
+}
+
+// changesClaim reports whether two claims for a volume differ, apart from size and class. What the old one does not state is
+// the default.
+func changesClaim(old, fresh *yaml.Node) bool {
+	names := map[string]bool{}
+	for _, spec := range []*yaml.Node{old, fresh} {
+		for key := range yamlnode.Fields(spec) {
+			names[key.Value] = true
+		}
+	}
+	for name := range names {
+		before, after := yamlnode.Get(old, name), yamlnode.Get(fresh, name)
+		switch name {
+		case "resources", "storageClassName":
+			continue
+		case "accessModes":
+			if before == nil {
+				continue
+			}
+		case "volumeMode":
+			mode := func(n *yaml.Node) string { return cmp.Or(yamlnode.Text(n), string(corev1.PersistentVolumeFilesystem)) }
+			if mode(before) == mode(after) {
+				continue
+			}
+		}
+		if !yamlnode.Equal(before, after) {
+			return true
+		}
+	}
+	return false
+}
+
+func count(list *yaml.Node) int {
+	if list = yamlnode.Follow(list); list == nil {
+		return 0
+	}
+	return len(list.Content)
 }
 
 func className(name string) string {

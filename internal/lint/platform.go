@@ -37,7 +37,7 @@ func Platform(functionConfig *krm.Item, platform config.Platform, results *repor
 		p.extraObjects()
 		p.sample()
 		for _, path := range slices.Sorted(maps.Keys(p.warnings)) {
-			warning := strings.TrimPrefix(path, spec.Path) + p.warnings[path]
+			warning := strings.TrimPrefix(strings.TrimPrefix(path, spec.Path+"."), "spec.") + p.warnings[path]
 			if !above[warning] || spec.Sets(path) {
 				results.FieldWarnf(functionConfig, report.Field{Path: path}, "%s", p.warnings[path])
 			}
@@ -201,6 +201,9 @@ func (p *platformLinter) sample() {
 		pod := object.Spec.Template.Spec
 		if at := slices.IndexFunc(pod.Containers, func(c corev1.Container) bool { return c.Name == specs.ContainerName }); at >= 0 {
 			server := pod.Containers[at]
+			if server.StartupProbe != nil {
+				p.warn(p.at("overrides.statefulSet"), "adds a startup probe, which restarts a pod that loads a large snapshot, again and again; remove it")
+			}
 			p.bucket(server.Env, server.EnvFrom)
 			p.tlsFlags(server)
 		}

@@ -78,32 +78,38 @@ func (c *checker) errorf(path, format string, args ...any) {
 
 // decodes reports whether the patches decode into the objects that they patch, and fit the backend.
 func (c *checker) decodes() bool {
-	before := c.Errors()
+	ok := true
 	byOperator := *c.spec.Backend == v1alpha1.Operator
 	for _, p := range c.spec.StatefulSetPatches {
 		if byOperator {
 			c.errorf(p.Path, "cannot be combined with backend: %s, which creates the StatefulSet itself; remove it, and see docs/operator.md for alternatives", v1alpha1.Operator)
+			ok = false
 			continue
 		}
-		c.decode(p, new(appsv1.StatefulSet))
+		ok = c.decode(p, new(appsv1.StatefulSet)) != nil && ok
 	}
 	for _, p := range c.spec.ServicePatches {
-		if n := c.decode(p, new(corev1.Service)); n != nil && byOperator {
+		n := c.decode(p, new(corev1.Service))
+		ok = n != nil && ok
+		if n != nil && byOperator {
 			c.carried(n, p.Path)
 		}
 	}
 	for _, p := range c.spec.DragonflyPatches {
 		if !byOperator {
 			c.errorf(p.Path, "needs backend: %s; set it, or use overrides.statefulSet", v1alpha1.Operator)
+			ok = false
 			continue
 		}
-		if n := c.decode(p, new(operator.Dragonfly)); n != nil {
+		n := c.decode(p, new(operator.Dragonfly))
+		ok = n != nil && ok
+		if n != nil {
 			for _, unknown := range operator.Unknown(n) {
 				c.errorf(p.Path+"."+unknown, "is not in the CRD of operator %s, so the API server would drop it; remove it", operator.Version)
 			}
 		}
 	}
-	return c.Errors() == before
+	return ok
 }
 
 // decode returns the patch. If it does not decode into an object of the type, decode reports that and returns nil.
@@ -111,6 +117,10 @@ func (c *checker) decode(p config.Raw, into any) *yaml.Node {
 	parsed, err := yaml.Parse(string(p.JSON))
 	if err != nil {
 		c.errorf(p.Path, "cannot be read; please report this as a bug")
+		return nil
+	}
+	if yamlnode.Get(parsed.YNode(), "$patch") != nil {
+		c.errorf(p.Path+"[$patch]", "would replace or delete the whole object; remove it, and write only what changes")
 		return nil
 	}
 	_, problems := decode.Strict(parsed.YNode(), into, decode.Options{Path: p.Path, IsPatch: true})

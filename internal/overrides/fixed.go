@@ -27,7 +27,8 @@ type fixed[T any] struct {
 func identity[T metav1.Object](kind func(T) any) []fixed[T] {
 	return []fixed[T]{
 		{"kind", "a patch cannot turn an object into another", kind},
-		{"metadata.name", "names and namespaces follow from the claim", func(o T) any { return [2]string{o.GetNamespace(), o.GetName()} }},
+		{"metadata.name", "names and namespaces follow from the claim", func(o T) any { return o.GetName() }},
+		{"metadata.namespace", "names and namespaces follow from the claim", func(o T) any { return o.GetNamespace() }},
 		{"metadata.labels", whyLabels, func(o T) any { return only(o.GetLabels(), isOwnLabel) }},
 		{"metadata.annotations", whyMark, func(o T) any { return only(o.GetAnnotations(), isOwnAnnotation) }},
 	}
@@ -63,6 +64,10 @@ var fixedOfStatefulSet = append(identity(func(s *appsv1.StatefulSet) any { retur
 			}
 		}
 		return found
+	}},
+	{"spec.persistentVolumeClaimRetentionPolicy", "the volume would be deleted with the StatefulSet, or by a pause", func(s *appsv1.StatefulSet) any {
+		policy := orZero(s.Spec.PersistentVolumeClaimRetentionPolicy)
+		return policy.WhenDeleted == appsv1.DeletePersistentVolumeClaimRetentionPolicyType || policy.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType
 	}},
 	{"spec.template.metadata.labels", whyLabels, func(s *appsv1.StatefulSet) any { return only(s.Spec.Template.Labels, isOwnLabel) }},
 	{"spec.template.metadata.annotations", whyMark, func(s *appsv1.StatefulSet) any { return only(s.Spec.Template.Annotations, isOwnAnnotation) }},

@@ -9,17 +9,19 @@ import (
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/expand"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // change is a change to one file of the output folder.
 type change struct {
 	file          string // in the folder, with slashes
 	before, after []byte // nil if there is no file
-	nearSecret    bool   // the file also contains a Secret that is not ours
+	nearSecret    bool   // the file has a Secret with a value that this program does not write
 }
 
 // fileChanges returns the changes to the files of the output folder, sorted by name.
@@ -114,8 +116,8 @@ func (f *file) change() (change, error) {
 	}
 	for i, document := range documents {
 		c.before = append(c.before, document.Text...)
-		c.nearSecret = c.nearSecret || holdsSecret(document)
 		r, replaced := f.replaced[i]
+		c.nearSecret = c.nearSecret || holdsSecret(document, r.With)
 		switch {
 		case f.removed[i]:
 			continue
@@ -154,15 +156,27 @@ func (f *file) change() (change, error) {
 	return c, nil
 }
 
-// holdsSecret reports whether a document is a Secret that this program did not make, or a List with one.
-func holdsSecret(document krm.Document) bool {
+// holdsSecret reports whether a document is a Secret, or a List with one, with a value that this program does not write:
+// in one that it did not make, or in one of its own that something was added to. fresh is what replaces that, or nil.
+func holdsSecret(document krm.Document, fresh *yaml.Node) bool {
 	if document.Node == nil {
 		return false
 	}
 	item := krm.NewItem(document.Node.Content[0])
 	return slices.ContainsFunc(append(item.Listed(), item), func(item *krm.Item) bool {
-		return item.Kind == "Secret" && !merge.IsOurs(item)
+		return item.Kind == "Secret" && (!merge.IsOurs(item) || holdsOther(item.Node, fresh, "data") || holdsOther(item.Node, fresh, "stringData"))
 	})
+}
+
+// holdsOther reports whether the data of a Secret has a key that what replaces it lacks.
+func holdsOther(secret, fresh *yaml.Node, field string) bool {
+	for key := range yamlnode.Fields(yamlnode.Get(secret, field)) {
+		isKnown := key.Value == v1alpha1.EndpointKey || key.Value == v1alpha1.PortKey
+		if !isKnown && yamlnode.Get(fresh, field, key.Value) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // encode writes a document in the format of the file, YAML or JSON.

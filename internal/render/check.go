@@ -72,7 +72,7 @@ func (c change) diff(o Options) string {
 		to = "/dev/null"
 	}
 	if c.nearSecret {
-		return fmt.Sprintf("--- %s\n+++ %s\n(not shown, because a Secret in this file was not made by this program)\n", from, to)
+		return fmt.Sprintf("--- %s\n+++ %s\n(not shown, because a Secret in this file contains something that this program did not write)\n", from, to)
 	}
 	return udiff.Unified(from, to, string(c.before), string(c.after))
 }
