@@ -1,10 +1,12 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"golang.org/x/mod/semver"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
@@ -48,6 +50,14 @@ func (l *linter) live(old, fresh *yaml.Node, c instance.Instance, kind string) {
 	if was := yamlnode.Text(volume, "storageClassName"); volume != nil && was != *c.Config.StorageClassName {
 		l.results.Warnf(c.Item, "Kubernetes refuses another storage class (%s before, %s now) on a live StatefulSet, and a volume cannot change its class; keep the old class, or move the data to a new instance",
 			className(was), className(*c.Config.StorageClassName))
+	}
+}
+
+// warnOfSecretType warns of another type of the connection Secret than before.
+func (l *linter) warnOfSecretType(old *yaml.Node, c instance.Instance) {
+	if was, is := cmp.Or(yamlnode.Text(old, "type"), string(corev1.SecretTypeOpaque)), *c.Config.ConnectionSecret.Type; was != is {
+		l.results.Warnf(c.Item, "Kubernetes refuses another type (%s before, %s now) of a live Secret; run `kubectl delete secret %s -n %s`, apply, and run `kubectl delete pod %s-0 -n %s`, so that the new pod fills it in",
+			was, is, c.ConnectionSecret(), c.Namespace, c.StatefulSet(), c.Namespace)
 	}
 }
 
