@@ -137,6 +137,10 @@ e2e: build bin/kustomize ## Run kustomize, kpt and Docker end to end (needs a Do
 conformance: build bin/kustomize bin/helm bin/kube-score bin/argocd-diff bin/flux-apply bin/cert-manager $(if $(filter $(PROGRAMS),$(ASSETS)),$(CONTROL_PLANE)) $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Linux and Go; builds Kubernetes at first, some minutes; downloads a CRD)
 	PATH="$(CURDIR)/bin:$(ASSETS):$$PATH" KUBEBUILDER_ASSETS="$(ASSETS)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -timeout 30m -parallel 6 -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
 
+.PHONY: operator-by-hand
+operator-by-hand: ## Print how to run docs/operator.md by hand, with the real operator (needs Go)
+	@go run ./tools/by-hand
+
 .PHONY: node-test
 node-test: build bin/kustomize bin/cert-manager $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node, with a stand-in for Dragonfly or with the program DRAGONFLY (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/dragonfly-standin ./test/node/standin

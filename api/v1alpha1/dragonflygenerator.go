@@ -51,7 +51,8 @@ type DragonflyGeneratorSpec struct {
 // ProfileSpec holds the settings that apply to all instances or to those of one profile.
 type ProfileSpec struct {
 	// Container image of Dragonfly. Pin a release: with a tag that moves, a restart can change the version.
-	// Images older than v1.38 have no `/healthz` and never become ready.
+	// Images older than v1.38 have no `/healthz` and never become ready (not tried with `backend: Operator`, which has
+	// another probe).
 	// +kubebuilder:default="docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:example="registry.example.com/dragonfly:v1.40.1"
