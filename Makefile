@@ -150,6 +150,10 @@ kind-test: bin/kind bin/kustomize ## Run the quickstart on kind, with the real D
 observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; builds promtool at first, some minutes)
 	PATH="$(CURDIR)/bin:$$PATH" go test -C tools/prometheus -count=1 .
 
+.PHONY: s3-test
+s3-test: build ## Keep snapshots in a real S3 server, with a stand-in for Dragonfly (needs Go; downloads modules, and compiles for some minutes at first)
+	PATH="$(CURDIR)/bin:$$PATH" CGO_ENABLED=0 go test -C tools/s3 -count=1 -v .
+
 .PHONY: secretmakers-test
 secretmakers-test: ## Compare what makes Secrets with the operators that do (needs Go; downloads modules)
 	go test -C tools/secretmakers -count=1 .
