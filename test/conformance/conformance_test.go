@@ -18,6 +18,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/examples"
 	"github.com/bizmatters/dragonfly-generator/generator"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/test/certmanager"
 )
 
 // render runs the function over the documents, of which a DragonflyGenerator is its configuration. It returns what goes
@@ -107,7 +108,7 @@ func TestAccepted(t *testing.T) {
 	}
 	cases["kpt"] = kptExample(t)
 	require.Greater(t, len(cases), 12)
-	certManagerTypes(t)
+	certmanager.ServeTypes(t, kubeconfig)
 	for _, name := range []string{"accepted", "argocd", "intelligence-deepagents", "my-namespace", "shop", "shop-dev", "shop-plain", "shop-openshift", "shop-tls"} {
 		namespace(t, name)
 	}
@@ -222,6 +223,9 @@ func TestUpdatesInPlace(t *testing.T) {
 	assert.Equal(t, uid, get(t, ns, "statefulset/my-cache", ".metadata.uid"))
 }
 
+// kptfile makes a list that of a folder whose results are kept.
+const kptfile = "apiVersion: kpt.dev/v1\nkind: Kptfile\nmetadata:\n  name: x\n  annotations: {config.kubernetes.io/local-config: \"true\"}\n"
+
 // The server refuses another volume size exactly where we warn, and the commands of the warning work.
 func TestAnotherVolumeSize(t *testing.T) {
 	t.Parallel()
@@ -233,7 +237,6 @@ func TestAnotherVolumeSize(t *testing.T) {
 	uid := get(t, ns, "pvc/dragonfly-data-my-cache-0", ".metadata.uid")
 
 	// Rendered in place, over what was there, as kpt does: only there the old size can be seen.
-	kptfile := "apiVersion: kpt.dev/v1\nkind: Kptfile\nmetadata:\n  name: x\n  annotations: {config.kubernetes.io/local-config: \"true\"}\n"
 	rendered := append([]string{kptfile, claim(ns, "my-cache", "small") + "  storageGB: 20\n"}, strings.Split(strings.TrimSuffix(first, "---\n"), "---\n")...)
 	second, warnings := render(t, rendered...)
 	_, stderr, ok := kubectl(t, second, "apply", "--server-side", "-f", "-")

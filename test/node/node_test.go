@@ -1,8 +1,9 @@
 //go:build node
 
-// Package node runs the pods of password source InCluster on a real node: kubelet, containerd and runc, which
-// cluster.sh starts. The init container is this program. Dragonfly's image cannot be pulled where this runs;
-// in its place is the stand-in of the folder standin. `make node-test` builds what it needs and runs it.
+// Package node runs the pods of our manifests on a real node: kubelet, containerd and runc, which cluster.sh starts. The
+// init container is this program. The server is the stand-in of the folder standin, because Dragonfly's image cannot be
+// pulled where this runs, or a real Dragonfly, `make node-test DRAGONFLY=PROGRAM`. `make node-test` builds what it needs
+// and runs it.
 //
 // Tests that hold up traffic of the whole node, or restart it, run one after the other; the others run at the
 // same time after them, each in a namespace of its own that enforces Pod Security `restricted`.
@@ -11,7 +12,9 @@ package node
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
+	"debug/elf"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -21,6 +24,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,40 +42,79 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// furnish gives the cluster the two images, of the programs in the folder bin, and the storage class local-path.
+// furnish gives the cluster the two images and the storage class local-path.
 func furnish() error {
 	if os.Getenv("KUBECONFIG") == "" {
 		return errors.New("KUBECONFIG names no cluster; run `make node-test`")
 	}
-	for _, image := range []struct{ name, program, user string }{
-		{"localhost/dragonfly-generator:test", "dragonfly-generator", "65534:65534"}, // as the Dockerfile has it
-		{"localhost/dragonfly-standin:test", "dragonfly-standin", "0"},
-	} {
-		if err := loadImage(image.name, image.program, image.user); err != nil {
-			return err
-		}
+	if err := errors.Join(loadGenerator(generatorImage), loadServer(serverImage)); err != nil {
+		return err
 	}
 	_, err := kubectl("apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: local-path}\nprovisioner: kubernetes.io/no-provisioner\nvolumeBindingMode: WaitForFirstConsumer\n",
 		"apply", "-f", "-")
 	return err
 }
 
-// loadImage makes an image of a program and nothing else, and gives it to the node.
-func loadImage(name, program, user string) error {
+const (
+	generatorImage = "localhost/dragonfly-generator:test"
+	serverImage    = "localhost/dragonfly:test"
+)
+
+// loadGenerator gives the node an image of this program, as the Dockerfile makes it.
+func loadGenerator(name string) error {
+	return loadImage(name, `{"User": "65534:65534", "Entrypoint": ["/dragonfly-generator"]}`, map[string]string{"dragonfly-generator": "../../bin/dragonfly-generator"})
+}
+
+// realServer returns the program of a real Dragonfly to test with, "" for the stand-in.
+func realServer() string { return os.Getenv("DRAGONFLY") }
+
+// loadServer gives the node an image of the server. Its entry point is that of Dragonfly's own image.
+func loadServer(name string) error {
+	files := map[string]string{"dragonfly": cmp.Or(realServer(), "../../bin/dragonfly-standin")}
+	if err := addLibraries(files, files["dragonfly"]); err != nil {
+		return err
+	}
+	return loadImage(name, `{"User": "0", "Entrypoint": ["/dragonfly", "--logtostderr"]}`, files)
+}
+
+// addLibraries adds what a program is linked with to the files of an image.
+func addLibraries(files map[string]string, program string) error {
+	binary, err := elf.Open(program)
+	if err != nil {
+		return fmt.Errorf("%w; run `make node-test`", err)
+	}
+	defer binary.Close()
+	if libraries, err := binary.ImportedLibraries(); err != nil || len(libraries) == 0 {
+		return err // linked statically
+	}
+	out, err := exec.Command("ldd", program).Output()
+	for _, path := range regexp.MustCompile(`/\S+`).FindAllString(string(out), -1) {
+		files[path] = path
+	}
+	return err
+}
+
+// loadImage makes an image of files, by their paths in it, and gives it to the node.
+func loadImage(name, config string, files map[string]string) error {
 	root, err := os.MkdirTemp("", "dragonfly-generator-image-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(root)
-	text, err := os.ReadFile(filepath.Join("..", "..", "bin", program))
-	if err != nil {
-		return fmt.Errorf("%w; run `make node-test`", err)
-	}
-	// A layer has the permissions of its folder.
-	if err := errors.Join(os.Chmod(root, 0o755), os.WriteFile(filepath.Join(root, program), text, 0o755)); err != nil {
+	if err := os.Chmod(root, 0o755); err != nil { // a layer has the permissions of its folder
 		return err
 	}
-	out, err := exec.Command("./cluster.sh", "image", name, root, fmt.Sprintf(`{"User": %q, "Entrypoint": ["/%s"]}`, user, program)).CombinedOutput()
+	for path, from := range files {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		path = filepath.Join(root, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, text, 0o755)); err != nil {
+			return err
+		}
+	}
+	out, err := exec.Command("./cluster.sh", "image", name, root, config).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("image %s: %w\n%s", name, err, out)
 	}
@@ -118,13 +161,19 @@ func drop(t *testing.T, rule string) (restore func()) {
 // eventually waits for up to two minutes until check returns no error.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
+	within(t, 2*time.Minute, check)
+}
+
+// within waits until check returns no error.
+func within(t *testing.T, limit time.Duration, check func() error) {
+	t.Helper()
 	var err error
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if err = check(); err == nil {
 			return
 		}
 	}
-	require.NoError(t, err, "after two minutes")
+	require.NoError(t, err, "after %s", limit)
 }
 
 // An instance is my-cache in a namespace of its own.
@@ -150,6 +199,8 @@ func (i instance) createNamespace() {
 		if i.t.Failed() {
 			i.t.Log(i.evidence())
 		}
+		// The node has processors for twenty pods.
+		_, _ = kubectl("", "delete", "namespace", i.namespace, "--wait=false")
 	})
 }
 
@@ -299,15 +350,21 @@ func (i instance) connectionPassword() string {
 // is an error.
 func (i instance) ask(password string, commands ...string) string {
 	i.t.Helper()
+	return ask(i.t, i.address(), password, commands...)
+}
+
+// address returns where the endpoint and the port of the connection Secret lead to.
+func (i instance) address() string {
+	i.t.Helper()
 	endpoint, port := i.secret("my-cache-conn", "endpoint"), i.secret("my-cache-conn", "port")
-	ctx, cancel := context.WithTimeout(i.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(i.t.Context(), time.Minute)
 	defer cancel()
 	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(nodeIP(), "53"))
 	}}
 	addresses, err := resolver.LookupHost(ctx, endpoint+".")
 	require.NoError(i.t, err)
-	return ask(i.t, net.JoinHostPort(addresses[0], port), password, commands...)
+	return net.JoinHostPort(addresses[0], port)
 }
 
 // nodeIP returns the address of the node, where the cluster's DNS is, too.
@@ -328,13 +385,22 @@ func listens(address, port string) error {
 // ask is instance.ask for an address.
 func ask(t *testing.T, address, password string, commands ...string) string {
 	t.Helper()
-	connection, err := net.DialTimeout("tcp", address, 10*time.Second)
-	require.NoError(t, err)
+	var connection net.Conn
+	eventually(t, func() (err error) { // kube-proxy may not know of a pod yet that is Ready
+		connection, err = net.DialTimeout("tcp", address, 10*time.Second)
+		return err
+	})
 	defer connection.Close()
-	require.NoError(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
+	return exchange(t, connection, append([]string{"AUTH " + password}, commands...)...)
+}
+
+// exchange sends commands over a connection, and returns the last reply, or the first that is an error.
+func exchange(t *testing.T, connection net.Conn, commands ...string) string {
+	t.Helper()
+	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
 	replies := bufio.NewReader(connection)
 	var reply string
-	for _, command := range append([]string{"AUTH " + password}, commands...) {
+	for _, command := range commands {
 		_, err := fmt.Fprintf(connection, "%s\r\n", command)
 		require.NoError(t, err)
 		if command == "SHUTDOWN" {
