@@ -98,10 +98,10 @@ lint: bin/golangci-lint bin/actionlint ## Check format, vet and lint (needs Go; 
 	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
 	@for os in linux darwin windows; do \
 		echo "go vet for $$os, all tests included"; \
-		GOOS=$$os go vet -tags e2e,conformance,dist,node ./... || exit 1; \
+		GOOS=$$os go vet -tags e2e,conformance,dist,node,kind ./... || exit 1; \
 	done
 	go vet -C tools/generate . && go vet -C playground/test .
-	bin/golangci-lint run --build-tags e2e,conformance,dist,node
+	bin/golangci-lint run --build-tags e2e,conformance,dist,node,kind
 	bin/actionlint
 
 # The SBOMs name the hash of the program that wrote them, so they are the same wherever that is: on one platform.
@@ -146,9 +146,17 @@ node-test: build bin/kustomize bin/cert-manager $(CONTROL_PLANE) $(NODE) ## Run 
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/dragonfly-standin ./test/node/standin
 	DRAGONFLY="$(if $(DRAGONFLY),$(abspath $(DRAGONFLY)))" NODE_PROGRAMS="$(PROGRAMS)" test/node/cluster.sh run go test -tags node -count=1 -timeout 30m -parallel 8 -v $(if $(RUN),-run '$(RUN)') ./test/node
 
+.PHONY: kind-test
+kind-test: bin/kind bin/kustomize ## Run the quickstart on kind, with the real Dragonfly (needs Docker, kubectl, kpt, and a network to pull images)
+	go test -tags kind -count=1 -timeout 45m -v ./test/kind
+
 .PHONY: observability-test
 observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; builds promtool at first, some minutes)
 	PATH="$(CURDIR)/bin:$$PATH" go test -C tools/prometheus -count=1 .
+
+.PHONY: s3-test
+s3-test: build ## Keep snapshots in a real S3 server, with a stand-in for Dragonfly (needs Go; downloads modules, and compiles for some minutes at first)
+	PATH="$(CURDIR)/bin:$$PATH" CGO_ENABLED=0 go test -C tools/s3 -count=1 -v .
 
 .PHONY: secretmakers-test
 secretmakers-test: ## Compare what makes Secrets with the operators that do (needs Go; downloads modules)
@@ -240,6 +248,9 @@ bin/sdk-noop: test/bench/sdk-noop/main.go go.mod
 
 bin/helm: tools/helm/go.mod
 	@CGO_ENABLED=0 go build -C tools/helm -trimpath -ldflags '-s -w' -o $(CURDIR)/bin/helm helm.sh/helm/v3/cmd/helm
+
+bin/kind: tools/kind/go.mod
+	@CGO_ENABLED=0 go build -C tools/kind -trimpath -ldflags '-s -w' -o "$(CURDIR)/bin/kind" sigs.k8s.io/kind
 
 bin/benchstat: tools/benchstat/go.mod
 	@go build -C tools/benchstat -o $(CURDIR)/bin/benchstat golang.org/x/perf/cmd/benchstat
