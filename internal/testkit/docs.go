@@ -81,7 +81,7 @@ func (p Page) Files() []File {
 	var files []File
 	for _, block := range p.Blocks("yaml") {
 		first, _, _ := strings.Cut(block, "\n")
-		if name, found := strings.CutPrefix(first, "# "); found && strings.Contains(name, ".") && !strings.Contains(name, " ") {
+		if name, found := strings.CutPrefix(first, "# "); found && strings.ContainsAny(name, "./") && !strings.Contains(name, " ") {
 			files = append(files, File{Name: name, Text: block})
 		}
 	}

@@ -191,6 +191,23 @@ func instanceAppliedBy(t *testing.T, a applier, documents ...string) (p *pod, ma
 	return p, manifests, password
 }
 
+// Teams change their tools. Whichever applies after whichever, the password stays.
+func TestAppliersTakeTurns(t *testing.T) {
+	t.Parallel()
+	p, manifests, _ := instanceAppliedBy(t, appliers["client-side apply"], claim("in-turn", "my-cache", "small", rotated("2")), withExtraKeys)
+	password, connection := p.data(t, "my-cache-password"), p.data(t, "my-cache-conn")
+	for _, name := range []string{argoCD, flux, "Argo CD, ServerSideApply", "client-side apply", flux, argoCD, serverSide} {
+		a := appliers[name]
+		if name == serverSide {
+			a.apply = append(slices.Clone(a.apply), "--force-conflicts")
+		}
+		a.run(t, a.apply, manifests)
+		require.True(t, equal(password, p.data(t, "my-cache-password")) && equal(connection, p.data(t, "my-cache-conn")), "the Secrets stay as they are: %s", name)
+	}
+	log, _ := p.restart(t)
+	assert.Contains(t, log, "have the password already")
+}
+
 // What puts a whole object in the place of another takes the password, as the docs say. The pod then stops, and makes no
 // other in silence. Our Secrets never ask for it: the options that do are kept off them.
 func TestReplacingLosesThePassword(t *testing.T) {

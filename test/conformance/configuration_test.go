@@ -58,3 +58,38 @@ func TestConfigurationPage(t *testing.T) {
 		assert.Contains(t, get(t, ns, "statefulset/dual", ".spec.template.spec.containers[0].args"), "--bind=::")
 	})
 }
+
+const configurationHead = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: platform}\nspec:\n"
+
+// Labels, annotations and a type of the connection Secret's own hinder neither the pod nor the next apply.
+func TestConnectionSecretOfItsOwnKind(t *testing.T) {
+	t.Parallel()
+	const ns = "connection-secret"
+	withType := func(secretType string) string {
+		return configurationHead + "  connectionSecret: {type: " + secretType + ", labels: {team: search}, annotations: {replicator.v1.mittwald.de/replicate-to: web}}\n"
+	}
+	p, manifests, password := instanceAppliedBy(t, appliers[serverSide], claim(ns, "my-cache", "small"), withType("servicebinding.io/redis"))
+	appliers[serverSide].unchanged(t, p, manifests)
+	assert.Equal(t, password, p.data(t, "my-cache-conn")["password"])
+	assert.Equal(t, "servicebinding.io/redis", get(t, ns, "secret/my-cache-conn", ".type"))
+	assert.Equal(t, "search", get(t, ns, "secret/my-cache-conn", ".metadata.labels.team"))
+	assert.Equal(t, "web", get(t, ns, "secret/my-cache-conn", `.metadata.annotations.replicator\.v1\.mittwald\.de/replicate-to`))
+	assert.Empty(t, get(t, ns, "secret/my-cache-password", ".metadata.labels.team"))
+
+	next, _ := render(t, claim(ns, "my-cache", "small"), withType("example.com/other"))
+	_, stderr, ok := kubectl(t, next, "apply", "--server-side", "-f", "-")
+	assert.False(t, ok)
+	assert.Contains(t, stderr, "field is immutable")
+}
+
+// A size whose requests equal its limits makes the pod Guaranteed, whatever runs in it besides the server.
+func TestGuaranteed(t *testing.T) {
+	t.Parallel()
+	const ns = "guaranteed"
+	namespace(t, ns)
+	manifests, _ := render(t, claim(ns, "my-cache", "fixed"), configurationHead+
+		"  sizes: {fixed: {limits: {cpu: \"1\", memory: 1Gi}}}\n  tls: {secretName: my-cache-tls}\n  password: {resources: {requests: {memory: 32Mi}}}\n")
+	apply(t, manifests)
+	eventually(t, "Guaranteed", "get", "pod/my-cache-0", "-n", ns, "-o", "jsonpath={.status.qosClass}")
+	assert.Equal(t, "prepare keep-certificate", get(t, ns, "pod/my-cache-0", ".spec.initContainers[*].name"))
+}

@@ -223,6 +223,9 @@ func TestUpdatesInPlace(t *testing.T) {
 	assert.Equal(t, uid, get(t, ns, "statefulset/my-cache", ".metadata.uid"))
 }
 
+// kptfile makes a list that of a folder whose results are kept.
+const kptfile = "apiVersion: kpt.dev/v1\nkind: Kptfile\nmetadata:\n  name: x\n  annotations: {config.kubernetes.io/local-config: \"true\"}\n"
+
 // The server refuses another volume size exactly where we warn, and the commands of the warning work.
 func TestAnotherVolumeSize(t *testing.T) {
 	t.Parallel()
@@ -234,7 +237,6 @@ func TestAnotherVolumeSize(t *testing.T) {
 	uid := get(t, ns, "pvc/dragonfly-data-my-cache-0", ".metadata.uid")
 
 	// Rendered in place, over what was there, as kpt does: only there the old size can be seen.
-	kptfile := "apiVersion: kpt.dev/v1\nkind: Kptfile\nmetadata:\n  name: x\n  annotations: {config.kubernetes.io/local-config: \"true\"}\n"
 	rendered := append([]string{kptfile, claim(ns, "my-cache", "small") + "  storageGB: 20\n"}, strings.Split(strings.TrimSuffix(first, "---\n"), "---\n")...)
 	second, warnings := render(t, rendered...)
 	_, stderr, ok := kubectl(t, second, "apply", "--server-side", "-f", "-")

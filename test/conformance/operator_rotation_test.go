@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -67,4 +68,23 @@ func TestOperatorRotation(t *testing.T) {
 		assert.ElementsMatch(t, tc.want, g.forget(), "what my-cache-%d asks the API server for", i)
 		assert.Equal(t, map[string]string{"password": now, handover.RotationKey("2"): now}, keys())
 	}
+}
+
+// With the source Existing the server reads the key of the owner, and the pod fills in what applications read.
+func TestOperatorExisting(t *testing.T) {
+	t.Parallel()
+	const config = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: platform}\nspec: {backend: Operator, replicas: 2}\n"
+	documents := []string{claim("operator-existing", "my-cache", "small", annotated("password-source", "Existing", "password-rotation", "2")), config}
+	p := newPodOf(t, documents...)
+	p.makeSecret(t, "my-cache-password", "of-their-own")
+	theirs := p.object(t, "my-cache-password")
+	for i := range 2 {
+		p.name = fmt.Sprintf("my-cache-%d", i)
+		p.mount(t)
+		log, err := p.end(t, p.begin(t))
+		assert.NoError(t, err, log)
+		assert.Equal(t, "of-their-own", p.data(t, "my-cache-conn")["password"])
+	}
+	assert.Equal(t, theirs, p.object(t, "my-cache-password"))
+	assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile), "the operator mounts none")
 }

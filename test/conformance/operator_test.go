@@ -158,7 +158,7 @@ func items(t *testing.T, list string) []*yaml.RNode {
 
 // operatorStandIn makes of the Dragonfly my-cache what the operator v1.6.1 makes of it, as far as names,
 // selectors, ports, volumes and security contexts go (the namespace is restricted), and calls its first pod
-// the master. And as there is no kubelet, it ends the pods that are told to.
+// the master while no other is. And as there is no kubelet, it ends the pods that are told to.
 const operatorStandIn = `
 while sleep 0.3; do
   uid=$(kubectl get dragonfly my-cache -n NAMESPACE -o jsonpath='{.metadata.uid}')
@@ -191,7 +191,7 @@ spec:
   ports: [{name: redis, port: 6379}]
 EOF
   fi
-  if [ -n "$uid" ]; then kubectl label pod my-cache-0 -n NAMESPACE role=master; fi
+  if [ -n "$uid" ] && [ -z "$(kubectl get pods -n NAMESPACE -l role=master -o name)" ]; then kubectl label pod my-cache-0 -n NAMESPACE role=master; fi
   for pod in $(kubectl get pods -n NAMESPACE -o jsonpath='{range .items[?(@.metadata.deletionTimestamp)]}{.metadata.name} {end}'); do
     kubectl delete pod "$pod" -n NAMESPACE --force --grace-period=0
   done
@@ -199,7 +199,8 @@ done >/dev/null 2>&1
 `
 
 // The commands of the docs, in their order, move a live instance to the operator and back, with its data, its password
-// and its endpoint.
+// and its endpoint. Back comes the volume of the master, whichever pod that is by then. Another move stops at its first
+// step as long as a claim is left from this one.
 func TestOperatorPage(t *testing.T) {
 	t.Parallel()
 	operatorCRD(t)
@@ -250,6 +251,11 @@ func TestOperatorPage(t *testing.T) {
 	eventually(t, "my-cache-0", "get", "pods", "-n", ns, "-l", "app=my-cache,app.kubernetes.io/name=dragonfly,role=master", "-o", "jsonpath={.items[*].metadata.name}")
 	assert.Equal(t, "6379", get(t, ns, "service/my-cache", ".spec.ports[0].port"), "the endpoint must lead to the operator's Service")
 
+	eventually(t, "Bound", "get", "pvc/df-my-cache-1", "-n", ns, "-o", "jsonpath={.status.phase}")
+	must(t, "", "label", "pod", "my-cache-1", "-n", ns, "role=master")
+	must(t, "", "label", "pod", "my-cache-0", "-n", ns, "role=replica", "--overwrite")
+	volume = get(t, ns, "pvc/df-my-cache-1", ".spec.volumeName")
+
 	withBackend(false)
 	shell(t, dir, append([]string{build}, back.Blocks("sh")...)...)
 	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
@@ -257,4 +263,12 @@ func TestOperatorPage(t *testing.T) {
 	assert.True(t, before == secrets(), "the Secrets must be as they were")
 	assert.Equal(t, "my-cache", get(t, ns, "service/my-cache", ".spec.selector.app"))
 	eventually(t, "stateful", "get", "pod/my-cache-0", "-n", ns, "-o", "jsonpath={.spec.nodeName}")
+
+	again := exec.Command("bash", "-euo", "pipefail", "-c", there.Blocks("sh")[0])
+	again.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
+	out, err := again.CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(out), "df-my-cache-0")
+	must(t, "", "delete", "pvc", "df-my-cache-0", "-n", ns)
+	shell(t, dir, there.Blocks("sh")[0])
 }

@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -109,7 +110,7 @@ func (p *pod) readDragonfly(t *testing.T, text string) {
 	var d operator.Dragonfly
 	require.NoError(t, yaml.UnmarshalStrict([]byte(text), &d))
 	p.read(t, d.ObjectMeta, d.Spec.PodMetadata.Annotations, d.Spec.ServiceAccountName, d.Spec.InitContainers, d.Spec.AdditionalVolumes)
-	assert.Equal(t, p.request.RotationKey, d.Spec.Authentication.PasswordFromSecret.Key, "the key that the server reads")
+	assert.Equal(t, cmp.Or(p.request.RotationKey, "password"), d.Spec.Authentication.PasswordFromSecret.Key, "the key that the server reads")
 }
 
 func (p *pod) read(t *testing.T, workload metav1.ObjectMeta, annotations map[string]string, account string, containers []corev1.Container, volumes []corev1.Volume) {

@@ -186,7 +186,7 @@ func TestExternal(t *testing.T) {
 	t.Parallel()
 	const ns = "external"
 	namespace(t, ns)
-	manifests, warnings := render(t, claim(ns, "my-cache", "small", annotated("password-source", "External", "password-rotation", "2")))
+	manifests, warnings := render(t, claim(ns, "my-cache", "small", annotated("password-source", string(v1alpha1.External), "password-rotation", "2")))
 	assert.Empty(t, warnings)
 	assert.Equal(t, 2, strings.Count(manifests, "\nkind: "), "a StatefulSet and a Service: %s", manifests)
 	apply(t, manifests)

@@ -94,9 +94,9 @@ metadata:
     config.kubernetes.io/function: |
       exec: {path: dragonfly-generator}
 spec:
-  image: localhost/dragonfly-standin:test
+  image: ` + serverImage + `
   imagePullPolicy: Never
-  password: {image: localhost/dragonfly-generator:test}
+  password: {image: ` + generatorImage + `}
 `,
 			"kustomization.yaml": "resources: [claim.yaml]\ntransformers: [dragonfly-generator.yaml]\n" +
 				"secretGenerator:\n- {name: my-cache-password, namespace: " + i.namespace + ", literals: [password=" + password + "]}\n",

@@ -58,7 +58,8 @@ func TestLostPasswordRotated(t *testing.T) {
 	require.NoError(t, err)
 	t.Log("both Secrets are deleted and applied again, empty: the next pod is refused")
 
-	i.apply(manifests(t, rotated(i.namespace, "2"), config))
+	const rotation = `2026-11: "after" 100% $(POD_NAME) \n`
+	i.apply(manifests(t, rotated(i.namespace, rotation), config))
 	// The StatefulSet's controller does not replace a pod that never was Ready by itself.
 	// https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
 	i.kubectl("delete", "pod", "my-cache-0")
@@ -66,7 +67,11 @@ func TestLostPasswordRotated(t *testing.T) {
 	assert.NotEqual(t, old, i.password())
 	assert.Equal(t, "42", i.ask(i.password(), "GET answer"))
 	assert.Contains(t, i.ask(old, "PING"), "-WRONGPASS")
-	t.Log("a rotation makes a new password, and the data is there")
+	for _, secret := range []string{"my-cache-password", "my-cache-conn"} {
+		recorded := i.kubectl("get", "secret", secret, "-o", `jsonpath={.metadata.annotations.database\.bizmatters\.io/password-rotation}`)
+		assert.Equal(t, rotation, recorded)
+	}
+	t.Log("a rotation makes a new password, whatever it is called, and the data is there")
 }
 
 // restartServer ends the server's process and waits until the kubelet has started its container again.

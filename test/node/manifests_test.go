@@ -18,9 +18,9 @@ apiVersion: database.bizmatters.io/v1alpha1
 kind: DragonflyGenerator
 metadata: {name: node}
 spec:
-  image: localhost/dragonfly-standin:test
+  image: ` + serverImage + `
   imagePullPolicy: Never
-  password: {source: InCluster, image: localhost/dragonfly-generator:test}
+  password: {image: ` + generatorImage + `}
 `
 
 // claim returns the claim of instance my-cache, with annotations of its group: pairs of name and value.

@@ -1,8 +1,9 @@
 //go:build node
 
-// Package node runs the pods of password source InCluster on a real node: kubelet, containerd and runc, which
-// cluster.sh starts. The init container is this program. Dragonfly's image cannot be pulled where this runs;
-// in its place is the stand-in of the folder standin. `make node-test` builds what it needs and runs it.
+// Package node runs the pods of our manifests on a real node: kubelet, containerd and runc, which cluster.sh starts. The
+// init container is this program. The server is the stand-in of the folder standin, because Dragonfly's image cannot be
+// pulled where this runs, or a real Dragonfly, `make node-test DRAGONFLY=PROGRAM`. `make node-test` builds what it needs
+// and runs it.
 //
 // Tests that hold up traffic of the whole node, or restart it, run one after the other; the others run at the
 // same time after them, each in a namespace of its own that enforces Pod Security `restricted`.
@@ -11,7 +12,9 @@ package node
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
+	"debug/elf"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -21,6 +24,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,40 +42,79 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// furnish gives the cluster the two images, of the programs in the folder bin, and the storage class local-path.
+// furnish gives the cluster the two images and the storage class local-path.
 func furnish() error {
 	if os.Getenv("KUBECONFIG") == "" {
 		return errors.New("KUBECONFIG names no cluster; run `make node-test`")
 	}
-	for _, image := range []struct{ name, program, user string }{
-		{"localhost/dragonfly-generator:test", "dragonfly-generator", "65534:65534"}, // as the Dockerfile has it
-		{"localhost/dragonfly-standin:test", "dragonfly-standin", "0"},
-	} {
-		if err := loadImage(image.name, image.program, image.user); err != nil {
-			return err
-		}
+	if err := errors.Join(loadGenerator(generatorImage), loadServer(serverImage)); err != nil {
+		return err
 	}
 	_, err := kubectl("apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: local-path}\nprovisioner: kubernetes.io/no-provisioner\nvolumeBindingMode: WaitForFirstConsumer\n",
 		"apply", "-f", "-")
 	return err
 }
 
-// loadImage makes an image of a program and nothing else, and gives it to the node.
-func loadImage(name, program, user string) error {
+const (
+	generatorImage = "localhost/dragonfly-generator:test"
+	serverImage    = "localhost/dragonfly:test"
+)
+
+// loadGenerator gives the node an image of this program, as the Dockerfile makes it.
+func loadGenerator(name string) error {
+	return loadImage(name, `{"User": "65534:65534", "Entrypoint": ["/dragonfly-generator"]}`, map[string]string{"dragonfly-generator": "../../bin/dragonfly-generator"})
+}
+
+// realServer returns the program of a real Dragonfly to test with, "" for the stand-in.
+func realServer() string { return os.Getenv("DRAGONFLY") }
+
+// loadServer gives the node an image of the server. Its entry point is that of Dragonfly's own image.
+func loadServer(name string) error {
+	files := map[string]string{"dragonfly": cmp.Or(realServer(), "../../bin/dragonfly-standin")}
+	if err := addLibraries(files, files["dragonfly"]); err != nil {
+		return err
+	}
+	return loadImage(name, `{"User": "0", "Entrypoint": ["/dragonfly", "--logtostderr"]}`, files)
+}
+
+// addLibraries adds what a program is linked with to the files of an image.
+func addLibraries(files map[string]string, program string) error {
+	binary, err := elf.Open(program)
+	if err != nil {
+		return fmt.Errorf("%w; run `make node-test`", err)
+	}
+	defer binary.Close()
+	if libraries, err := binary.ImportedLibraries(); err != nil || len(libraries) == 0 {
+		return err // linked statically
+	}
+	out, err := exec.Command("ldd", program).Output()
+	for _, path := range regexp.MustCompile(`/\S+`).FindAllString(string(out), -1) {
+		files[path] = path
+	}
+	return err
+}
+
+// loadImage makes an image of files, by their paths in it, and gives it to the node.
+func loadImage(name, config string, files map[string]string) error {
 	root, err := os.MkdirTemp("", "dragonfly-generator-image-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(root)
-	text, err := os.ReadFile(filepath.Join("..", "..", "bin", program))
-	if err != nil {
-		return fmt.Errorf("%w; run `make node-test`", err)
-	}
-	// A layer has the permissions of its folder.
-	if err := errors.Join(os.Chmod(root, 0o755), os.WriteFile(filepath.Join(root, program), text, 0o755)); err != nil {
+	if err := os.Chmod(root, 0o755); err != nil { // a layer has the permissions of its folder
 		return err
 	}
-	out, err := exec.Command("./cluster.sh", "image", name, root, fmt.Sprintf(`{"User": %q, "Entrypoint": ["/%s"]}`, user, program)).CombinedOutput()
+	for path, from := range files {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		path = filepath.Join(root, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, text, 0o755)); err != nil {
+			return err
+		}
+	}
+	out, err := exec.Command("./cluster.sh", "image", name, root, config).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("image %s: %w\n%s", name, err, out)
 	}
@@ -156,6 +199,8 @@ func (i instance) createNamespace() {
 		if i.t.Failed() {
 			i.t.Log(i.evidence())
 		}
+		// The node has processors for twenty pods.
+		_, _ = kubectl("", "delete", "namespace", i.namespace, "--wait=false")
 	})
 }
 
@@ -312,7 +357,7 @@ func (i instance) ask(password string, commands ...string) string {
 func (i instance) address() string {
 	i.t.Helper()
 	endpoint, port := i.secret("my-cache-conn", "endpoint"), i.secret("my-cache-conn", "port")
-	ctx, cancel := context.WithTimeout(i.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(i.t.Context(), time.Minute)
 	defer cancel()
 	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(nodeIP(), "53"))
@@ -340,8 +385,11 @@ func listens(address, port string) error {
 // ask is instance.ask for an address.
 func ask(t *testing.T, address, password string, commands ...string) string {
 	t.Helper()
-	connection, err := net.DialTimeout("tcp", address, 10*time.Second)
-	require.NoError(t, err)
+	var connection net.Conn
+	eventually(t, func() (err error) { // kube-proxy may not know of a pod yet that is Ready
+		connection, err = net.DialTimeout("tcp", address, 10*time.Second)
+		return err
+	})
 	defer connection.Close()
 	return exchange(t, connection, append([]string{"AUTH " + password}, commands...)...)
 }
@@ -349,7 +397,7 @@ func ask(t *testing.T, address, password string, commands ...string) string {
 // exchange sends commands over a connection, and returns the last reply, or the first that is an error.
 func exchange(t *testing.T, connection net.Conn, commands ...string) string {
 	t.Helper()
-	require.NoError(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
 	replies := bufio.NewReader(connection)
 	var reply string
 	for _, command := range commands {

@@ -3,24 +3,24 @@
 package node
 
 import (
-	"errors"
-	"io/fs"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // The quickstart does what it says, block by block, up to Argo CD: on this cluster in place of kind's, with images
 // of the names that it uses. Dragonfly's is the stand-in, Redis' has Debian's redis-cli and busybox.
 func TestQuickstart(t *testing.T) {
-	require.NoError(t, loadImage("docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1", "dragonfly-standin", "0"))
-	require.NoError(t, loadImage("ghcr.io/bizmatters/dragonfly-generator:v0.1.0", "dragonfly-generator", "65534:65534"))
-	loadRedis(t, "docker.io/library/redis:8-alpine")
+	require.NoError(t, loadServer("docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1"))
+	require.NoError(t, loadGenerator("ghcr.io/bizmatters/dragonfly-generator:v0.1.0"))
+	require.NoError(t, loadRedis("docker.io/library/redis:8-alpine"))
 	const folder = "/var/lib/volumes/quickstart"
 	inside(t, "mkdir", "-p", folder)
 	_, err := kubectl(`
@@ -46,14 +46,10 @@ spec:
 		if t.Failed() {
 			t.Log(instance{t, "my-namespace"}.evidence())
 		}
+		_, _ = kubectl("", "delete", "namespace", "my-namespace", "--wait=false")
 	})
 
-	page, err := os.ReadFile("../../docs/quickstart.md")
-	require.NoError(t, err)
-	_, text, found := strings.Cut(string(page), "\n## With kustomize\n")
-	require.True(t, found)
-	text, _, found = strings.Cut(text, "\n## With Argo CD\n")
-	require.True(t, found)
+	page := testkit.ReadPage(t, "quickstart.md")
 	bin, err := filepath.Abs("../../bin")
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -66,11 +62,11 @@ spec:
 		return string(out)
 	}
 
-	// After a block with a command the page says what it prints.
+	// What the page says that a block with a command prints.
 	says := map[string]string{
 		"grep '^kind:'":      "kind: ServiceAccount\nkind: Role\nkind: RoleBinding\nkind: Secret\nkind: Secret\nkind: Service\nkind: StatefulSet\n",
 		"rollout status":     "partitioned roll out complete: 1 new pods have been updated...",
-		"-c password":        "made a first password",
+		"-c prepare":         "made a first password",
 		"logs job/ping":      "PONG",
 		"ls package/":        "role.yaml\nrolebinding.yaml\nsecret-connection.yaml\nsecret-password.yaml\nservice.yaml\nserviceaccount.yaml\nstatefulset.yaml\n",
 		"ls manifests/":      "role.yaml\nrolebinding.yaml\nsecret-connection.yaml\nsecret-password.yaml\nservice.yaml\nserviceaccount.yaml\nstatefulset.yaml\n",
@@ -79,25 +75,28 @@ spec:
 	}
 	seen := map[string]bool{}
 	var pod string
-	for _, block := range regexp.MustCompile("(?ms)^```(yaml|sh)\n(.*?)^```").FindAllStringSubmatch(text, -1) {
-		if block[1] == "yaml" {
-			name, _, _ := strings.Cut(strings.TrimPrefix(block[2], "# "), "\n")
-			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(block[2]), 0o600))
-			continue
+	var blocks []string
+	for _, heading := range []string{"With kustomize", "With kpt", "With render"} {
+		section := page.Section(t, heading)
+		for _, file := range section.Files() {
+			file.Write(t, dir)
 		}
-		out := run(block[2])
+		blocks = append(blocks, section.Blocks("sh")...)
+	}
+	for _, block := range blocks {
+		out := run(block)
 		for command, want := range says {
 			switch {
-			case !strings.Contains(block[2], command):
+			case !strings.Contains(block, command):
 				continue
 			case want == "":
-				require.Empty(t, out, block[2])
+				require.Empty(t, out, block)
 			default:
-				require.Contains(t, out, want, block[2])
+				require.Contains(t, out, want, block)
 			}
 			seen[command] = true
 		}
-		if strings.Contains(block[2], "rollout status") {
+		if strings.Contains(block, "rollout status") {
 			uid := run("kubectl get pod my-cache-0 -n my-namespace -o jsonpath={.metadata.uid}")
 			require.True(t, pod == "" || pod == uid, "the same manifests by another way do not restart the pod")
 			pod = uid
@@ -107,27 +106,17 @@ spec:
 }
 
 // loadRedis gives the node an image with a shell and redis-cli, as Debian has them.
-func loadRedis(t *testing.T, name string) {
-	t.Helper()
-	root := t.TempDir()
-	require.NoError(t, os.Chmod(root, 0o755))
-	add := func(from, to string) {
-		text, err := os.ReadFile(from)
-		require.NoError(t, err)
-		to = filepath.Join(root, to)
-		require.NoError(t, errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, text, 0o755)))
-	}
-	add("/bin/busybox", "bin/sh") // Debian's busybox-static; called sh, it is one
+func loadRedis(name string) error {
 	client, err := exec.LookPath("redis-cli")
-	require.NoError(t, err, "install Debian's redis-tools")
-	add(client, "usr/bin/redis-cli")
-	libraries, err := exec.Command("ldd", client).Output()
-	require.NoError(t, err)
-	for _, path := range regexp.MustCompile(`/\S+`).FindAllString(string(libraries), -1) {
-		if _, err := os.Stat(filepath.Join(root, path)); errors.Is(err, fs.ErrNotExist) {
-			add(path, path)
-		}
+	if err != nil {
+		return fmt.Errorf("install Debian's redis-tools: %w", err)
 	}
-	out, err := exec.Command("./cluster.sh", "image", name, root, `{"Env": ["PATH=/usr/bin:/bin"]}`).CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	files := map[string]string{
+		"bin/sh":            "/bin/busybox", // Debian's busybox-static; called sh, it is one
+		"usr/bin/redis-cli": client,
+	}
+	if err := addLibraries(files, client); err != nil {
+		return err
+	}
+	return loadImage(name, `{"Env": ["PATH=/usr/bin:/bin"]}`, files)
 }

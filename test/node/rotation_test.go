@@ -123,7 +123,7 @@ func withWitness(t *testing.T, manifests, port string) string {
 			pod := object["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
 			var witness map[string]any
 			require.NoError(t, json.Unmarshal([]byte(`{
-				"name": "witness", "image": "localhost/dragonfly-standin:test", "imagePullPolicy": "Never",
+				"name": "witness", "image": "`+serverImage+`", "imagePullPolicy": "Never",
 				"args": ["--port=`+port+`", "--dbfilename="],
 				"env": [{"name": "DFLY_requirepass", "valueFrom": {"secretKeyRef": {"name": "my-cache-password", "key": "password"}}}],
 				"securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}

@@ -37,7 +37,7 @@ func TestPodSecurityIsEnforced(t *testing.T) {
 	i := newInstance(t, "restricted")
 	i.start()
 	t.Log("Ready in a namespace that enforces Pod Security restricted")
-	_, err := kubectl("", "-n", i.namespace, "run", "root", "--image=localhost/dragonfly-standin:test")
+	_, err := kubectl("", "-n", i.namespace, "run", "root", "--image="+serverImage)
 	require.ErrorContains(t, err, `violates PodSecurity "restricted`)
 	t.Log("which refuses a pod that does not ask to be restricted")
 }
@@ -109,7 +109,7 @@ func TestPasswordIsNowhereToRead(t *testing.T) {
 		{[]string{"get", "statefulset,controllerrevision", "-o", "yaml"}, "prepare"},
 		{[]string{"get", "events", "-o", "yaml"}, "Started"},
 		{[]string{"logs", "my-cache-0", "-c", "prepare"}, "my-cache-password"},
-		{[]string{"logs", "my-cache-0", "-c", "dragonfly"}, "listening"},
+		{[]string{"logs", "my-cache-0", "-c", "dragonfly"}, "Load finished"},
 	} {
 		text := i.kubectl(place.args...)
 		assert.Contains(t, text, place.holds)
