@@ -74,11 +74,11 @@ build: ## Build bin/dragonfly-generator (needs Go)
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/dragonfly-generator .
 
 .PHONY: race
-race: ## Run the tests of the program under the race detector (needs Go and a C compiler)
-	go test -race . ./generator/... ./internal/...
+race: ## Run the tests that start goroutines under the race detector (needs Go and a C compiler)
+	go test -race . ./internal/prepare/... ./test/node/standin
 
 .PHONY: fuzz
-fuzz: ## Fuzz lists, claims and configurations for FUZZTIME each, 20 seconds unless set (needs Go)
+fuzz: ## Fuzz lists, claims and configurations for FUZZTIME each, 20s unless set, or 1000x (needs Go)
 	@for target in FuzzRun FuzzClaim FuzzConfiguration; do \
 		go test ./generator -run "^$$" -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 20x || exit 1; \
 	done
@@ -123,7 +123,7 @@ dist: bin/cyclonedx-gomod ## Build a release, VERSION of it, into dist: programs
 
 .PHONY: dist-test
 dist-test: ## Build a release twice, in two places, and check what is in it (needs Go)
-	go test -tags dist -count=1 -v ./test/release
+	go test -tags dist -count=1 -timeout 30m -v ./test/release
 
 .PHONY: image
 image: ## Build the container image (needs Docker, and a registry to pull BUILDER from)
@@ -138,7 +138,7 @@ conformance: build bin/kustomize bin/helm bin/kube-score bin/argocd-diff bin/flu
 	PATH="$(CURDIR)/bin:$(ASSETS):$$PATH" KUBEBUILDER_ASSETS="$(ASSETS)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -timeout 30m -parallel 6 -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
 
 .PHONY: node-test
-node-test: build bin/kustomize $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node, with a stand-in for Dragonfly or with the program DRAGONFLY (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
+node-test: build bin/kustomize bin/cert-manager $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node, with a stand-in for Dragonfly or with the program DRAGONFLY (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/dragonfly-standin ./test/node/standin
 	DRAGONFLY="$(if $(DRAGONFLY),$(abspath $(DRAGONFLY)))" NODE_PROGRAMS="$(PROGRAMS)" test/node/cluster.sh run go test -tags node -count=1 -timeout 30m -parallel 8 -v $(if $(RUN),-run '$(RUN)') ./test/node
 

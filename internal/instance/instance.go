@@ -93,6 +93,11 @@ func (n Name) RunnerIDs() []krm.ID {
 	return []krm.ID{n.StatefulSetID(), n.ServiceID(), n.DragonflyID()}
 }
 
+// OperatorIDs returns those of the objects that the Dragonfly Operator makes besides the StatefulSet and the Service.
+func (n Name) OperatorIDs() []krm.ID {
+	return []krm.ID{n.id("policy", "PodDisruptionBudget", n.Name), n.id("networking.k8s.io", "NetworkPolicy", n.Name)}
+}
+
 // IDs returns those of all objects that an instance can have, besides the extra objects of a configuration.
 func (n Name) IDs() []krm.ID {
 	return append(n.RunnerIDs(), n.PasswordSecretID(), n.ConnectionSecretID(), n.ServiceAccountID(), n.RoleID(), n.RoleBindingID())

@@ -162,8 +162,11 @@ func (l *linter) changes() {
 	for _, inst := range l.Instances {
 		if changed := all[inst.Name]; changed != nil {
 			for _, r := range replaced[inst.Name] {
-				if id := r.Item.ID; id == inst.StatefulSetID() || id == inst.DragonflyID() {
+				switch id := r.Item.ID; id {
+				case inst.StatefulSetID(), inst.DragonflyID():
 					l.live(r.Item.Node, r.With, inst.Instance, id.Kind)
+				case inst.ConnectionSecretID():
+					l.warnOfSecretType(r.Item.Node, inst.Instance)
 				}
 			}
 			l.changed(inst.Instance, *changed)

@@ -1,10 +1,12 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"golang.org/x/mod/semver"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
@@ -48,6 +50,14 @@ func (l *linter) live(old, fresh *yaml.Node, c instance.Instance, kind string) {
 	if was := yamlnode.Text(volume, "storageClassName"); volume != nil && was != *c.Config.StorageClassName {
 		l.results.Warnf(c.Item, "Kubernetes refuses another storage class (%s before, %s now) on a live StatefulSet, and a volume cannot change its class; keep the old class, or move the data to a new instance",
 			className(was), className(*c.Config.StorageClassName))
+	}
+}
+
+// warnOfSecretType warns of another type of the connection Secret than before.
+func (l *linter) warnOfSecretType(old *yaml.Node, c instance.Instance) {
+	if was, is := cmp.Or(yamlnode.Text(old, "type"), string(corev1.SecretTypeOpaque)), *c.Config.ConnectionSecret.Type; was != is {
+		l.results.Warnf(c.Item, "Kubernetes refuses another type (%s before, %s now) of a live Secret; run `kubectl delete secret %s -n %s`, apply, and run `kubectl delete pod %s-0 -n %s`, so that the new pod fills it in",
+			was, is, c.ConnectionSecret(), c.Namespace, c.StatefulSet(), c.Namespace)
 	}
 }
 
@@ -98,12 +108,12 @@ func (l *linter) warnOfBackend(c instance.Instance) {
 		l.results.Warnf(c.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve, each with data of its own; the new pods do not read a volume that the old ones had; follow docs/operator.md before you apply this", *c.Config.Backend)
 		return
 	}
-	from, to, who := specs.DataVolume, specs.OperatorVolume, "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
+	from, to, who := specs.DataVolume+"-"+inst.StatefulSet()+"-0", specs.OperatorVolume+"-"+inst.StatefulSet()+"-0", "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
 	if !c.IsByOperator() {
-		from, to, who = to, from, "the operator's StatefulSet and Service have the same names as the new ones"
+		from, to, who = "of the master ("+to+", or that of another pod)", from, "the operator's StatefulSet and Service have the same names as the new ones"
 	}
-	l.results.Warnf(c.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s-%s-0 until it is moved to %s-%s-0; follow docs/operator.md before you apply this",
-		*c.Config.Backend, who, from, inst.StatefulSet(), to, inst.StatefulSet())
+	l.results.Warnf(c.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s until it is moved to %s; follow docs/operator.md before you apply this",
+		*c.Config.Backend, who, from, to)
 }
 
 // changesImmutable reports whether the cluster will refuse the change of a StatefulSet, aside from size and class

@@ -112,9 +112,13 @@ func (l *linter) warnOfMemory(old *yaml.Node, c instance.Instance) {
 	if was <= is {
 		return
 	}
+	consequence, safe := "Dragonfly exits at start when its snapshot does not fit", is
+	if c.HasPrepare() && !c.IsByOperator() {
+		consequence, safe = "a pod whose snapshot needs more than 85% of the memory limit does not start", c.Size.Limits.Memory.Value()/100*85
+	}
 	l.results.FieldWarnf(c.Item, report.Field{Path: "spec.size", Current: *c.Claim.Size},
-		"maxmemory drops from %d to %d bytes, and Dragonfly exits at start when its snapshot does not fit; check with `INFO memory` that used_memory is below %d bytes before you apply this, or use a larger size",
-		was, is, is)
+		"maxmemory drops from %d to %d bytes, and %s; check with `INFO memory` that used_memory is below %d bytes before you apply this, or use a larger size",
+		was, is, consequence, safe)
 }
 
 // maxMemoryOf returns the memory for data, in bytes, of the server that an object runs, 0 where it does not say. Where an

@@ -78,6 +78,7 @@ func Decide(in Input, results *report.Results) Changes {
 		for _, o := range inst.Objects {
 			m.object(inst.Instance, o)
 		}
+		m.madeByOperator(inst.Instance)
 	}
 	m.leftovers()
 	return m.changes
@@ -150,6 +151,20 @@ func (m *merger) object(inst instance.Instance, o overrides.Object) {
 		}
 	}
 	m.apply(s.fate(), item, inst, o)
+}
+
+// madeByOperator refuses objects of others that the operator would overwrite.
+func (m *merger) madeByOperator(inst instance.Instance) {
+	if !inst.IsByOperator() {
+		return
+	}
+	for _, id := range inst.OperatorIDs() {
+		for _, item := range m.List.Find(id) {
+			if m.Owners.Whose(item, inst.Name) == instance.Theirs {
+				m.results.Errorf(item, "the operator makes a %s of this name for the claim %s; rename this object or the claim", id.Kind, inst.Name)
+			}
+		}
+	}
 }
 
 // situation is what is known about an object of an instance.

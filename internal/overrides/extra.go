@@ -13,7 +13,6 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
-	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
@@ -68,7 +67,7 @@ func (c *checker) extraObject(n *yaml.Node, id krm.ID, path string) {
 		c.errorf(path+".metadata.namespace", "is another namespace, but an instance has objects in its own namespace only; remove it")
 	case slices.Contains(probe.IDs(), id), hasCertificate && id == probe.CertificateID():
 		c.errorf(path+".metadata.name", "is the name of the %s that every instance already has; use another name, such as {name}-extra", item.Kind)
-	case *c.spec.Backend == v1alpha1.Operator && id.Name == probe.Name && operator.Makes(item.Group, item.Kind):
+	case *c.spec.Backend == v1alpha1.Operator && slices.Contains(probe.OperatorIDs(), id):
 		remedy := "use another name, such as {name}-monitoring"
 		if item.Kind == "PodDisruptionBudget" {
 			remedy = "set overrides.dragonfly.spec.pdb instead"

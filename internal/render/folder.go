@@ -16,76 +16,39 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// folder is the folder that is kept. Nobody else renders into it while it is open.
+// folder is the folder that is kept.
 type folder struct {
-	name   string
-	root   *os.Root // nil where --check finds no folder
-	unlock func()
-	isNew  bool
+	name  string
+	root  *os.Root // nil where --check finds no folder
+	isNew bool
 }
 
-// openFolder opens the folder, and makes it unless it is only checked. It calls waiting before it waits for
-// another run.
-func openFolder(o Options, waiting func()) (*folder, error) {
-	isNew := false
-	for {
-		if _, err := os.Stat(o.Folder); errors.Is(err, fs.ErrNotExist) {
-			if o.Check {
-				return &folder{name: o.Folder}, nil
-			}
-			if err := os.MkdirAll(o.Folder, 0o755); err != nil { //nolint:gosec // for manifests
-				return nil, fmt.Errorf("%s cannot be created: %w", o.Folder, report.Reason(err))
-			}
-			isNew = true
-		}
-		f := &folder{name: o.Folder, isNew: isNew}
-		err := f.lock(o.Check, waiting)
-		if err == nil && f.isStillThere() {
+// openFolder opens the folder, and makes it unless it is only checked.
+func openFolder(o Options) (*folder, error) {
+	f := &folder{name: o.Folder}
+	if _, err := os.Stat(o.Folder); errors.Is(err, fs.ErrNotExist) {
+		if o.Check {
 			return f, nil
 		}
-		// Another run has removed the folder that it had made for nothing, or there is a reason.
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s cannot be opened: %w", o.Folder, report.Reason(err))
+		if err := os.MkdirAll(o.Folder, 0o755); err != nil { //nolint:gosec // for manifests
+			return nil, fmt.Errorf("%s cannot be created: %w", o.Folder, report.Reason(err))
 		}
-		f.release()
+		f.isNew = true
 	}
+	root, err := os.OpenRoot(o.Folder)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be opened: %w", o.Folder, report.Reason(err))
+	}
+	f.root = root
+	return f, nil
 }
 
-// isStillThere reports whether the folder that was opened is the one of that name.
-func (f *folder) isStillThere() bool {
-	opened, err := f.root.Stat(".")
-	if err != nil {
-		return false
-	}
-	there, err := os.Stat(f.name)
-	return err == nil && os.SameFile(opened, there)
-}
-
-func (f *folder) lock(shared bool, waiting func()) error {
-	root, err := os.OpenRoot(f.name)
-	if err != nil {
-		return err
-	}
-	unlock, err := lock(root, shared, waiting)
-	if err != nil {
-		_ = root.Close()
-		return err
-	}
-	f.root, f.unlock = root, unlock
-	return nil
-}
-
-// close lets the next run in. It removes a folder that was made and that nothing was written into.
+// close closes the folder. It removes one that was made and that nothing was written into.
 func (f *folder) close() {
 	if f.isNew {
 		_ = os.Remove(f.name) // refused where there is something in it
 	}
-	f.release()
-}
-
-func (f *folder) release() {
 	if f.root != nil {
-		f.unlock()
 		_ = f.root.Close()
 	}
 }

@@ -37,12 +37,9 @@ type source struct {
 	named     bool   // on the command line, and not found in a folder
 	documents []krm.Document
 	items     []*krm.Item // of the documents; nil where one is no resource
-
-	// listed are the resources in the Lists among the items, by the List.
-	listed map[*krm.Item][]*krm.Item
 }
 
-// items returns the resources, in their order. In place of a List they have what it holds.
+// items returns the resources, in their order.
 func (in *inputs) items() []*krm.Item {
 	var items []*krm.Item
 	for _, source := range in.sources {
@@ -54,9 +51,7 @@ func (in *inputs) items() []*krm.Item {
 func (s *source) resources() []*krm.Item {
 	var items []*krm.Item
 	for _, item := range s.items {
-		if listed, isList := s.listed[item]; isList {
-			items = append(items, listed...)
-		} else if item != nil {
+		if item != nil {
 			items = append(items, item)
 		}
 	}

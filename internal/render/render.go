@@ -56,9 +56,7 @@ func Run(o Options, s Streams) bool {
 
 // intoFolder renders into a folder that is kept.
 func intoFolder(o Options, s Streams, results *report.Results) bool {
-	f, err := openFolder(o, func() {
-		fmt.Fprintf(s.Err, "info: another run is writing to %s; waiting for it\n", o.Folder)
-	})
+	f, err := openFolder(o)
 	if err != nil {
 		results.Errorf(nil, "%s", err)
 		fmt.Fprint(s.Err, report.Lines(results.All()))

@@ -10,46 +10,58 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// findItems finds the documents that are resources, and reports those that must not be in the input.
+// findItems finds the documents that are resources, and reports those that must not be in the input. What a List holds
+// takes its place, but not in the folder, where documents stay as they are.
 func (r *reader) findItems(s *source) {
+	read := s.documents
+	s.documents = nil
 	index := 0
-	for _, document := range s.documents {
-		var item *krm.Item
-		if document.Node != nil {
-			item = r.item(s, document.Node.Content[0], index)
-			index++
+	for _, document := range read {
+		parts := []krm.Document{document}
+		if s.inFolder == "" {
+			parts = flatten(document)
 		}
-		s.items = append(s.items, item)
-		if item != nil {
-			r.list(s, item)
+		for _, part := range parts {
+			var item *krm.Item
+			if part.Node != nil {
+				item = r.item(s, part.Node.Content[0], index)
+			}
+			s.documents, s.items = append(s.documents, part), append(s.items, item)
+		}
+		if document.Node != nil {
+			index++
 		}
 	}
 }
 
-// list finds the items of a List. They are read like separate resources, but our own objects cannot be
-// updated in a List.
-func (r *reader) list(s *source, list *krm.Item) {
-	listed := list.Listed()
+// flatten returns a document for each object that a List holds, and for the Lists in it, or the document itself.
+func flatten(document krm.Document) []krm.Document {
+	if document.Node == nil {
+		return []krm.Document{document}
+	}
+	plain, err := yamlnode.Plain(document.Node.Content[0])
+	if err != nil { // aliases contain themselves, or a key appears twice: something that only its author can take apart
+		return []krm.Document{document}
+	}
+	listed := krm.NewItem(plain).Listed()
 	if len(listed) == 0 {
-		return
+		return []krm.Document{document}
 	}
-	if s.listed == nil {
-		s.listed = map[*krm.Item][]*krm.Item{}
-	}
-	s.listed[list] = nil // which is a List in any case
+	documents := []krm.Document{{Text: commentsOf(document.Text)}}
 	for _, item := range listed {
-		switch {
-		case len(item.Listed()) > 0: // what it holds is among the listed
-		case isConfig(item):
-			r.configs = append(r.configs, item)
-		case r.folder != nil && merge.IsOurs(item):
-			r.results.Errorf(item, "is in a List, where it cannot be kept up to date; write it as a separate object")
-		default:
-			s.listed[list] = append(s.listed[list], item)
+		if len(item.Listed()) > 0 {
+			continue // what it holds is among the listed
 		}
+		text, err := encode(item.Node)
+		if err != nil {
+			return []krm.Document{document}
+		}
+		documents = append(documents, krm.Document{Text: text, Node: &yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{item.Node}}})
 	}
+	return documents
 }
 
 // chooseConfig sets the configuration that was found. There can be only one.
@@ -81,6 +93,9 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 	case isConfig(item):
 		r.configs = append(r.configs, item)
 		return nil
+	}
+	if s.inFolder != "" && slices.ContainsFunc(item.Listed(), merge.IsOurs) {
+		r.results.Errorf(item, "holds an object made from a claim, which cannot be kept up to date there; write it as a separate object")
 	}
 	return item
 }

@@ -2,7 +2,6 @@ package render
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -29,11 +28,10 @@ func stdout(in *inputs, expansion expand.Expansion, results *report.Results) ([]
 			out.WriteByte('\n')
 		}
 	}
-	local := map[*yaml.Node]bool{}
+	staysHere := map[*krm.Item]bool{}
 	for _, item := range expansion.Local {
-		local[item.Node] = true
+		staysHere[item] = true
 	}
-	staysHere := func(item *krm.Item) bool { return local[item.Node] || isLocal(item) || isConfig(item) }
 	for _, source := range in.sources {
 		var comments []byte // that stand alone in front of a document
 		for i, document := range source.documents {
@@ -41,14 +39,9 @@ func stdout(in *inputs, expansion expand.Expansion, results *report.Results) ([]
 				comments = append(comments, commentsOf(document.Text)...)
 				continue
 			}
-			if item := source.items[i]; item != nil && !staysHere(item) {
-				text, err := printed(document, item, staysHere, results)
-				if err != nil {
-					return nil, err
-				}
-				if text != nil {
-					add(append(comments, text...))
-				}
+			if item := source.items[i]; item != nil && !staysHere[item] && !isLocal(item) {
+				refuseClaimIn(item, item.Node, map[*yaml.Node]bool{}, results)
+				add(append(comments, body(document.Text)...))
 			}
 			comments = nil
 		}
@@ -61,57 +54,6 @@ func stdout(in *inputs, expansion expand.Expansion, results *report.Results) ([]
 		add(text)
 	}
 	return out.Bytes(), nil
-}
-
-// printed returns a resource as it stands in its file, and a List without what stays here, nil for one that holds
-// nothing else.
-func printed(document krm.Document, item *krm.Item, staysHere func(*krm.Item) bool, results *report.Results) ([]byte, error) {
-	dropped := map[*yaml.Node]bool{}
-	for _, listed := range item.Listed() {
-		if staysHere(listed) {
-			dropped[listed.Node] = true
-		}
-	}
-	if len(dropped) == 0 {
-		refuseClaimIn(item, item.Node, map[*yaml.Node]bool{}, results)
-		return body(document.Text), nil
-	}
-	list, holds := without(item.Node, dropped, map[*yaml.Node]bool{})
-	if !holds {
-		return nil, nil
-	}
-	refuseClaimIn(item, list, map[*yaml.Node]bool{}, results)
-	if yamlnode.HasAnchors(item.Node) { // one may have been in what is dropped
-		var err error
-		if list, err = yamlnode.Plain(list); err != nil {
-			results.Errorf(item, "%s; write the values out", err)
-			return nil, nil
-		}
-	}
-	root := *document.Node
-	root.Content = []*yaml.Node{list}
-	return encode(&root)
-}
-
-// without returns a copy of a List without some of what it and the Lists in it hold, and whether anything is left.
-func without(list *yaml.Node, dropped, open map[*yaml.Node]bool) (rest *yaml.Node, holds bool) {
-	if open[list] || len(krm.NewItem(list).Listed()) == 0 { // open where aliases make one contain itself
-		return list, true
-	}
-	open[list] = true
-	defer delete(open, list)
-	root, items := *list, *yamlnode.Get(list, "items")
-	root.Content, items.Content, items.Anchor = slices.Clone(list.Content), nil, ""
-	for _, n := range yamlnode.Get(list, "items").Content {
-		if n = yamlnode.Follow(n); dropped[n] {
-			continue
-		}
-		if inner, found := without(n, dropped, open); found {
-			items.Content = append(items.Content, inner)
-		}
-	}
-	yamlnode.Set(&root, "items", &items)
-	return &root, len(items.Content) > 0
 }
 
 // refuseClaimIn reports a claim somewhere in what is printed. Nothing is made of it, and a cluster does not know it.

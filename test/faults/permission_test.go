@@ -37,36 +37,6 @@ func TestFileSizeLimit(t *testing.T) {
 	requireComplete(t, folder, want, file, "-o", folder)
 }
 
-// TestWait holds the lock on the folder: a run says that it waits, and goes on when it may.
-func TestWait(t *testing.T) {
-	t.Parallel()
-	dir := tempDir(t)
-	file, folder := filepath.Join(dir, "claims.yaml"), filepath.Join(dir, "out")
-	writeClaims(t, file, 1, "")
-	want := undisturbed(t, file)
-	require.NoError(t, os.Mkdir(folder, 0o755))
-	lock, err := os.Open(folder)
-	require.NoError(t, err)
-	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
-
-	cmd := command(t, "render", file, "--prune", "-o", folder)
-	said, err := cmd.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	line := "info: another run is writing to " + folder + "; waiting for it\n"
-	got := make([]byte, len(line))
-	_, err = io.ReadFull(said, got)
-	require.NoError(t, err)
-	assert.Equal(t, line, string(got))
-	assert.Empty(t, look(t, folder).files)
-
-	require.NoError(t, lock.Close())
-	_, err = io.Copy(io.Discard, said)
-	require.NoError(t, err)
-	require.NoError(t, cmd.Wait())
-	requireComplete(t, folder, want, file, "-o", folder)
-}
-
 // TestReadOnly removes write permission from the whole folder or from that of one instance.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
