@@ -209,20 +209,16 @@ func TestAppliersTakeTurns(t *testing.T) {
 }
 
 // What puts a whole object in the place of another takes the password, as the docs say. The pod then stops, and makes no
-// other in silence. Our Secrets never ask for it: the options that do are kept off them.
+// other in silence. Our Secrets never ask for it: the options that do are kept off them. TestHelmPage has Helm's.
 func TestReplacingLosesThePassword(t *testing.T) {
 	t.Parallel()
 	for name, replace := range map[string][]string{
-		"kubectl replace":      kubectlCommand("replace"),
-		"Argo CD, Replace":     tool("argocd-diff", "-replace").apply,
-		"helm upgrade --force": helmUpgrade("--force"),
+		"kubectl replace":  kubectlCommand("replace"),
+		"Argo CD, Replace": tool("argocd-diff", "-replace").apply,
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := appliers["client-side apply"]
-			if strings.HasPrefix(name, "helm") {
-				a.apply = helmUpgrade("--install")
-			}
-			ns := "replaced-" + strings.ToLower(strings.NewReplacer(" ", "-", ",", "", "--", "").Replace(name))
+			ns := "replaced-" + strings.ToLower(strings.NewReplacer(" ", "-", ",", "").Replace(name))
 			p, manifests, password := instanceAppliedBy(t, a, claim(ns, "my-cache", "small"))
 			a.run(t, a.apply, manifests)
 			require.Equal(t, password, p.data(t, "my-cache-password")["password"], "what does not replace leaves it")
@@ -234,17 +230,6 @@ func TestReplacingLosesThePassword(t *testing.T) {
 			assert.Contains(t, p.fail(t), "error: the password of "+ns+"/my-cache is lost")
 		})
 	}
-}
-
-// helmUpgrade returns a command that upgrades a release of the manifests on its stdin.
-func helmUpgrade(flag string) []string {
-	return []string{"bash", "-euc", `
-chart=$(mktemp -d)
-trap 'rm -rf "$chart"' EXIT
-mkdir "$chart/templates"
-cat > "$chart/templates/all.yaml"
-printf 'apiVersion: v2\nname: caches\nversion: 0.1.0\n' > "$chart/Chart.yaml"
-helm upgrade caches "$chart" --namespace default ` + flag}
 }
 
 // With RespectIgnoreDifferences and /data of all Secrets ignored, a widespread setting, Argo CD writes back what it has

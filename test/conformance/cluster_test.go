@@ -59,6 +59,9 @@ func startControlPlane() (stop func(), err error) {
 	if err != nil {
 		return stop, err
 	}
+	if err := os.Setenv("KUBECACHEDIR", filepath.Join(dir, "cache")); err != nil { // of kubectl and helm
+		return stop, err
+	}
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if assets == "" {
 		return stop, fmt.Errorf("KUBEBUILDER_ASSETS names no folder with kube-apiserver, etcd, kube-controller-manager and kube-scheduler; run `make conformance`")

@@ -61,7 +61,8 @@ func TestConfigurationPage(t *testing.T) {
 
 const configurationHead = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: platform}\nspec:\n"
 
-// Labels, annotations and a type of the connection Secret's own hinder neither the pod nor the next apply.
+// Labels, annotations and a type of the connection Secret's own hinder neither the pod nor the next apply. The server
+// refuses another type exactly where we warn.
 func TestConnectionSecretOfItsOwnKind(t *testing.T) {
 	t.Parallel()
 	const ns = "connection-secret"
@@ -76,10 +77,20 @@ func TestConnectionSecretOfItsOwnKind(t *testing.T) {
 	assert.Equal(t, "web", get(t, ns, "secret/my-cache-conn", `.metadata.annotations.replicator\.v1\.mittwald\.de/replicate-to`))
 	assert.Empty(t, get(t, ns, "secret/my-cache-password", ".metadata.labels.team"))
 
-	next, _ := render(t, claim(ns, "my-cache", "small"), withType("example.com/other"))
+	rendered := append([]string{kptfile, withType("example.com/other"), claim(ns, "my-cache", "small")}, strings.Split(strings.TrimSuffix(manifests, "---\n"), "---\n")...)
+	next, warnings := render(t, rendered...)
+	commands := strings.Split(warnings, "`")
+	require.Len(t, commands, 5, "the warning must give two commands: %s", warnings)
 	_, stderr, ok := kubectl(t, next, "apply", "--server-side", "-f", "-")
 	assert.False(t, ok)
 	assert.Contains(t, stderr, "field is immutable")
+
+	shell(t, t.TempDir(), commands[1])
+	apply(t, next)
+	assert.Contains(t, commands[3], "kubectl delete pod my-cache-0 -n "+ns)
+	_, now := p.restart(t)
+	assert.Equal(t, password, now, "the next pod fills it in")
+	assert.Equal(t, "example.com/other", get(t, ns, "secret/my-cache-conn", ".type"))
 }
 
 // A size whose requests equal its limits makes the pod Guaranteed, whatever runs in it besides the server.

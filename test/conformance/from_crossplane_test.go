@@ -62,6 +62,11 @@ done >/dev/null 2>&1
 // The commands of docs/from-crossplane.md, in their order, move a live instance over.
 func TestFromCrossplanePage(t *testing.T) {
 	const ns = "moved-from-crossplane" // other tests have objects in the page's own
+	// Other tests want a cluster that does not know of claims, and clients that do not remember one.
+	t.Setenv("KUBECACHEDIR", t.TempDir())
+	t.Cleanup(func() {
+		must(t, "", "delete", "crd", "dragonflyinstances.database.bizmatters.io", "xdragonflyinstances.database.bizmatters.io", "objects.kubernetes.crossplane.io")
+	})
 	for _, names := range [][]string{
 		{"database.bizmatters.io", "v1alpha1", "DragonflyInstance", "dragonflyinstances", "Namespaced"},
 		{"database.bizmatters.io", "v1alpha1", "XDragonflyInstance", "xdragonflyinstances", "Cluster"},

@@ -297,7 +297,7 @@ func (p *pod) begin(t *testing.T) *process {
 		handover.PasswordRotationVariable + "=" + p.rotation,
 	}
 	r.SysProcAttr = &syscall.SysProcAttr{Chroot: p.root, Credential: &syscall.Credential{Uid: 1000, Gid: 1000, NoSetGroups: true}}
-	if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 { // who is nobody special may do it in a user namespace
+	if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 { // an ordinary user may do this in a user namespace
 		r.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
 		r.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 1000, HostID: uid, Size: 1}}
 		r.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 1000, HostID: gid, Size: 1}}
