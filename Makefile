@@ -138,7 +138,7 @@ conformance: build bin/kustomize bin/helm bin/kube-score bin/argocd-diff bin/flu
 	PATH="$(CURDIR)/bin:$(ASSETS):$$PATH" KUBEBUILDER_ASSETS="$(ASSETS)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -timeout 30m -parallel 6 -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
 
 .PHONY: node-test
-node-test: build bin/kustomize $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node, with a stand-in for Dragonfly or with the program DRAGONFLY (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
+node-test: build bin/kustomize bin/cert-manager $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node, with a stand-in for Dragonfly or with the program DRAGONFLY (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/dragonfly-standin ./test/node/standin
 	DRAGONFLY="$(if $(DRAGONFLY),$(abspath $(DRAGONFLY)))" NODE_PROGRAMS="$(PROGRAMS)" test/node/cluster.sh run go test -tags node -count=1 -timeout 30m -parallel 8 -v $(if $(RUN),-run '$(RUN)') ./test/node
 

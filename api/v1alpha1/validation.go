@@ -220,10 +220,10 @@ func (s Size) validate(path *field.Path) field.ErrorList {
 }
 
 func (s Size) equal(other Size) bool {
-	same := func(a, b *resource.Quantity) bool { return a == b || a != nil && b != nil && a.Cmp(*b) == 0 }
+	equal := func(a, b *resource.Quantity) bool { return a == b || a != nil && b != nil && a.Cmp(*b) == 0 }
 	return s.Threads == other.Threads && s.MaxMemoryPercent == other.MaxMemoryPercent &&
-		same(s.Requests.CPU, other.Requests.CPU) && same(s.Requests.Memory, other.Requests.Memory) &&
-		same(s.Limits.CPU, other.Limits.CPU) && same(s.Limits.Memory, other.Limits.Memory)
+		equal(s.Requests.CPU, other.Requests.CPU) && equal(s.Requests.Memory, other.Requests.Memory) &&
+		equal(s.Limits.CPU, other.Limits.CPU) && equal(s.Limits.Memory, other.Limits.Memory)
 }
 
 // validateResources judges requests and limits of a container. Where there is no limit, there may be no request either.

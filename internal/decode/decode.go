@@ -1,5 +1,5 @@
-// Package decode decodes handwritten objects strictly into the types of the API, as Kubernetes does, and reports every
-// field that does not fit with its path. It never shows a value, which may be a password.
+// Package decode decodes handwritten objects strictly into the API types, as Kubernetes does, and reports every field that
+// does not fit, with its path. It never shows a value, because that may be a password.
 package decode
 
 import (
@@ -25,11 +25,11 @@ import (
 // Problem is a field that cannot be decoded.
 type Problem struct {
 	Path, Message string
-	// Proposed is the name that the field was probably meant to have, or "".
+	// Proposed is the name that was probably meant, or "".
 	Proposed string
 }
 
-// Report reports problems of a subject.
+// Report adds the problems to the subject's results.
 func Report(subject *report.Subject, problems ...Problem) {
 	for _, problem := range problems {
 		field := report.Field{Path: problem.Path}
@@ -40,22 +40,21 @@ func Report(subject *report.Subject, problems ...Problem) {
 	}
 }
 
-// Options say what is special about an object. The zero value is for an ordinary one.
+// Options describe special treatment of an object. The zero value is for an ordinary object.
 type Options struct {
-	// Path is where the object stands, for the paths of problems; "" for the top level.
+	// Path is the path of the object, for the paths of problems; "" for the top level.
 	Path string
-	// IsText reports whether the scalars at a path are texts, whatever YAML takes them for.
+	// IsText reports whether the scalars at a path are strings, whatever type YAML gives them.
 	IsText func(path string) bool
 	// Hint returns what to do about an unknown field, or "".
 	Hint func(path, name string) string
-	// IsPatch reports that the object is a strategic merge patch: $patch is its directive, and a null takes something
-	// away.
+	// IsPatch reports that the object is a strategic merge patch: $patch is a directive, and a null removes something.
 	IsPatch bool
 
-	without map[*yaml.Node]bool // the values to leave out, as they have a problem
+	without map[*yaml.Node]bool // the values to leave out, because they have a problem
 }
 
-// FromYAML is the problem that yamlnode.Plain reports of an object.
+// FromYAML converts an error of yamlnode.Plain into a problem.
 func FromYAML(err error) Problem {
 	var duplicate *yamlnode.DuplicateKeyError
 	if !errors.As(err, &duplicate) {
@@ -68,8 +67,8 @@ func FromYAML(err error) Problem {
 	return Problem{Path: path, Message: "the field appears twice; remove one of them"}
 }
 
-// Strict decodes n, a mapping without aliases, into what into points to, and returns what it decoded, as JSON. A field
-// with a problem is left out.
+// Strict decodes n, a mapping without aliases, into the value that into points to, and returns the decoded fields as JSON.
+// A field with a problem is left out.
 func Strict(n *yaml.Node, into any, o Options) (json.RawMessage, []Problem) {
 	o.without = map[*yaml.Node]bool{}
 	c := checker{Options: o}
@@ -84,7 +83,7 @@ func Strict(n *yaml.Node, into any, o Options) (json.RawMessage, []Problem) {
 	return text, c.problems
 }
 
-// checker finds what does not fit.
+// checker finds fields that do not fit.
 type checker struct {
 	Options
 	problems []Problem
@@ -140,7 +139,7 @@ func (c *checker) opaque(n *yaml.Node, t reflect.Type, path string) {
 	case n.Kind != yaml.ScalarNode:
 		c.add(n, path, "must be a single value, not "+yamlnode.KindName(n))
 	default:
-		c.add(n, path, "has the wrong type or format; see Kubernetes' reference of the field")
+		c.add(n, path, "has the wrong type or format; see the Kubernetes reference for the field")
 	}
 }
 
@@ -183,7 +182,7 @@ func (c *checker) unknown(path, name string, t reflect.Type) {
 	c.problems = append(c.problems, problem)
 }
 
-// below says where a field belongs that one of the structs of t has, or "".
+// below returns where a misplaced field belongs if a struct inside t has it, otherwise "".
 func below(path, name string, t reflect.Type) string {
 	for field := range t.Fields() {
 		inner := field.Type
@@ -217,7 +216,7 @@ func (c *checker) scalar(n *yaml.Node, kind reflect.Kind, path string) {
 		}
 	case reflect.Bool:
 		if n.ShortTag() != "!!bool" {
-			c.add(n, path, "must be true or false, without quotes; use one of them")
+			c.add(n, path, "must be true or false, without quotes")
 		}
 	default:
 		number, err := strconv.ParseInt(n.Value, 10, 64)
@@ -226,8 +225,8 @@ func (c *checker) scalar(n *yaml.Node, kind reflect.Kind, path string) {
 			c.add(n, path, "is out of range; use a smaller number")
 		case n.ShortTag() == "!!str" && err == nil:
 			c.add(n, path, "must be a number, not a string; remove the quotes")
-		// YAML 1.1 reads 010 as 8 and 1_0 as 10: what looks different from what it means is refused, but for the mode of a
-		// file in a patch.
+		// YAML 1.1 reads 010 as 8 and 1_0 as 10. Numbers that look different from what they mean are refused, except for a
+		// file mode in a patch.
 		case !isInt || !c.IsPatch && (err != nil || strconv.FormatInt(number, 10) != n.Value):
 			c.add(n, path, "must be a whole number; write it in plain digits, without a unit")
 		}
@@ -236,7 +235,7 @@ func (c *checker) scalar(n *yaml.Node, kind reflect.Kind, path string) {
 
 func (o Options) isText(path string) bool { return o.IsText != nil && o.IsText(path) }
 
-// JSON returns n as JSON, with the fields in their order.
+// JSON returns n as JSON, with its fields in order.
 func JSON(n *yaml.Node, o Options) ([]byte, error) {
 	var text bytes.Buffer
 	if err := write(&text, n, o.Path, o); err != nil {
@@ -282,7 +281,7 @@ func write(text *bytes.Buffer, n *yaml.Node, path string, o Options) error {
 	return nil
 }
 
-// writeScalar writes what YAML takes for a boolean or a number as that, and everything else as a string.
+// writeScalar writes YAML booleans and numbers as such, and everything else as a string.
 func writeScalar(text *bytes.Buffer, n *yaml.Node) error {
 	switch n.ShortTag() {
 	case "!!bool":
@@ -298,7 +297,7 @@ func writeScalar(text *bytes.Buffer, n *yaml.Node) error {
 		if err := n.Decode(&number); err != nil {
 			return err
 		}
-		encoded, err := json.Marshal(number) // not of infinity
+		encoded, err := json.Marshal(number) // fails for infinity
 		if err != nil {
 			return err
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// live compares the object that runs an instance with the one that replaces it, and warns of what the
-// cluster will refuse and of what Dragonfly may not survive.
+// live compares the object that runs an instance with the one that replaces it, and warns about what the cluster will
+// refuse and what Dragonfly may not survive.
 func (l *linter) live(old, fresh *yaml.Node, c instance.Instance, kind string) {
 	inst := c
 	var volume *yaml.Node
@@ -33,13 +33,13 @@ func (l *linter) live(old, fresh *yaml.Node, c instance.Instance, kind string) {
 		grow = fmt.Sprintf("if its storage class allows it, grow the volume with `%s`, run `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again",
 			patchVolume(specs.DataVolume, inst), inst.StatefulSet(), inst.Namespace)
 		if changesImmutable(old, fresh) {
-			l.results.Warnf(c.Item, "Kubernetes refuses another podManagementPolicy and another claim template on a live StatefulSet; run `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again; existing volumes stay as they are",
+			l.results.Warnf(c.Item, "Kubernetes refuses to change podManagementPolicy or the claim templates of a live StatefulSet; run `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again; existing volumes stay as they are",
 				inst.StatefulSet(), inst.Namespace)
 		}
 	case "Dragonfly":
 		volume = yamlnode.Get(old, "spec", "snapshot", "persistentVolumeClaimSpec")
 		image = yamlnode.Text(old, "spec", "image")
-		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator makes it again",
+		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator creates it again",
 			patchVolume(specs.OperatorVolume, inst), inst.StatefulSet(), inst.Namespace)
 	}
 	l.warnOfImage(c, image)
@@ -48,7 +48,7 @@ func (l *linter) live(old, fresh *yaml.Node, c instance.Instance, kind string) {
 	}
 	l.warnOfVolumeSize(c, yamlnode.Text(volume, "resources", "requests", "storage"), grow)
 	if was := yamlnode.Text(volume, "storageClassName"); volume != nil && was != *c.Config.StorageClassName {
-		l.results.Warnf(c.Item, "Kubernetes refuses another storage class (%s before, %s now) on a live StatefulSet, and a volume cannot change its class; keep the old class, or move the data to a new instance",
+		l.results.Warnf(c.Item, "Kubernetes refuses to change the storage class (%s before, %s now) of a live StatefulSet, and a volume cannot change its class; keep the old class, or move the data to a new instance",
 			className(was), className(*c.Config.StorageClassName))
 	}
 }
@@ -63,16 +63,16 @@ func (l *linter) warnOfSecretType(old *yaml.Node, c instance.Instance) {
 
 // warnOfImage warns of an older Dragonfly than before.
 func (l *linter) warnOfImage(c instance.Instance, image string) {
-	if was, is := releaseOf(image), releaseOf(*c.Config.Image); was != "" && is != "" && semver.Compare(was, is) > 0 {
-		l.results.Warnf(c.Item, "the image goes from %s back to %s, and an older Dragonfly exits on the snapshot of a newer one; if the newer one has run, set it as spec.image in the configuration", was, is)
+	if before, after := releaseOf(image), releaseOf(*c.Config.Image); before != "" && after != "" && semver.Compare(before, after) > 0 {
+		l.results.Warnf(c.Item, "the image goes back from %s to %s, and an older Dragonfly exits on a snapshot written by a newer one; if the newer one has already run, set it as spec.image in the configuration", before, after)
 	}
 }
 
-// warnOfVolumeSize warns of a claim template with another size than before.
+// warnOfVolumeSize warns about a change of the volume size in the claim template.
 func (l *linter) warnOfVolumeSize(c instance.Instance, was, grow string) {
 	before, err := resource.ParseQuantity(was)
 	if err != nil {
-		return // there was no volume, or nobody knows how large it was
+		return // there was no volume, or its size is unknown
 	}
 	field := report.Field{Path: "spec.storageGB", Current: *c.Claim.StorageGB}
 	switch before.Cmp(resource.MustParse(c.Storage())) {
@@ -84,7 +84,7 @@ func (l *linter) warnOfVolumeSize(c instance.Instance, was, grow string) {
 	}
 }
 
-// releaseOf returns the release that an image's tag names, in the form v1.2.3, "" where it names none.
+// releaseOf returns the release that an image's tag names, in the form v1.2.3, or "" if it names none.
 func releaseOf(image string) string {
 	name, _, _ := strings.Cut(image, "@")                                // and a digest
 	_, tag, _ := strings.Cut(name[strings.LastIndex(name, "/")+1:], ":") // not the port of a registry
@@ -95,41 +95,41 @@ func releaseOf(image string) string {
 	return strings.TrimSuffix(semver.Canonical(release), semver.Prerelease(release)) // which names a distribution
 }
 
-// patchVolume is the command that asks for a larger volume.
+// patchVolume returns the command that requests a larger volume.
 func patchVolume(template string, inst instance.Instance) string {
 	return fmt.Sprintf(`kubectl patch pvc %s-%s-0 -n %s -p '{"spec":{"resources":{"requests":{"storage":"%s"}}}}'`,
 		template, inst.StatefulSet(), inst.Namespace, inst.Storage())
 }
 
-// warnOfBackend warns of what a move from one backend to the other means for the live instance.
+// warnOfBackend warns about what a move from one backend to the other means for the live instance.
 func (l *linter) warnOfBackend(c instance.Instance) {
 	inst := c
 	if !c.HasVolume() {
-		l.results.Warnf(c.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve, each with data of its own; the new pods do not read a volume that the old ones had; follow docs/operator.md before you apply this", *c.Config.Backend)
+		l.results.Warnf(c.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve clients, each with its own data; the new pods do not read the old pods' volume; follow docs/operator.md before you apply this", *c.Config.Backend)
 		return
 	}
-	from, to, who := specs.DataVolume, specs.OperatorVolume, "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
+	from, to, who := specs.DataVolume+"-"+inst.StatefulSet()+"-0", specs.OperatorVolume+"-"+inst.StatefulSet()+"-0", "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
 	if !c.IsByOperator() {
-		from, to, who = to, from, "the operator's StatefulSet and Service have the same names as the new ones"
+		from, to, who = "of the master ("+to+", or that of another pod)", from, "the operator's StatefulSet and Service have the same names as the new ones"
 	}
-	l.results.Warnf(c.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s-%s-0 until it is moved to %s-%s-0; follow docs/operator.md before you apply this",
-		*c.Config.Backend, who, from, inst.StatefulSet(), to, inst.StatefulSet())
+	l.results.Warnf(c.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s until it is moved to %s; follow docs/operator.md before you apply this",
+		*c.Config.Backend, who, from, to)
 }
 
-// changesImmutable reports whether the cluster will refuse the change of a StatefulSet, aside from size and class
-// of the volume, of which there is more to say.
+// changesImmutable reports whether the cluster will refuse the change to a StatefulSet, apart from the size and class of
+// the volume, which have warnings of their own.
 func changesImmutable(old, fresh *yaml.Node) bool {
-	was, is := yamlnode.Get(old, "spec", "volumeClaimTemplates"), yamlnode.Get(fresh, "spec", "volumeClaimTemplates")
+	oldTemplates, newTemplates := yamlnode.Get(old, "spec", "volumeClaimTemplates"), yamlnode.Get(fresh, "spec", "volumeClaimTemplates")
 	count := func(templates *yaml.Node) int {
 		if templates = yamlnode.Follow(templates); templates == nil {
 			return 0
 		}
 		return len(templates.Content)
 	}
-	if yamlnode.Text(old, "spec", "podManagementPolicy") != yamlnode.Text(fresh, "spec", "podManagementPolicy") || was != nil && count(was) != count(is) {
+	if yamlnode.Text(old, "spec", "podManagementPolicy") != yamlnode.Text(fresh, "spec", "podManagementPolicy") || oldTemplates != nil && count(oldTemplates) != count(newTemplates) {
 		return true
 	}
-	before, after := yamlnode.Named(was, specs.DataVolume, "metadata"), yamlnode.Named(is, specs.DataVolume, "metadata")
+	before, after := yamlnode.Named(oldTemplates, specs.DataVolume, "metadata"), yamlnode.Named(newTemplates, specs.DataVolume, "metadata")
 	changes := func(path ...string) bool {
 		return !yamlnode.Equal(yamlnode.Get(before, path...), yamlnode.Get(after, path...))
 	}

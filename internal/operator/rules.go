@@ -35,28 +35,50 @@ func ManagesLabel(key string) bool {
 // that has it already would get the clients before it has the data.
 func TellsPodsApart(key string) bool { return key == "role" || key == "master-ip" }
 
-// Makes reports whether the operator makes an object of that kind, with the instance's name, besides the StatefulSet and the
-// Service.
-func Makes(group, kind string) bool {
-	return group == "policy" && kind == "PodDisruptionBudget" || group == "networking.k8s.io" && kind == "NetworkPolicy"
+// Selects reports whether a label selector finds the pods that the operator makes for an instance, or the master or the
+// replicas among them. None selects nothing, and an empty one everything, as in policy/v1.
+func Selects(selector *yaml.Node, name string) bool {
+	selector = yamlnode.Follow(selector)
+	if selector == nil || selector.Kind != yaml.MappingNode {
+		return false
+	}
+	return slices.ContainsFunc([]string{"master", "replica"}, func(role string) bool {
+		return matches(selector, map[string]string{
+			"app": name, "app.kubernetes.io/name": "dragonfly", "app.kubernetes.io/instance": name,
+			"app.kubernetes.io/component": "dragonfly", "app.kubernetes.io/part-of": "dragonfly", "app.kubernetes.io/managed-by": "dragonfly-operator",
+			"role": role,
+		})
+	})
 }
 
-// Selects reports whether a label selector finds the pods that the operator makes for an instance.
-func Selects(selector *yaml.Node, name string) bool {
-	asked := yamlnode.LabelSelector(selector)
-	if len(asked) == 0 {
-		return false // of all pods, which somebody means, or of expressions that are not understood here
-	}
-	own := map[string]string{
-		"app": name, "app.kubernetes.io/name": "dragonfly", "app.kubernetes.io/instance": name,
-		"app.kubernetes.io/component": "dragonfly", "app.kubernetes.io/part-of": "dragonfly", "app.kubernetes.io/managed-by": "dragonfly-operator",
-	}
-	for key, value := range asked {
-		if own[key] != value {
+func matches(selector *yaml.Node, labels map[string]string) bool {
+	for key, value := range yamlnode.Texts(yamlnode.Get(selector, "matchLabels")) {
+		if labels[key] != value {
 			return false
 		}
 	}
-	return true
+	expressions := yamlnode.Get(selector, "matchExpressions")
+	if expressions == nil {
+		return true
+	}
+	return !slices.ContainsFunc(expressions.Content, func(e *yaml.Node) bool {
+		value, has := labels[yamlnode.Text(e, "key")]
+		isIn := false
+		if values := yamlnode.Get(e, "values"); values != nil {
+			isIn = slices.ContainsFunc(values.Content, func(v *yaml.Node) bool { return yamlnode.Text(v) == value })
+		}
+		switch yamlnode.Text(e, "operator") {
+		case "In":
+			return !has || !isIn
+		case "NotIn":
+			return has && isIn
+		case "Exists":
+			return !has
+		case "DoesNotExist":
+			return has
+		}
+		return false
+	})
 }
 
 // newer are the fields of Kubernetes' own types that the CRD lacks, as they came after the Kubernetes that it was

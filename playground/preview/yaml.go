@@ -131,7 +131,7 @@ func removeBookkeeping(item *yaml.Node) {
 
 // lineOf returns the line of the field, or of the innermost part of its path that is there.
 func lineOf(root *yaml.Node, path string) int {
-	if key, _ := yamlnode.Place(root, path); key != nil {
+	if key, _ := yamlnode.Locate(root, path); key != nil {
 		return key.Line
 	}
 	return root.Line

@@ -3,74 +3,21 @@
 package conformance
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/test/certmanager"
 )
-
-// certManagerTypes makes the API server serve the types of cert-manager.
-func certManagerTypes(t *testing.T) {
-	t.Helper()
-	for _, kind := range []string{"certificates", "certificaterequests", "issuers", "clusterissuers"} {
-		apply(t, moduleFile(t, "../../tools/cert-manager", "github.com/cert-manager/cert-manager", "deploy/crds/cert-manager.io_"+kind+".yaml"))
-		established(t, kind+".cert-manager.io")
-	}
-}
-
-// startCertManager runs cert-manager's controllers until the test ends.
-func startCertManager(t *testing.T) {
-	t.Helper()
-	var log bytes.Buffer
-	controllers := exec.Command("cert-manager")
-	controllers.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
-	controllers.Stdout, controllers.Stderr = &log, &log
-	require.NoError(t, controllers.Start())
-	t.Cleanup(func() {
-		_ = controllers.Process.Kill()
-		_ = controllers.Wait()
-		if t.Failed() {
-			t.Logf("cert-manager:\n%s", log.Bytes()[max(0, log.Len()-3000):])
-		}
-	})
-}
-
-const internalIssuer = `
-apiVersion: cert-manager.io/v1
-kind: ClusterIssuer
-metadata: {name: own}
-spec: {selfSigned: {}}
----
-apiVersion: cert-manager.io/v1
-kind: Certificate
-metadata: {name: authority, namespace: cert-manager}
-spec:
-  isCA: true
-  commonName: authority
-  secretName: authority
-  privateKey: {algorithm: ECDSA}
-  issuerRef: {kind: ClusterIssuer, name: own}
----
-apiVersion: cert-manager.io/v1
-kind: ClusterIssuer
-metadata: {name: internal}
-spec: {ca: {secretName: authority}}
-`
 
 // cert-manager issues the Certificate of each instance, and clients trust the server by every name of its Service.
 func TestCertificateIsIssued(t *testing.T) {
 	t.Parallel()
-	certManagerTypes(t)
-	namespace(t, "cert-manager")
-	startCertManager(t)
-	apply(t, internalIssuer)
-	eventually(t, "True", "get", "clusterissuer/internal", "-o", "jsonpath={.status.conditions[0].status}")
+	certmanager.Start(t, kubeconfig)
 
 	const ns = "certified"
 	namespace(t, ns)

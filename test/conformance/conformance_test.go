@@ -18,6 +18,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/examples"
 	"github.com/bizmatters/dragonfly-generator/generator"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/test/certmanager"
 )
 
 // render runs the function over the documents, of which a DragonflyGenerator is its configuration. It returns what goes
@@ -107,7 +108,7 @@ func TestAccepted(t *testing.T) {
 	}
 	cases["kpt"] = kptExample(t)
 	require.Greater(t, len(cases), 12)
-	certManagerTypes(t)
+	certmanager.ServeTypes(t, kubeconfig)
 	for _, name := range []string{"accepted", "argocd", "intelligence-deepagents", "my-namespace", "shop", "shop-dev", "shop-plain", "shop-openshift", "shop-tls"} {
 		namespace(t, name)
 	}

@@ -3,9 +3,7 @@
 package conformance
 
 import (
-	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,22 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
-)
 
-// moduleFile returns the text of a file of a Go module: of a version, module@version, or of the one that the go.mod in
-// the folder requires.
-func moduleFile(t *testing.T, folder, module, file string) string {
-	t.Helper()
-	download := exec.Command("go", "mod", "download", "-json", module)
-	download.Dir = folder
-	out, err := download.Output()
-	require.NoError(t, err, "%s", out)
-	var downloaded struct{ Dir string }
-	require.NoError(t, json.Unmarshal(out, &downloaded))
-	text, err := os.ReadFile(filepath.Join(downloaded.Dir, file))
-	require.NoError(t, err)
-	return string(text)
-}
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
+)
 
 // The objects of the examples fit the CRDs of Argo CD and Flux, which are in their Go modules.
 func TestGitOpsObjects(t *testing.T) {
@@ -38,7 +23,7 @@ func TestGitOpsObjects(t *testing.T) {
 		"gitrepositories.source.toolkit.fluxcd.io":   {"github.com/fluxcd/source-controller@v1.9.6", "config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml"},
 		"kustomizations.kustomize.toolkit.fluxcd.io": {"github.com/fluxcd/kustomize-controller@v1.9.6", "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml"},
 	} {
-		apply(t, moduleFile(t, ".", from.module, from.file))
+		apply(t, testkit.ModuleFile(t, ".", from.module, from.file))
 		established(t, crd)
 	}
 	for _, name := range []string{"argocd", "flux-system"} {

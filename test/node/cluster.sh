@@ -16,7 +16,7 @@
 # Everything runs in network, mount and PID namespaces of its own. The cluster cannot reach anything outside
 # the machine, because it has no default route; its firewall rules and mounts are not the machine's. Killing
 # one process, the init of the PID namespace, ends all of it, pods included. What the kubelet changes for the
-# whole machine, a few sysctls and the cgroup `kubepods`, `down` undoes.
+# whole machine, a few sysctls and the cgroup of the pods, `down` undoes.
 #
 # The IPs of pods and Services are reachable from the machine, which gets routes to them.
 set -euo pipefail
@@ -36,6 +36,9 @@ script=$(readlink -f "${BASH_SOURCE[0]}")
 readonly script
 readonly machine=$NODE_NET.0.1 node=$NODE_NET.0.2 pods=$NODE_NET.1.0/24 services=$NODE_NET.2.0/24
 readonly server=https://$node:6443 link=node-${NODE_NET//./-}
+# The parent of the pods' cgroups. A kubelet kills what it does not know below its own, so clusters must not share one.
+if [ -d /sys/fs/cgroup/memory ]; then cgroup=/$link; else cgroup=/; fi # with cgroup v2, they do
+readonly cgroup
 # The kubelet has an address of the API server of its own, so that a test can hold up its connection alone.
 readonly kubelet_server=https://127.0.0.2:6443
 
@@ -161,6 +164,7 @@ kind: KubeletConfiguration
 authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
 authorization: {mode: AlwaysAllow} # only this machine reaches it
 cgroupDriver: cgroupfs
+cgroupRoot: $cgroup
 failCgroupV1: false
 failSwapOn: false
 containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
@@ -185,6 +189,7 @@ COREFILE
 
 # boot starts the node's init and waits for the API server and the kubelet.
 boot() {
+  [ "$cgroup" = / ] || for controller in /sys/fs/cgroup/*/; do mkdir -p "$controller$cgroup"; done
   NODE_INIT=$NODE_DIR setsid unshare --mount --net --pid --fork --kill-child --mount-proc \
     "$script" init >>log/init.log 2>&1 </dev/null &
   local outer=$! pid
@@ -200,7 +205,7 @@ boot() {
 }
 
 shutdown() {
-  local pid controller
+  local pid controller folder
   if pid=$(init_pid); then
     kill -KILL "$pid"
     for _ in $(seq 100); do [ -e "/proc/$pid" ] || break; sleep 0.1; done
@@ -208,9 +213,10 @@ shutdown() {
   fi
   # The pods' cgroups stay behind, empty, and the next kubelet would take seconds for each. With cgroup v1 there is
   # one tree for each controller.
+  folder=${cgroup#/}
   for controller in /sys/fs/cgroup /sys/fs/cgroup/*; do
-    [ -d "$controller/kubepods" ] || continue
-    find "$controller/kubepods" -depth -type d -exec rmdir {} + 2>/dev/null || true
+    [ -d "$controller/${folder:=kubepods}" ] || continue
+    find "$controller/$folder" -depth -type d -exec rmdir {} + 2>/dev/null || true
   done
 }
 

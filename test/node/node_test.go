@@ -161,13 +161,19 @@ func drop(t *testing.T, rule string) (restore func()) {
 // eventually waits for up to two minutes until check returns no error.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
+	within(t, 2*time.Minute, check)
+}
+
+// within waits until check returns no error.
+func within(t *testing.T, limit time.Duration, check func() error) {
+	t.Helper()
 	var err error
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if err = check(); err == nil {
 			return
 		}
 	}
-	require.NoError(t, err, "after two minutes")
+	require.NoError(t, err, "after %s", limit)
 }
 
 // An instance is my-cache in a namespace of its own.
@@ -344,15 +350,21 @@ func (i instance) connectionPassword() string {
 // is an error.
 func (i instance) ask(password string, commands ...string) string {
 	i.t.Helper()
+	return ask(i.t, i.address(), password, commands...)
+}
+
+// address returns where the endpoint and the port of the connection Secret lead to.
+func (i instance) address() string {
+	i.t.Helper()
 	endpoint, port := i.secret("my-cache-conn", "endpoint"), i.secret("my-cache-conn", "port")
-	ctx, cancel := context.WithTimeout(i.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(i.t.Context(), time.Minute)
 	defer cancel()
 	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(nodeIP(), "53"))
 	}}
 	addresses, err := resolver.LookupHost(ctx, endpoint+".")
 	require.NoError(i.t, err)
-	return ask(i.t, net.JoinHostPort(addresses[0], port), password, commands...)
+	return net.JoinHostPort(addresses[0], port)
 }
 
 // nodeIP returns the address of the node, where the cluster's DNS is, too.
@@ -373,13 +385,22 @@ func listens(address, port string) error {
 // ask is instance.ask for an address.
 func ask(t *testing.T, address, password string, commands ...string) string {
 	t.Helper()
-	connection, err := net.DialTimeout("tcp", address, 10*time.Second)
-	require.NoError(t, err)
+	var connection net.Conn
+	eventually(t, func() (err error) { // kube-proxy may not know of a pod yet that is Ready
+		connection, err = net.DialTimeout("tcp", address, 10*time.Second)
+		return err
+	})
 	defer connection.Close()
-	require.NoError(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
+	return exchange(t, connection, append([]string{"AUTH " + password}, commands...)...)
+}
+
+// exchange sends commands over a connection, and returns the last reply, or the first that is an error.
+func exchange(t *testing.T, connection net.Conn, commands ...string) string {
+	t.Helper()
+	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
 	replies := bufio.NewReader(connection)
 	var reply string
-	for _, command := range append([]string{"AUTH " + password}, commands...) {
+	for _, command := range commands {
 		_, err := fmt.Fprintf(connection, "%s\r\n", command)
 		require.NoError(t, err)
 		if command == "SHUTDOWN" {

@@ -117,9 +117,9 @@ func read(from io.Reader) ([]*unstructured.Unstructured, error) {
 }
 
 // without returns the objects that are not among others.
-func without(objects, others []*unstructured.Unstructured) []*unstructured.Unstructured {
+func without(objects, excluded []*unstructured.Unstructured) []*unstructured.Unstructured {
 	return slices.DeleteFunc(objects, func(object *unstructured.Unstructured) bool {
-		return slices.ContainsFunc(others, func(other *unstructured.Unstructured) bool {
+		return slices.ContainsFunc(excluded, func(other *unstructured.Unstructured) bool {
 			return kube.GetResourceKey(other) == kube.GetResourceKey(object)
 		})
 	})

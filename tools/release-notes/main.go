@@ -43,8 +43,8 @@ func notes(changelog, version string) (string, error) {
 	var text strings.Builder
 	found, inside := false, false
 	for line := range strings.Lines(changelog) {
-		heading, is := strings.CutPrefix(line, "## ")
-		if !is {
+		heading, isHeading := strings.CutPrefix(line, "## ")
+		if !isHeading {
 			if inside {
 				text.WriteString(line)
 			}

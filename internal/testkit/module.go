@@ -1,0 +1,26 @@
+package testkit
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// ModuleFile returns the text of a file of a Go module: of a version, module@version, or of the one that the go.mod in
+// the folder requires.
+func ModuleFile(t testing.TB, folder, module, file string) string {
+	t.Helper()
+	download := exec.Command("go", "mod", "download", "-json", module) //nolint:gosec // a module that a test names
+	download.Dir = folder
+	out, err := download.Output()
+	require.NoError(t, err, "%s", out)
+	var downloaded struct{ Dir string }
+	require.NoError(t, json.Unmarshal(out, &downloaded))
+	text, err := os.ReadFile(filepath.Join(downloaded.Dir, file)) //nolint:gosec // a file that a test names
+	require.NoError(t, err)
+	return string(text)
+}
