@@ -12,9 +12,9 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// ManagedLabels are the labels that the operator sets itself. For an object with one of them in spec.labels or in the
-// labels of spec.podMetadata, spec.ownedObjectsMetadata or spec.serviceSpec it makes nothing, and says no more than
-// "failed to generate dragonfly resources" (since v1.6.0: its pull request 517; the list is that of its issue 585).
+// ManagedLabels are the labels that the operator sets itself. If an object has one of them in spec.labels or in the labels of
+// spec.podMetadata, spec.ownedObjectsMetadata or spec.serviceSpec, the operator creates nothing, and only says "failed to
+// generate dragonfly resources" (since v1.6.0, in pull request 517; the list is from its issue 585).
 var ManagedLabels = []string{
 	"app",
 	"app.kubernetes.io/component",
@@ -31,8 +31,8 @@ func ManagesLabel(key string) bool {
 	return key == "app" || strings.HasPrefix(key, "app.kubernetes.io/")
 }
 
-// TellsPodsApart reports whether the operator uses the label to find the master among the pods. A new pod
-// that has it already would get the clients before it has the data.
+// TellsPodsApart reports whether the operator uses the label to find the master among the pods. A new pod that already had
+// it would get clients before it had the data.
 func TellsPodsApart(key string) bool { return key == "role" || key == "master-ip" }
 
 // Makes reports whether the operator makes an object of that kind, with the instance's name, besides the StatefulSet and the
@@ -45,7 +45,7 @@ func Makes(group, kind string) bool {
 func Selects(selector *yaml.Node, name string) bool {
 	asked := yamlnode.LabelSelector(selector)
 	if len(asked) == 0 {
-		return false // of all pods, which somebody means, or of expressions that are not understood here
+		return false // it selects all pods, which is intended, or has expressions that are not evaluated here
 	}
 	own := map[string]string{
 		"app": name, "app.kubernetes.io/name": "dragonfly", "app.kubernetes.io/instance": name,
@@ -59,8 +59,8 @@ func Selects(selector *yaml.Node, name string) bool {
 	return true
 }
 
-// newer are the fields of Kubernetes' own types that the CRD lacks, as they came after the Kubernetes that it was
-// generated for. The API server drops them, or refuses them where it validates strictly.
+// newer are fields of Kubernetes types that the CRD lacks, because they are newer than the Kubernetes version that it was
+// generated for. The API server drops them, or refuses them if it validates strictly.
 var newer = map[reflect.Type][]string{
 	reflect.TypeFor[corev1.ClusterTrustBundleProjection]():  {"user"},
 	reflect.TypeFor[corev1.ConfigMapVolumeSource]():         {"defaultUser"},
@@ -83,7 +83,7 @@ var newer = map[reflect.Type][]string{
 // HasField reports whether the CRD has a field of a type of this package or of k8s.io/api, by its JSON name.
 func HasField(of reflect.Type, name string) bool { return !slices.Contains(newer[of], name) }
 
-// Unknown returns the paths of those fields of a patch, which the type Dragonfly has, that the CRD lacks.
+// Unknown returns the paths of fields in a patch that the type Dragonfly has but the CRD does not.
 func Unknown(patch *yaml.Node) []string {
 	return unknown(patch, reflect.TypeFor[Dragonfly](), "")
 }
