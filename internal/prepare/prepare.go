@@ -260,8 +260,8 @@ func (k *keeper) attempt(ctx context.Context) (decision, error) {
 }
 
 // getPassword reads the password Secret. One that belongs to someone else may have a name that we do not know: kustomize
-// adds a hash to the names of the Secrets that it generates and updates the volumes that mount them, but not the Role. In
-// that case, the mounted copy is used.
+// adds a hash to the names of the Secrets that it generates, and updates the volumes and Roles that refer to them, but a pod
+// still asks for the name without a hash. In that case, the mounted copy is used.
 func (k *keeper) getPassword(ctx context.Context, server *api) (secret, error) {
 	s, err := server.get(ctx, k.instance.PasswordSecret())
 	var wait *waiting

@@ -9,12 +9,12 @@ import (
 // Object is one object of an instance.
 type Object struct {
 	krm.ID
-	// NameFor returns the object's name for another name of the claim: the one before kustomize's prefix.
+	// NameFor returns the name that the object has for another name of the claim, such as the one without kustomize's prefix.
 	NameFor func(claim string) string
-	// File is the name of its file in the instance's folder, where results are kept.
+	// File is the name of its file in the instance's folder.
 	File string
-	// Typed is the object. It is nil for one that the instance does not have, but whose name is taken: the other
-	// backend makes an object of that name in the cluster.
+	// Typed is the object. It is nil if the instance does not have the object but reserves its name, because the other backend
+	// makes an object of that name in the cluster.
 	Typed any
 }
 
@@ -47,5 +47,5 @@ func Objects(inst instance.Instance) []Object {
 	return objects
 }
 
-// claimName is the name of an object that has the name of its claim.
+// claimName is the NameFor of an object that has the same name as its claim.
 func claimName(claim string) string { return claim }
