@@ -137,7 +137,9 @@ func changesImmutable(old, fresh *yaml.Node) bool {
 	for _, after := range newTemplates.Content {
 		name := yamlnode.Text(after, "metadata", "name")
 		before := yamlnode.Named(oldTemplates, name, "metadata")
-		differs := func(path ...string) bool { return !yamlnode.Equal(yamlnode.Get(before, path...), yamlnode.Get(after, path...)) }
+		differs := func(path ...string) bool {
+			return !yamlnode.Equal(yamlnode.Get(before, path...), yamlnode.Get(after, path...))
+		}
 		switch {
 		case before == nil, differs("metadata", "labels"), differs("metadata", "annotations"):
 			return true
