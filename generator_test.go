@@ -5,13 +5,16 @@ import (
 	"encoding/base64"
 	"flag"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
+	k8syaml "sigs.k8s.io/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
@@ -67,6 +70,61 @@ func withExitCode(r testkit.Result) string {
 		return r.Stderr
 	}
 	return r.Stderr + fmt.Sprintf("exit code %d\n", r.ExitCode)
+}
+
+// The cases named "everything" set every field of the configuration, so that a new field cannot be forgotten there.
+func TestEverythingIsSet(t *testing.T) {
+	var set []reflect.Value // the settings of both cases, and of their profiles
+	for _, name := range []string{"config/everything", "operator/everything"} {
+		c := testkit.Find(t, name)
+		assert.Empty(t, c.Stderr, "%s must succeed, without a warning", name)
+		var list struct {
+			FunctionConfig v1alpha1.DragonflyGenerator `json:"functionConfig"`
+		}
+		require.NoError(t, k8syaml.Unmarshal(c.Input, &list))
+		set = append(set, reflect.ValueOf(list.FunctionConfig.Spec))
+		for _, profile := range list.FunctionConfig.Spec.Profiles {
+			set = append(set, reflect.ValueOf(v1alpha1.DragonflyGeneratorSpec{ProfileSpec: profile}))
+		}
+	}
+	everythingIsSet(t, "spec", set)
+}
+
+// everythingIsSet checks that each field of a struct is set in one of its values.
+func everythingIsSet(t *testing.T, path string, values []reflect.Value) {
+	t.Helper()
+	of := values[0].Type()
+	for field := range of.Fields() {
+		var set []reflect.Value
+		for _, value := range values {
+			set = append(set, inside(value.FieldByIndex(field.Index))...)
+		}
+		at := path + "." + field.Name
+		if !assert.NotEmpty(t, set, "%s must be set in config/everything or operator/everything", at) || field.Name == "Profiles" {
+			continue
+		}
+		if inner := set[0].Type(); inner.Kind() == reflect.Struct && inner.PkgPath() == of.PkgPath() {
+			everythingIsSet(t, at, set)
+		}
+	}
+}
+
+// inside returns what a field holds: the elements of a list or map, what a pointer points to, or a value that is not
+// zero.
+func inside(v reflect.Value) []reflect.Value {
+	var all []reflect.Value
+	switch {
+	case v.IsZero():
+	case v.Kind() == reflect.Pointer:
+		all = append(all, v.Elem())
+	case v.Kind() == reflect.Slice, v.Kind() == reflect.Map:
+		for _, element := range v.Seq2() {
+			all = append(all, element)
+		}
+	default:
+		all = append(all, v)
+	}
+	return all
 }
 
 // The golden cases run in the test's own process. These show that as a process of its own, with real streams and

@@ -27,7 +27,8 @@ const (
 // Case is one golden case: a file in testdata/golden, in the folder of its family.
 //
 // A file is a txtar archive. Its first line is one sentence that says what is expected and why. The second may be
-// `shows: Kind, Kind.path.to.a.field` or `shows: all`. Then come
+// `shows: Kind, Kind.path.to.a.field` or `shows: all`; a case that gets items and succeeds without a warning must have
+// it, because only the messages would be compared otherwise. Then come
 //
 //	-- input.yaml --   what the program reads on stdin
 //	-- output.yaml --  what it writes to stdout: of the items, those of the kinds that the case shows; without the
@@ -125,7 +126,19 @@ func read(file string) (Case, error) {
 	if last < 0 {
 		return Case{}, fmt.Errorf("%s: has no section %s", file, input)
 	}
+	if c.Output != "" && c.Stderr == "" && c.Shows == nil && hasItems(c.Input) {
+		return Case{}, fmt.Errorf("%s: succeeds without a warning and shows no object, so it compares next to nothing; add a line `shows: ` with what its reason is about", file)
+	}
 	return c, nil
+}
+
+func hasItems(list []byte) bool {
+	parsed, err := yaml.Parse(string(list))
+	if err != nil {
+		return false
+	}
+	items := yamlnode.Get(parsed.YNode(), "items")
+	return items != nil && len(items.Content) > 0
 }
 
 // View returns what a case shows of the program's stdout: of the items those of kinds that it shows, and of an item
@@ -175,26 +188,42 @@ func (c Case) part(item *yaml.Node) *yaml.Node {
 		if part == nil {
 			part = &yaml.Node{Kind: yaml.MappingNode}
 			for _, field := range []string{"kind", "metadata.name"} {
-				copyField(part, item, strings.Split(field, "."))
+				copyField(part, item, field)
 			}
 		}
-		copyField(part, item, strings.Split(path, "."))
+		copyField(part, item, path)
 	}
 	return part
 }
 
-// copyField copies the field at path, if it exists.
-func copyField(into, from *yaml.Node, path []string) {
-	value := yamlnode.Get(from, path[0])
+// copyField copies the field at path, if it is there. Of a list that the path leads through, it copies that field of
+// each element, and the element's name.
+func copyField(into, from *yaml.Node, path string) {
+	field, below, found := strings.Cut(path, ".")
+	value := yamlnode.Get(from, field)
 	switch {
 	case value == nil:
-	case len(path) == 1:
-		yamlnode.Set(into, path[0], value)
-	default:
-		if yamlnode.Get(into, path[0]) == nil {
-			yamlnode.Set(into, path[0], &yaml.Node{Kind: yaml.MappingNode})
+	case !found:
+		yamlnode.Set(into, field, value)
+	case value.Kind == yaml.SequenceNode:
+		list := yamlnode.Get(into, field)
+		if list == nil {
+			list = &yaml.Node{Kind: yaml.SequenceNode}
+			for _, element := range value.Content {
+				part := &yaml.Node{Kind: yaml.MappingNode}
+				copyField(part, element, "name")
+				list.Content = append(list.Content, part)
+			}
+			yamlnode.Set(into, field, list)
 		}
-		copyField(yamlnode.Get(into, path[0]), value, path[1:])
+		for i, element := range value.Content {
+			copyField(list.Content[i], element, below)
+		}
+	default:
+		if yamlnode.Get(into, field) == nil {
+			yamlnode.Set(into, field, &yaml.Node{Kind: yaml.MappingNode})
+		}
+		copyField(yamlnode.Get(into, field), value, below)
 	}
 }
 
