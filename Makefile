@@ -1,4 +1,4 @@
-# `make help` lists the targets. demo and test need Go and make and nothing else.
+# `make help` lists the targets. demo and test only need Go and make.
 
 export GOTOOLCHAIN = local
 
@@ -12,17 +12,17 @@ KUBERNETES    = $(shell sed -n 's/.*k8s.io.kubernetes v\([0-9.]*\).*/\1/p' tools
 PROGRAMS      = $(CACHE)/kubernetes/$(KUBERNETES)
 CONTROL_PLANE = $(addprefix $(PROGRAMS)/,etcd kubectl kube-apiserver kube-controller-manager kube-scheduler)
 NODE          = $(addprefix $(PROGRAMS)/,kubelet kube-proxy coredns pause)
-# A folder of yours with a control plane is taken as it is.
+# If you set this to your own folder with a control plane, it is used as is.
 ASSETS        = $(if $(wildcard $(KUBEBUILDER_ASSETS)/kube-scheduler),$(KUBEBUILDER_ASSETS),$(PROGRAMS))
 OPERATOR      = v1.6.1
-# The operator's CRD, v1.6.1: a file of yours, or downloaded.
+# The operator's CRD, v1.6.1: your own file, or downloaded.
 DRAGONFLY_OPERATOR_CRD ?= $(CACHE)/dragonfly-operator-crd-$(OPERATOR).yaml
 # DIST is where a release is built, for each of PLATFORMS.
 DIST      ?= dist
 PLATFORMS  = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
-# PLAYGROUND is where the page to try it in is built.
+# PLAYGROUND is where the playground page is built.
 PLAYGROUND ?= bin/playground
-# The same program for everybody: what Go takes from its user's settings into a program, spelled out.
+# The same program for everyone: the Go settings of the user that affect a program are set explicitly.
 REPRODUCIBLY = env -u GOEXPERIMENT GOFLAGS='-trimpath -buildvcs=false' GOWORK=off CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off
 LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/internal/cli.version=$(VERSION)
 
@@ -32,36 +32,35 @@ LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/internal/cli.versi
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# Only manifests go to stdout. go build -v names each package that it compiles on stderr, so nobody looks at a silent
-# terminal.
+# Only manifests go to stdout. go build -v lists each package that it compiles on stderr, so that the terminal is not silent.
 .PHONY: demo
-demo: ## Print the manifests of the example (needs Go; compiles for some minutes at first)
+demo: ## Print the manifests of the example (needs Go; the first run compiles for a few minutes)
 	@echo "compiling the function and a small program on kustomize's library; this takes some minutes the first time" >&2
 	@CGO_ENABLED=0 go build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/dragonfly-generator .
 	@CGO_ENABLED=0 go build -v -trimpath -ldflags '-s -w' -o bin/kustomize-build ./tools/kustomize-build
 	@echo "kustomize build --enable-alpha-plugins --enable-exec examples/agent-executor-cache" >&2
 	@PATH="$(CURDIR)/bin:$$PATH" bin/kustomize-build examples/agent-executor-cache
 
-# Without what takes long on purpose. vet is in lint.
+# Without the tests that are slow on purpose. vet is in lint.
 QUICK = $$(go list ./... | grep -Ev '/test/(bench|faults|hostile)$$')
 
 .PHONY: test
-test: ## Run the tests that take seconds (needs Go; compiles for some minutes at first)
+test: ## Run the fast tests (needs Go; the first run compiles for a few minutes)
 	@echo "compiling what is not compiled yet, one line a package; the first time takes some minutes"
 	@go build -v $$(go list -f '{{join .TestImports "\n"}}{{"\n"}}{{join .XTestImports "\n"}}' $(QUICK) | sort -u)
 	@echo "testing"
 	@go test -vet=off $(QUICK)
 
 .PHONY: test-all
-test-all: test check-generated test-hostile test-faults ## Run those that take minutes too (needs Go)
+test-all: test check-generated test-hostile test-faults ## Also run the tests that take minutes (needs Go)
 
 .PHONY: test-hostile
-test-hostile: ## Feed the program 100 MB, a million keys and broken streams (needs Go; some minutes)
+test-hostile: ## Feed the program 100 MB, a million keys and broken streams (needs Go; a few minutes)
 	@echo "feeding the program what takes long or much memory; some inputs take half a minute"
 	go test -count=1 -v ./test/hostile
 
 .PHONY: test-faults
-test-faults: ## Kill the program hundreds of times while it writes, fill the disk, take permissions away (needs Go; some minutes)
+test-faults: ## Kill the program hundreds of times while it writes, fill the disk, remove permissions (needs Go; a few minutes)
 	@echo "killing the program while it writes, some hundred times"
 	go test -count=1 -v ./test/faults
 
@@ -83,9 +82,9 @@ fuzz: ## Fuzz lists, claims and configurations for FUZZTIME each, 20s unless set
 		go test ./generator -run "^$$" -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 20x || exit 1; \
 	done
 
-# Once round the benchmarks is not enough on a machine that does other things too, so it is BENCHCOUNT times.
+# One round of the benchmarks is not enough on a machine that does other work, so there are BENCHCOUNT rounds.
 .PHONY: bench
-bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Measure the program beside others, BENCH of it, BENCHCOUNT times (needs Go; 15 minutes)
+bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Compare the program's speed with others: benchmarks BENCH, BENCHCOUNT times (needs Go; 15 minutes)
 	@docker info >/dev/null 2>&1 || echo "without a Docker Engine, functions in containers are not measured; start one: dockerd --bridge=none --iptables=false"
 	@rm -f bin/bench.txt
 	@for _ in $$(seq $(or $(BENCHCOUNT),3)); do \
@@ -94,19 +93,19 @@ bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Measure the pr
 	@bin/benchstat -col /by bin/bench.txt
 
 .PHONY: lint
-lint: bin/golangci-lint bin/actionlint ## Check format, vet and lint (needs Go; builds the linter at first, some minutes)
+lint: bin/golangci-lint bin/actionlint ## Check format, vet and lint (needs Go; the first run builds the linter for a few minutes)
 	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
 	@for os in linux darwin windows; do \
 		echo "go vet for $$os, all tests included"; \
-		GOOS=$$os go vet -tags e2e,conformance,dist,node ./... || exit 1; \
+		GOOS=$$os go vet -tags e2e,conformance,dist,node,kind ./... || exit 1; \
 	done
 	go vet -C tools/generate . && go vet -C playground/test .
-	bin/golangci-lint run --build-tags e2e,conformance,dist,node
+	bin/golangci-lint run --build-tags e2e,conformance,dist,node,kind
 	bin/actionlint
 
-# The SBOMs name the hash of the program that wrote them, so they are the same wherever that is: on one platform.
+# The SBOMs contain the hash of the program that wrote them, so they are only reproducible on the same platform.
 .PHONY: dist
-dist: bin/cyclonedx-gomod ## Build a release, VERSION of it, into dist: programs, SBOMs, completions, checksums (needs Go)
+dist: bin/cyclonedx-gomod ## Build the release VERSION into dist: programs, SBOMs, completions, checksums (needs Go)
 	@rm -rf "$(DIST)" && mkdir -p "$(DIST)"
 	@for platform in $(PLATFORMS); do \
 		os=$${platform%/*} arch=$${platform#*/}; \
@@ -134,31 +133,43 @@ e2e: build bin/kustomize ## Run kustomize, kpt and Docker end to end (needs a Do
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags e2e -count=1 -timeout 30m -v ./test/e2e
 
 .PHONY: conformance
-conformance: build bin/kustomize bin/helm bin/kube-score bin/argocd-diff bin/flux-apply bin/cert-manager $(if $(filter $(PROGRAMS),$(ASSETS)),$(CONTROL_PLANE)) $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Linux and Go; builds Kubernetes at first, some minutes; downloads a CRD)
+conformance: build bin/kustomize bin/helm bin/kube-score bin/argocd-diff bin/flux-apply bin/cert-manager $(if $(filter $(PROGRAMS),$(ASSETS)),$(CONTROL_PLANE)) $(DRAGONFLY_OPERATOR_CRD) ## Apply the manifests to a real control plane (needs Linux and Go; the first run builds Kubernetes for several minutes; downloads a CRD)
 	PATH="$(CURDIR)/bin:$(ASSETS):$$PATH" KUBEBUILDER_ASSETS="$(ASSETS)" DRAGONFLY_OPERATOR_CRD="$(abspath $(DRAGONFLY_OPERATOR_CRD))" go test -tags conformance -count=1 -timeout 30m -parallel 6 -v $(if $(SKIP),-skip '$(SKIP)') ./test/conformance
+
+.PHONY: operator-by-hand
+operator-by-hand: ## Print how to run docs/operator.md by hand, with the real operator (needs Go)
+	@go run ./tools/by-hand
 
 .PHONY: node-test
 node-test: build bin/kustomize bin/cert-manager $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node, with a stand-in for Dragonfly or with the program DRAGONFLY (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/dragonfly-standin ./test/node/standin
 	DRAGONFLY="$(if $(DRAGONFLY),$(abspath $(DRAGONFLY)))" NODE_PROGRAMS="$(PROGRAMS)" test/node/cluster.sh run go test -tags node -count=1 -timeout 30m -parallel 8 -v $(if $(RUN),-run '$(RUN)') ./test/node
 
+.PHONY: kind-test
+kind-test: bin/kind bin/kustomize ## Run the quickstart on kind, with the real Dragonfly (needs Docker, kubectl, kpt, and a network to pull images)
+	go test -tags kind -count=1 -timeout 45m -v ./test/kind
+
 .PHONY: observability-test
-observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; builds promtool at first, some minutes)
+observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with promtool (needs Go; the first run builds promtool for a few minutes)
 	PATH="$(CURDIR)/bin:$$PATH" go test -C tools/prometheus -count=1 .
 
+.PHONY: s3-test
+s3-test: build ## Keep snapshots in a real S3 server, with a stand-in for Dragonfly (needs Go; downloads modules, and compiles for some minutes at first)
+	PATH="$(CURDIR)/bin:$$PATH" CGO_ENABLED=0 go test -C tools/s3 -count=1 -v .
+
 .PHONY: secretmakers-test
-secretmakers-test: ## Compare what makes Secrets with the operators that do (needs Go; downloads modules)
+secretmakers-test: ## Compare the table of objects that make Secrets with their operators (needs Go; downloads modules)
 	go test -C tools/secretmakers -count=1 .
 
 .PHONY: playground
 playground: playground-build ## Try the generator in a browser, on localhost (needs Go)
 	@go run ./playground/serve -dir "$(PLAYGROUND)"
 
-# Without inlining the program is a sixth smaller, and a claim still takes milliseconds. The file is compressed here, as
-# not every server does that: with zopfli if it is installed, as for the published page, which makes it 4% smaller in
-# a minute.
+# Without inlining, the program is a sixth smaller, and a claim still takes milliseconds. The file is compressed here,
+# because not every server does that. If zopfli is installed, as for the published page, it makes the file 4% smaller in a
+# minute.
 .PHONY: playground-build
-playground-build: ## Build that page into PLAYGROUND, bin/playground unless set (needs Go)
+playground-build: ## Build the playground into PLAYGROUND, by default bin/playground (needs Go)
 	@rm -rf "$(PLAYGROUND)" && mkdir -p "$(PLAYGROUND)"
 	@echo "compiling the generator to WebAssembly, which takes some minutes at first"
 	@GOOS=js GOARCH=wasm $(REPRODUCIBLY) go build -gcflags=all=-l -ldflags '-s -w' -o "$(PLAYGROUND)/generator.wasm" ./playground/wasm
@@ -168,7 +179,7 @@ playground-build: ## Build that page into PLAYGROUND, bin/playground unless set 
 	@echo "built $(PLAYGROUND)"
 
 .PHONY: playground-test
-playground-test: playground-build ## Test that page in a headless browser (needs Go, Chromium and zopfli)
+playground-test: playground-build ## Test the playground in a headless browser (needs Go, Chromium and zopfli)
 	PLAYGROUND="$(abspath $(PLAYGROUND))" go test -C playground/test -count=1 -timeout 30m -v .
 
 .PHONY: generate
@@ -179,7 +190,7 @@ generate: ## Write the schemas, the Krmfile and the reference from the Go types 
 operator-crd: $(DRAGONFLY_OPERATOR_CRD)
 
 .PHONY: update
-update: ## Rewrite the golden files from what the program does; review with git diff (needs Go)
+update: ## Rewrite the golden files with the program's output; review with git diff (needs Go)
 	go test . ./examples ./test/script -update
 	go test ./docs -update
 
@@ -191,7 +202,7 @@ update-e2e: build bin/kustomize ## The same for the examples with kpt and Docker
 clean: ## Remove bin and dist
 	rm -rf bin dist
 
-# Nothing rebuilds what is in the cache: a new version of etcd or CoreDNS needs another folder, or an empty one.
+# The cache is never rebuilt: a new version of etcd or CoreDNS needs another folder, or an empty one.
 ANNOUNCE = @mkdir -p "$(@D)" && echo "building $(@F) into $(@D)"
 
 $(PROGRAMS)/kube%:
@@ -237,10 +248,13 @@ bin/sdk-noop: test/bench/sdk-noop/main.go go.mod
 bin/helm: tools/helm/go.mod
 	@CGO_ENABLED=0 go build -C tools/helm -trimpath -ldflags '-s -w' -o $(CURDIR)/bin/helm helm.sh/helm/v3/cmd/helm
 
+bin/kind: tools/kind/go.mod
+	@CGO_ENABLED=0 go build -C tools/kind -trimpath -ldflags '-s -w' -o "$(CURDIR)/bin/kind" sigs.k8s.io/kind
+
 bin/benchstat: tools/benchstat/go.mod
 	@go build -C tools/benchstat -o $(CURDIR)/bin/benchstat golang.org/x/perf/cmd/benchstat
 
-# Without the clients of all the clouds that Prometheus can discover targets in.
+# Without the clients of all clouds in which Prometheus can discover targets.
 bin/promtool: tools/prometheus/go.mod
 	@go build -C tools/prometheus -tags remove_all_sd -o "$(CURDIR)/bin/promtool" github.com/prometheus/prometheus/cmd/promtool
 
@@ -250,7 +264,7 @@ bin/golangci-lint: tools/golangci-lint/go.mod
 bin/actionlint: tools/actionlint/go.mod
 	@go build -C tools/actionlint -o "$(CURDIR)/bin/actionlint" github.com/rhysd/actionlint/cmd/actionlint
 
-# Always, as its own bytes are in what it writes and the Go of today may be another than that of last time.
+# Always rebuilt, because its hash is in its output, and the Go version may have changed.
 .PHONY: bin/cyclonedx-gomod
 bin/cyclonedx-gomod:
 	@$(REPRODUCIBLY) go build -C tools/cyclonedx-gomod -o "$(CURDIR)/bin/cyclonedx-gomod" github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod

@@ -1,11 +1,10 @@
-// Package generator expands the DragonflyInstance claims of a ResourceList into the objects that run
-// them: for each a StatefulSet, a Service, a password Secret, a connection Secret, and what its pod needs to fill in the
-// two.
+// Package generator expands the DragonflyInstance claims in a ResourceList into the objects that run them: for each claim a
+// StatefulSet, a Service, a password Secret, a connection Secret, and what the pod needs to fill in the Secrets.
 //
 // The objects depend only on the claims, the configuration and the other items, so every build gives the same bytes. No
 // password passes through this package: the instance's own pod makes it in the cluster, or something else does. The
-// objects carry a mark that names their claim. An object without the mark belongs to somebody else and is never
-// overwritten. After an error, the items are returned unchanged.
+// objects have a mark that names their claim. An object without the mark belongs to someone else and is never overwritten. If
+// there is an error, the items are returned unchanged.
 package generator
 
 import (

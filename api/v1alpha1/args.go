@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// ownFlags are what the function sets itself, each with where else its value comes from.
+// ownFlags are the flags that the function sets itself, each with the reason or the source of its value.
 var ownFlags = map[string]string{
 	"dir":              "the volume is mounted there",
 	"dbfilename":       "with another name, old snapshots would fill up the volume",
@@ -15,8 +15,8 @@ var ownFlags = map[string]string{
 	"proactor_threads": "it follows from the CPU limit in spec.sizes",
 }
 
-// forbiddenFlags are those that would expose or bypass the password, allow any other flag, break the Service
-// or the probes, or end the program.
+// forbiddenFlags would expose or bypass the password, allow any other flag, break the Service or the probes, or end the
+// program.
 var forbiddenFlags = []string{
 	"requirepass",
 	"aclfile", // its users do not need our password, and a default user needs none
@@ -27,17 +27,17 @@ var forbiddenFlags = []string{
 	"memcached_port", // so does this one (dragonfly pull request 5098)
 }
 
-// bindFlags are allowed with a wildcard value only, so that the Service and the probes still reach Dragonfly.
+// bindFlags are only allowed with a wildcard value, so that the Service and the probes still reach Dragonfly.
 var bindFlags = []string{"bind", "admin_bind"}
 
 // wildcards are all IPv4 addresses, and all IPv4 and IPv6 addresses, which IPv6-only clusters need.
 var wildcards = []string{"0.0.0.0", "::"}
 
-// tlsFlags are what spec.tls sets.
+// tlsFlags are the flags that spec.tls sets.
 var tlsFlags = []string{"tls", "tls_cert_file", "tls_key_file"}
 
-// operatorFlags are what the Dragonfly Operator sets itself, to reach its pods and to replicate, and what
-// needs files that only a mount of its own could bring.
+// operatorFlags are the flags that the Dragonfly Operator sets itself, to reach its pods and to replicate, and flags that need
+// files that it cannot mount.
 var operatorFlags = []string{
 	"admin_port", "admin_nopass", "break_replication_on_master_restart", "replicaof",
 	"tls", "tls_cert_file", "tls_key_file", "tls_ca_cert_file", "tls_ca_cert_dir", "tls_replication", "no_tls_on_admin_port",
@@ -46,10 +46,10 @@ var operatorFlags = []string{
 // clientCertificateFlags make Dragonfly ask clients for certificates.
 var clientCertificateFlags = []string{"tls_ca_cert_file", "tls_ca_cert_dir"}
 
-// FlagVariable begins the name of every environment variable that Dragonfly reads as a flag.
+// FlagVariable is the prefix of environment variables that Dragonfly reads as flags.
 const FlagVariable = "DFLY_"
 
-// validateArg returns why a further flag of Dragonfly is refused, or "".
+// validateArg returns why an additional Dragonfly flag is refused, or "".
 func (s *ProfileSpec) validateArg(arg string) string {
 	name, isFlag := FlagName(arg)
 	_, value, _ := strings.Cut(arg, "=")
@@ -86,8 +86,8 @@ func AsksForClientCertificates(name string) bool {
 	return slices.Contains(clientCertificateFlags, strings.TrimPrefix(name, "no"))
 }
 
-// FlagName returns the name of the flag that an argument sets, as Dragonfly knows it: whether written with
-// one dash or two, with dashes for underscores, in capitals, or with the `no` that turns a flag off.
+// FlagName returns Dragonfly's name of the flag that an argument sets, whether it is written with one dash or two, with
+// dashes instead of underscores, in capitals, or with the `no` that turns a flag off.
 func FlagName(arg string) (name string, isFlag bool) {
 	name, isFlag = strings.CutPrefix(arg, "-")
 	name, _, _ = strings.Cut(strings.TrimPrefix(name, "-"), "=")

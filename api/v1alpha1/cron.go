@@ -11,14 +11,14 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// cronFields are the fields of a schedule, each with how many values it has.
+// cronFields are the fields of a schedule, each with the number of its values.
 var cronFields = []struct {
 	name   string
 	values int
 }{{"minute", 60}, {"hour", 24}, {"day of the month", 31}, {"month", 12}, {"day of the week", 7}}
 
-// validateCron takes five plain fields. Dragonfly puts one for the seconds in front, so six would be
-// something else to it; and not every cron means the same by names and macros.
+// validateCron accepts five plain fields. Dragonfly prepends a field for the seconds, so six fields would mean something
+// else to it; and names and macros do not mean the same in every cron.
 func validateCron(path *field.Path, text string) field.ErrorList {
 	if text == "" {
 		return nil
@@ -32,22 +32,22 @@ func validateCron(path *field.Path, text string) field.ErrorList {
 	for i, known := range cronFields {
 		for _, element := range strings.Split(fields[i], ",") {
 			_, step, _ := strings.Cut(element, "/")
-			// The numbers are plain digits; one that is too long for a number is too large as well.
+			// The numbers are plain digits; one that is too long to parse is also too large.
 			if n, err := strconv.Atoi(step); step != "" && (err != nil || n > known.values) {
-				return refuse("has a step for the " + known.name + " that is larger than its range, so Dragonfly exits at start; use " + strconv.Itoa(known.values) + " or less")
+				return refuse("has a step for the " + known.name + " that is larger than its range, so Dragonfly would exit at start; use " + strconv.Itoa(known.values) + " or less")
 			}
 		}
 	}
 	switch {
 	case isRestricted(fields[2]) && isRestricted(fields[4]):
-		return refuse("restricts both the day of the month and the day of the week, and Dragonfly saves without pause when a day that matches both is far away; use * for one of them")
+		return refuse("restricts both the day of the month and the day of the week, and Dragonfly saves continuously if the next day that matches both is far away; use * for one of them")
 	case schedule.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero():
-		return refuse("is a date that never comes, so Dragonfly saves without pause; use a date that exists")
+		return refuse("is a date that never comes, so Dragonfly would save continuously; use a date that exists")
 	}
 	return nil
 }
 
-// isRestricted reports whether a field leaves values out.
+// isRestricted reports whether a field excludes any values.
 func isRestricted(field string) bool { return field != "*" && field != "*/1" }
 
 // plainCron is five fields of stars, numbers and ranges, with steps.

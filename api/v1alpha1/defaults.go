@@ -15,10 +15,10 @@ func orDefault[T any](field **T, value T) {
 	}
 }
 
-// Default fills in what is not set. Afterwards, only what has no default may be nil: MaxGB, Bucket, TLS, the name of the
-// ServiceAccount, and the limits of a size.
+// Default fills in fields that are not set. Afterward, only fields without a default may be nil: MaxGB, Bucket, TLS, the name
+// of the ServiceAccount, and the limits of a size.
 func (s *ProfileSpec) Default() {
-	// Pinned, so that a change in a registry does not change what runs.
+	// Pinned, so that a change in the registry does not change what runs.
 	orDefault(&s.Image, "docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1")
 	orDefault(&s.ImagePullPolicy, corev1.PullIfNotPresent)
 	orDefault(&s.ClusterDomain, "cluster.local")
@@ -44,9 +44,9 @@ func (s *ProfileSpec) Default() {
 // DefaultPrepareImage is this program's own image.
 const DefaultPrepareImage = "ghcr.io/bizmatters/dragonfly-generator:v0.1.0"
 
-// setDefaults also sets the resources of the init container. It runs for some 50 ms, with 10 MiB resident. A pod's
-// request is the larger of what its init containers and its other containers ask for, so these cost nothing beside the
-// smallest size; and with limits equal to requests, a size whose are equal is Guaranteed.
+// setDefaults also sets the resources of the init container, which runs for about 50 ms and uses 10 MiB. A pod's request is
+// the larger of the requests of its init containers and of its other containers, so these cost nothing even with the
+// smallest size. Because they equal the limits, the pod is Guaranteed if the size's requests equal its limits.
 func (p *Password) setDefaults() {
 	orDefault(&p.Source, InCluster)
 	orDefault(&p.Image, DefaultPrepareImage)
@@ -78,7 +78,7 @@ func (t *TLS) setDefaults() {
 	}
 }
 
-// ownSizes are the sizes that every platform has: those of the Crossplane composition that this program replaces, and
+// ownSizes are the sizes that every platform has: the sizes of the Crossplane composition that this program replaces, and
 // micro.
 func ownSizes() map[string]Size {
 	size := func(memoryRequest, memoryLimit, cpuRequest, cpuLimit string) Size {
@@ -96,7 +96,8 @@ func ownSizes() map[string]Size {
 	}
 }
 
-// defaultSizes completes the sizes: what is not set of ours is as it was, and the requests of a new one are its limits.
+// defaultSizes completes the sizes: values of our sizes that are not set keep their defaults, and the requests of a new size
+// default to its limits.
 func (s *ProfileSpec) defaultSizes() {
 	sizes := ownSizes()
 	for name, given := range s.Sizes {
@@ -104,7 +105,7 @@ func (s *ProfileSpec) defaultSizes() {
 		if !isOurs {
 			base = Size{Requests: given.Limits}
 		}
-		if given.Threads != nil { // then a CPU limit has to be asked for
+		if given.Threads != nil { // then there is a CPU limit only if it is set
 			base.Limits.CPU = nil
 		}
 		orFrom(&given.Requests.CPU, base.Requests.CPU)
@@ -122,7 +123,7 @@ func orFrom[T any](field **T, from *T) {
 	}
 }
 
-// Default fills in what a claim does not set.
+// Default fills in fields that a claim does not set.
 func (s *DragonflyInstanceSpec) Default(platform *ProfileSpec) {
 	orDefault(&s.Size, *platform.DefaultSize)
 	orDefault(&s.StorageGB, *platform.Storage.DefaultGB)

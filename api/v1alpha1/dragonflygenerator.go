@@ -51,7 +51,8 @@ type DragonflyGeneratorSpec struct {
 // ProfileSpec holds the settings that apply to all instances or to those of one profile.
 type ProfileSpec struct {
 	// Container image of Dragonfly. Pin a release: with a tag that moves, a restart can change the version.
-	// Images older than v1.38 have no `/healthz` and never become ready.
+	// Images older than v1.38 have no `/healthz` and never become ready (not tried with `backend: Operator`, which has
+	// another probe).
 	// +kubebuilder:default="docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:example="registry.example.com/dragonfly:v1.40.1"
@@ -121,7 +122,7 @@ type ProfileSpec struct {
 	// +optional
 	ConnectionSecret ConnectionSecret `json:"connectionSecret,omitempty"`
 
-	// TLS on the data port. Clients can then connect with TLS only, and `{scheme}` in the extra keys is
+	// TLS on the data port. Clients can then only connect with TLS, and `{scheme}` in the extra keys is
 	// `rediss`.
 	// +optional
 	TLS *TLS `json:"tls,omitempty"`
@@ -216,7 +217,7 @@ type Size struct {
 	// +optional
 	Requests Resources `json:"requests,omitempty"`
 
-	// Resources that the instance can use at most. Dragonfly uses `maxMemoryPercent` of the memory for data,
+	// Maximum resources that the instance can use. Dragonfly uses `maxMemoryPercent` of the memory for data,
 	// and one thread per CPU, rounded up. It needs 256 MiB of memory for data per thread.
 	// +optional
 	Limits Resources `json:"limits,omitempty"`
@@ -306,7 +307,7 @@ type StorageType string
 const (
 	// OnVolume stores snapshots on a volume per instance.
 	OnVolume StorageType = "Volume"
-	// NoStorage stores nothing; for a cache.
+	// NoStorage stores nothing, for a cache.
 	NoStorage StorageType = "None"
 	// InBucket stores snapshots in an object store.
 	InBucket StorageType = "Bucket"
@@ -322,7 +323,7 @@ type TLS struct {
 	// +optional
 	SecretName *string `json:"secretName,omitempty"`
 
-	// Adds a sidecar to the pod that has the server read a renewed certificate. It needs Kubernetes 1.29. Without it,
+	// Adds a sidecar to the pod that makes the server load a renewed certificate. It needs Kubernetes 1.29. Without it,
 	// the server presents the old certificate until it restarts.
 	// +kubebuilder:default=true
 	// +kubebuilder:example=false
@@ -392,14 +393,14 @@ type Password struct {
 	// +optional
 	Source *PasswordSource `json:"source,omitempty"`
 
-	// Image of the init container that brings the server its password. It must contain this program.
+	// Image of the init container that provides the server's password. It must contain this program.
 	// +kubebuilder:default="ghcr.io/bizmatters/dragonfly-generator:v0.1.0"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:example="registry.example.com/dragonfly-generator:v0.1.0"
 	// +optional
 	Image *string `json:"image,omitempty"`
 
-	// Resources of that init container: 100m and 64Mi unless set here, one by one. A limit equals its request
+	// Resources of that init container, by default 100m of CPU and 64Mi of memory. A limit equals its request
 	// unless it is set too.
 	// +optional
 	Resources ResourceRequirements `json:"resources,omitempty"`
@@ -411,7 +412,7 @@ type ResourceRequirements struct {
 	// +optional
 	Requests Resources `json:"requests,omitempty"`
 
-	// Resources that the container can use at most.
+	// Maximum resources that the container can use.
 	// +optional
 	Limits Resources `json:"limits,omitempty"`
 }
@@ -421,9 +422,9 @@ type ResourceRequirements struct {
 type PasswordSource string
 
 const (
-	// InCluster lets the instance's pod make it.
+	// InCluster lets the instance's pod make the password.
 	InCluster PasswordSource = "InCluster"
-	// Existing takes it from a Secret that somebody else makes, and copies it into the connection Secret.
+	// Existing takes the password from a Secret that someone else makes, and copies it into the connection Secret.
 	Existing PasswordSource = "Existing"
 	// External leaves both Secrets to something else.
 	External PasswordSource = "External"
@@ -448,7 +449,7 @@ type ConnectionSecret struct {
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	// Type of the Secret, which Kubernetes does not let change on a live one. Types that begin with
+	// Type of the Secret, which Kubernetes does not allow to change for a live Secret. Types that begin with
 	// `kubernetes.io/` are refused.
 	// +kubebuilder:default=Opaque
 	// +kubebuilder:validation:MinLength=1

@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// Placeholders are what args, labels, annotations, overrides, extraObjects, tls, serviceAccount and the labels and
-// annotations of the connection Secret may hold, in braces. None of them is ever a password.
+// Placeholders can be used, in braces, in args, labels, annotations, overrides, extraObjects, tls, serviceAccount, and the
+// labels and annotations of the connection Secret. None of them is ever a password.
 var Placeholders = []string{"name", "namespace", "endpoint"}
 
-// ConnectionPlaceholders are what the templates of extra keys may hold, in braces.
+// ConnectionPlaceholders can be used, in braces, in the templates of extra keys.
 var ConnectionPlaceholders = []string{"endpoint", "port", "scheme", "password", "passwordEncoded", "name", "namespace"}
 
 // word also matches the character before the brace. It distinguishes a placeholder from a shell variable, ${name},
@@ -28,8 +28,8 @@ func Words(text string) []string {
 	return words
 }
 
-// Fill replaces the placeholders of a text that values has, in a single pass. Everything else stays as it is:
-// other words, other braces, ${name} and {{name}}.
+// Fill replaces the placeholders in a text that values contains, in a single pass. Everything else stays the same: other
+// words, other braces, ${name} and {{name}}.
 func Fill(text string, values map[string]string) string {
 	if !strings.Contains(text, "{") {
 		return text
@@ -42,7 +42,7 @@ func Fill(text string, values map[string]string) string {
 	})
 }
 
-// shortest fills in the placeholders with values that are as short as they get.
+// shortest fills in the placeholders with the shortest possible values.
 func shortest(text string) string {
 	return Fill(text, map[string]string{"name": "n", "namespace": "n", "endpoint": "n"})
 }

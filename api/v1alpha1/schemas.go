@@ -9,7 +9,7 @@ var claimSchema []byte
 var configSchema []byte
 
 // Schema returns the JSON schema of a kind, ClaimKind or ConfigKind; nil for any other. `make generate` writes it from
-// the types of this package. The keyword x-unit says what a number counts.
+// the types of this package. The keyword x-unit is the unit of a number.
 func Schema(kind string) []byte {
 	return map[string][]byte{ClaimKind: claimSchema, ConfigKind: configSchema}[kind]
 }

@@ -2,23 +2,22 @@ package v1alpha1
 
 import "k8s.io/apimachinery/pkg/api/resource"
 
-// DefaultMaxMemoryPercent is the part of the memory limit that Dragonfly may fill with data.
+// DefaultMaxMemoryPercent is the share of the memory limit that Dragonfly may fill with data.
 //
-// A Dragonfly v1.40.1 that was filled to maxmemory needs more than that while it loads its snapshot: 109 to
-// 120% of maxmemory, and with 80%, which is what it takes itself when it is not told, instances of 512 MiB to
-// 2 GiB that were full of 100-byte values were killed while they loaded (exit 137). 70% leaves 120% of
-// maxmemory, and a sixth of the limit on top of that for what is not data.
+// A Dragonfly v1.40.1 that was filled to maxmemory needs more than that while it loads its snapshot: 109 to 120% of
+// maxmemory. With 80%, which is Dragonfly's own default, instances of 512 MiB to 2 GiB that were full of 100-byte values were
+// killed while they loaded (exit 137). 70% leaves room for 120% of maxmemory, plus a sixth of the limit for memory other than
+// data.
 const DefaultMaxMemoryPercent = 70
 
-// MaxMaxMemoryPercent is the largest part that was measured to survive snapshots under writes: at 80% they
-// reached 99.3% of the memory limit.
+// MaxMaxMemoryPercent is the largest share that was measured to survive snapshots under writes: at 80%, they reached 99.3%
+// of the memory limit.
 const MaxMaxMemoryPercent = 80
 
-// MinMemoryPerThread is the maxmemory in bytes that Dragonfly demands for each thread; it exits at
-// start when it has less.
+// MinMemoryPerThread is the maxmemory, in bytes, that Dragonfly requires for each thread. With less, it exits at start.
 const MinMemoryPerThread = 256 << 20
 
-// MemoryPercent is the part of the memory limit that may be data.
+// MemoryPercent is the share of the memory limit that may be data.
 func (s Size) MemoryPercent() int64 {
 	if s.MaxMemoryPercent == nil {
 		return DefaultMaxMemoryPercent
@@ -29,7 +28,7 @@ func (s Size) MemoryPercent() int64 {
 // MemoryLimit returns the memory limit in bytes.
 func (s Size) MemoryLimit() int64 { return valueOf(s.Limits.Memory) }
 
-// valueOf returns an amount, rounded up to a whole number, 0 for none.
+// valueOf returns an amount, rounded up to a whole number, or 0 if it is nil.
 func valueOf(amount *resource.Quantity) int64 {
 	if amount == nil {
 		return 0
@@ -37,13 +36,13 @@ func valueOf(amount *resource.Quantity) int64 {
 	return amount.Value()
 }
 
-// MaxMemory returns Dragonfly's --maxmemory in bytes: its part of the memory limit, rounded down.
+// MaxMemory returns Dragonfly's --maxmemory in bytes: its share of the memory limit, rounded down.
 func (s Size) MaxMemory() int64 {
 	limit, percent := s.MemoryLimit(), s.MemoryPercent()
 	return limit/100*percent + limit%100*percent/100 // in this order a limit near the end of int64 does not overflow
 }
 
-// ThreadCount returns Dragonfly's --proactor_threads: what the size says, or else the CPU limit, rounded up.
+// ThreadCount returns Dragonfly's --proactor_threads: the threads of the size, or else the CPU limit, rounded up.
 func (s Size) ThreadCount() int64 {
 	if s.Threads != nil {
 		return int64(*s.Threads)
@@ -51,15 +50,15 @@ func (s Size) ThreadCount() int64 {
 	return valueOf(s.Limits.CPU)
 }
 
-// What a snapshot takes. Each thread writes its own part: Dragonfly v1.40.1 wrote 7.9 MiB/s on epoll, by one
-// thread on an idle machine, whatever the disk could do. Half of that is counted, as machines are busy.
+// How long a snapshot takes. Each thread writes its own part: with epoll, one thread of Dragonfly v1.40.1 wrote 7.9 MiB/s on an
+// idle machine, regardless of the disk. We assume half of that, because machines are busy.
 const (
 	snapshotBytesPerSecond  = 4 << 20 // of one thread
 	minTerminationGraceSecs = 600
 )
 
-// TerminationGraceSeconds returns how long the pod may take to write its last snapshot, which it does when it
-// is told to stop. If it is interrupted, all writes since the previous snapshot are lost.
+// TerminationGraceSeconds returns how long the pod may take to write its last snapshot when it is stopped. If it is
+// interrupted, all writes since the previous snapshot are lost.
 func (s Size) TerminationGraceSeconds() int64 {
 	perSecond := max(s.ThreadCount(), 1) * snapshotBytesPerSecond
 	return max(minTerminationGraceSecs, (s.MaxMemory()+perSecond-1)/perSecond)

@@ -1,9 +1,8 @@
 // Package v1alpha1 defines the API group database.bizmatters.io: its kinds, and the annotations of a claim
 // for which its schema has no field.
 //
-// The claim, DragonflyInstance, is the one that Crossplane used to serve. It stays valid under both systems,
-// so its spec gets no new fields: settings of one instance that are not in the original schema are
-// annotations.
+// The claim, DragonflyInstance, is the one that Crossplane used to serve. It stays valid in both systems, so its spec gets no
+// new fields: settings of a single instance that are not in the original schema are annotations.
 package v1alpha1
 
 import "strings"
@@ -13,12 +12,12 @@ const (
 	Group = "database.bizmatters.io"
 	// Version is the version of both kinds.
 	Version = "v1alpha1"
-	// APIVersion is what a claim and a configuration carry as apiVersion.
+	// APIVersion is the apiVersion of a claim and of a configuration.
 	APIVersion = Group + "/" + Version
 
-	// ClaimKind is the developers' claim.
+	// ClaimKind is the kind of a developer's claim.
 	ClaimKind = "DragonflyInstance"
-	// ConfigKind is the platform team's configuration, a functionConfig.
+	// ConfigKind is the kind of the platform team's configuration, a functionConfig.
 	ConfigKind = "DragonflyGenerator"
 )
 
@@ -32,12 +31,12 @@ const (
 	// PasswordSourceAnnotation on a claim sets the PasswordSource of the instance.
 	PasswordSourceAnnotation = Group + "/password-source"
 
-	// PasswordRotation on a claim asks for a new password whenever its value differs from the one recorded
-	// on our Secrets. The value has 1 to 63 printable ASCII characters.
+	// PasswordRotation on a claim requests a new password whenever its value differs from the one recorded on our Secrets.
+	// The value has 1 to 63 printable ASCII characters.
 	PasswordRotation = Group + "/password-rotation"
 )
 
-// IsClaim reports whether an object is a claim, of whatever version, or of none.
+// IsClaim reports whether an object is a claim, of any version or without one.
 func IsClaim(apiVersion, kind string) bool {
 	group, _, _ := strings.Cut(apiVersion, "/")
 	return kind == ClaimKind && group == Group

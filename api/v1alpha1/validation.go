@@ -17,10 +17,10 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/nearest"
 )
 
-// The details of errors say what is wrong and what to do. They never show a value, which may be a password.
+// The details of errors say what is wrong and what to do. They never show a value, because it may be a password.
 
-// Validate returns what is wrong with the settings of a platform, after Default. Patches and extra objects are judged
-// where they are applied.
+// Validate returns the problems with a platform's settings, after Default. Patches and extra objects are validated where they
+// are applied.
 func (s *ProfileSpec) Validate(path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	invalid := func(at *field.Path, detail string) { errs = append(errs, problem(at, detail)) }
@@ -35,7 +35,7 @@ func (s *ProfileSpec) Validate(path *field.Path) field.ErrorList {
 	errs = append(errs, oneOf(path.Child("imagePullPolicy"), *s.ImagePullPolicy, corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever)...)
 	for i, secret := range s.ImagePullSecrets {
 		if len(validation.IsDNS1123Subdomain(secret.Name)) > 0 {
-			invalid(path.Child("imagePullSecrets").Index(i).Child("name"), "is missing or not a valid Secret name; set the name of the Secret that holds the registry's password")
+			invalid(path.Child("imagePullSecrets").Index(i).Child("name"), "is missing or not a valid Secret name; set the name of the Secret that contains the registry's password")
 		}
 	}
 	if len(validation.IsDNS1123Subdomain(*s.ClusterDomain)) > 0 {
@@ -81,7 +81,7 @@ func isPlainName(name string) bool {
 	})
 }
 
-// child returns the path of what stands under a name of the user's own.
+// child returns the path of an element with a user-defined name.
 func child(path *field.Path, name string) *field.Path {
 	if isPlainName(name) {
 		return path.Child(name)
@@ -113,7 +113,7 @@ func (p *Password) validate(path *field.Path) field.ErrorList {
 	return append(errs, validateResources(path.Child("resources"), p.Resources.Requests, p.Resources.Limits, "16Mi")...)
 }
 
-// bucketURL is an object store, a bucket or container, and a prefix, as Dragonfly v1.40 takes them for --dir.
+// bucketURL matches an object store, a bucket or container, and a prefix, as Dragonfly v1.40 accepts them for --dir.
 var bucketURL = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(s3|gs|az)://[a-z0-9][a-z0-9._-]*(/[A-Za-z0-9_=][A-Za-z0-9._=-]*)*/?$`)
 })
@@ -144,7 +144,7 @@ func (s *Storage) validate(path *field.Path) field.ErrorList {
 	case s.MaxGB != nil && *s.MinGB > *s.MaxGB:
 		invalid("minGB", "is larger than maxGB; lower it, or raise maxGB")
 	case !s.Allows(*s.DefaultGB):
-		invalid("defaultGB", "is outside of the bounds; claims may ask for "+s.Bounds())
+		invalid("defaultGB", "is outside the bounds; claims may ask for "+s.Bounds())
 	}
 	return errs
 }
@@ -157,7 +157,7 @@ func (s *Storage) Bounds() string {
 	return fmt.Sprintf("%d to %d (GiB)", *s.MinGB, *s.MaxGB)
 }
 
-// Allows reports whether a claim may ask for a volume of so many GiB.
+// Allows reports whether a claim may ask for a volume of this size, in GiB.
 func (s *Storage) Allows(gb int32) bool {
 	return gb >= *s.MinGB && (s.MaxGB == nil || gb <= *s.MaxGB)
 }
@@ -202,7 +202,7 @@ func (s Size) validate(path *field.Path) field.ErrorList {
 		switch {
 		case limit.amount == nil && !limit.isFree:
 			invalid(limits.Child(limit.name), "is missing, but a size needs a memory limit, and a CPU limit or threads; set it")
-		case limit.amount != nil && limit.amount.IsZero(): // which is none, and has to be said otherwise
+		case limit.amount != nil && limit.amount.IsZero(): // this means no limit, which must be expressed differently
 			invalid(limits.Child(limit.name), "is too small; raise it, or remove it and set threads for a size without this limit")
 		}
 	}
@@ -220,13 +220,13 @@ func (s Size) validate(path *field.Path) field.ErrorList {
 }
 
 func (s Size) equal(other Size) bool {
-	same := func(a, b *resource.Quantity) bool { return a == b || a != nil && b != nil && a.Cmp(*b) == 0 }
+	equal := func(a, b *resource.Quantity) bool { return a == b || a != nil && b != nil && a.Cmp(*b) == 0 }
 	return s.Threads == other.Threads && s.MaxMemoryPercent == other.MaxMemoryPercent &&
-		same(s.Requests.CPU, other.Requests.CPU) && same(s.Requests.Memory, other.Requests.Memory) &&
-		same(s.Limits.CPU, other.Limits.CPU) && same(s.Limits.Memory, other.Limits.Memory)
+		equal(s.Requests.CPU, other.Requests.CPU) && equal(s.Requests.Memory, other.Requests.Memory) &&
+		equal(s.Limits.CPU, other.Limits.CPU) && equal(s.Limits.Memory, other.Limits.Memory)
 }
 
-// validateResources judges requests and limits of a container. Where there is no limit, there may be no request either.
+// validateResources validates the requests and limits of a container. Either may be absent.
 func validateResources(path *field.Path, requests, limits Resources, leastMemory string) field.ErrorList {
 	var errs field.ErrorList
 	invalid := func(list, name, detail string) {
@@ -239,7 +239,7 @@ func validateResources(path *field.Path, requests, limits Resources, leastMemory
 	}{{"cpu", requests.CPU, limits.CPU, "1m"}, {"memory", requests.Memory, limits.Memory, leastMemory}} {
 		least := resource.MustParse(r.least)
 		switch {
-		case r.limit != nil && r.limit.Cmp(resource.MustParse("1Pi")) > 0: // more than any machine has, and than our arithmetic takes
+		case r.limit != nil && r.limit.Cmp(resource.MustParse("1Pi")) > 0: // more than any machine has, and than our arithmetic can handle
 			invalid("limits", r.name, "is larger than 1Pi; use a smaller value")
 		case r.limit != nil && r.limit.Cmp(least) < 0:
 			invalid("limits", r.name, "is too small; use "+r.least+" or more")
@@ -252,7 +252,7 @@ func validateResources(path *field.Path, requests, limits Resources, leastMemory
 	return errs
 }
 
-// The keys of the connection Secret. The password Secret has PasswordKey alone.
+// The keys of the connection Secret. The password Secret only has PasswordKey.
 const (
 	EndpointKey = "endpoint"
 	PortKey     = "port"
@@ -285,7 +285,7 @@ func (c *ConnectionSecret) validate(path *field.Path) field.ErrorList {
 	case *c.Type == "":
 		invalid(at, "is empty; set a type, such as servicebinding.io/redis, or remove it")
 	case strings.HasPrefix(*c.Type, "kubernetes.io/"):
-		invalid(at, "is a type of Kubernetes' own, which demands other keys; use another, such as servicebinding.io/redis")
+		invalid(at, "is a built-in type of Kubernetes, which requires other keys; use another type, such as servicebinding.io/redis")
 	case len(validation.IsQualifiedName(*c.Type)) > 0:
 		invalid(at, "is not a valid Secret type; use letters, digits, dashes, underscores and dots, optionally with a domain and a slash in front")
 	}
@@ -297,7 +297,7 @@ func (t *TLS) validate(path *field.Path) field.ErrorList {
 	invalid := func(at *field.Path, detail string) { errs = append(errs, problem(at, detail)) }
 	name := path.Child("secretName")
 	if t.SecretName == nil {
-		return field.ErrorList{problem(name, "is missing; set the name of the Secret that holds tls.crt and tls.key, such as {name}-tls")}
+		return field.ErrorList{problem(name, "is missing; set the name of the Secret that contains tls.crt and tls.key, such as {name}-tls")}
 	}
 	switch filled := shortest(*t.SecretName); {
 	case len(validation.IsDNS1123Subdomain(filled)) > 0:
@@ -305,7 +305,7 @@ func (t *TLS) validate(path *field.Path) field.ErrorList {
 	case filled == "n-password" || filled == "n-conn":
 		invalid(name, "is the name of another Secret of every instance; use another name, such as {name}-tls")
 	case t.IssuerRef != nil && !strings.Contains(*t.SecretName, "{name}"):
-		invalid(name, "is the same for all instances of a namespace, but with issuerRef each has its own certificate; put {name} in it, such as {name}-tls")
+		invalid(name, "is the same for all instances in a namespace, but with issuerRef each has its own certificate; include {name}, as in {name}-tls")
 	}
 	if t.IssuerRef == nil {
 		return errs
@@ -323,15 +323,15 @@ func (s *ServiceAccount) validate(path *field.Path) field.ErrorList {
 	switch {
 	case s.Name == nil:
 	case len(validation.IsDNS1123Subdomain(shortest(*s.Name))) > 0:
-		errs = append(errs, problem(path.Child("name"), "is not a valid name; use that of a ServiceAccount in the instance's namespace, with lower case letters, digits, dashes and dots"))
+		errs = append(errs, problem(path.Child("name"), "is not a valid name; use the name of a ServiceAccount in the instance's namespace, with lower case letters, digits, dashes and dots"))
 	case len(s.Annotations) > 0:
-		errs = append(errs, problem(path.Child("annotations"), "cannot be set beside serviceAccount.name, which names a ServiceAccount that you make; annotate that one"))
+		errs = append(errs, problem(path.Child("annotations"), "cannot be combined with serviceAccount.name, which names a ServiceAccount of yours; annotate that one"))
 	}
 	return errs
 }
 
-// OwnLabels returns the labels of every object of an instance: app, which selects, and the recommended labels.
-// Nothing else may set them.
+// OwnLabels returns the labels of every object of an instance: app, which selectors use, and the recommended labels. Nothing
+// else may set them.
 func OwnLabels(name string) map[string]string {
 	return map[string]string{
 		"app":                         name,
@@ -349,7 +349,7 @@ const (
 	ManagedBy      = "dragonfly-generator"
 )
 
-// validateLabels judges labels of objects, of which Secrets are some or not.
+// validateLabels validates labels of objects, which may include Secrets.
 func validateLabels(path *field.Path, labels map[string]string, ofSecrets bool) field.ErrorList {
 	var errs field.ErrorList
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
@@ -373,7 +373,7 @@ func validateLabel(path *field.Path, key, value string) field.ErrorList {
 	return nil
 }
 
-// InvalidLabel returns what Kubernetes would refuse about a label, or "".
+// InvalidLabel returns why Kubernetes would refuse a label, or "".
 func InvalidLabel(key, value string) string {
 	switch {
 	case len(validation.IsQualifiedName(key)) > 0:
@@ -384,7 +384,7 @@ func InvalidLabel(key, value string) string {
 	return ""
 }
 
-// validateAnnotations judges annotations of objects, of which Secrets are some or not.
+// validateAnnotations validates annotations of objects, which may include Secrets.
 func validateAnnotations(path *field.Path, annotations map[string]string, ofSecrets bool) field.ErrorList {
 	var errs field.ErrorList
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
@@ -412,11 +412,11 @@ func InvalidAnnotation(key string) string {
 	return ""
 }
 
-// IsBookkeeping reports whether an annotation is for the internal use of kustomize or kpt, so that nobody
-// else may set it on our objects.
+// IsBookkeeping reports whether an annotation is for the internal use of kustomize or kpt, so that nothing else may set it on
+// our objects.
 func IsBookkeeping(annotation string) bool {
 	switch annotation {
-	case "config.kubernetes.io/depends-on", "config.kubernetes.io/apply-time-mutation": // what users tell `kpt live apply`
+	case "config.kubernetes.io/depends-on", "config.kubernetes.io/apply-time-mutation": // set by users for `kpt live apply`
 		return false
 	}
 	domain, _, _ := strings.Cut(annotation, "/")
@@ -424,26 +424,29 @@ func IsBookkeeping(annotation string) bool {
 		domain == "config.k8s.io" || strings.HasSuffix(domain, ".config.k8s.io") || domain == "internal.kpt.dev"
 }
 
-// The labels and annotations by which Argo CD and Flux replace an object as a whole.
+// The labels and annotations by which Argo CD, Flux and Helm replace an object as a whole. A hook is deleted before it is
+// created again.
 const (
+	argoHook        = "argocd.argoproj.io/hook"
 	argoSyncOptions = "argocd.argoproj.io/sync-options"
+	helmHook        = "helm.sh/hook"
 	fluxForce       = "kustomize.toolkit.fluxcd.io/force"
 )
 
-// refuseReplacing reports a label or annotation of Secrets by which an applier would put the manifest, which has no
-// password, in the place of the live Secret.
+// refuseReplacing reports a label or annotation of Secrets that makes an applier replace the live Secret with the manifest,
+// which has no password.
 func refuseReplacing(path *field.Path, key, value string) field.ErrorList {
 	if WithoutReplacing(key, value) == value {
 		return nil
 	}
-	return field.ErrorList{problem(path, "would have the live Secrets replaced by the manifests, which hold no password; set it in overrides.statefulSet.metadata or overrides.service.metadata, which Secrets do not get")}
+	return field.ErrorList{problem(path, "would make appliers replace the live Secrets with the manifests, which contain no password; set it in overrides.statefulSet.metadata or overrides.service.metadata, which Secrets do not get")}
 }
 
-// WithoutReplacing returns the value of a label or annotation without what has an applier replace the object as a
-// whole.
+// WithoutReplacing returns the value of a label or annotation without the parts that make an applier replace the whole
+// object.
 func WithoutReplacing(key, value string) string {
 	switch key {
-	case fluxForce:
+	case fluxForce, argoHook, helmHook:
 		return ""
 	case argoSyncOptions:
 		options := strings.Split(value, ",")

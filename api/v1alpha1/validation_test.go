@@ -83,7 +83,7 @@ func TestValidate(t *testing.T) {
 			[]string{"spec.connectionSecret.extraKeys.endpoint", "spec.connectionSecret.extraKeys.password", "spec.connectionSecret.extraKeys.port"}, "already has"},
 		{"{connectionSecret: {type: servicebinding.io/redis, labels: {a: b}, annotations: {a: b}}}", []string{}, ""},
 		{"{connectionSecret: {type: ''}}", []string{"spec.connectionSecret.type"}, "empty"},
-		{"{connectionSecret: {type: kubernetes.io/basic-auth}}", []string{"spec.connectionSecret.type"}, "Kubernetes' own"},
+		{"{connectionSecret: {type: kubernetes.io/basic-auth}}", []string{"spec.connectionSecret.type"}, "built-in type of Kubernetes"},
 		{"{connectionSecret: {type: a b}}", []string{"spec.connectionSecret.type"}, "Secret type"},
 		{"{connectionSecret: {labels: {app: a}, annotations: {database.bizmatters.io/a: b}}}",
 			[]string{"spec.connectionSecret.labels.app", "spec.connectionSecret.annotations[database.bizmatters.io/a]"}, "database.bizmatters.io"},

@@ -62,7 +62,7 @@ func function(s Streams) int {
 	return results.ExitCode()
 }
 
-// errFailed is the error of a command that has said why it failed.
+// errFailed is the error of a command that has already reported why it failed.
 var errFailed = errors.New("failed")
 
 // command runs the command in args and returns the exit code.
@@ -70,7 +70,7 @@ func command(args []string, s Streams) int {
 	root := newRoot(s)
 	if len(args) == 0 { // at a terminal
 		root.SetOut(s.Err)
-		_ = root.Usage() // of which nothing depends
+		_ = root.Usage() // nothing depends on the error
 		return exitUsage
 	}
 	root.SetArgs(args)
@@ -91,7 +91,7 @@ func newRoot(s Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use: program,
 		Long: `dragonfly-generator expands DragonflyInstance claims into the objects that run them: for each a
-StatefulSet, a Service, a password Secret, a connection Secret, and what the pod needs to fill in the two.
+StatefulSet, a Service, a password Secret, a connection Secret, and what the pod needs to fill in the Secrets.
 
 It is a KRM function: kustomize and kpt start it with a ResourceList on stdin and take one from stdout.
 Without them, render does the same with files. An error exits with 1, invalid arguments with 2.`,

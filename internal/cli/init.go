@@ -18,12 +18,12 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// starter holds the files that init writes, with words in capitals where something is filled in.
+// starter holds the files that init writes. Words in capitals are placeholders.
 //
 //go:embed starter/*.yaml
 var starter embed.FS
 
-// starterFiles are those files, in the order in which somebody reads them.
+// starterFiles are the names of these files, in the order in which to read them.
 var starterFiles = []string{"claim.yaml", "dragonfly-generator.yaml", "kustomization.yaml"}
 
 type initOptions struct {
@@ -56,7 +56,7 @@ the command that builds them. If one of the files exists, nothing is written.`,
 	return cmd
 }
 
-// initialize writes the files to start from.
+// initialize writes the starter files.
 func initialize(s Streams, o initOptions) error {
 	texts, results := o.texts()
 	if results.HasErrors() {
@@ -79,7 +79,7 @@ func initialize(s Streams, o initOptions) error {
 	return write(s, out.String())
 }
 
-// texts fills in what was asked for. What the function says of the claim, the user hears before anything is written.
+// texts fills in the files. It validates the claim, so that the user learns about problems before anything is written.
 func (o initOptions) texts() (map[string]string, *report.Results) {
 	function := "exec:\n        path: " + program
 	if o.container {
@@ -105,7 +105,7 @@ func (o initOptions) texts() (map[string]string, *report.Results) {
 	return texts, results
 }
 
-// yamlText returns a text as a YAML scalar on one line. Anything but plain words is quoted, which keeps 123 a text.
+// yamlText returns a text as a YAML scalar on one line. Anything but plain words is quoted, so that 123 stays a string.
 func yamlText(text string) string {
 	if plain, err := yaml.Marshal(text); err == nil && string(plain) == text+"\n" {
 		return text
@@ -114,7 +114,7 @@ func yamlText(text string) string {
 	return string(quoted)
 }
 
-// writeNew writes files that are not there yet, all of them or none.
+// writeNew writes files that must not exist yet, either all of them or none.
 func writeNew(folder string, texts map[string]string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // for manifests
 		return fmt.Errorf("%s cannot be written to: %w", folder, report.Reason(err))
@@ -126,13 +126,13 @@ func writeNew(folder string, texts map[string]string) error {
 	defer root.Close()
 	for _, file := range starterFiles {
 		if _, err := root.Lstat(file); err == nil {
-			return fmt.Errorf("%s is there already, so nothing is written; name another DIR", filepath.Join(folder, file))
+			return fmt.Errorf("%s already exists, so nothing is written; choose another DIR", filepath.Join(folder, file))
 		}
 	}
 	for i, file := range starterFiles {
 		if err := createFile(root, file, texts[file]); err != nil {
 			for _, written := range starterFiles[:i] {
-				_ = root.Remove(written) // ours, from just now
+				_ = root.Remove(written) // we just wrote it
 			}
 			return fmt.Errorf("%s cannot be written: %w", filepath.Join(folder, file), report.Reason(err))
 		}
@@ -140,7 +140,7 @@ func writeNew(folder string, texts map[string]string) error {
 	return nil
 }
 
-// createFile writes a file that must not be there. One that is written in part does not stay.
+// createFile writes a file that must not exist. If it cannot be written completely, it is removed.
 func createFile(root *os.Root, name, text string) error {
 	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {

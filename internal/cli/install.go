@@ -24,7 +24,7 @@ where it is.`,
 	}
 }
 
-// onlyFolders completes the names of folders.
+// onlyFolders makes the shell complete only names of folders.
 func onlyFolders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
@@ -64,6 +64,6 @@ func copySelf(folder string) (to string, err error) {
 	if err := atomicfile.Replace(root, name, 0o755, from); err != nil {
 		return "", err
 	}
-	// An existing file keeps its permissions, which may not be those of a program.
+	// An existing file keeps its permissions, which may not allow it to be run.
 	return filepath.Join(folder, name), root.Chmod(name, 0o755)
 }

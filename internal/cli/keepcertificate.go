@@ -29,7 +29,7 @@ the server presents then. Open connections stay. It ends at SIGTERM.`,
 				return err
 			}
 			if request.TLS == "" {
-				return fmt.Errorf("%s needs --tls=DIR; name the folder of the mounted certificate", handover.CertificateCommand)
+				return fmt.Errorf("%s needs --tls=DIR; specify the folder of the mounted certificate", handover.CertificateCommand)
 			}
 			if _, _, err := net.SplitHostPort(request.Address); err != nil {
 				return fmt.Errorf("%s needs --address=HOST:PORT, not %q", handover.CertificateCommand, request.Address)

@@ -25,7 +25,7 @@ func TestOutsideAPod(t *testing.T) {
 		{"A size with a unit.", []string{"prepare", "--max-memory=1Gi"}, 2, "must be a number of bytes"},
 		{"The rotation is read from the pod's annotation.", []string{"prepare", "--rotation=2"}, 2, "unknown flag: --rotation"},
 		{"A word to keep-certificate.", keep("my-cache"), 2, `error: unknown command "my-cache" for "dragonfly-generator keep-certificate"`},
-		{"No folder.", keep("--address=127.0.0.1:6379"), 2, "error: keep-certificate needs --tls=DIR; name the folder of the mounted certificate\n"},
+		{"No folder.", keep("--address=127.0.0.1:6379"), 2, "error: keep-certificate needs --tls=DIR; specify the folder of the mounted certificate\n"},
 		{"No address.", keep("--tls=/tls"), 2, `error: keep-certificate needs --address=HOST:PORT, not ""`},
 		{"Half an address.", keep("--tls=/tls", "--address=127.0.0.1"), 2, `error: keep-certificate needs --address=HOST:PORT, not "127.0.0.1"`},
 		{"Half an admin port.", keep("--tls=/tls", "--address=127.0.0.1:6379", "--admin=9999"), 2, `error: --admin needs a HOST:PORT, not "9999"`},

@@ -26,13 +26,13 @@ whose claim is gone stays, with a warning, unless --prune is given.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
-				return errors.New("render needs a PATH; name files or folders with claims, or - for stdin")
+				return errors.New("render needs a PATH; specify files or folders with claims, or - for stdin")
 			case cmd.Flags().Changed("output") && o.Folder == "":
-				return errors.New("-o needs a DIR, but it is empty; name a folder")
+				return errors.New("-o needs a DIR, but it is empty; specify a folder")
 			case o.Folder == "-":
 				return errors.New("-o needs a DIR; without -o, the manifests go to stdout")
 			case cmd.Flags().Changed("config") && o.Config == "":
-				return errors.New("--config needs a FILE, but it is empty; name a file")
+				return errors.New("--config needs a FILE, but it is empty; specify a file")
 			case o.Prune && o.Folder == "":
 				return errors.New("--prune needs a folder to remove from; add -o DIR")
 			case o.Check && o.Folder == "":
@@ -40,7 +40,7 @@ whose claim is gone stays, with a warning, unless --prune is given.`,
 			}
 			for _, arg := range args {
 				if arg == "" {
-					return errors.New("a PATH is empty; name a file or folder, or - for stdin")
+					return errors.New("a PATH is empty; specify a file or folder, or - for stdin")
 				}
 			}
 			return nil
@@ -57,7 +57,7 @@ whose claim is gone stays, with a warning, unless --prune is given.`,
 	flags.StringVarP(&o.Folder, "output", "o", "", "write into `DIR`")
 	flags.BoolVar(&o.Check, "check", false, "write nothing; print what would change in DIR, and exit with 1 if anything would")
 	flags.BoolVar(&o.Prune, "prune", false, "remove from DIR the instances whose claims are gone")
-	flags.StringVar(&o.Config, "config", "", "read the configuration, a DragonflyGenerator, from `FILE`, whatever is in PATH")
-	_ = cmd.MarkFlagDirname("output") // fails for a flag that is not there
+	flags.StringVar(&o.Config, "config", "", "read the configuration, a DragonflyGenerator, from `FILE`, and ignore any in PATH")
+	_ = cmd.MarkFlagDirname("output") // only fails for a flag that does not exist
 	return cmd
 }

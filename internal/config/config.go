@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
@@ -21,30 +23,30 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Platform is the configuration of instances without a profile, and of those of each profile.
+// Platform is the configuration of instances without a profile and of those with each profile.
 type Platform struct {
 	specs     map[string]Spec // by profile, "" for none
 	isInvalid bool
 }
 
-// IsValid reports whether no problem was found. Nothing else may be judged by a configuration that has one.
+// IsValid reports whether no problems were found. An invalid configuration must not be used for anything else.
 func (p Platform) IsValid() bool { return !p.isInvalid }
 
 // Spec is the configuration that applies to an instance, with its defaults filled in.
 type Spec struct {
 	v1alpha1.ProfileSpec
-	// Path is where it stands in the configuration: spec, or that of a profile.
+	// Path is its path in the configuration: spec, or that of a profile.
 	Path string
-	// CarryAnnotations are the names of a claim's annotations that go to its objects.
+	// CarryAnnotations are the names of annotations that are copied from a claim to its objects.
 	CarryAnnotations []string
-	// Patches of the platform and then of the profile, in the order in which they apply, and the extra objects of both.
+	// The patches of the platform and then of the profile, in the order in which they apply, and the extra objects of both.
 	StatefulSetPatches, ServicePatches, DragonflyPatches []Raw
 	Extra                                                []Raw
 
-	own map[string]json.RawMessage // what the profile sets
+	own map[string]json.RawMessage // the settings of the profile itself
 }
 
-// Sets reports whether the profile itself sets what is at a path, or something beside it in the same field of its own.
+// Sets reports whether the profile itself sets the value at a path, or another part of the field that contains it.
 func (s Spec) Sets(path string) bool {
 	name := strings.TrimPrefix(path, s.Path+".")
 	if end := strings.IndexAny(name, ".["); end >= 0 {
@@ -59,24 +61,24 @@ type Raw struct {
 	JSON json.RawMessage
 }
 
-// syncWave is the one annotation of a claim that goes to its objects without being configured: it
-// orders an Argo CD sync, and the objects stand in the claim's place.
+// syncWave is an annotation that is always copied from a claim to its objects: it orders an Argo CD sync, and the objects
+// replace the claim.
 const syncWave = "argocd.argoproj.io/sync-wave"
 
-// Default returns the configuration of a platform that has none.
+// Default returns the default configuration.
 func Default() Platform {
 	spec := Spec{Path: "spec", CarryAnnotations: []string{syncWave}}
 	spec.Default()
 	return Platform{specs: map[string]Spec{"": spec}}
 }
 
-// For returns the configuration of a profile, or of instances without one for "".
+// For returns the configuration of a profile; "" is for instances without one.
 func (p Platform) For(profile string) (Spec, bool) {
 	spec, found := p.specs[profile]
 	return spec, found
 }
 
-// Profiles returns the names of the profiles, in their order.
+// Profiles returns the sorted names of the profiles.
 func (p Platform) Profiles() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(p.specs)), func(name string) bool { return name == "" })
 }
@@ -162,12 +164,12 @@ func (r *reader) generator(node *yaml.Node) Platform {
 	return platform
 }
 
-// spec returns what a mapping of settings makes, and what is wrong with it.
+// spec returns the settings in a mapping, and the problems with them.
 func (r *reader) spec(settings map[string]json.RawMessage, path string, carry []string) (Spec, field.ErrorList) {
 	spec := Spec{Path: path, CarryAnnotations: carry}
 	text, err := json.Marshal(settings)
 	if err == nil {
-		err = json.Unmarshal(text, &spec.ProfileSpec)
+		err = kjson.UnmarshalCaseSensitivePreserveInts(text, &spec.ProfileSpec)
 	}
 	if err != nil { // every field was decoded before
 		r.Errorf(report.Field{Path: path}, "cannot be decoded (%T); please report this as a bug", err)
@@ -176,7 +178,7 @@ func (r *reader) spec(settings map[string]json.RawMessage, path string, carry []
 	return spec, spec.Validate(field.NewPath(path))
 }
 
-// newErrors leaves out the errors that a profile has from what stands above it.
+// newErrors leaves out the errors that a profile inherits from the base settings.
 func newErrors(errs field.ErrorList, profile Spec, above field.ErrorList) field.ErrorList {
 	return slices.DeleteFunc(errs, func(err *field.Error) bool {
 		return !profile.Sets(err.Field) && slices.ContainsFunc(above, func(known *field.Error) bool {
@@ -194,14 +196,15 @@ func (r *reader) report(errs field.ErrorList) {
 // fields returns the fields of an object.
 func fields(object json.RawMessage) map[string]json.RawMessage {
 	all := map[string]json.RawMessage{}
-	_ = json.Unmarshal(object, &all) // it was decoded before, or there is none
+	_ = json.Unmarshal(object, &all) // it was decoded before, or is absent
 	return all
 }
 
-// overlay lays what a profile says over what stands above it, field by field: structs of the API by their fields,
-// anything else whole. A null takes a field away.
+// overlay merges the settings of a profile into the base settings: structs of the API field by field, anything else as a
+// whole. A null removes a field.
 func overlay(base, over map[string]json.RawMessage, t reflect.Type) map[string]json.RawMessage {
-	all := maps.Clone(base)
+	all := map[string]json.RawMessage{}
+	maps.Copy(all, base)
 	for name, value := range over {
 		inner, isStruct := structOf(t, name)
 		var below, above map[string]json.RawMessage
@@ -232,8 +235,8 @@ func structOf(t reflect.Type, name string) (reflect.Type, bool) {
 	return nil, false
 }
 
-// addLayers adds the patches and extra objects of the platform, and on top of them those of a profile. A null takes away
-// what is below it.
+// addLayers adds the patches and extra objects of the platform, and then those of a profile. A null removes those of the
+// platform.
 func (s *Spec) addLayers(base map[string]json.RawMessage, basePath string, over map[string]json.RawMessage, overPath string) {
 	for _, layer := range []struct {
 		settings map[string]json.RawMessage
@@ -262,11 +265,21 @@ func (s *Spec) addLayers(base map[string]json.RawMessage, basePath string, over 
 	}
 }
 
-// configMap reads the plain values that a ConfigMap can hold: those at the top by their names, those below with dots.
-// kpt makes one from `configMap:`, and an empty one if it was given nothing.
+// configMap reads the plain values that a ConfigMap can contain: top-level fields by name, nested fields by dotted path. kpt
+// creates one from `configMap:`, and an empty one if there is no configuration.
 func (r *reader) configMap(node *yaml.Node) Platform {
-	if !yamlnode.IsNull(yamlnode.Get(node, "binaryData")) {
-		r.Errorf(report.Field{Path: "binaryData"}, "is not supported; write plain strings under data")
+	var object struct {
+		metav1.TypeMeta `json:",inline"`
+
+		Metadata  v1alpha1.ConfigMetadata     `json:"metadata"`
+		Data      map[string]v1alpha1.Ignored `json:"data"` // see below
+		Immutable bool                        `json:"immutable"`
+	}
+	_, problems := decode.Strict(node, &object, decode.Options{})
+	decode.Report(&r.Subject, problems...)
+	if data := yamlnode.Get(node, "data"); data != nil && HoldsVariable(data) {
+		r.Errorf(report.Field{Path: "data"}, "%s", VariableMessage)
+		return Default()
 	}
 	plain := plainFields(reflect.TypeFor[v1alpha1.ProfileSpec](), "")
 	all := decode.Fields(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]())
@@ -293,7 +306,7 @@ func (r *reader) configMap(node *yaml.Node) Platform {
 	return Platform{specs: map[string]Spec{"": spec}}
 }
 
-// nest sets a field of n, and makes the mappings on the way to it.
+// nest sets a field of n, and creates the mappings on the path to it.
 func nest(n, value *yaml.Node, path ...string) {
 	if len(path) == 1 {
 		yamlnode.Set(n, path[0], value)
@@ -307,7 +320,7 @@ func nest(n, value *yaml.Node, path ...string) {
 	nest(inner, value, path[1:]...)
 }
 
-// plainFields are those of a type that are strings, by their paths.
+// plainFields returns the paths of a type's string fields.
 func plainFields(t reflect.Type, path string) []string {
 	var names []string
 	for f := range t.Fields() {
@@ -320,7 +333,7 @@ func plainFields(t reflect.Type, path string) []string {
 		case reflect.String:
 			names = append(names, path+name)
 		case reflect.Struct:
-			if name != "" {
+			if name != "" && of.PkgPath() == t.PkgPath() {
 				names = append(names, plainFields(of, path+name+".")...)
 			}
 		}

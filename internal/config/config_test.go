@@ -286,8 +286,16 @@ func TestConfigMap(t *testing.T) {
 		_, problems := readMap("data: " + data)
 		assert.ElementsMatch(t, want, problems, data)
 	}
-	_, problems = readMap("binaryData: {image: aHVudGVyMg==}")
-	assert.Equal(t, []string{"binaryData"}, problems)
+	for fields, want := range map[string][]string{
+		"binaryData: {image: aHVudGVyMg==}": {"binaryData"},
+		"dta: {image: 'a:v1.40.1'}":         {"dta"},
+		"spec: {image: 'a:v1.40.1'}":        {"spec"},
+		"data: [image]":                     {"data"},
+		"data: {image: '${IMAGE}'}":         {"data"},
+	} {
+		_, problems = readMap(fields)
+		assert.Equal(t, want, problems, fields)
+	}
 	_, results := readObject(t, "{apiVersion: v1, kind: ConfigMap, data: {password.sorce: External}}")
 	require.Len(t, results, 1)
 	assert.Equal(t, "password.source", results[0].Field.ProposedValue)

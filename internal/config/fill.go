@@ -8,8 +8,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 )
 
-// Filled returns the configuration with its placeholders filled in, but for those of the extra keys, of which the pod
-// fills in some, and of the extra objects, whose names are followed through prefixes.
+// Filled returns the configuration with its placeholders filled in, except in the extra keys, some of which the pod fills
+// in, and in the extra objects, whose names must follow prefixes.
 func (s Spec) Filled(values map[string]string) Spec {
 	fill := func(text string) string { return v1alpha1.Fill(text, values) }
 	pointer := func(text *string) *string {
@@ -52,8 +52,8 @@ func (s Spec) Filled(values map[string]string) Spec {
 	return s
 }
 
-// Bucket returns the URL of the folder in the bucket that holds the snapshots of all instances, without a slash at its
-// end, or "".
+// Bucket returns the URL of the folder in the bucket for the snapshots of all instances, without a trailing slash, or "" if
+// there is no bucket.
 func (s Spec) Bucket() string {
 	if s.Storage.Bucket == nil {
 		return ""

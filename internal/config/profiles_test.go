@@ -119,6 +119,11 @@ func TestProblemsOfProfiles(t *testing.T) {
 		{"A size that spec has is not there any more in a profile with sizes.", "{sizes: {xl: {limits: {cpu: 1, memory: 2Gi}}}, defaultSize: xl, profiles: {a: {sizes: {}}}}", []string{"spec.profiles.a.defaultSize"}},
 		{"What is right for a StatefulSet may be wrong for the operator.", "{args: [--tls=true], profiles: {a: {backend: Operator}}}", []string{"spec.profiles.a.args[0]"}},
 		{"A bucket has no effect in a profile without one.", "{storage: {type: None}, profiles: {a: {storage: {bucket: s3://a}}}}", []string{"spec.profiles.a.storage.bucket"}},
+		{"A profile can set what is null above it.", "{storage: null, profiles: {a: {storage: {type: None}}}}", []string{}},
+		{"So it can below.", "{password: {resources: null}, profiles: {a: {password: {resources: {limits: {cpu: 1}}}}}}", []string{}},
+		{"It can set what is wrong above it.", "{storage: 5, profiles: {a: {storage: {type: None}}}}", []string{"spec.storage"}},
+		{"A patch above it can be of the wrong type.", "{overrides: {statefulSet: []}, profiles: {a: {overrides: {statefulSet: {spec: {}}}}}}", []string{"spec.overrides.statefulSet"}},
+		{"A field is spelt as it is, in a second reading, too.", "{Replicas: 5, profiles: {a: {}}}", []string{"spec.Replicas"}},
 		{"A dot in the name of a profile is no step.", "{profiles: {v1.2: {image: ''}}}", []string{"spec.profiles[v1.2].image"}},
 	} {
 		_, problems := read(t, tc.spec)

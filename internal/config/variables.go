@@ -10,10 +10,10 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// VariableMessage is about a claim or configuration with a variable in it.
-const VariableMessage = "contains a variable, `${...}`, which would be filled in after this function has read it; fill it in first (`flux envsubst --strict`, or kustomize's replacements)"
+// VariableMessage is the message about a claim or configuration that contains a variable.
+const VariableMessage = "contains a variable, `${...}`, which would only be filled in after this function has read it; fill it in first (`flux envsubst --strict`, or kustomize's replacements)"
 
-// variable is one of envsubst, as Flux takes it. Two dollar signs escape it.
+// variable matches a variable of envsubst, as Flux uses it. Two dollar signs escape it.
 var variable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(^|[^$])\$\{[A-Za-z_]`) })
 
 // HoldsVariable reports whether a string in n contains a variable.
@@ -24,8 +24,8 @@ func HoldsVariable(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && variable().MatchString(n.Value) || slices.ContainsFunc(n.Content, HoldsVariable)
 }
 
-// holdsVariable reports whether a configuration contains a variable: anywhere but in patches and extra objects, which
-// may hold scripts.
+// holdsVariable reports whether a configuration contains a variable anywhere but in patches and extra objects, which may
+// contain scripts.
 func holdsVariable(config *yaml.Node) bool {
 	for _, layer := range append([]*yaml.Node{yamlnode.Get(config, "spec")}, profileNodes(config)...) {
 		for key, value := range yamlnode.Fields(layer) {

@@ -1,5 +1,5 @@
-// Package decode decodes handwritten objects strictly into the types of the API, as Kubernetes does, and reports every
-// field that does not fit with its path. It never shows a value, which may be a password.
+// Package decode decodes handwritten objects strictly into the API types, as Kubernetes does, and reports every field that
+// does not fit, with its path. It never shows a value, because that may be a password.
 package decode
 
 import (
@@ -25,11 +25,11 @@ import (
 // Problem is a field that cannot be decoded.
 type Problem struct {
 	Path, Message string
-	// Proposed is the name that the field was probably meant to have, or "".
+	// Proposed is the name that was probably meant, or "".
 	Proposed string
 }
 
-// Report reports problems of a subject.
+// Report adds the problems to the subject's results.
 func Report(subject *report.Subject, problems ...Problem) {
 	for _, problem := range problems {
 		field := report.Field{Path: problem.Path}
@@ -40,51 +40,51 @@ func Report(subject *report.Subject, problems ...Problem) {
 	}
 }
 
-// Options say what is special about an object. The zero value is for an ordinary one.
+// Options describe special treatment of an object. The zero value is for an ordinary object.
 type Options struct {
-	// Path is where the object stands, for the paths of problems; "" for the top level.
+	// Path is the path of the object, for the paths of problems; "" for the top level.
 	Path string
-	// IsText reports whether the scalars at a path are texts, whatever YAML takes them for.
+	// IsText reports whether the scalars at a path are strings, whatever type YAML gives them.
 	IsText func(path string) bool
 	// Hint returns what to do about an unknown field, or "".
 	Hint func(path, name string) string
-	// IsPatch reports that the object is a strategic merge patch: $patch is its directive, and a null takes something
-	// away.
+	// IsPatch reports that the object is a strategic merge patch: $patch is a directive, and a null removes something.
 	IsPatch bool
 
-	without map[*yaml.Node]bool // the values to leave out, as they have a problem
+	without map[*yaml.Node]bool // the values to leave out, because they have a problem
 }
 
-// FromYAML is the problem that yamlnode.Plain reports of an object.
+// FromYAML converts an error of yamlnode.Plain into a problem.
 func FromYAML(err error) Problem {
 	var duplicate *yamlnode.DuplicateKeyError
 	if !errors.As(err, &duplicate) {
 		return Problem{Message: err.Error() + "; write the values out"}
 	}
-	path := ""
-	for _, name := range duplicate.Path[:min(2, len(duplicate.Path))] { // further down, a name can be a secret
+	path, what := "", "the field"
+	for i, name := range duplicate.Path {
+		if i == 2 { // further down, a name can be a secret
+			what = "a field in it"
+			break
+		}
 		path = Join(path, name)
 	}
-	return Problem{Path: path, Message: "the field appears twice; remove one of them"}
+	return Problem{Path: path, Message: what + " appears twice; remove one of them"}
 }
 
-// Strict decodes n, a mapping without aliases, into what into points to, and returns what it decoded, as JSON. A field
-// with a problem is left out.
+// Strict decodes n, a mapping without aliases, into the value that into points to, and returns the decoded fields as JSON.
+// A field with a problem is left out.
 func Strict(n *yaml.Node, into any, o Options) (json.RawMessage, []Problem) {
 	o.without = map[*yaml.Node]bool{}
 	c := checker{Options: o}
 	c.value(n, reflect.TypeOf(into).Elem(), o.Path)
-	text, err := JSON(n, o)
-	if err == nil {
-		err = kjson.UnmarshalCaseSensitivePreserveInts(text, into)
-	}
-	if err != nil {
-		c.add(n, o.Path, "has a value of the wrong type; see docs/configuration.md")
+	text := JSON(n, o)
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, into); err != nil { // every field was checked
+		c.add(n, o.Path, "cannot be decoded; please report this as a bug")
 	}
 	return text, c.problems
 }
 
-// checker finds what does not fit.
+// checker finds fields that do not fit.
 type checker struct {
 	Options
 	problems []Problem
@@ -127,11 +127,8 @@ func (c *checker) value(n *yaml.Node, t reflect.Type, path string) {
 
 // opaque checks a value that decodes itself.
 func (c *checker) opaque(n *yaml.Node, t reflect.Type, path string) {
-	text, err := JSON(n, Options{Path: path, IsText: c.IsText, IsPatch: c.IsPatch})
-	if err == nil {
-		err = json.Unmarshal(text, reflect.New(t).Interface())
-	}
-	switch {
+	text := JSON(n, Options{Path: path, IsText: c.IsText})
+	switch err := json.Unmarshal(text, reflect.New(t).Interface()); {
 	case err == nil:
 	case t == reflect.TypeFor[resource.Quantity]():
 		c.add(n, path, "is not a valid quantity; use a number with a Kubernetes unit, such as 500m for CPU and 2Gi for memory")
@@ -140,7 +137,7 @@ func (c *checker) opaque(n *yaml.Node, t reflect.Type, path string) {
 	case n.Kind != yaml.ScalarNode:
 		c.add(n, path, "must be a single value, not "+yamlnode.KindName(n))
 	default:
-		c.add(n, path, "has the wrong type or format; see Kubernetes' reference of the field")
+		c.add(n, path, "has the wrong type or format; see the Kubernetes reference for the field")
 	}
 }
 
@@ -163,14 +160,14 @@ func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 			if field, found := fieldOf(t, key.Value); found {
 				c.value(value, field.Type, at)
 			} else {
-				c.unknown(path, key.Value, t)
+				c.unknown(value, path, key.Value, t)
 			}
 		}
 	}
 }
 
-func (c *checker) unknown(path, name string, t reflect.Type) {
-	problem := Problem{Path: strings.TrimPrefix(path+"."+name, "."), Message: "unknown field; remove it"}
+func (c *checker) unknown(value *yaml.Node, path, name string, t reflect.Type) {
+	problem := Problem{Path: Join(path, name), Message: "unknown field; remove it"}
 	hint := below(path, name, t)
 	if c.Hint != nil && hint == "" {
 		hint = c.Hint(path, name)
@@ -180,10 +177,10 @@ func (c *checker) unknown(path, name string, t reflect.Type) {
 	} else if hint != "" {
 		problem.Message = "unknown field; " + hint
 	}
-	c.problems = append(c.problems, problem)
+	c.problems, c.without[value] = append(c.problems, problem), true
 }
 
-// below says where a field belongs that one of the structs of t has, or "".
+// below returns where a misplaced field belongs if a struct inside t has it, otherwise "".
 func below(path, name string, t reflect.Type) string {
 	for field := range t.Fields() {
 		inner := field.Type
@@ -217,7 +214,7 @@ func (c *checker) scalar(n *yaml.Node, kind reflect.Kind, path string) {
 		}
 	case reflect.Bool:
 		if n.ShortTag() != "!!bool" {
-			c.add(n, path, "must be true or false, without quotes; use one of them")
+			c.add(n, path, "must be true or false, without quotes")
 		}
 	default:
 		number, err := strconv.ParseInt(n.Value, 10, 64)
@@ -226,8 +223,8 @@ func (c *checker) scalar(n *yaml.Node, kind reflect.Kind, path string) {
 			c.add(n, path, "is out of range; use a smaller number")
 		case n.ShortTag() == "!!str" && err == nil:
 			c.add(n, path, "must be a number, not a string; remove the quotes")
-		// YAML 1.1 reads 010 as 8 and 1_0 as 10: what looks different from what it means is refused, but for the mode of a
-		// file in a patch.
+		// YAML 1.1 reads 010 as 8 and 1_0 as 10. Numbers that look different from what they mean are refused, except for a
+		// file mode in a patch.
 		case !isInt || !c.IsPatch && (err != nil || strconv.FormatInt(number, 10) != n.Value):
 			c.add(n, path, "must be a whole number; write it in plain digits, without a unit")
 		}
@@ -236,16 +233,14 @@ func (c *checker) scalar(n *yaml.Node, kind reflect.Kind, path string) {
 
 func (o Options) isText(path string) bool { return o.IsText != nil && o.IsText(path) }
 
-// JSON returns n as JSON, with the fields in their order.
-func JSON(n *yaml.Node, o Options) ([]byte, error) {
+// JSON returns n as JSON, with its fields in order.
+func JSON(n *yaml.Node, o Options) []byte {
 	var text bytes.Buffer
-	if err := write(&text, n, o.Path, o); err != nil {
-		return nil, err
-	}
-	return text.Bytes(), nil
+	write(&text, n, o.Path, o)
+	return text.Bytes()
 }
 
-func write(text *bytes.Buffer, n *yaml.Node, path string, o Options) error {
+func write(text *bytes.Buffer, n *yaml.Node, path string, o Options) {
 	switch {
 	case n == nil || yamlnode.IsNull(n) || o.without[n]:
 		text.WriteString("null")
@@ -258,9 +253,7 @@ func write(text *bytes.Buffer, n *yaml.Node, path string, o Options) error {
 			name := n.Content[i].Value
 			quote(text, name)
 			text.WriteByte(':')
-			if err := write(text, n.Content[i+1], Join(path, name), o); err != nil {
-				return err
-			}
+			write(text, n.Content[i+1], Join(path, name), o)
 		}
 		text.WriteByte('}')
 	case n.Kind == yaml.SequenceNode:
@@ -269,44 +262,37 @@ func write(text *bytes.Buffer, n *yaml.Node, path string, o Options) error {
 			if i > 0 {
 				text.WriteByte(',')
 			}
-			if err := write(text, element, Element(path, i), o); err != nil {
-				return err
-			}
+			write(text, element, Element(path, i), o)
 		}
 		text.WriteByte(']')
 	case o.isText(path):
 		quote(text, n.Value)
 	default:
-		return writeScalar(text, n)
+		writeScalar(text, n)
 	}
-	return nil
 }
 
-// writeScalar writes what YAML takes for a boolean or a number as that, and everything else as a string.
-func writeScalar(text *bytes.Buffer, n *yaml.Node) error {
+// writeScalar writes YAML booleans and numbers as such, and everything else, such as infinity, as a string.
+func writeScalar(text *bytes.Buffer, n *yaml.Node) {
 	switch n.ShortTag() {
 	case "!!bool":
 		text.WriteString(strings.ToLower(n.Value))
+		return
 	case "!!int":
-		number, ok := new(big.Int).SetString(strings.ReplaceAll(n.Value, "_", ""), 0)
-		if !ok {
-			return errors.New("not a number")
+		if number, ok := new(big.Int).SetString(strings.ReplaceAll(n.Value, "_", ""), 0); ok {
+			text.WriteString(number.String())
+			return
 		}
-		text.WriteString(number.String())
 	case "!!float":
 		var number float64
-		if err := n.Decode(&number); err != nil {
-			return err
+		if n.Decode(&number) == nil {
+			if encoded, err := json.Marshal(number); err == nil {
+				text.Write(encoded)
+				return
+			}
 		}
-		encoded, err := json.Marshal(number) // not of infinity
-		if err != nil {
-			return err
-		}
-		text.Write(encoded)
-	default:
-		quote(text, n.Value)
 	}
-	return nil
+	quote(text, n.Value)
 }
 
 func quote(text *bytes.Buffer, value string) {

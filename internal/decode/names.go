@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Fields returns the names of the fields of a struct type with JSON tags, in their order.
+// Fields returns the names of the fields of a struct type with JSON tags, in order.
 func Fields(t reflect.Type) []string {
 	var names []string
 	for field := range t.Fields() {
@@ -21,15 +21,15 @@ func Fields(t reflect.Type) []string {
 	return names
 }
 
-// JSONName returns the name that a field of a struct has in JSON, "" if it has none. The fields of an inline one stand
-// beside those of its parent.
+// JSONName returns the name of a struct field in JSON, or "" if it has none. The fields of an inlined struct appear beside
+// those of its parent.
 func JSONName(field reflect.StructField) (name string, inline bool) {
 	tag := field.Tag.Get("json")
 	name, _, _ = strings.Cut(tag, ",")
 	if name == "-" || !field.IsExported() {
 		return "", false
 	}
-	return name, field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct && field.Type.Kind() == reflect.Struct
+	return name, field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct
 }
 
 // fieldOf returns the field of a struct with that name in JSON.
@@ -47,8 +47,7 @@ func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {
 	return reflect.StructField{}, false
 }
 
-// Join returns the path of a field in what stands at path. A name that is not a plain one stands in
-// brackets.
+// Join appends the name of a field to a path. A name that is not plain is put in brackets.
 func Join(path, name string) string {
 	switch {
 	case !IsPlainName(name):

@@ -1,8 +1,8 @@
-// Package expand is the way from claims to manifests: what the function and the command render have in common.
+// Package expand turns claims into manifests. The function and the command render share it.
 //
-// Its steps are packages of their own: config reads the configuration, instance the claims; specs builds the objects, and
-// overrides patches them; merge decides what happens to those that are among the items already; lint warns. Everything is decided, and every
-// problem found, before anything is changed.
+// Each step is a package: config reads the configuration and instance the claims; specs builds the objects and overrides
+// patches them; merge decides what happens to objects already among the items; lint warns. All decisions are made, and all
+// problems found, before anything is changed.
 package expand
 
 import (
@@ -20,10 +20,10 @@ import (
 
 // Options describe how the result is used.
 type Options struct {
-	// Kept reports that the result is written back to the files that the items came from, so that the next
-	// run sees what this one created.
-	Kept bool
-	// Prune reports that objects whose claim is gone are removed. It needs Kept.
+	// InPlace reports that the result is written back to the files that the items came from, so that the next run sees what
+	// this one created.
+	InPlace bool
+	// Prune reports that objects whose claim is gone should be removed. It needs InPlace.
 	Prune bool
 }
 
@@ -39,48 +39,48 @@ func Expand(list *krm.List, o Options, results *report.Results) Expansion {
 	before := results.Errors()
 	platform := config.Read(list.FunctionConfig, results)
 	overrides.Check(list.FunctionConfig, platform, results)
-	checkIdle(list, results)
 	isConfigured := results.Errors() == before
-	instances, owners := instance.FromClaims(list, o.Kept, platform, results)
-	if !isConfigured { // whatever else is wrong may be a consequence
+	instances, owners := instance.FromClaims(list, o.InPlace, platform, results)
+	if !isConfigured { // any further problems may be consequences
 		return Expansion{Local: localItems(list)}
 	}
 	lint.Platform(list.FunctionConfig, platform, results)
 	instances = instance.Sources(list, instances, owners, results)
 	built := overrides.Build(list, instances, results)
-	changes := merge.Decide(merge.Input{List: list, Kept: o.Kept, Prune: o.Prune, Instances: built, Owners: owners}, results)
+	changes := merge.Plan(merge.Input{List: list, InPlace: o.InPlace, Prune: o.Prune, Instances: built, Owners: owners}, results)
 	lint.Check(lint.Input{List: list, Instances: built, Changes: changes}, results)
 	return Expansion{Changes: changes, Local: localItems(list)}
 }
 
 // ResourceList expands the claims of a list from an orchestrator, and changes the list unless there was an error.
 func ResourceList(list *krm.List, results *report.Results) {
-	kept := isKept(list, results)
-	if !kept {
+	inPlace := isInPlace(list, results)
+	if !inPlace {
 		warnOfInPlace(list, results)
 	}
-	expansion := Expand(ownPart(list), Options{Kept: kept, Prune: kept}, results)
+	checkIdle(list, results)
+	expansion := Expand(ownPart(list), Options{InPlace: inPlace, Prune: inPlace}, results)
 	expansion.MarkLocal(expansion.Local, results)
 	if !results.HasErrors() {
 		expansion.Apply(list)
 	}
 }
 
-// checkIdle reports a configuration that has no effect: one among the items that is not the functionConfig,
-// and one that is called without any item, which is an error.
+// checkIdle reports a configuration that has no effect: a warning if it is among the items instead of the functionConfig,
+// and an error if the function is called without any items.
 func checkIdle(list *krm.List, results *report.Results) {
 	own := list.FunctionConfig
 	isOwn := own != nil && own.Group == v1alpha1.Group && own.Kind == v1alpha1.ConfigKind
 	if isOwn && !slices.ContainsFunc(list.Items, func(item *krm.Item) bool { return item.ID != own.ID }) {
 		// kustomize passes a generator to itself, and nothing else.
-		results.Errorf(own, "has no resources to read, as under `generators:` of kustomize; put it under `transformers:`, and the claims under `resources:`")
+		results.Errorf(own, "receives no resources, which happens under `generators:` of kustomize; put it under `transformers:`, and the claims under `resources:`")
 	}
 	packages := newTree(list.Items)
 	for _, item := range list.Items {
 		switch {
 		case isOwn && item.Name == own.Name || packages.isConfig(item):
 		case item.Group == v1alpha1.Group && item.Kind == v1alpha1.ConfigKind:
-			results.Warnf(item, "is among the resources, but is not the configuration of this function, so it has no effect; put it under `transformers:` of the kustomization, or name it as configPath in the Kptfile")
+			results.Warnf(item, "is among the resources, but is not the configuration of this function, so it has no effect; put it under `transformers:` in the kustomization, or set it as configPath in the Kptfile")
 		}
 	}
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// function is the name of this function's image, and of its program.
+// function is the name of this function's image and program.
 const function = "dragonfly-generator"
 
 // isKptfile reports whether an item is the file that makes a folder a package.
 func isKptfile(item *krm.Item) bool { return item.Group == "kpt.dev" && item.Kind == "Kptfile" }
 
-// tree is the packages among the items: the one that kpt renders now, and those below it.
+// tree holds the packages among the items: the one that kpt is rendering, and the ones below it.
 type tree struct {
 	nested  bool            // there is more than one
-	root    string          // its path, "" where kpt names no package
+	root    string          // its path; "" if kpt does not name a package
 	callers map[string]bool // the paths of the packages that call this function
 	configs map[string]bool // the files that some package names as the configuration of a function
 }
@@ -36,7 +36,7 @@ func newTree(items []*krm.Item) tree {
 		}
 		at := item.Annotation(krm.PackagePath)
 		t.nested = !first
-		if first || len(at) < len(t.root) { // the others are below it
+		if first || len(at) < len(t.root) { // the other packages are below it
 			t.root, first = at, false
 		}
 		for f := range functions(item) {
@@ -54,8 +54,8 @@ func newTree(items []*krm.Item) tree {
 // isNested reports whether there is more than one package.
 func (t tree) isNested() bool { return t.nested }
 
-// isElsewhere reports whether an item belongs to a package below the one that kpt renders now, which calls this
-// function itself: to the nearest of those that do.
+// isElsewhere reports whether an item belongs to a nested package that calls this function itself. What counts is the
+// nearest package that does.
 func (t tree) isElsewhere(item *krm.Item) bool {
 	for at := item.Annotation(krm.PackagePath); at != "" && at != t.root; at = path.Dir(at) {
 		if t.callers[at] {
@@ -73,7 +73,7 @@ func (t tree) isConfig(item *krm.Item) bool {
 	return t.configs[path.Join(item.Annotation(krm.PackagePath), item.AnnotatedPath())]
 }
 
-// functions visits those of a Kptfile's pipeline.
+// functions iterates over the functions of a Kptfile's pipeline.
 func functions(kptfile *krm.Item) func(yield func(*yaml.Node) bool) {
 	return func(yield func(*yaml.Node) bool) {
 		for _, list := range []string{"mutators", "validators"} {
@@ -90,7 +90,7 @@ func functions(kptfile *krm.Item) func(yield func(*yaml.Node) bool) {
 	}
 }
 
-// isThis reports whether an entry of a pipeline is this function, by the name of its image or program.
+// isThis reports whether an entry of a pipeline is this function, judging by the name of its image or program.
 func isThis(f *yaml.Node) bool {
 	image, _, _ := strings.Cut(path.Base(yamlnode.Text(f, "image")), "@")
 	image, _, _ = strings.Cut(image, ":")
@@ -110,9 +110,9 @@ func ownPart(list *krm.List) *krm.List {
 	})
 }
 
-// warnOfInPlace warns of files that are rendered in place without a package: the next run could not recognise
-// the objects of this one as its own. kustomize gives each item an id, so an item with a path but without an
-// id comes from a tool that writes the result back (kpt fn eval, kustomize fn run).
+// warnOfInPlace warns about files that are rendered in place without a Kptfile: the next run could not recognize the
+// objects of this one as its own. kustomize gives each item an ID, so an item with a path but without an ID comes from a
+// tool that writes the result back (kpt fn eval, kustomize fn run).
 func warnOfInPlace(list *krm.List, results *report.Results) {
 	for _, item := range list.Items {
 		if item.Annotation(krm.KustomizeID) != "" {
@@ -127,14 +127,14 @@ func warnOfInPlace(list *krm.List, results *report.Results) {
 	}
 }
 
-// isKept reports whether the result is written back to the files that the items came from. Only a Kptfile
-// among the items proves that. A path annotation does not, because kustomize adds some of its own. It also
-// refuses kpt's selectors, which could hide objects of ours.
-func isKept(list *krm.List, results *report.Results) bool {
-	kept := false
+// isInPlace reports whether the result is written back to the files that the items came from. Only a Kptfile among the
+// items proves that. A path annotation does not, because kustomize also adds them. It also refuses kpt's selectors, which
+// could hide objects of ours.
+func isInPlace(list *krm.List, results *report.Results) bool {
+	inPlace := false
 	var inPackage, selected *krm.Item
 	for _, item := range list.Items {
-		kept = kept || isKptfile(item)
+		inPlace = inPlace || isKptfile(item)
 		if inPackage == nil && item.Annotation(krm.PackagePath) != "" {
 			inPackage = item
 		}
@@ -142,11 +142,11 @@ func isKept(list *krm.List, results *report.Results) bool {
 			selected = item
 		}
 	}
-	if !kept && inPackage != nil {
+	if !inPlace && inPackage != nil {
 		selected = inPackage // and the Kptfile is hidden
 	}
 	if selected != nil {
 		results.Errorf(selected, "was selected by `selectors:` or `exclude:` of the pipeline, which may hide what this function wrote before; remove them from this function, which changes only its own objects")
 	}
-	return kept
+	return inPlace
 }

@@ -18,17 +18,17 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// FromClaims returns the instances of the valid claims of the list, in their order and without duplicates, and the
-// owners of objects with the names of an instance's. It reports all problems of the other claims. kept reports that
-// results go back to the files that the items came from.
-func FromClaims(list *krm.List, kept bool, platform config.Platform, results *report.Results) ([]Instance, Owners) {
+// FromClaims returns the instances of the valid claims in the list, in order and without duplicates, and the owners of
+// existing objects. It reports all problems of the other claims. inPlace reports that the result is written back to the
+// files that the items came from.
+func FromClaims(list *krm.List, inPlace bool, platform config.Platform, results *report.Results) ([]Instance, Owners) {
 	var instances []Instance
-	owners := Owners{kept: kept, claimed: map[string]*krm.Item{}}
+	owners := Owners{inPlace: inPlace, claimed: map[string]*krm.Item{}}
 	for _, item := range claimItems(list, results) {
 		name := Name{Namespace: item.Namespace, Name: item.Name}
 		inst, ok := fromClaim(item, platform, results)
 		if first := owners.claimed[name.String()]; first != nil && name.Name != "" {
-			results.Errorf(item, "the same claim is in %s and %s; remove one of them", first.Place(), item.Place())
+			results.Errorf(item, "the same claim is in %s and %s; remove one of them", first.Location(), item.Location())
 			continue
 		}
 		owners.claimed[name.String()] = item
@@ -39,17 +39,19 @@ func FromClaims(list *krm.List, kept bool, platform config.Platform, results *re
 	return instances, owners
 }
 
-// IsClaim reports whether an item is a claim, of whatever version, or of none.
+// IsClaim reports whether an item is a claim, of any version or without one.
 func IsClaim(item *krm.Item) bool { return v1alpha1.IsClaim(item.APIVersion, item.Kind) }
 
-// claimItems returns the claims among the items, and the one that is the functionConfig unless it is
-// among the items too: kustomize passes a generator's claim in both places.
+// claimItems returns the claims among the items, and the functionConfig if it is a claim that is not also among the items:
+// kustomize passes a generator's claim both ways.
 func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 	var items []*krm.Item
 	for _, item := range list.Items {
 		switch {
 		case IsClaim(item):
 			items = append(items, item)
+		case item.Kind == "List" && item.APIVersion == "v1" && !hasItems(item.Node):
+			results.FieldErrorf(item, report.Field{Path: "items"}, "is missing or not a list, so what the List was meant to hold is ignored; write its objects under items")
 		case slices.ContainsFunc(item.Listed(), holdsClaim):
 			results.FieldErrorf(item, report.Field{Path: "items"}, "contains a claim, but claims in a List are ignored; write it as a separate object")
 		default:
@@ -65,20 +67,26 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 			continue
 		}
 		if !sameClaim(item, own) {
-			results.Errorf(own, "the claim is both the functionConfig and in %s, but the two differ; remove one of them", item.Place())
+			results.Errorf(own, "the claim is both the functionConfig and in %s, but the two differ; remove one of them", item.Location())
 		}
 		return items
 	}
 	return append(items, own)
 }
 
-// holdsClaim reports whether an item of a List is a claim, or nearly one.
+// hasItems reports whether a List has a list of items, which may be empty.
+func hasItems(list *yaml.Node) bool {
+	items := yamlnode.Get(list, "items")
+	return items != nil && (items.Kind == yaml.SequenceNode || yamlnode.IsNull(items))
+}
+
+// holdsClaim reports whether an item of a List is a claim or nearly one.
 func holdsClaim(item *krm.Item) bool { return IsClaim(item) || LikenessOf(item) == NearMiss }
 
-// sameClaim reports whether two claims are equal. It returns true for claims that cannot be read, because
-// validation reports those.
+// sameClaim reports whether two claims are equal. It returns true for claims that cannot be read, which validation
+// reports.
 func sameClaim(a, b *krm.Item) bool {
-	if a.APIVersion != b.APIVersion || a.Annotation(v1alpha1.PasswordRotation) != b.Annotation(v1alpha1.PasswordRotation) {
+	if a.APIVersion != b.APIVersion || slices.ContainsFunc(ownAnnotations, func(key string) bool { return a.Annotation(key) != b.Annotation(key) }) {
 		return false
 	}
 	left, err := yamlnode.Plain(a.Node)
@@ -89,8 +97,8 @@ func sameClaim(a, b *krm.Item) bool {
 	return err != nil || yamlnode.Equal(yamlnode.Get(left, "spec"), yamlnode.Get(right, "spec"))
 }
 
-// fromClaim decodes a claim, fills in its defaults and validates it. It reports the problems of the first of these
-// stages that has any, and returns false then.
+// fromClaim decodes a claim, fills in its defaults and validates it. If a stage finds problems, fromClaim reports them, skips
+// the remaining stages, and returns false.
 func fromClaim(item *krm.Item, platform config.Platform, results *report.Results) (Instance, bool) {
 	c := claim{report.Subject{Item: item, Results: results}}
 	object, ok := c.decode()
@@ -132,10 +140,10 @@ func fromClaim(item *krm.Item, platform config.Platform, results *report.Results
 	return inst, true
 }
 
-// claim is a claim that is being read.
+// claim is a claim being read.
 type claim struct{ report.Subject }
 
-// decode decodes the claim into its type. It returns false for one of which nothing can be judged.
+// decode decodes the claim into its type. It returns false if the claim cannot be validated any further.
 func (c *claim) decode() (object v1alpha1.DragonflyInstance, ok bool) {
 	if c.Item.APIVersion != v1alpha1.APIVersion {
 		c.Errorf(report.Field{Path: "apiVersion", Current: c.Item.APIVersion, Proposed: v1alpha1.APIVersion},
@@ -153,7 +161,7 @@ func (c *claim) decode() (object v1alpha1.DragonflyInstance, ok bool) {
 			c.Results.Errorf(c.Item, "%s", config.VariableMessage)
 			return object, false
 		case path[len(path)-1] != "annotations" && isTemplate(n):
-			c.Results.Errorf(c.Item, "contains `{{`, so it is a template and not yet a claim; render it first (`helm template`), and read the result")
+			c.Results.Errorf(c.Item, "contains `{{`, so it is a template and not yet a claim; render it first (`helm template`), and use the result")
 			return object, false
 		}
 	}
@@ -164,7 +172,7 @@ func (c *claim) decode() (object v1alpha1.DragonflyInstance, ok bool) {
 	return object, true
 }
 
-// hint says where an unknown field of a claim belongs.
+// hint returns where an unknown field of a claim belongs.
 func hint(path, name string) string {
 	is := func(t reflect.Type) bool { return slices.Contains(decode.Fields(t), name) }
 	switch {
@@ -194,7 +202,7 @@ func isTemplate(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "{{") || slices.ContainsFunc(n.Content, isTemplate)
 }
 
-// unknownProfile reports a profile that the configuration does not have. Everything else depends on it.
+// unknownProfile reports a profile that the configuration does not have.
 func (c *claim) unknownProfile(name string, known []string) {
 	field := report.Field{Path: "metadata.annotations[" + v1alpha1.Profile + "]", Current: name}
 	switch near := nearest.To(name, known); {
@@ -220,14 +228,14 @@ func (c *claim) validateName(name Name) {
 	}
 	switch {
 	case name.Namespace == "":
-		c.Errorf(report.Field{Path: "metadata.namespace"}, "is missing, but the endpoint contains it; set it in the claim, or before this function runs with `namespace:` of the same kustomization or kpt's set-namespace")
+		c.Errorf(report.Field{Path: "metadata.namespace"}, "is missing, but the endpoint contains it; set it in the claim, or, before this function runs, with `namespace:` in the same kustomization or kpt's set-namespace")
 	case len(validation.IsDNS1123Label(name.Namespace)) > 0:
 		c.Errorf(report.Field{Path: "metadata.namespace", Current: name.Namespace},
 			"must be at most 63 lower case letters, digits and dashes, and start and end with a letter or digit; correct it")
 	}
 }
 
-// validateSpec validates what a developer asks for.
+// validateSpec validates the spec of a claim.
 func (c *claim) validateSpec(spec v1alpha1.DragonflyInstanceSpec, platform config.Spec) {
 	if _, found := platform.Sizes[*spec.Size]; !found {
 		names := platform.SizeNames()
@@ -239,7 +247,7 @@ func (c *claim) validateSpec(spec v1alpha1.DragonflyInstanceSpec, platform confi
 	}
 	field := report.Field{Path: "spec.storageGB", Current: *spec.StorageGB}
 	switch storage := platform.Storage; {
-	case *storage.Type != v1alpha1.OnVolume || storage.Allows(*spec.StorageGB): // without a volume it has no effect, which an info says
+	case *storage.Type != v1alpha1.OnVolume || storage.Allows(*spec.StorageGB): // without a volume, it has no effect, and an info says so
 	case *spec.StorageGB < *storage.MinGB:
 		field.Proposed = *storage.MinGB
 		c.Errorf(field, "is too small; use %s", storage.Bounds())

@@ -1,5 +1,5 @@
-// Package instance turns claims into instances: it finds the claims among the items, validates them, and decides who makes
-// their passwords. The names of an instance's objects are API, because applications refer to them.
+// Package instance turns claims into instances: it finds the claims among the items, validates them, and determines who
+// makes their passwords. The names of an instance's objects are API, because applications refer to them.
 package instance
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Port is where Dragonfly listens, for the Redis protocol as for /healthz and /metrics.
+// Port is the port on which Dragonfly serves the Redis protocol, /healthz and /metrics.
 const Port = 6379
 
 // HasPassword reports whether the manifest of a Secret contains a password.
@@ -23,15 +23,15 @@ func HasPassword(secret *yaml.Node) bool {
 	return !yamlnode.IsNull(yamlnode.Get(secret, "data", v1alpha1.PasswordKey)) || !yamlnode.IsNull(yamlnode.Get(secret, "stringData", v1alpha1.PasswordKey))
 }
 
-// MaxNameLength is the longest name of an instance, in characters. Kubernetes accepts a StatefulSet of
-// 53 and then almost never makes its pod: the name, a dash and a hash of 10 characters have to fit into
-// the 63 of the label controller-revision-hash.
+// MaxNameLength is the maximum length of an instance's name, in characters. Kubernetes accepts a StatefulSet with 53, but
+// then almost never creates its pod: the name, a dash and a hash of up to 10 characters must fit in the 63 characters of the
+// label controller-revision-hash.
 const MaxNameLength = 52
 
 // Name identifies an instance.
 type Name types.NamespacedName
 
-// ParseMark returns the name of the instance that an object with that mark was made for.
+// ParseMark returns the name of the instance that an object with the given mark was made for.
 func ParseMark(mark string) Name {
 	namespace, name, _ := strings.Cut(mark, "/")
 	return Name{Namespace: namespace, Name: name}
@@ -40,7 +40,7 @@ func ParseMark(mark string) Name {
 // String returns "namespace/name", which is also the mark on the objects made for it.
 func (n Name) String() string { return n.Namespace + "/" + n.Name }
 
-// Folder returns the name of the folder in which the instance's objects are kept, one a file.
+// Folder returns the name of the folder for the instance's objects, one per file.
 func (n Name) Folder() string { return n.Name + "." + n.Namespace }
 
 // StatefulSet returns the name of the StatefulSet.
@@ -84,11 +84,11 @@ func (n Name) RoleBindingID() krm.ID { return n.id(rbacGroup, "RoleBinding", n.S
 
 const rbacGroup = "rbac.authorization.k8s.io"
 
-// DragonflyID identifies the object of the Dragonfly Operator. It has the name of the StatefulSet and the
-// Service, which the operator makes of it.
+// DragonflyID identifies the object for the Dragonfly Operator. It has the same name as the StatefulSet and the Service
+// that the operator creates from it.
 func (n Name) DragonflyID() krm.ID { return n.id("dragonflydb.io", "Dragonfly", n.Name) }
 
-// RunnerIDs returns those of the objects that run the instance, by whatever backend.
+// RunnerIDs returns the IDs of the objects that run the instance, for every backend.
 func (n Name) RunnerIDs() []krm.ID {
 	return []krm.ID{n.StatefulSetID(), n.ServiceID(), n.DragonflyID()}
 }
@@ -103,10 +103,10 @@ func (n Name) IDs() []krm.ID {
 	return append(n.RunnerIDs(), n.PasswordSecretID(), n.ConnectionSecretID(), n.ServiceAccountID(), n.RoleID(), n.RoleBindingID())
 }
 
-// OwnLabels returns app, which selects, and the recommended labels. Nothing else may set them.
+// OwnLabels returns the label app, which selectors use, and the recommended labels. Nothing else may set them.
 func (n Name) OwnLabels() map[string]string { return v1alpha1.OwnLabels(n.Name) }
 
-// Values are what placeholders stand for.
+// Values returns the values of the placeholders.
 func (n Name) Values(clusterDomain string) map[string]string {
 	return map[string]string{"name": n.Name, "namespace": n.Namespace, "endpoint": n.Endpoint(clusterDomain)}
 }
@@ -136,17 +136,17 @@ type Instance struct {
 	HasStorageGB bool
 	// Config is the configuration, with its placeholders filled in.
 	Config config.Spec
-	// Size is the one that the claim names.
+	// Size is the size that the claim names.
 	Size v1alpha1.Size
 
-	// Labels and Annotations are those of the claim that go to the objects' metadata.
+	// Labels and Annotations are copied from the claim to the objects' metadata.
 	Labels      map[string]string
 	Annotations map[string]string
 
-	// Rotation is the one that the claim asks for, or "" if there is none.
+	// Rotation is the rotation that the claim requests, or "" if there is none.
 	Rotation string
-	// Source says who makes the password. Seen are the objects that make the instance's Secrets, if the source is not
-	// stated but follows from them.
+	// Source is who makes the password. Seen holds the objects that make the instance's Secrets, if the source is inferred
+	// from them.
 	Source v1alpha1.PasswordSource
 	Seen   []*krm.Item
 
@@ -170,8 +170,8 @@ func (i Instance) HasVolume() bool { return *i.Config.Storage.Type == v1alpha1.O
 // IsCache reports whether the instance keeps no snapshots.
 func (i Instance) IsCache() bool { return *i.Config.Storage.Type == v1alpha1.NoStorage }
 
-// Bucket returns where the snapshots of the instance go in a bucket, "" if they go elsewhere. It is unique, so that no
-// instance loads the data of another.
+// Bucket returns the URL of the instance's snapshots in a bucket, or "" if they are stored elsewhere. It is unique, so that
+// no instance loads the data of another.
 func (i Instance) Bucket() string {
 	if *i.Config.Storage.Type != v1alpha1.InBucket {
 		return ""
@@ -182,7 +182,7 @@ func (i Instance) Bucket() string {
 // IsByOperator reports whether the Dragonfly Operator runs the instance.
 func (i Instance) IsByOperator() bool { return *i.Config.Backend == v1alpha1.Operator }
 
-// HasPrepare reports whether the instance's pods have the init container that brings them their password.
+// HasPrepare reports whether the instance's pods have the init container that provides the password.
 func (i Instance) HasPrepare() bool { return i.Source != v1alpha1.External }
 
 // Storage returns the volume's size as a Kubernetes quantity.
@@ -193,11 +193,11 @@ func (i Instance) StorageBytes() int64 { return int64(*i.Claim.StorageGB) << 30 
 
 // The pod's own containers besides the server.
 const (
-	// PrepareContainer is the init container that brings the server its password.
+	// PrepareContainer is the init container that provides the server's password.
 	PrepareContainer = "prepare"
-	// CertificateContainer is the sidecar that has the server read a renewed certificate.
+	// CertificateContainer is the sidecar that makes the server reload a renewed certificate.
 	CertificateContainer = "keep-certificate"
 )
 
-// CertificateID identifies the certificate of cert-manager that the instance's TLS is with.
+// CertificateID identifies the cert-manager Certificate for the instance's TLS.
 func (n Name) CertificateID() krm.ID { return n.id("cert-manager.io", "Certificate", n.Name) }

@@ -13,20 +13,20 @@ import (
 
 // makes describes the Secrets that one kind of object makes. Paths have dots between their fields.
 type makes struct {
-	// each leads to a list, each of whose elements makes a Secret; "" where the object itself makes one.
+	// each is the path of a list, each of whose elements makes a Secret; "" if the object itself makes one.
 	each string
-	// names lead to the Secret's name. The first that is set counts.
+	// names are paths of the Secret's name. The first one that is set counts.
 	names []string
-	// ownName reports that the Secret is named like the object where names are not set.
+	// ownName reports that the Secret has the name of the object if none of names is set.
 	ownName bool
-	// namespace leads to the namespace of the Secret, which is the object's by default.
+	// namespace is the path of the Secret's namespace, which is the object's by default.
 	namespace string
 	// everywhere reports that the Secret is in no particular namespace.
 	everywhere bool
-	// unless are the fields that say, with one of the values, that no Secret is made.
+	// unless are fields that prevent the Secret if they have one of the values.
 	unless map[string][]string
-	// only are the fields that must have one of the values for a Secret to be made. A field that is not set has the
-	// value "".
+	// only are fields that must have one of the values for the Secret to be made. A field that is not set has the value
+	// "".
 	only map[string][]string
 }
 
@@ -70,8 +70,8 @@ var makers = map[schema.GroupKind][]makes{
 	{Group: "spv.no", Kind: "AzureKeyVaultSecret"}: {{names: []string{"spec.output.secret.name"}}},
 }
 
-// MadeBy returns the Secrets that an object makes, the object itself if it is a Secret. One without a namespace is made
-// in several.
+// MadeBy returns the Secrets that an object makes; if the object is a Secret, that is the object itself. A Secret without a
+// namespace is made in several.
 func MadeBy(item *krm.Item) []krm.ID {
 	var made []krm.ID
 	for _, m := range makers[schema.GroupKind{Group: item.Group, Kind: item.Kind}] {
@@ -116,7 +116,7 @@ func (m makes) secret(n *yaml.Node, item *krm.Item) (krm.ID, bool) {
 	if id.Name == "" && m.ownName {
 		id.Name = item.Name
 	}
-	if namespace := text(n, m.namespace); namespace != "" {
+	if namespace := text(n, m.namespace); m.namespace != "" && namespace != "" {
 		id.Namespace = namespace
 	}
 	if m.everywhere {
@@ -125,11 +125,11 @@ func (m makes) secret(n *yaml.Node, item *krm.Item) (krm.ID, bool) {
 	return id, id.Name != "" && !strings.HasPrefix(id.Name, encrypted)
 }
 
-// encrypted is how a value begins that SOPS has encrypted: a SopsSecret whose names are encrypted makes Secrets of which
-// nothing can be known.
+// encrypted is the prefix of a value that SOPS has encrypted: if the names in a SopsSecret are encrypted, nothing is known
+// about its Secrets.
 const encrypted = "ENC["
 
-// says reports whether a field has one of the values, in upper or lower case.
+// says reports whether a field has one of the values, ignoring case.
 func says(n *yaml.Node, path string, values []string) bool {
 	value := text(n, path)
 	return slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, value) })

@@ -13,11 +13,11 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// texts returns labels or annotations as they are written.
+// texts returns labels or annotations as written.
 func texts(given map[string]intstr.IntOrString) map[string]string {
 	all := map[string]string{}
 	for key, value := range given {
-		all[key] = value.StrVal // as they are decoded as texts
+		all[key] = value.StrVal // they are decoded as texts
 	}
 	return all
 }
@@ -57,7 +57,7 @@ func isTracking(label string) bool {
 	})
 }
 
-// annotations returns the annotations to copy to the objects, and reports misspelt ones of our group, which would
+// annotations returns the annotations to copy to the objects, and reports misspelled ones of our group, which would
 // otherwise be ignored silently.
 func (c *claim) annotations(given map[string]string, carry []string) map[string]string {
 	annotations := map[string]string{}
@@ -97,7 +97,7 @@ func (c *claim) unknownAnnotation(field report.Field, name string) {
 	c.Results.FieldWarnf(c.Item, field, "is unknown, so it has no effect; remove it, or use one of %s", strings.Join(ownAnnotations, ", "))
 }
 
-// nearlyOwn returns the annotation that a key has the name of, in a group that is nearly ours, or "".
+// nearlyOwn returns our annotation with the name of the key if the group of the key is nearly ours, otherwise "".
 func nearlyOwn(key string) string {
 	domain, name, _ := strings.Cut(key, "/")
 	own := v1alpha1.Group + "/" + name

@@ -7,7 +7,7 @@ import (
 
 // Owners finds the owner of an object that has the name of one of ours.
 type Owners struct {
-	kept    bool
+	inPlace bool
 	claimed map[string]*krm.Item // by mark, including those with problems
 }
 
@@ -21,24 +21,24 @@ func (o Owners) IsClaimed(mark string) bool { return o.claimed[mark] != nil }
 type Ownership int
 
 const (
-	// Nobody owns an object that is not there.
+	// Nobody owns an object that does not exist.
 	Nobody Ownership = iota
 	// Theirs does not have our mark.
 	Theirs
 	// Ours was created for this claim.
 	Ours
-	// Renamed was created for a claim of another name or namespace, and renamed since.
+	// Renamed was created for a claim with another name or namespace, and renamed since.
 	Renamed
 )
 
-// Whose returns the owner of the item from the view of an instance that has an object of that name. If
-// results are kept and the former claim of the object is gone, the object belongs to the new name, because
-// kpt's set-namespace has moved both.
+// Whose returns the owner of the item from the point of view of an instance that has an object of that name. If the result
+// is written in place and the object's former claim is gone, the object belongs to the new name, because kpt's
+// set-namespace has moved both.
 func (o Owners) Whose(item *krm.Item, name Name) Ownership {
 	switch mark := item.Annotation(v1alpha1.GeneratedFrom); {
 	case mark == "":
 		return Theirs
-	case mark == name.String(), o.kept && !o.IsClaimed(mark):
+	case mark == name.String(), o.inPlace && !o.IsClaimed(mark):
 		return Ours
 	default:
 		return Renamed

@@ -13,8 +13,8 @@ import (
 func TestWhose(t *testing.T) {
 	name := instance.Name{Namespace: "ns", Name: "a"}
 	for _, tc := range []struct {
-		reason, mark    string
-		stateless, kept instance.Ownership
+		reason, mark       string
+		stateless, inPlace instance.Ownership
 	}{
 		{"Without our mark it is somebody else's.", "other: ns/a", instance.Theirs, instance.Theirs},
 		{"An empty mark is none.", `database.bizmatters.io/generated-from: ""`, instance.Theirs, instance.Theirs},
@@ -23,8 +23,8 @@ func TestWhose(t *testing.T) {
 		{"The mark of a claim that is gone has moved with it, but only kpt moves both.", "database.bizmatters.io/generated-from: old/a", instance.Renamed, instance.Ours},
 	} {
 		l := list(t, "", claimNamed("ns", "a"), claimNamed("ns", "b"), "{apiVersion: v1, kind: Secret, metadata: {annotations: {"+tc.mark+"}}}")
-		for kept, want := range map[bool]instance.Ownership{false: tc.stateless, true: tc.kept} {
-			_, owners := instance.FromClaims(l, kept, config.Default(), &report.Results{})
+		for inPlace, want := range map[bool]instance.Ownership{false: tc.stateless, true: tc.inPlace} {
+			_, owners := instance.FromClaims(l, inPlace, config.Default(), &report.Results{})
 			assert.Equal(t, want, owners.Whose(l.Items[2], name), tc.reason)
 		}
 	}

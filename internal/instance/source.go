@@ -8,39 +8,39 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// Sources decides who makes the password of each claim, and returns the claims for which that is clear. No
-// password passes through this program, so all that counts is what makes a Secret, not what is in it.
+// Sources determines who makes the password of each instance, and returns the instances for which that is clear. No
+// password passes through this program, so it matters what makes a Secret, not what the Secret contains.
 func Sources(list *krm.List, instances []Instance, owners Owners, results *report.Results) []Instance {
 	refused := refusePasswords(list, results)
 	m := findMakers(list)
 	var clear []Instance
 	for _, inst := range instances {
-		if m.decide(&inst, owners, results) && !refused[inst.String()] {
+		if m.setSource(&inst, owners, results) && !refused[inst.String()] {
 			clear = append(clear, inst)
 		}
 	}
 	return clear
 }
 
-// refusePasswords reports Secrets of ours that hold a password, and returns their marks. Applied, such a manifest would
-// fix the password that the pod is to make, and in Git everyone could read it.
+// refusePasswords reports Secrets of ours that contain a password, and returns their marks. If applied, such a manifest
+// would override the password that the pod makes, and in Git everyone could read it.
 func refusePasswords(list *krm.List, results *report.Results) map[string]bool {
 	refused := map[string]bool{}
 	for _, item := range list.All() {
 		if item.Group == "" && item.Kind == "Secret" && item.Annotation(v1alpha1.GeneratedFrom) != "" && HasPassword(item.Node) {
 			refused[item.Annotation(v1alpha1.GeneratedFrom)] = true
-			results.Errorf(item, "holds a password, but this function writes none; remove the password, or, if the Secret is yours, remove its annotation %s (password source %s)", v1alpha1.GeneratedFrom, v1alpha1.Existing)
+			results.Errorf(item, "contains a password, but this function never writes one; remove the password, or, if the Secret is yours, remove its annotation %s (password source %s)", v1alpha1.GeneratedFrom, v1alpha1.Existing)
 		}
 	}
 	return refused
 }
 
-// makersOf are the objects that make Secrets and are not ours, by the Secret.
+// makersOf holds the objects that make Secrets and are not ours, by the Secret that they make.
 type makersOf struct {
 	made map[krm.ID]*krm.Item
 	// everywhere are those that make a Secret in namespaces that they do not name, by the name of the Secret.
 	everywhere map[string]*krm.Item
-	// former are all of them by the names that they had before kustomize renamed them.
+	// former holds all of them by the names that they had before kustomize renamed them.
 	former map[krm.ID]*krm.Item
 }
 
@@ -67,7 +67,7 @@ func findMakers(list *krm.List) makersOf {
 	return m
 }
 
-// of returns what makes that Secret, or nil.
+// of returns the object that makes the Secret, or nil.
 func (m makersOf) of(id krm.ID) *krm.Item {
 	if item := m.made[id]; item != nil {
 		return item
@@ -75,9 +75,9 @@ func (m makersOf) of(id krm.ID) *krm.Item {
 	return m.everywhere[id.Name]
 }
 
-// decide sets the source of the claim's password: what the claim or the configuration states, and otherwise what is
-// among the items. It returns false after reporting what leaves the source unclear.
-func (m makersOf) decide(inst *Instance, owners Owners, results *report.Results) bool {
+// setSource sets the source of the instance's password: the one that the claim or the configuration states, otherwise the
+// one inferred from the items. If the source is unclear, it reports that and returns false.
+func (m makersOf) setSource(inst *Instance, owners Owners, results *report.Results) bool {
 	if m.refuseWithoutNamespace(inst, results) || m.refuseRenamed(inst, owners, results) {
 		return false
 	}
@@ -104,7 +104,7 @@ func (m makersOf) decide(inst *Instance, owners Owners, results *report.Results)
 	return true
 }
 
-// isSecretOf says what an object is to a claim: one of its Secrets, or what makes it.
+// isSecretOf describes how an object relates to a claim: it is one of its Secrets, or makes one.
 func isSecretOf(item *krm.Item, name string, inst *Instance) string {
 	if item.Kind == "Secret" {
 		return "has the name of a Secret of the claim " + inst.String()
@@ -112,13 +112,13 @@ func isSecretOf(item *krm.Item, name string, inst *Instance) string {
 	return "makes " + name + ", a Secret of the claim " + inst.String()
 }
 
-// isPlain reports whether an object is a Secret whose values anyone can read where it is kept.
+// isPlain reports whether an object is a Secret whose manifest has readable values.
 func isPlain(item *krm.Item) bool {
 	return item.Group == "" && item.Kind == "Secret" && !item.IsEncrypted() && !item.GetsHashSuffix()
 }
 
-// refuseWithoutNamespace reports something that makes a Secret of the right name and has no namespace: kubectl would
-// apply it to its current namespace, so its owner is unclear.
+// refuseWithoutNamespace reports an object that makes a Secret of the right name and has no namespace: kubectl would apply
+// it to its current namespace, so it is unclear which claim it belongs to.
 func (m makersOf) refuseWithoutNamespace(inst *Instance, results *report.Results) bool {
 	for _, name := range []string{inst.PasswordSecret(), inst.ConnectionSecret()} {
 		if item := m.made[krm.ID{Kind: "Secret", Name: name}]; item != nil {
@@ -129,14 +129,14 @@ func (m makersOf) refuseWithoutNamespace(inst *Instance, results *report.Results
 	return false
 }
 
-// NoNamespace reports an object that has the name of one of the instance's and no namespace.
+// NoNamespace reports an object that has the name of one of the instance's objects but no namespace.
 func NoNamespace(item *krm.Item, name Name, results *report.Results) {
 	results.FieldErrorf(item, report.Field{Path: "metadata.namespace", Proposed: name.Namespace},
 		"is missing, so it is not clear whether this belongs to the claim %s; set `namespace: %s`, or give it another name", name, name.Namespace)
 }
 
-// refuseRenamed reports something that made the Secret of the claim before kustomize renamed the two, and makes one of
-// another name now: a nameSuffix goes behind "-password", and what an ExternalSecret targets is not renamed at all.
+// refuseRenamed reports an object that made the Secret of the claim until kustomize renamed the two, and now makes a Secret
+// of another name: a nameSuffix goes after "-password", and the target of an ExternalSecret is not renamed at all.
 func (m makersOf) refuseRenamed(inst *Instance, owners Owners, results *report.Results) bool {
 	for _, secret := range []struct {
 		id      krm.ID
@@ -147,7 +147,7 @@ func (m makersOf) refuseRenamed(inst *Instance, owners Owners, results *report.R
 		}
 		for _, was := range inst.Item.FormerNames()[1:] {
 			if owners.IsClaimed(Name{Namespace: inst.Namespace, Name: was.Name}.String()) {
-				continue // it may be that one's
+				continue // it may belong to that claim
 			}
 			for _, namespace := range slices.Compact([]string{was.Namespace, inst.Namespace}) {
 				id := krm.ID{Kind: "Secret", Namespace: namespace, Name: secret.nameFor(was.Name)}

@@ -61,7 +61,7 @@ func TestSources(t *testing.T) {
 		{"Nor is one beside a stated source.", "{}", claim("Existing"), []string{external, sealed}, "", 0, []problem{{"", nil, "makes a-conn"}}},
 		{"Two plain Secrets look like an export.", "{}", claim(""), []string{password, connection}, "", 0, []problem{{"", nil, "in plain text"}}},
 		{"A Secret without a namespace is not clear.", "{}", claim(""), []string{nowhere}, "", 0, []problem{{"metadata.namespace", "ns", "is missing"}}},
-		{"A password in a manifest of ours would be fixed.", "{}", claim(""), []string{leaked}, "", 0, []problem{{"", nil, "holds a password"}}},
+		{"A password in a manifest of ours would be fixed.", "{}", claim(""), []string{leaked}, "", 0, []problem{{"", nil, "contains a password"}}},
 		{"A Secret that kustomize renamed in another way is lost.", "{}", moved, []string{renamed}, "", 0, []problem{{"", nil, "two different names"}}},
 		{"Unless it is that of another claim.", "{}", moved, []string{renamed, claimNamed("ns", "x")}, v1alpha1.InCluster, 0, nil},
 	} {

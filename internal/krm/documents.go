@@ -12,8 +12,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// NewList returns a list of items that no orchestrator has put together, with the functionConfig, which
-// may be nil. It is for looking up items, and cannot be written.
+// NewList returns a list of items that did not come from an orchestrator, with the functionConfig, which may be nil. It
+// is only for looking up items and cannot be written.
 func NewList(items []*Item, functionConfig *Item) *List {
 	list := &List{FunctionConfig: functionConfig, byID: map[ID][]*Item{}}
 	for _, item := range items {
@@ -22,17 +22,17 @@ func NewList(items []*Item, functionConfig *Item) *List {
 	return list
 }
 
-// Document is one document of a file or stream of plain YAML, with the text that it stands in. The texts
-// of a file's documents, put together, are the file.
+// Document is one document of a file or stream of plain YAML, with its text. The texts of all documents of a file,
+// concatenated, are the file.
 type Document struct {
-	// Text begins with the line of dashes that separates the document from the one before, if there is one.
+	// Text begins with the line of dashes that separates the document from the previous one, if there is one.
 	Text []byte
-	// Node is nil where there is nothing but comments.
+	// Node is nil if there is nothing but comments.
 	Node *yaml.Node
 }
 
-// Documents takes a file or stream of YAML or JSON apart. The source names it in errors, which say what is
-// wrong and quote nothing.
+// Documents splits a file or stream of YAML or JSON into documents. Errors refer to it as source, say what is wrong, and
+// quote nothing.
 func Documents(source string, text []byte) ([]Document, error) {
 	var documents []Document
 	line := 0
@@ -47,15 +47,15 @@ func Documents(source string, text []byte) ([]Document, error) {
 	return documents, nil
 }
 
-// NewFileItem wraps an object that we have read from a file, as the document of that index.
+// NewFileItem wraps an object that we read from a file, where it is the document with that index.
 func NewFileItem(n *yaml.Node, file string, index int) *Item {
 	item := NewItem(n)
 	item.file, item.index = file, index
 	return item
 }
 
-// split cuts in front of each separator. Dashes at the start of a line separate documents wherever they
-// are, in the middle of a text as well: that is how YAML has it.
+// split cuts in front of each separator. In YAML, dashes at the start of a line separate documents wherever they are,
+// even in the middle of a text.
 func split(text []byte) [][]byte {
 	var parts [][]byte
 	start, at := 0, 0
@@ -69,19 +69,19 @@ func split(text []byte) [][]byte {
 	return append(parts, text[start:])
 }
 
-// IsSeparator reports whether a line separates documents. More may follow on it: a comment, or a value.
+// IsSeparator reports whether a line separates documents. A comment or a value may follow on the same line.
 func IsSeparator(line []byte) bool {
 	rest, found := bytes.CutPrefix(line, []byte("---"))
 	return found && (len(rest) == 0 || bytes.IndexByte([]byte(" \t\r\n"), rest[0]) >= 0)
 }
 
-// document reads one document that begins after so many lines. It returns nil for one that has no content.
+// document reads one document that starts after the given number of lines. It returns nil if there is no content.
 func document(source string, lines int, text []byte) (*yaml.Node, error) {
 	if !hasContent(text) {
 		return nil, nil
 	}
 	if json.Valid(text) {
-		text = bytes.ReplaceAll(text, []byte("\t"), []byte(" ")) // which YAML does not have as indentation
+		text = bytes.ReplaceAll(text, []byte("\t"), []byte(" ")) // YAML does not allow them as indentation
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var first, next yaml.Node
@@ -95,7 +95,7 @@ func document(source string, lines int, text []byte) (*yaml.Node, error) {
 	}
 	switch err := decoder.Decode(&next); {
 	case err == nil:
-		return nil, fmt.Errorf("%s has documents that are not separated; write `---` between them", source)
+		return nil, fmt.Errorf("%s contains documents without a separator; write `---` between them", source)
 	case !errors.Is(err, io.EOF):
 		return nil, notYAML(source, lines, err)
 	}
@@ -106,7 +106,7 @@ func document(source string, lines int, text []byte) (*yaml.Node, error) {
 	return &first, nil
 }
 
-// hasContent reports whether there is more than comments and directives.
+// hasContent reports whether there is anything besides comments and directives.
 func hasContent(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimSpace(line)

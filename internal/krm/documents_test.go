@@ -49,9 +49,9 @@ func TestDocuments(t *testing.T) {
 
 func TestDocumentsThatCannotBeRead(t *testing.T) {
 	for _, tc := range []struct{ reason, text, want string }{
-		{"The line is that of the file.", "a: b\n---\nc: d\n---\ne: \"hunter2\n", "file.yaml is not valid YAML near line 5; correct it (the text is not shown, because it may be a secret)"},
-		{"An error without a line has none.", "a: *hunter2\n", "file.yaml is not valid YAML; correct it (the text is not shown, because it may be a secret)"},
-		{"Dots alone do not separate.", "kind: A\n...\nhunter2: B\n", "file.yaml is not valid YAML near line 2; correct it (the text is not shown, because it may be a secret)"},
+		{"The line is that of the file.", "a: b\n---\nc: d\n---\ne: \"hunter2\n", "file.yaml is not valid YAML near line 5; correct it (the text is not shown, because it may contain a secret)"},
+		{"An error without a line has none.", "a: *hunter2\n", "file.yaml is not valid YAML; correct it (the text is not shown, because it may contain a secret)"},
+		{"Dots alone do not separate.", "kind: A\n...\nhunter2: B\n", "file.yaml is not valid YAML near line 2; correct it (the text is not shown, because it may contain a secret)"},
 	} {
 		_, err := krm.Documents("file.yaml", []byte(tc.text))
 		assert.EqualError(t, err, tc.want, tc.reason)
@@ -62,7 +62,7 @@ func TestFileItem(t *testing.T) {
 	documents, err := krm.Documents("x", []byte("kind: A\nmetadata: {annotations: {config.kubernetes.io/path: other.yaml}}\n"))
 	require.NoError(t, err)
 	item := krm.NewFileItem(documents[0].Node.Content[0], "claims.yaml", 2)
-	assert.Equal(t, "claims.yaml[2]", item.Place(), "Where we have read it counts, not what it says.")
+	assert.Equal(t, "claims.yaml[2]", item.Location(), "Where we have read it counts, not what it says.")
 
 	list := krm.NewList([]*krm.Item{item}, nil)
 	assert.Equal(t, []*krm.Item{item}, list.Find(item.ID))

@@ -1,8 +1,8 @@
 // Package krm decodes a ResourceList into items, finds them by identity, and encodes it again.
 //
-// It keeps YAML nodes rather than typed objects or text, so that objects that are not ours keep their values,
-// order, comments and quoting. It does not use the SDK's reader and writer, because those sort the items and
-// repeat the text of YAML errors, which quote their input.
+// It works on YAML nodes rather than typed objects or text, so that objects that are not ours keep their values, order,
+// comments and quoting. It does not use the SDK's reader and writer, because those sort the items and repeat the text of
+// YAML errors, which quote their input.
 package krm
 
 import (
@@ -26,18 +26,18 @@ type ID struct {
 	Group, Kind, Namespace, Name string
 }
 
-// InternalPrefix is what the annotations of the orchestrators' own bookkeeping begin with.
+// InternalPrefix is the prefix of the annotations that the orchestrators use for their own bookkeeping.
 const InternalPrefix = "internal.config.kubernetes.io/"
 
-// SelectedID is an annotation that kpt gives to items only where the function has selectors, to merge what
-// it selects with what it hides.
+// SelectedID is an annotation that kpt adds to items only if the function has selectors, to merge the selected items with
+// the hidden ones afterwards.
 const SelectedID = "internal.config.k8s.io/kpt-resource-id"
 
-// IsOrchestrators reports whether an annotation is for the internal use of kustomize or kpt, so that nobody
-// else may set it on our objects.
+// IsOrchestrators reports whether an annotation is for the internal use of kustomize or kpt, so that nothing else may set
+// it on our objects.
 func IsOrchestrators(annotation string) bool {
 	switch annotation {
-	case "config.kubernetes.io/depends-on", "config.kubernetes.io/apply-time-mutation": // what users tell `kpt live apply`
+	case "config.kubernetes.io/depends-on", "config.kubernetes.io/apply-time-mutation": // set by users for `kpt live apply`
 		return false
 	}
 	domain, _, _ := strings.Cut(annotation, "/")
@@ -71,7 +71,7 @@ type Item struct {
 
 	position int // in the list, from 0; -1 for the functionConfig
 
-	// file and index say where we have read the item ourselves; "" where an orchestrator has.
+	// file and index say where we read the item ourselves; file is "" if an orchestrator read it.
 	file  string
 	index int
 }
@@ -111,19 +111,19 @@ func (i *Item) IsEncrypted() bool {
 	return !yamlnode.IsNull(yamlnode.Get(i.Node, "sops"))
 }
 
-// GetsHashSuffix reports whether kustomize will append a hash to the object's name: that of a generator, unless it sets
-// disableNameSuffixHash.
+// GetsHashSuffix reports whether kustomize will append a hash to the object's name, as it does for objects of a generator
+// without disableNameSuffixHash.
 func (i *Item) GetsHashSuffix() bool {
 	return i.Annotation(InternalPrefix+"needsHashSuffix") == "enabled"
 }
 
-// Listed returns what a List holds, of whatever type it is, with what the Lists in it hold; nothing for any
-// other object. It stands where the List stands.
+// Listed returns the objects in a List of any type and in the Lists inside it, or nothing for any other object. Their
+// location is that of the List.
 func (i *Item) Listed() []*Item {
 	return i.listed(nil)
 }
 
-// listed looks into each List once, since aliases can make one contain itself.
+// listed visits each List once, because aliases can make a List contain itself.
 func (i *Item) listed(seen map[*yaml.Node]bool) []*Item {
 	if !strings.HasSuffix(i.Kind, "List") || seen[i.Node] {
 		return nil
@@ -148,8 +148,8 @@ func (i *Item) listed(seen map[*yaml.Node]bool) []*Item {
 	return items
 }
 
-// FormerNames returns what the item is called and what it was called before kustomize renamed it, each
-// with its namespace.
+// FormerNames returns the item's present name and the names that it had before kustomize renamed it, each with its
+// namespace.
 func (i *Item) FormerNames() []ID {
 	ids := []ID{i.ID}
 	names, namespaces := i.Annotation(PreviousNames), i.Annotation(PreviousNamespaces)
@@ -165,7 +165,7 @@ func (i *Item) FormerNames() []ID {
 	return ids
 }
 
-// Path returns the file that the item was read from, "" where the orchestrator does not say.
+// Path returns the file that the item was read from, or "" if the orchestrator does not say.
 func (i *Item) Path() string {
 	if i.file != "" {
 		return i.file
@@ -173,7 +173,7 @@ func (i *Item) Path() string {
 	return i.AnnotatedPath()
 }
 
-// AnnotatedPath returns the path in the package that an orchestrator's annotation names, "" without one.
+// AnnotatedPath returns the path in the package that an orchestrator's annotation names, or "" if there is none.
 func (i *Item) AnnotatedPath() string {
 	if path := i.Annotation(kioutil.PathAnnotation); path != "" {
 		return path
@@ -181,7 +181,7 @@ func (i *Item) AnnotatedPath() string {
 	return i.Annotation(kioutil.LegacyPathAnnotation)
 }
 
-// Index returns the item's place in its file, from 0.
+// Index returns the item's position in its file, from 0.
 func (i *Item) Index() int {
 	if i.file != "" {
 		return i.index
@@ -197,8 +197,8 @@ func (i *Item) Index() int {
 	return index
 }
 
-// Place returns the item's file, or its position if the file is not known, for messages.
-func (i *Item) Place() string {
+// Location returns the item's file, or its position if the file is not known, for messages.
+func (i *Item) Location() string {
 	if path := i.Path(); path != "" {
 		return InFile(path, i.Index())
 	}
@@ -208,7 +208,7 @@ func (i *Item) Place() string {
 	return fmt.Sprintf("items[%d]", i.position)
 }
 
-// InFile names an object in a file, by its index, from 0, unless it is the first.
+// InFile names an object in a file, with its index, which counts from 0, unless it is the first.
 func InFile(path string, index int) string {
 	if index == 0 {
 		return path
@@ -223,11 +223,11 @@ type List struct {
 	// FunctionConfig is nil if there is none.
 	FunctionConfig *Item
 
-	document *yaml.Node // the list as it came; nil in one of NewList
+	document *yaml.Node // the list as it was read; nil if it comes from NewList
 	byID     map[ID][]*Item
 }
 
-// Without returns a list for look-ups, without the dropped items.
+// Without returns a list for lookups, without the dropped items.
 func (l *List) Without(dropped func(*Item) bool) *List {
 	rest := &List{FunctionConfig: l.FunctionConfig, byID: map[ID][]*Item{}}
 	for _, item := range l.Items {
@@ -239,7 +239,7 @@ func (l *List) Without(dropped func(*Item) bool) *List {
 	return rest
 }
 
-// All returns the items, and after each List what it holds.
+// All returns the items, with the objects of each List after the List.
 func (l *List) All() []*Item {
 	all := make([]*Item, 0, len(l.Items))
 	for _, item := range l.Items {
@@ -248,13 +248,13 @@ func (l *List) All() []*Item {
 	return all
 }
 
-// Find returns the items of that identity, in their order.
+// Find returns the items with that ID, in order.
 func (l *List) Find(id ID) []*Item {
 	return l.byID[id]
 }
 
-// ResourceList reads the one YAML document that in holds. Its error says what is wrong; of the input it
-// quotes kind and apiVersion at most.
+// ResourceList reads a ResourceList from exactly one YAML document. Its error says what is wrong and quotes at most kind
+// and apiVersion of the input.
 func ResourceList(in []byte) (*List, error) {
 	if len(bytes.TrimSpace(in)) == 0 {
 		return nil, errors.New("stdin is empty; pipe a ResourceList into it, as kustomize and kpt do")
@@ -315,23 +315,23 @@ func decode(in []byte) (*yaml.Node, error) {
 	var document, next yaml.Node
 	if err := decoder.Decode(&document); err != nil {
 		if errors.Is(err, io.EOF) {
-			return nil, errors.New("stdin holds only comments; pipe a ResourceList into it, as kustomize and kpt do")
+			return nil, errors.New("stdin contains only comments; pipe a ResourceList into it, as kustomize and kpt do")
 		}
 		return nil, notYAML("stdin", 0, err)
 	}
 	switch err := decoder.Decode(&next); {
 	case err == nil && yamlnode.IsNull(next.Content[0]): // dashes at the end
 	case err == nil:
-		return nil, errors.New("stdin holds more than one YAML document; pipe one ResourceList into it, as kustomize and kpt do")
+		return nil, errors.New("stdin contains more than one YAML document; pipe one ResourceList into it, as kustomize and kpt do")
 	case !errors.Is(err, io.EOF):
 		return nil, notYAML("stdin", 0, err)
 	}
 	return &document, nil
 }
 
-// steady keeps the encoder from changing what it did not read that way: it writes `<<:` as `!!merge <<:`,
-// folded texts with indented lines or more than one line break at their end grow with every pass, and a null
-// that is not spelled out becomes an empty text where it is in braces or brackets (`{a}`, `{a: }`) or a key.
+// steady keeps the encoder from changing nodes that it does not write the way they were read: it writes `<<:` as
+// `!!merge <<:`; folded texts with indented lines or several trailing line breaks grow with every pass; and a null that is
+// not spelled out becomes an empty string inside braces or brackets (`{a}`, `{a: }`) or as a key.
 func steady(n *yaml.Node, spellOut bool) {
 	if n.Kind == yaml.ScalarNode && n.Tag == yaml.MergeTag && n.Value == "<<" {
 		n.Tag = ""
@@ -352,19 +352,19 @@ var growing = regexp.MustCompile(`^\s|\n[ \t]|\n\n$`)
 
 var lineOfError = regexp.MustCompile(`\bline (\d+)\b`)
 
-// notYAML keeps of a decoder's error the line only: its text quotes the input, which may hold secrets. The
-// decoder has seen what comes after the first lines of source.
+// notYAML keeps only the line number of a decoder's error: its text quotes the input, which may contain secrets. The
+// decoder's input started after the given number of lines of source.
 func notYAML(source string, lines int, err error) error {
 	if match := lineOfError.FindStringSubmatch(err.Error()); match != nil {
 		if line, err := strconv.Atoi(match[1]); err == nil {
-			return fmt.Errorf("%s is not valid YAML near line %d; correct it (the text is not shown, because it may be a secret)", source, lines+line)
+			return fmt.Errorf("%s is not valid YAML near line %d; correct it (the text is not shown, because it may contain a secret)", source, lines+line)
 		}
 	}
-	return fmt.Errorf("%s is not valid YAML; correct it (the text is not shown, because it may be a secret)", source)
+	return fmt.Errorf("%s is not valid YAML; correct it (the text is not shown, because it may contain a secret)", source)
 }
 
-// checkTop reports a field of the list itself that is there twice, or is an alias: what is written into the
-// items would appear where the alias points, too.
+// checkTop reports a top-level field of the list that appears twice or is shared through an alias: anything added to it
+// would also appear where the alias is used.
 func checkTop(root *yaml.Node) error {
 	seen := map[string]bool{}
 	for name, value := range yamlnode.Fields(root) {

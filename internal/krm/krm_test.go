@@ -160,11 +160,11 @@ functionConfig: {kind: ConfigMap}
 		{"An index without a file says nothing.", "items[5]", "", 4},
 		{"Null annotations are none.", "items[6]", "", 0},
 	} {
-		assert.Equal(t, tc.place, l.Items[i].Place(), tc.reason)
+		assert.Equal(t, tc.place, l.Items[i].Location(), tc.reason)
 		assert.Equal(t, tc.path, l.Items[i].Path(), tc.reason)
 		assert.Equal(t, tc.index, l.Items[i].Index(), tc.reason)
 	}
-	assert.Equal(t, "functionConfig", l.FunctionConfig.Place(), "What is not among the items is the functionConfig.")
+	assert.Equal(t, "functionConfig", l.FunctionConfig.Location(), "What is not among the items is the functionConfig.")
 }
 
 func TestIsEncrypted(t *testing.T) {

@@ -16,12 +16,11 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// FromTyped turns a typed Kubernetes object into YAML: its fields in the order of its Go type, apiVersion
-// and kind first, without the noise that the types emit (status, nulls and empty maps that mean
-// nothing).
+// FromTyped turns a typed Kubernetes object into YAML: its fields in the order of its Go type, apiVersion and kind first,
+// without the noise that the types emit (status, nulls, and meaningless empty maps).
 //
-// It goes by the tags for encoding/json that the types carry, without json.Marshal: that first prepares for
-// every type that a pod could hold, set or not, which was a quarter of the time that one claim took.
+// It follows the encoding/json tags of the types but does not use json.Marshal, which first builds encoders for every
+// type that a pod could contain, used or not. That took a quarter of the time spent on a single claim.
 func FromTyped(object any) (*yaml.Node, error) {
 	return encodeValue(reflect.ValueOf(object))
 }
@@ -62,7 +61,7 @@ func marshalsItself(t reflect.Type) bool {
 	return t.Implements(reflect.TypeFor[json.Marshaler]()) || t == reflect.TypeFor[json.Number]()
 }
 
-// encodePlain encodes numbers, bools, and what marshals itself to a plain value, as quantities do.
+// encodePlain encodes numbers, bools, and types that marshal themselves to a single value, such as quantities.
 func encodePlain(v reflect.Value) (*yaml.Node, error) {
 	text, err := json.Marshal(v.Interface())
 	if err != nil {
@@ -78,7 +77,7 @@ func encodePlain(v reflect.Value) (*yaml.Node, error) {
 		}
 		return yamlnode.Scalar(decoded), nil
 	case '{', '[':
-		return nil, fmt.Errorf("a %s makes more than a plain value of itself", v.Type())
+		return nil, fmt.Errorf("a %s marshals itself to more than a single value", v.Type())
 	}
 	return &yaml.Node{Kind: yaml.ScalarNode, Value: string(text)}, nil
 }
@@ -91,14 +90,14 @@ func encodeList(v reflect.Value) (*yaml.Node, error) {
 			return nil, err
 		}
 		if element == nil {
-			element = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"} // the others keep their place
+			element = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"} // the other elements keep their index
 		}
 		list.Content = append(list.Content, element)
 	}
 	return list, nil
 }
 
-// encodeMap writes the keys in their order, as the same input has to give the same bytes.
+// encodeMap sorts the keys, because the same input must give the same bytes.
 func encodeMap(v reflect.Value) (*yaml.Node, error) {
 	values := make(map[string]reflect.Value, v.Len())
 	for entry := v.MapRange(); entry.Next(); {
@@ -132,7 +131,7 @@ func encodeStruct(v reflect.Value) (*yaml.Node, error) {
 
 func newObject() *yaml.Node { return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"} }
 
-// add appends a field, unless it means nothing.
+// add appends a field, unless it is noise.
 func add(object *yaml.Node, name string, v reflect.Value) error {
 	value, err := encodeValue(v)
 	if err != nil || isNoise(name, value) {
@@ -142,13 +141,13 @@ func add(object *yaml.Node, name string, v reflect.Value) error {
 	return nil
 }
 
-// isNoise reports whether a field means nothing. Of empty objects, the types write some whether they are set or
-// not; any other says something by being there, as emptyDir does, or a selector of everything.
+// isNoise reports whether a field means nothing. The types write some empty objects whether they are set or not. Any
+// other empty object has a meaning, such as emptyDir, or a selector that selects everything.
 func isNoise(name string, value *yaml.Node) bool {
 	return value == nil || value.Kind == yaml.MappingNode && len(value.Content) == 0 && alwaysWritten[name]
 }
 
-// alwaysWritten are the fields of the API types that are objects and not pointers to them.
+// alwaysWritten are the fields of the API types that are structs rather than pointers to structs.
 var alwaysWritten = map[string]bool{
 	"metadata": true, "spec": true, "status": true, "loadBalancer": true, "resources": true, "updateStrategy": true,
 }
@@ -171,13 +170,12 @@ type field struct {
 	omitEmpty, omitZero bool
 }
 
-// known holds the fields of the structs that were met, by their type: reading tags takes longer than
-// reading values.
+// known caches the fields of struct types: reading tags takes longer than reading values.
 var known sync.Map
 
 func fieldsOf(t reflect.Type) []field {
-	if there, found := known.Load(t); found {
-		return there.([]field)
+	if cached, found := known.Load(t); found {
+		return cached.([]field)
 	}
 	var fields []field
 	for i := range t.NumField() {
@@ -185,7 +183,7 @@ func fieldsOf(t reflect.Type) []field {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case !f.IsExported() || name == "-":
-		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct: // its fields stand among ours
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct: // its fields are inlined
 			for _, inner := range fieldsOf(f.Type) {
 				inner.index = append(slices.Clone(f.Index), inner.index...)
 				fields = append(fields, inner)
@@ -203,7 +201,7 @@ func fieldsOf(t reflect.Type) []field {
 	return fields
 }
 
-// isEmpty reports whether `omitempty` leaves the value out, which no struct is.
+// isEmpty reports whether `omitempty` leaves the value out. It never leaves out a struct.
 func isEmpty(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Map, reflect.Slice, reflect.String:

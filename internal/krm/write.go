@@ -11,11 +11,11 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Add appends an object that was not there.
+// Add appends a new object.
 func (l *List) Add(n *yaml.Node) {
 	l.append(NewItem(n))
 	items := l.field("items", yaml.SequenceNode)
-	items.Style = 0 // `items: []` must not put the new ones in one line
+	items.Style = 0 // so that `items: []` does not put the new ones on one line
 	items.Content = append(items.Content, n)
 }
 
@@ -27,7 +27,7 @@ func (l *List) Remove(items []*Item) {
 	}
 	isGone := func(item *Item) bool { return gone[item.Node] }
 	l.Items = slices.DeleteFunc(l.Items, isGone)
-	done := map[ID]bool{} // there may be thousands of one identity
+	done := map[ID]bool{} // there may be thousands with the same ID
 	for _, item := range items {
 		if !done[item.ID] {
 			done[item.ID] = true
@@ -38,8 +38,8 @@ func (l *List) Remove(items []*Item) {
 	field.Content = slices.DeleteFunc(field.Content, func(n *yaml.Node) bool { return gone[yamlnode.Follow(n)] })
 }
 
-// Bytes returns the list as YAML, with results added to those that came with it. A result that is
-// there already is not added again, so that a pipe through the function twice gives the same bytes.
+// Bytes returns the list as YAML, with results added to those that it came with. A result that it already has is not
+// added again, so that piping a list through the function twice gives the same bytes.
 func (l *List) Bytes(results fn.Results) ([]byte, error) {
 	if len(results) > 0 {
 		if err := l.addResults(results); err != nil {
@@ -56,7 +56,7 @@ func (l *List) Bytes(results fn.Results) ([]byte, error) {
 	for _, list := range lists {
 		mark := []byte("\n- " + list.placeholder + "\n")
 		if bytes.Count(rest, mark) != 1 {
-			return nil, errors.New("the list holds the text that stands for its items while it is written")
+			return nil, errors.New("the list contains the text of the placeholder for its items")
 		}
 		before, after, _ := bytes.Cut(rest, mark)
 		out.Write(before)
@@ -72,16 +72,16 @@ func (l *List) Bytes(results fn.Results) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// longList is one of the lists that may be long: the items, or the results. A placeholder stands for it
-// while the rest is encoded.
+// longList is one of the lists that may be long: the items, or the results. A placeholder replaces its elements while the
+// rest is encoded.
 type longList struct {
 	placeholder string
 	elements    []*yaml.Node
 }
 
-// frame returns the list with placeholders for its items and results, and these in the order of their
-// fields. The encoder remembers all that it has seen of a document, which takes gigabytes for a large list,
-// so each item and each result is a document of its own to it.
+// frame returns the ResourceList with placeholders for its items and results, and those lists in the order of their
+// fields. The encoder keeps everything that it has seen of a document in memory, which takes gigabytes for a large list, so
+// each item and each result is encoded as a separate document.
 func (l *List) frame() (frame *yaml.Node, lists []longList) {
 	document, root := *l.document, *l.document.Content[0]
 	document.Content, root.Content = []*yaml.Node{&root}, slices.Clone(root.Content)
@@ -93,14 +93,14 @@ func (l *List) frame() (frame *yaml.Node, lists []longList) {
 		}
 		long := longList{placeholder: "the-" + name + "-of-this-list-stand-here", elements: list.Content}
 		lists = append(lists, long)
-		root.Style = 0 // of a list in JSON, say: these are written in lines of their own
+		root.Style = 0 // the input may be JSON, but items are written on lines of their own
 		list.Style, list.Content = 0, []*yaml.Node{yamlnode.Scalar(long.placeholder)}
 		root.Content[i+1] = &list
 	}
 	return &document, lists
 }
 
-// encodeItem writes an element of the list of items, with its comments around the dash.
+// encodeItem writes an element of a list, with its comments before and after it.
 func encodeItem(out *bytes.Buffer, item *yaml.Node) error {
 	alone := *item
 	alone.HeadComment, alone.FootComment = "", ""
@@ -129,10 +129,10 @@ func writeComment(out *bytes.Buffer, comment string) {
 }
 
 func (l *List) addResults(results fn.Results) error {
-	there := l.field("results", yaml.SequenceNode)
-	there.Style = 0
-	seen := make(map[string]bool, len(there.Content))
-	for _, n := range there.Content {
+	existing := l.field("results", yaml.SequenceNode)
+	existing.Style = 0
+	seen := make(map[string]bool, len(existing.Content))
+	for _, n := range existing.Content {
 		text, err := yaml.Marshal(n)
 		if err != nil {
 			return err
@@ -153,12 +153,12 @@ func (l *List) addResults(results fn.Results) error {
 				continue
 			}
 		}
-		there.Content = append(there.Content, &n)
+		existing.Content = append(existing.Content, &n)
 	}
 	return nil
 }
 
-// field returns the list's own field of that name and makes it where it is missing or null.
+// field returns the top-level field of that name, and creates it if it is missing or null.
 func (l *List) field(name string, kind yaml.Kind) *yaml.Node {
 	root := l.document.Content[0]
 	for i := 0; i+1 < len(root.Content); i += 2 {

@@ -14,7 +14,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// gone warns of instances whose claims are gone.
+// gone warns about instances whose claims are gone.
 func (l *linter) gone(changed map[instance.Name]*changesOf) {
 	var stayed []string
 	for _, g := range l.Changes.Gone {
@@ -32,12 +32,12 @@ func (l *linter) gone(changed map[instance.Name]*changesOf) {
 		}
 	}
 	if len(l.Instances) == 0 && len(stayed) > 0 {
-		l.results.Warnf(nil, "no claim is left, which may be a mistake, so the objects made from claims stay: %s; if they are no longer needed, delete their files", strings.Join(stayed, ", "))
+		l.results.Warnf(nil, "there are no claims left, which may be a mistake, so the objects made from claims stay: %s; if they are no longer needed, delete their files", strings.Join(stayed, ", "))
 	}
 }
 
-// renamedTo returns, for a message, what follows if the claim was renamed or moved: if one that asks for the same
-// is new, and has its name or its namespace.
+// renamedTo returns a hint in case the claim was renamed or moved: if there is a new claim that has the same name or
+// namespace and asks for the same resources. Otherwise, it returns "".
 func (l *linter) renamedTo(g merge.Gone, changed map[instance.Name]*changesOf) string {
 	for _, item := range g.Items {
 		template, limits, volume, found := dataOf(item, g.Instance)
@@ -49,7 +49,7 @@ func (l *linter) renamedTo(g merge.Gone, changed map[instance.Name]*changesOf) s
 			isNear := inst.Namespace == g.Instance.Namespace || inst.Name.Name == g.Instance.Name
 			if isNew && isNear && isQuantity(yamlnode.Text(limits, "memory"), *inst.Size.Limits.Memory) &&
 				(volume == nil || isQuantity(yamlnode.Text(volume, "storage"), resource.MustParse(inst.Storage()))) {
-				return fmt.Sprintf("; if it was renamed to %s, that is a new and empty instance, and the data stays on the volume %s-%s-0 of the namespace %s (see docs/scaling.md)",
+				return fmt.Sprintf("; if it was renamed to %s, that is a new and empty instance, and the data stays on the volume %s-%s-0 in the namespace %s (see docs/scaling.md)",
 					inst.Name, template, g.Instance.Name, g.Instance.Namespace)
 			}
 		}
@@ -57,7 +57,7 @@ func (l *linter) renamedTo(g merge.Gone, changed map[instance.Name]*changesOf) s
 	return ""
 }
 
-// dataOf returns where an object that runs an instance keeps its data: the name of the claim template, the limits of the
+// dataOf returns how an object that runs an instance stores its data: the name of the claim template, the limits of the
 // server, and the requests of the volume.
 func dataOf(item *krm.Item, name instance.Name) (template string, limits, volume *yaml.Node, found bool) {
 	switch item.ID {
@@ -72,7 +72,7 @@ func dataOf(item *krm.Item, name instance.Name) (template string, limits, volume
 	return "", nil, nil, false
 }
 
-// isQuantity reports whether a text is that quantity.
+// isQuantity reports whether a text is a quantity equal to the given one.
 func isQuantity(text string, quantity resource.Quantity) bool {
 	parsed, err := resource.ParseQuantity(text)
 	return err == nil && parsed.Cmp(quantity) == 0

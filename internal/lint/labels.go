@@ -10,16 +10,16 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// meets is what shares the label app of an instance, by kind and name.
-type meets struct{ pods, selectors []string }
+// neighbours are the items that share the label app of an instance, by kind and name.
+type neighbours struct{ pods, selectors []string }
 
-// neighbour notes pods that carry the label app of an instance, and selectors that match its pod by that.
-func (l *linter) neighbour(item *krm.Item) {
+// noteNeighbour notes pods that have the label app of an instance, and selectors that match its pod by that label.
+func (l *linter) noteNeighbour(item *krm.Item) {
 	what := item.Kind + " " + item.Name
 	if pod := podOf(item); pod != nil {
 		name := instance.Name{Namespace: item.Namespace, Name: yamlnode.Text(pod, "metadata", "labels", "app")}
 		if _, found := l.byName[name]; found {
-			m := l.meet(name)
+			m := l.neighboursOf(name)
 			m.pods = append(m.pods, what)
 		}
 		return
@@ -40,20 +40,20 @@ func (l *linter) neighbour(item *krm.Item) {
 	if _, found := l.byName[name]; !found || !matches(selector, name.OwnLabels()) || meansInstance(selector) {
 		return
 	}
-	m := l.meet(name)
+	m := l.neighboursOf(name)
 	m.selectors = append(m.selectors, what)
 }
 
-func (l *linter) meet(name instance.Name) *meets {
-	if l.meets[name] == nil {
-		l.meets[name] = &meets{}
+func (l *linter) neighboursOf(name instance.Name) *neighbours {
+	if l.neighbours[name] == nil {
+		l.neighbours[name] = &neighbours{}
 	}
-	return l.meets[name]
+	return l.neighbours[name]
 }
 
 func (l *linter) warnOfNeighbours() {
 	for _, c := range l.Instances {
-		m := l.meets[c.Name]
+		m := l.neighbours[c.Name]
 		if m == nil {
 			continue
 		}
@@ -64,12 +64,12 @@ func (l *linter) warnOfNeighbours() {
 		if len(m.selectors) > 0 {
 			all = append(all, "the selectors of "+strings.Join(m.selectors, ", ")+" match its pod by the label app: "+c.Name.Name)
 		}
-		l.results.Warnf(c.Item, "%s, so each reaches or counts the other's pods; rename the claim, for example to %s, or add app.kubernetes.io/name: dragonfly to a selector that is meant for the instance",
+		l.results.Warnf(c.Item, "%s, so each reaches or counts the other's pods; rename the claim, for example to %s, or add app.kubernetes.io/name: dragonfly to any selector that is meant for the instance",
 			strings.Join(all, ", and "), otherName(c.Name.Name))
 	}
 }
 
-// otherName proposes a name for a claim that is called as its application.
+// otherName proposes a name for a claim that has the name of its application.
 func otherName(name string) string {
 	if strings.HasSuffix(name, "cache") {
 		return name + "-dragonfly"
@@ -77,7 +77,7 @@ func otherName(name string) string {
 	return name + "-cache"
 }
 
-// meansInstance reports whether a selector names one of the labels that no application has.
+// meansInstance reports whether a selector has a label that only instances have.
 func meansInstance(selector map[string]string) bool {
 	return selector["app.kubernetes.io/name"] != "" || selector[v1alpha1.ManagedByLabel] != ""
 }
@@ -91,15 +91,15 @@ func matches(selector, labels map[string]string) bool {
 	return true
 }
 
-// isSecondBudget warns of a budget over the pods of an instance for which the operator makes one, and reports whether it
-// is one.
+// isSecondBudget reports whether an item is a PodDisruptionBudget for the pods of an instance for which the operator makes
+// one too, and warns about it.
 func (l *linter) isSecondBudget(item *krm.Item) bool {
 	if item.Group != "policy" || item.Kind != "PodDisruptionBudget" {
 		return false
 	}
 	for _, c := range l.Instances {
 		if c.IsByOperator() && c.Namespace == item.Namespace && operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), c.Name.Name) {
-			l.results.Warnf(item, "selects the pods of the instance %s, for which the operator makes a PodDisruptionBudget too, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb in the configuration instead", c.Name)
+			l.results.Warnf(item, "selects the pods of the instance %s, for which the operator also makes a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb in the configuration instead", c.Name)
 			return true
 		}
 	}

@@ -1,7 +1,7 @@
-// Package lint tells users what they should know about the instances and their changes: what the cluster refuses or
-// Dragonfly may not survive on a live instance, and what else among the items conflicts with one.
+// Package lint tells users what they should know about the instances and their changes: what the cluster will refuse, what
+// a live Dragonfly may not survive, and which other items conflict with an instance.
 //
-// It reports results only. Nothing that it finds changes the output.
+// It only reports results and never changes the output.
 package lint
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Input is what is looked at.
+// Input is what Check examines.
 type Input struct {
 	List      *krm.List
 	Instances []overrides.Built
@@ -43,8 +43,8 @@ func Check(in Input, results *report.Results) {
 			}
 			l.made[secret{id.Namespace, id.Name}] = true
 		}
-		l.neighbour(item)
-		l.reader(item)
+		l.noteNeighbour(item)
+		l.noteReader(item)
 	}
 	l.warnOfNeighbours()
 	l.warnOfReaders()
@@ -55,26 +55,26 @@ type linter struct {
 	results *report.Results
 
 	byName  map[instance.Name]*instance.Instance
-	named   map[string][]*instance.Instance // claims by the names of their Secrets, in all namespaces
-	ignored map[string][]*instance.Instance // the same by the names that claims ask for in fields of Crossplane
+	named   map[string][]*instance.Instance // instances by the names of their Secrets, in all namespaces
+	ignored map[string][]*instance.Instance // instances by the Secret names in their ignored Crossplane fields
 	former  map[string]bool                 // names that claims had before kustomize changed them
-	made    map[secret]bool                 // that something else among the items makes
-	// By the names of claims, whatever the namespace, and by what is left of them without what a prefix or suffix may
-	// have put there, in their namespace and in none. See indexParts.
-	whole map[string]*instance.Instance
-	parts map[secret]*instance.Instance
-	reads []read                   // references to Secrets
-	meets map[instance.Name]*meets // what shares the label of an instance
+	made    map[secret]bool                 // Secrets that other items make
+	// whole holds the instances by name, whatever the namespace; parts holds them by what is left of the name without a
+	// possible prefix or suffix, with their namespace and without one. See indexParts.
+	whole      map[string]*instance.Instance
+	parts      map[secret]*instance.Instance
+	reads      []read                        // references to Secrets
+	neighbours map[instance.Name]*neighbours // items that share the label app of an instance
 }
 
-// secret is a Secret by where it is and how it is called.
+// secret identifies a Secret.
 type secret struct{ namespace, name string }
 
 func newLinter(in Input, results *report.Results) *linter {
 	l := &linter{
 		Input: in, results: results,
 		byName: map[instance.Name]*instance.Instance{}, named: map[string][]*instance.Instance{},
-		ignored: map[string][]*instance.Instance{}, former: map[string]bool{}, made: map[secret]bool{}, meets: map[instance.Name]*meets{},
+		ignored: map[string][]*instance.Instance{}, former: map[string]bool{}, made: map[secret]bool{}, neighbours: map[instance.Name]*neighbours{},
 	}
 	for i := range in.Instances {
 		c := &in.Instances[i].Instance
@@ -94,8 +94,8 @@ func newLinter(in Input, results *report.Results) *linter {
 	return l
 }
 
-// podOf returns the pod that an object makes, or is: its labels and its spec are where those of a pod are. It is nil
-// for any other object.
+// podOf returns the pod, or the pod template of an object that creates pods: both have their labels and spec at the same
+// paths. It returns nil for any other object.
 func podOf(item *krm.Item) *yaml.Node {
 	if item.Group == "" && item.Kind == "Pod" {
 		return item.Node
@@ -108,7 +108,7 @@ func podOf(item *krm.Item) *yaml.Node {
 	return nil
 }
 
-// visit calls back for every field in n, through lists.
+// visit calls back for every field in n, including those in lists.
 func visit(n *yaml.Node, field func(key string, value *yaml.Node)) {
 	seen := map[*yaml.Node]bool{} // aliases can make a node contain itself
 	var walk func(n *yaml.Node)
@@ -127,13 +127,13 @@ func visit(n *yaml.Node, field func(key string, value *yaml.Node)) {
 	walk(n)
 }
 
-// changesOf are the changes of one instance.
+// changesOf holds the changes to one instance.
 type changesOf struct {
 	created, updated, superseded, dropped []string
 }
 
-// changes reports what changes: for each instance an info, so that a second run in place has none, and warnings about
-// what that means for the live one.
+// changes reports one info for each instance that changes, so a second run in place reports none, and warns about what the
+// changes mean for the live instance.
 func (l *linter) changes() {
 	all := map[instance.Name]*changesOf{}
 	of := func(name instance.Name) *changesOf {
@@ -154,7 +154,7 @@ func (l *linter) changes() {
 		switch what := nameOf(r.Item.Node); r.Why {
 		case merge.OtherBackend:
 			of(r.Instance).superseded = append(of(r.Instance).superseded, what)
-		case merge.NotHad:
+		case merge.Dropped:
 			of(r.Instance).dropped = append(of(r.Instance).dropped, what)
 		case merge.ClaimGone:
 		}
@@ -180,13 +180,13 @@ func nameOf(n *yaml.Node) string {
 	return item.Kind + " " + item.Name
 }
 
-// changed reports the changes of an instance, and what users should know about it then.
+// changed reports the changes to an instance and what users should know about them.
 func (l *linter) changed(c instance.Instance, changes changesOf) {
 	if len(changes.superseded) > 0 {
 		l.warnOfBackend(c)
 	}
 	if slices.ContainsFunc(changes.dropped, func(what string) bool { return strings.HasPrefix(what, "Secret ") }) {
-		l.results.Warnf(c.Item, "its password source is %s now, so the manifests of its Secrets go, and a tool that prunes would delete the live ones with the password; annotate those first with argocd.argoproj.io/sync-options: Prune=false (Argo CD) or kustomize.toolkit.fluxcd.io/prune: disabled (Flux), and see docs/passwords.md", c.Source)
+		l.results.Warnf(c.Item, "its password source is %s now, so the manifests of its Secrets are removed, and a tool that prunes would delete the live Secrets, including the password; first annotate those with argocd.argoproj.io/sync-options: Prune=false (Argo CD) or kustomize.toolkit.fluxcd.io/prune: disabled (Flux), and see docs/passwords.md", c.Source)
 	}
 	var all []string
 	for _, what := range []struct {
@@ -201,15 +201,15 @@ func (l *linter) changed(c instance.Instance, changes changesOf) {
 			all = append(all, what.verb+" "+strings.Join(what.objects, ", "))
 		}
 	}
-	l.results.Infof(c.Item, "%s", strings.Join(append(all, origin(c)), "; "))
+	l.results.Infof(c.Item, "%s", strings.Join(append(all, passwordOrigin(c)), "; "))
 	l.warnOfVolume(c)
-	for _, field := range c.IgnoredSecrets() { // warned of where somebody reads it
-		l.results.FieldInfof(c.Item, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; let applications read %s", c.ConnectionSecret())
+	for _, field := range c.IgnoredSecrets() { // something that reads it gets a warning
+		l.results.FieldInfof(c.Item, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; change applications to read %s", c.ConnectionSecret())
 	}
 }
 
-// origin says where the password comes from.
-func origin(c instance.Instance) string {
+// passwordOrigin describes where the password comes from.
+func passwordOrigin(c instance.Instance) string {
 	switch {
 	case c.Source == v1alpha1.InCluster:
 		return "the password is made by the instance's own pod, in the cluster"

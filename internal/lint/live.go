@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"golang.org/x/mod/semver"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -16,8 +17,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// live compares the object that runs an instance with the one that replaces it, and warns of what the
-// cluster will refuse and of what Dragonfly may not survive.
+// live compares the object that runs an instance with the one that replaces it, and warns about what the cluster will
+// refuse and what Dragonfly may not survive.
 func (l *linter) live(old, fresh *yaml.Node, c instance.Instance, kind string) {
 	inst := c
 	var volume *yaml.Node
@@ -33,13 +34,17 @@ func (l *linter) live(old, fresh *yaml.Node, c instance.Instance, kind string) {
 		grow = fmt.Sprintf("if its storage class allows it, grow the volume with `%s`, run `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again",
 			patchVolume(specs.DataVolume, inst), inst.StatefulSet(), inst.Namespace)
 		if changesImmutable(old, fresh) {
-			l.results.Warnf(c.Item, "Kubernetes refuses another podManagementPolicy and another claim template on a live StatefulSet; run `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again; existing volumes stay as they are",
+			l.results.Warnf(c.Item, "Kubernetes refuses to change podManagementPolicy or the claim templates of a live StatefulSet; run `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again; existing volumes stay as they are",
 				inst.StatefulSet(), inst.Namespace)
 		}
 	case "Dragonfly":
 		volume = yamlnode.Get(old, "spec", "snapshot", "persistentVolumeClaimSpec")
 		image = yamlnode.Text(old, "spec", "image")
-		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator makes it again",
+		if volume != nil && c.HasVolume() && changesClaim(volume, yamlnode.Get(fresh, "spec", "snapshot", "persistentVolumeClaimSpec")) {
+			l.results.Warnf(c.Item, "Kubernetes refuses to change the claim template of a live StatefulSet; apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator creates it again, and existing volumes stay as they are",
+				inst.StatefulSet(), inst.Namespace)
+		}
+		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator creates it again",
 			patchVolume(specs.OperatorVolume, inst), inst.StatefulSet(), inst.Namespace)
 	}
 	l.warnOfImage(c, image)
@@ -48,7 +53,7 @@ func (l *linter) live(old, fresh *yaml.Node, c instance.Instance, kind string) {
 	}
 	l.warnOfVolumeSize(c, yamlnode.Text(volume, "resources", "requests", "storage"), grow)
 	if was := yamlnode.Text(volume, "storageClassName"); volume != nil && was != *c.Config.StorageClassName {
-		l.results.Warnf(c.Item, "Kubernetes refuses another storage class (%s before, %s now) on a live StatefulSet, and a volume cannot change its class; keep the old class, or move the data to a new instance",
+		l.results.Warnf(c.Item, "Kubernetes refuses to change the storage class (%s before, %s now) of a live StatefulSet, and a volume cannot change its class; keep the old class, or move the data to a new instance",
 			className(was), className(*c.Config.StorageClassName))
 	}
 }
@@ -63,16 +68,16 @@ func (l *linter) warnOfSecretType(old *yaml.Node, c instance.Instance) {
 
 // warnOfImage warns of an older Dragonfly than before.
 func (l *linter) warnOfImage(c instance.Instance, image string) {
-	if was, is := releaseOf(image), releaseOf(*c.Config.Image); was != "" && is != "" && semver.Compare(was, is) > 0 {
-		l.results.Warnf(c.Item, "the image goes from %s back to %s, and an older Dragonfly exits on the snapshot of a newer one; if the newer one has run, set it as spec.image in the configuration", was, is)
+	if before, after := releaseOf(image), releaseOf(*c.Config.Image); before != "" && after != "" && semver.Compare(before, after) > 0 {
+		l.results.Warnf(c.Item, "the image goes back from %s to %s, and an older Dragonfly exits on a snapshot written by a newer one; if the newer one has already run, set it as spec.image in the configuration", before, after)
 	}
 }
 
-// warnOfVolumeSize warns of a claim template with another size than before.
+// warnOfVolumeSize warns about a change of the volume size in the claim template.
 func (l *linter) warnOfVolumeSize(c instance.Instance, was, grow string) {
 	before, err := resource.ParseQuantity(was)
 	if err != nil {
-		return // there was no volume, or nobody knows how large it was
+		return // there was no volume, or its size is unknown
 	}
 	field := report.Field{Path: "spec.storageGB", Current: *c.Claim.StorageGB}
 	switch before.Cmp(resource.MustParse(c.Storage())) {
@@ -84,7 +89,7 @@ func (l *linter) warnOfVolumeSize(c instance.Instance, was, grow string) {
 	}
 }
 
-// releaseOf returns the release that an image's tag names, in the form v1.2.3, "" where it names none.
+// releaseOf returns the release that an image's tag names, in the form v1.2.3, or "" if it names none.
 func releaseOf(image string) string {
 	name, _, _ := strings.Cut(image, "@")                                // and a digest
 	_, tag, _ := strings.Cut(name[strings.LastIndex(name, "/")+1:], ":") // not the port of a registry
@@ -95,17 +100,17 @@ func releaseOf(image string) string {
 	return strings.TrimSuffix(semver.Canonical(release), semver.Prerelease(release)) // which names a distribution
 }
 
-// patchVolume is the command that asks for a larger volume.
+// patchVolume returns the command that requests a larger volume.
 func patchVolume(template string, inst instance.Instance) string {
 	return fmt.Sprintf(`kubectl patch pvc %s-%s-0 -n %s -p '{"spec":{"resources":{"requests":{"storage":"%s"}}}}'`,
 		template, inst.StatefulSet(), inst.Namespace, inst.Storage())
 }
 
-// warnOfBackend warns of what a move from one backend to the other means for the live instance.
+// warnOfBackend warns about what a move from one backend to the other means for the live instance.
 func (l *linter) warnOfBackend(c instance.Instance) {
 	inst := c
 	if !c.HasVolume() {
-		l.results.Warnf(c.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve, each with data of its own; the new pods do not read a volume that the old ones had; follow docs/operator.md before you apply this", *c.Config.Backend)
+		l.results.Warnf(c.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve clients, each with its own data; the new pods do not read the old pods' volume; follow docs/operator.md before you apply this", *c.Config.Backend)
 		return
 	}
 	from, to, who := specs.DataVolume+"-"+inst.StatefulSet()+"-0", specs.OperatorVolume+"-"+inst.StatefulSet()+"-0", "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
@@ -116,29 +121,71 @@ func (l *linter) warnOfBackend(c instance.Instance) {
 		*c.Config.Backend, who, from, to)
 }
 
-// changesImmutable reports whether the cluster will refuse the change of a StatefulSet, aside from size and class
-// of the volume, of which there is more to say.
+// changesImmutable reports whether the cluster will refuse the change to a StatefulSet, apart from the size and class of
+// the volume, which have warnings of their own.
 func changesImmutable(old, fresh *yaml.Node) bool {
-	was, is := yamlnode.Get(old, "spec", "volumeClaimTemplates"), yamlnode.Get(fresh, "spec", "volumeClaimTemplates")
-	count := func(templates *yaml.Node) int {
-		if templates = yamlnode.Follow(templates); templates == nil {
-			return 0
-		}
-		return len(templates.Content)
+	policy := func(set *yaml.Node) string {
+		return cmp.Or(yamlnode.Text(set, "spec", "podManagementPolicy"), string(appsv1.OrderedReadyPodManagement))
 	}
-	if yamlnode.Text(old, "spec", "podManagementPolicy") != yamlnode.Text(fresh, "spec", "podManagementPolicy") || was != nil && count(was) != count(is) {
+	oldTemplates, newTemplates := yamlnode.Get(old, "spec", "volumeClaimTemplates"), yamlnode.Get(fresh, "spec", "volumeClaimTemplates")
+	if policy(old) != policy(fresh) || oldTemplates != nil && count(oldTemplates) != count(newTemplates) {
 		return true
 	}
-	before, after := yamlnode.Named(was, specs.DataVolume, "metadata"), yamlnode.Named(is, specs.DataVolume, "metadata")
-	changes := func(path ...string) bool {
-		return !yamlnode.Equal(yamlnode.Get(before, path...), yamlnode.Get(after, path...))
+	if oldTemplates == nil || newTemplates == nil {
+		return false
 	}
-	for _, field := range []string{"accessModes", "volumeMode"} {
-		if yamlnode.Get(before, "spec", field) != nil && changes("spec", field) {
+	for _, after := range newTemplates.Content {
+		name := yamlnode.Text(after, "metadata", "name")
+		before := yamlnode.Named(oldTemplates, name, "metadata")
+		differs := func(path ...string) bool { return !yamlnode.Equal(yamlnode.Get(before, path...), yamlnode.Get(after, path...)) }
+		switch {
+		case before == nil, differs("metadata", "labels"), differs("metadata", "annotations"):
+			return true
+		case name == specs.DataVolume && changesClaim(yamlnode.Get(before, "spec"), yamlnode.Get(after, "spec")):
+			return true
+		case name != specs.DataVolume && differs("spec"):
 			return true
 		}
 	}
-	return before != nil && (changes("metadata", "labels") || changes("metadata", "annotations"))
+	return false
+}
+
+// changesClaim reports whether two claims for a volume differ, apart from size and class. What the old one does not state is
+// the default.
+func changesClaim(old, fresh *yaml.Node) bool {
+	names := map[string]bool{}
+	for _, spec := range []*yaml.Node{old, fresh} {
+		for key := range yamlnode.Fields(spec) {
+			names[key.Value] = true
+		}
+	}
+	for name := range names {
+		before, after := yamlnode.Get(old, name), yamlnode.Get(fresh, name)
+		switch name {
+		case "resources", "storageClassName":
+			continue
+		case "accessModes":
+			if before == nil {
+				continue
+			}
+		case "volumeMode":
+			mode := func(n *yaml.Node) string { return cmp.Or(yamlnode.Text(n), string(corev1.PersistentVolumeFilesystem)) }
+			if mode(before) == mode(after) {
+				continue
+			}
+		}
+		if !yamlnode.Equal(before, after) {
+			return true
+		}
+	}
+	return false
+}
+
+func count(list *yaml.Node) int {
+	if list = yamlnode.Follow(list); list == nil {
+		return 0
+	}
+	return len(list.Content)
 }
 
 func className(name string) string {

@@ -22,12 +22,12 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Platform warns of what is valid in a configuration and yet likely a mistake.
+// Platform warns about settings that are valid but likely a mistake.
 func Platform(functionConfig *krm.Item, platform config.Platform, results *report.Results) {
 	if functionConfig == nil {
 		return
 	}
-	above := map[string]bool{} // what was said of spec
+	above := map[string]bool{} // warnings about spec
 	for _, spec := range platform.All() {
 		p := platformLinter{spec: spec, warnings: map[string]string{}}
 		p.image()
@@ -37,7 +37,7 @@ func Platform(functionConfig *krm.Item, platform config.Platform, results *repor
 		p.extraObjects()
 		p.sample()
 		for _, path := range slices.Sorted(maps.Keys(p.warnings)) {
-			warning := strings.TrimPrefix(path, spec.Path) + p.warnings[path]
+			warning := strings.TrimPrefix(strings.TrimPrefix(path, spec.Path+"."), "spec.") + p.warnings[path]
 			if !above[warning] || spec.Sets(path) {
 				results.FieldWarnf(functionConfig, report.Field{Path: path}, "%s", p.warnings[path])
 			}
@@ -53,7 +53,7 @@ type platformLinter struct {
 	warnings map[string]string // by path
 }
 
-// warn adds a warning about a field, the first for each.
+// warn adds a warning about a field, unless it already has one.
 func (p *platformLinter) warn(path, message string) {
 	if p.warnings[path] == "" {
 		p.warnings[path] = message
@@ -64,10 +64,10 @@ func (p *platformLinter) at(path string) string { return p.spec.Path + "." + pat
 
 func (p *platformLinter) isByOperator() bool { return *p.spec.Backend == v1alpha1.Operator }
 
-// firstWithHealthz is the first release that answers GET /healthz, which the readiness probe asks.
+// firstWithHealthz is the first release with /healthz, which the readiness probe uses.
 const firstWithHealthz = "v1.38"
 
-// image warns of an image that is not the same tomorrow, or too old.
+// image warns about an image that may change under the same tag, or that is too old.
 func (p *platformLinter) image() {
 	tag, digest, _ := v1alpha1.ParseImage(*p.spec.Image)
 	release := v1alpha1.Release(*p.spec.Image)
@@ -76,24 +76,24 @@ func (p *platformLinter) image() {
 		p.warn(p.at("image"), "means latest, so a restart may change the version, and Dragonfly exits on the snapshot of a newer version; pin a release")
 	case release == "" || semver.Compare(semver.MajorMinor(release), firstWithHealthz) >= 0:
 	case p.isByOperator():
-		p.warn(p.at("image"), "is older than "+firstWithHealthz+", the first release that the flags here were tried with; the operator's own probe (healthcheck.sh) decides whether its pods become ready, so try it, or use a newer one")
+		p.warn(p.at("image"), "is older than "+firstWithHealthz+", the first release that these flags were tested with; the operator's own probe (healthcheck.sh) decides whether its pods become ready, so test it, or use a newer release")
 	default:
-		p.warn(p.at("image"), "is older than "+firstWithHealthz+" and has no /healthz, so its pods never become ready; use a newer one, or another readinessProbe in overrides.statefulSet")
+		p.warn(p.at("image"), "is older than "+firstWithHealthz+" and has no /healthz, so its pods never become ready; use a newer release, or another readinessProbe in overrides.statefulSet")
 	}
 }
 
 func (p *platformLinter) sizes() {
 	for name, size := range p.spec.Sizes {
 		if size.MemoryPercent() > v1alpha1.DefaultMaxMemoryPercent {
-			p.warn(decode.Join(p.at("sizes"), name)+".maxMemoryPercent", "is more than 70, so a full instance may run out of memory each time it loads its snapshot, and never come back; lower it")
+			p.warn(decode.Join(p.at("sizes"), name)+".maxMemoryPercent", "is more than 70, so a full instance may run out of memory every time it loads its snapshot, and never come back; lower it")
 		}
 	}
 }
 
-// flagsVersion is the release whose flags are known.
+// flagsVersion is the release that knownFlags lists the flags of.
 const flagsVersion = "v1.40"
 
-// args warns about flags that Dragonfly does not have, because it exits on them, and about those for client certificates.
+// args warns about flags that Dragonfly does not have, because it exits on them, and about flags for client certificates.
 func (p *platformLinter) args() {
 	known := knownFlags()
 	for i, arg := range p.spec.Args {
@@ -102,13 +102,13 @@ func (p *platformLinter) args() {
 		if v1alpha1.AsksForClientCertificates(name) && !p.isByOperator() {
 			p.warn(at, "makes Dragonfly require a client certificate, which the probe does not have, so pods never become ready; remove it, or use another readinessProbe in overrides.statefulSet")
 			if p.spec.TLS != nil && *p.spec.TLS.Reload {
-				p.warn(p.at("tls"), "with a flag for client certificates in args, nothing has Dragonfly read a renewed certificate, so clients fail when the first one expires; restart the pods when the Secret changes, for example with Stakater's Reloader (see docs/configuration.md), and set reload: false")
+				p.warn(p.at("tls"), "with a flag for client certificates in args, Dragonfly does not reload a renewed certificate, so clients fail when the first one expires; restart the pods when the Secret changes, for example with Stakater's Reloader (see docs/configuration.md), and set reload: false")
 			}
 		}
 		if slices.Contains(known, name) || slices.Contains(known, strings.TrimPrefix(name, "no")) {
 			continue
 		}
-		consequence, hint, remedy := "", "", "check that the version of your image has it, or Dragonfly exits at start"
+		consequence, hint, remedy := "", "", "check that the version in your image has it, or Dragonfly exits at start"
 		if near := nearest.To(name, known); near != "" && v1alpha1.MaySetFlag(near) {
 			hint = "did you mean --" + near + "? "
 		}
@@ -119,7 +119,7 @@ func (p *platformLinter) args() {
 	}
 }
 
-// placeholders warns of what was clearly meant as a placeholder but is not one.
+// placeholders warns about text that was clearly meant as a placeholder but is not one.
 func (p *platformLinter) placeholders() {
 	p.inTexts("labels", p.spec.Labels)
 	p.inTexts("annotations", p.spec.Annotations)
@@ -161,8 +161,8 @@ func (p *platformLinter) inText(path, text string) {
 	}
 }
 
-// misspelling returns the placeholder that a word has the letters of, but for one, or "". Words in braces can be
-// anything, so it takes less for one than for a field.
+// misspelling returns the placeholder that a word differs from by at most one letter, or "". Words in braces can be
+// anything, so this is stricter than for the names of fields.
 func misspelling(word string) string {
 	sorted := func(text string) string {
 		letters := []byte(text)
@@ -178,29 +178,32 @@ func misspelling(word string) string {
 	return ""
 }
 
-// extraObjects warns of a second budget over the pods of an instance.
+// extraObjects warns about a second PodDisruptionBudget for the pods of an instance.
 func (p *platformLinter) extraObjects() {
 	for _, raw := range p.spec.Extra {
 		item := krm.NewItem(yamlnode.FromJSON(raw.JSON))
 		if p.isByOperator() && item.Group == "policy" && item.Kind == "PodDisruptionBudget" &&
 			operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), "{name}") {
-			p.warn(raw.Path+".spec.selector", "selects the pods of the instance, for which the operator makes a PodDisruptionBudget too, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb instead")
+			p.warn(raw.Path+".spec.selector", "selects the pods of the instance, for which the operator also makes a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb instead")
 		}
 	}
 }
 
-// sample warns of what an instance becomes with all patches applied.
+// sample warns about problems of an instance with all patches applied.
 func (p *platformLinter) sample() {
 	inst := overrides.Samples(p.spec)[0]
 	patched, err := overrides.Patched(inst)
 	if err != nil {
-		return // reported as the patches were checked
+		return // already reported when the patches were checked
 	}
 	switch object := patched.(type) {
 	case *appsv1.StatefulSet:
 		pod := object.Spec.Template.Spec
 		if at := slices.IndexFunc(pod.Containers, func(c corev1.Container) bool { return c.Name == specs.ContainerName }); at >= 0 {
 			server := pod.Containers[at]
+			if server.StartupProbe != nil {
+				p.warn(p.at("overrides.statefulSet"), "adds a startup probe, which restarts a pod that loads a large snapshot, again and again; remove it")
+			}
 			p.bucket(server.Env, server.EnvFrom)
 			p.tlsFlags(server)
 		}
@@ -210,13 +213,13 @@ func (p *platformLinter) sample() {
 		}
 		p.bucket(object.Spec.Env, nil)
 		if object.Spec.ACLFromSecret != nil {
-			p.warn(p.at("overrides.dragonfly.spec.aclFromSecret"), "decides who gets in, and a file without the user default gives everyone full access; add that user with the instance's password (see docs/operator.md)")
+			p.warn(p.at("overrides.dragonfly.spec.aclFromSecret"), "controls access, and a file without the user `default` gives everyone full access; add that user with the instance's password (see docs/operator.md)")
 		}
 	}
 }
 
-// bucket warns of snapshots in a bucket for which the server lacks what its client reads: Dragonfly v1.40's client for S3
-// takes us-east-1 without a region, and the one for Azure needs the account, and reads no federated token.
+// bucket warns about snapshots in a bucket if the server lacks variables that its client needs: the S3 client of Dragonfly
+// v1.40 uses us-east-1 if no region is set; the Azure client needs the account, and does not read federated tokens.
 func (p *platformLinter) bucket(env []corev1.EnvVar, from []corev1.EnvFromSource) {
 	has := func(names ...string) bool {
 		return len(from) > 0 || slices.ContainsFunc(env, func(v corev1.EnvVar) bool { return slices.Contains(names, v.Name) })
@@ -230,11 +233,11 @@ func (p *platformLinter) bucket(env []corev1.EnvVar, from []corev1.EnvFromSource
 	case scheme == "s3" && !isElsewhere && !has("AWS_REGION", "AWS_DEFAULT_REGION"):
 		p.warn(p.at("storage.bucket"), "no region is set, so Dragonfly's S3 client uses us-east-1; set the variable AWS_REGION of the container (see docs/configuration.md)")
 	case scheme == "az" && !has("AZURE_STORAGE_ACCOUNT"):
-		p.warn(p.at("storage.bucket"), "Dragonfly's Azure client needs the variable AZURE_STORAGE_ACCOUNT and a key or connection string, and reads no token of a workload identity; set them on the container (see docs/configuration.md)")
+		p.warn(p.at("storage.bucket"), "Dragonfly's Azure client needs the variable AZURE_STORAGE_ACCOUNT and a key or connection string, and does not read workload identity tokens; set them on the container (see docs/configuration.md)")
 	}
 }
 
-// tlsFlags warns of a server that speaks TLS by a flag of args, where nothing brings it a certificate or the probe does
+// tlsFlags warns about a server that speaks TLS by a flag of args, where nothing brings it a certificate or the probe does
 // not speak TLS.
 func (p *platformLinter) tlsFlags(server corev1.Container) {
 	at := slices.IndexFunc(p.spec.Args, func(arg string) bool {

@@ -17,8 +17,8 @@ type read struct {
 	secret
 }
 
-// reader notes the Secrets that an item refers to, each once.
-func (l *linter) reader(item *krm.Item) {
+// noteReader notes the Secrets that an item refers to, each once.
+func (l *linter) noteReader(item *krm.Item) {
 	seen := map[string]bool{}
 	take := func(ref *yaml.Node, name string) {
 		if name != "" && !seen[name] && yamlnode.Text(ref, "optional") != "true" {
@@ -52,7 +52,7 @@ func (l *linter) warnOfReaders() {
 	}
 }
 
-// warnOfReader warns of a reference that probably means that claim.
+// warnOfReader warns about a reference that probably means that claim.
 func (l *linter) warnOfReader(r read, c *instance.Instance) {
 	switch {
 	case r.namespace == c.Namespace || r.namespace == "":
@@ -60,18 +60,18 @@ func (l *linter) warnOfReader(r read, c *instance.Instance) {
 	case r.name == c.ConnectionSecret() && len(c.Config.ConnectionSecret.Annotations)+len(c.Config.ConnectionSecret.Labels) > 0:
 		// By which something copies it there.
 	default:
-		l.results.Warnf(r.by, "reads the Secret %s, but that of the claim %s is in another namespace, and pods can read Secrets of their own namespace only; have it copied there (see docs/configuration.md)", r.name, c.Name)
+		l.results.Warnf(r.by, "reads the Secret %s, but the claim %s is in another namespace, and pods can only read Secrets in their own; have the Secret copied (see docs/configuration.md)", r.name, c.Name)
 	}
 }
 
-// mayReach reports whether a reference can lead to the Secrets of an instance. One without a namespace can lead
-// anywhere.
+// mayReach reports whether a reference can be to the Secrets of an instance. Without a namespace, it can be to any
+// instance.
 func (r read) mayReach(c *instance.Instance) bool {
 	return r.namespace == "" || r.namespace == c.Namespace
 }
 
-// meant returns the instance that a Secret of our convention belongs to by another name or in another namespace.
-// Names that kustomize has changed are followed by kustomize itself, after us.
+// meant returns the instance that is probably meant by a Secret that follows our naming convention but has another name or
+// namespace than the instance's. If kustomize has changed a name, it updates the references itself, after this function.
 func (l *linter) meant(r read) (*instance.Instance, bool) {
 	name, found := strings.CutSuffix(r.name, instance.ConnectionSecretName(""))
 	if !found || name == "" || l.former[name] {

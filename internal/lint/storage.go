@@ -14,33 +14,33 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// dataPlace is where an instance keeps its data: on a volume, in a bucket, or nowhere.
-type dataPlace struct {
+// dataLocation is where an instance stores its data: on a volume, in a bucket, or nowhere.
+type dataLocation struct {
 	volume bool
 	bucket string // the folder in it
 }
 
-// placeOfData returns the place that the object that runs an instance states.
-func placeOfData(runner *yaml.Node, backend v1alpha1.Backend) dataPlace {
+// dataLocationOf returns the location of the data according to the object that runs an instance.
+func dataLocationOf(runner *yaml.Node, backend v1alpha1.Backend) dataLocation {
 	if backend == v1alpha1.Operator {
 		snapshot := yamlnode.Get(runner, "spec", "snapshot")
-		return dataPlace{yamlnode.Get(snapshot, "persistentVolumeClaimSpec") != nil, snapshotFolder(yamlnode.Text(snapshot, "dir"))}
+		return dataLocation{yamlnode.Get(snapshot, "persistentVolumeClaimSpec") != nil, snapshotFolder(yamlnode.Text(snapshot, "dir"))}
 	}
 	templates := yamlnode.Get(runner, "spec", "volumeClaimTemplates")
-	return dataPlace{yamlnode.Named(templates, specs.DataVolume, "metadata") != nil, snapshotFolder(flagOf(runner, "dir"))}
+	return dataLocation{yamlnode.Named(templates, specs.DataVolume, "metadata") != nil, snapshotFolder(flagOf(runner, "dir"))}
 }
 
-// warnOfStorage warns of an instance whose data moves: onto a volume, from one, or to another bucket. It reports
+// warnOfStorage warns about an instance whose data location changes: to or from a volume, or to another bucket. It reports
 // whether it does.
 func (l *linter) warnOfStorage(old, fresh *yaml.Node, c instance.Instance) bool {
 	inst, byOperator := c, c.IsByOperator()
-	was, is := placeOfData(old, *c.Config.Backend), placeOfData(fresh, *c.Config.Backend)
-	hadNothing := was == dataPlace{}
-	if was == is {
+	before, after := dataLocationOf(old, *c.Config.Backend), dataLocationOf(fresh, *c.Config.Backend)
+	hadNothing := before == dataLocation{}
+	if before == after {
 		return false
 	}
 	if hadNothing && !byOperator && yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "volumes"), specs.DataVolume) == nil {
-		return false // not what we make of a cache, so nobody knows where its data was
+		return false // not a cache made by this function, so the location is unknown
 	}
 	volume := specs.DataVolume
 	if byOperator {
@@ -48,22 +48,22 @@ func (l *linter) warnOfStorage(old, fresh *yaml.Node, c instance.Instance) bool 
 	}
 	from, to := "a cache without storage", "a cache without storage"
 	switch {
-	case was.volume:
+	case before.volume:
 		from = fmt.Sprintf("the volume %s-%s-0", volume, inst.StatefulSet())
-	case was.bucket != "":
-		from = was.bucket
+	case before.bucket != "":
+		from = before.bucket
 	}
 	switch {
-	case is.volume:
+	case after.volume:
 		to = "a volume"
-	case is.bucket != "":
-		to = is.bucket
+	case after.bucket != "":
+		to = after.bucket
 	}
 	steps := "apply it"
 	switch {
-	case was.volume == is.volume:
+	case before.volume == after.volume:
 	case byOperator:
-		steps = fmt.Sprintf("apply it, and run `kubectl delete statefulset %s -n %s --cascade=orphan`, because Kubernetes refuses that on a live StatefulSet; the operator makes it again", inst.StatefulSet(), inst.Namespace)
+		steps = fmt.Sprintf("apply it, and run `kubectl delete statefulset %s -n %s --cascade=orphan`, because Kubernetes refuses that on a live StatefulSet; the operator creates it again", inst.StatefulSet(), inst.Namespace)
 	default:
 		steps = fmt.Sprintf("Kubernetes refuses that on a live StatefulSet, so run `kubectl delete statefulset %s -n %s --cascade=orphan` first, and apply again", inst.StatefulSet(), inst.Namespace)
 	}
@@ -75,7 +75,7 @@ func (l *linter) warnOfStorage(old, fresh *yaml.Node, c instance.Instance) bool 
 	return true
 }
 
-// flagOf returns the value of a flag of the server, of whatever runs it, or "" if there is none.
+// flagOf returns the value of a flag of the server, whichever backend runs it, or "" if it is not set.
 func flagOf(runner *yaml.Node, name string) string {
 	server := yamlnode.Named(yamlnode.Get(runner, "spec", "template", "spec", "containers"), specs.ContainerName)
 	if server == nil {
@@ -84,7 +84,7 @@ func flagOf(runner *yaml.Node, name string) string {
 	return flagIn(server, name)
 }
 
-// flagIn returns the value of a flag among the arguments of a container, or "" if there is none.
+// flagIn returns the value of a flag in the arguments of a container, or "" if it is not set.
 func flagIn(container *yaml.Node, name string) string {
 	args := yamlnode.Get(container, "args")
 	if args == nil {
@@ -98,7 +98,7 @@ func flagIn(container *yaml.Node, name string) string {
 	return ""
 }
 
-// snapshotFolder returns a folder in an object store, "" for one in the pod.
+// snapshotFolder returns the folder if it is in an object store, or "" if it is in the pod.
 func snapshotFolder(dir string) string {
 	if strings.Contains(dir, "://") {
 		return dir
@@ -106,23 +106,23 @@ func snapshotFolder(dir string) string {
 	return ""
 }
 
-// warnOfMemory warns of less memory for data than before, by a smaller size or a smaller part of its limit.
+// warnOfMemory warns if there is less memory for data than before, from a smaller size or a smaller share of its limit.
 func (l *linter) warnOfMemory(old *yaml.Node, c instance.Instance) {
-	is, was := c.Size.MaxMemory(), maxMemoryOf(old)
-	if was <= is {
+	after, before := c.Size.MaxMemory(), maxMemoryOf(old)
+	if before <= after {
 		return
 	}
-	consequence, safe := "Dragonfly exits at start when its snapshot does not fit", is
+	consequence, safe := "Dragonfly exits at start when its snapshot does not fit", after
 	if c.HasPrepare() && !c.IsByOperator() {
 		consequence, safe = "a pod whose snapshot needs more than 85% of the memory limit does not start", c.Size.Limits.Memory.Value()/100*85
 	}
 	l.results.FieldWarnf(c.Item, report.Field{Path: "spec.size", Current: *c.Claim.Size},
 		"maxmemory drops from %d to %d bytes, and %s; check with `INFO memory` that used_memory is below %d bytes before you apply this, or use a larger size",
-		was, is, consequence, safe)
+		before, after, consequence, safe)
 }
 
-// maxMemoryOf returns the memory for data, in bytes, of the server that an object runs, 0 where it does not say. Where an
-// init container hands it to the server, it is among the arguments of that one.
+// maxMemoryOf returns the memory for data, in bytes, of the server that an object runs, or 0 if the object does not say. If
+// an init container passes it to the server, it is in the arguments of that container.
 func maxMemoryOf(runner *yaml.Node) int64 {
 	text := flagOf(runner, "maxmemory")
 	prepare := yamlnode.Named(yamlnode.Get(runner, "spec", "template", "spec", "initContainers"), instance.PrepareContainer)
@@ -136,9 +136,9 @@ func maxMemoryOf(runner *yaml.Node) int64 {
 	return bytes
 }
 
-// warnOfVolume warns of a volume that is too small for what may be in memory. A snapshot is written beside the
-// one before, and a tenth more leaves room for what the file system needs. A full volume goes unnoticed: the
-// server keeps answering but no longer saves anything.
+// warnOfVolume warns about a volume that is too small for what may be in memory. Each snapshot is written beside the
+// previous one, and a tenth more leaves room for the file system. A full volume goes unnoticed: the server keeps serving but
+// no longer saves anything.
 func (l *linter) warnOfVolume(c instance.Instance) {
 	if !c.HasVolume() {
 		if c.HasStorageGB {
@@ -152,7 +152,7 @@ func (l *linter) warnOfVolume(c instance.Instance) {
 	field := report.Field{Path: "spec.storageGB", Current: *c.Claim.StorageGB, Proposed: (enough + 1<<30 - 1) >> 30}
 	switch {
 	case volume < once:
-		l.results.FieldWarnf(c.Item, field, "the volume is too small for a snapshot of a full instance, and what cannot be saved is lost at the next restart; use a larger volume")
+		l.results.FieldWarnf(c.Item, field, "the volume is too small for a snapshot of a full instance, and data that cannot be saved is lost at the next restart; use a larger volume")
 	case volume < enough:
 		l.results.FieldWarnf(c.Item, field, "the volume is too small for two snapshots of a full instance, and each is written beside the previous one; use a larger volume, or keep the memory from filling up")
 	}

@@ -13,40 +13,40 @@ import (
 type Gone struct {
 	Instance instance.Name
 	Items    []*krm.Item
-	// Removed reports that its objects are removed. Otherwise, they stay.
+	// Removed reports whether its objects are removed or stay.
 	Removed bool
 }
 
-// leftover is what is known about an object with our mark that no instance needs.
+// leftover is what is known about an object that has our mark and that no instance needs.
 type leftover struct {
-	kept    bool // results are
-	claimed bool // the claim that the mark names is there
-	ownName bool // the object has a name that it would have as an object of that claim
+	inPlace bool // the result is written in place
+	claimed bool // the claim that the mark names exists
+	ownName bool // the object has a name that an object of that claim would have
 }
 
-// leftoverFate is what happens to such an object.
+// leftoverFate is what happens to a leftover.
 type leftoverFate int
 
 const (
 	stays     leftoverFate = iota
-	notHad                 // it goes, because its instance no longer has it
-	gone                   // it goes or stays with the rest of an instance whose claim is gone
-	renamed                // it stays, and somebody has to decide
-	isChanged              // an error: nobody would keep the change
+	dropped                // it is removed, because its instance no longer has it
+	gone                   // it is removed or stays with the rest of an instance whose claim is gone
+	renamed                // it stays, and the user has to decide
+	isChanged              // an error: the change would be lost
 	isRenamed              // an error: the endpoint is stale
 )
 
 func (l leftover) fate() leftoverFate {
 	switch {
-	case !l.kept && !l.ownName:
+	case !l.inPlace && !l.ownName:
 		return isRenamed
-	case !l.kept && l.claimed:
+	case !l.inPlace && l.claimed:
 		return isChanged
-	case !l.kept: // it may come from somebody's rendered base
+	case !l.inPlace: // it may come from a rendered base
 		return stays
 	case l.claimed && l.ownName:
-		return notHad
-	case l.claimed: // a copy that somebody keeps under another name
+		return dropped
+	case l.claimed: // a copy kept under another name
 		return stays
 	case l.ownName:
 		return gone
@@ -54,7 +54,7 @@ func (l leftover) fate() leftoverFate {
 	return renamed
 }
 
-// leftovers decides on the objects with our mark that no instance needs any more.
+// leftovers decides what happens to the objects that have our mark and that no instance needs.
 func (m *merger) leftovers() {
 	byMark := map[string][]*krm.Item{}
 	var marks []string // in the order of the items
@@ -68,13 +68,13 @@ func (m *merger) leftovers() {
 		}
 		mark := markOf(item)
 		if m.Owners.IsClaimed(mark) && !decided[mark] {
-			continue // see the errors of that claim
+			continue // that claim has errors of its own
 		}
-		l := leftover{kept: m.Kept, claimed: m.Owners.IsClaimed(mark), ownName: hasNameOf(item, instance.ParseMark(mark))}
+		l := leftover{inPlace: m.InPlace, claimed: m.Owners.IsClaimed(mark), ownName: hasNameOf(item, instance.ParseMark(mark))}
 		switch l.fate() {
 		case stays:
-		case notHad:
-			m.remove(item, instance.ParseMark(mark), NotHad)
+		case dropped:
+			m.remove(item, instance.ParseMark(mark), Dropped)
 		case gone:
 			if byMark[mark] == nil {
 				marks = append(marks, mark)
@@ -89,15 +89,15 @@ func (m *merger) leftovers() {
 		}
 	}
 	if m.results.HasErrors() {
-		return // nothing is done, and a claim that cannot be read is not gone
+		return // nothing will be changed, and a claim with errors is not gone
 	}
 	for _, mark := range marks {
 		m.gone(instance.ParseMark(mark), byMark[mark])
 	}
 }
 
-// gone decides on the objects of an instance whose claim is gone. They are removed where results are kept, and only if
-// there are claims left: none at all is more likely a mistake than a wish.
+// gone decides what happens to the objects of an instance whose claim is gone. They are removed only in place, and only
+// if other claims are left: having none at all is more likely a mistake than intended.
 func (m *merger) gone(name instance.Name, items []*krm.Item) {
 	g := Gone{Instance: name, Items: items, Removed: m.Prune && m.Owners.HasClaims()}
 	if g.Removed {
@@ -113,13 +113,13 @@ func (m *merger) gone(name instance.Name, items []*krm.Item) {
 
 func markOf(item *krm.Item) string { return item.Annotation(v1alpha1.GeneratedFrom) }
 
-// refuseRenamed reports an object that was renamed in the same build after we had made it.
+// refuseRenamed reports an object that was renamed in the same build after we made it.
 func (m *merger) refuseRenamed(item *krm.Item) {
 	m.results.Errorf(item, "was made from the claim %s and then renamed or moved to another namespace, so the endpoint in its connection Secret is wrong; run this function once, in the outermost kustomization, after anything that renames", markOf(item))
 }
 
-// IsOurs reports whether the item carries our mark and is of a kind that we make, or one of a configuration's
-// extra objects.
+// IsOurs reports whether the item has our mark and is of a kind that we make, or is an extra object of a
+// configuration.
 func IsOurs(item *krm.Item) bool {
 	return markOf(item) != "" && (isOurKind(item) || item.Label(v1alpha1.ManagedByLabel) == v1alpha1.ManagedBy)
 }
@@ -128,8 +128,8 @@ func isOurKind(item *krm.Item) bool {
 	return slices.ContainsFunc(instance.Name{}.IDs(), func(id krm.ID) bool { return id.Group == item.Group && id.Kind == item.Kind })
 }
 
-// hasNameOf reports whether an object has a name that the instance gives its objects of that kind. The names of
-// extra objects have the instance's name in them.
+// hasNameOf reports whether an object has a name that the instance gives to objects of that kind. The names of extra
+// objects contain the instance's name.
 func hasNameOf(item *krm.Item, name instance.Name) bool {
 	if slices.Contains(name.IDs(), item.ID) {
 		return true
@@ -137,8 +137,8 @@ func hasNameOf(item *krm.Item, name instance.Name) bool {
 	return mayBeExtra(item) && item.Namespace == name.Namespace && strings.Contains(item.Name, name.Name)
 }
 
-// mayBeExtra reports whether an object can be an extra one of a configuration: it has our labels. What runs an
-// instance and its Secrets cannot: with another name they were renamed.
+// mayBeExtra reports whether an object can be an extra object of a configuration: it has our label. An instance's runner
+// and Secrets cannot: if they have another name, they were renamed.
 func mayBeExtra(item *krm.Item) bool {
 	return item.Label(v1alpha1.ManagedByLabel) == v1alpha1.ManagedBy &&
 		(!slices.Contains([]string{"StatefulSet", "Dragonfly", "Secret"}, item.Kind) || !isOurKind(item))

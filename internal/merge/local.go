@@ -10,17 +10,16 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// localConfig leads to the annotation that keeps an object away from the cluster.
+// localConfig is the path of the annotation that keeps an object out of the cluster.
 var localConfig = []string{"metadata", "annotations", fn.KptLocalConfig}
 
-// MarkLocal plans that annotation for the items that are for this function and not for the cluster, where it
-// is missing. An object with another value is left alone. The annotation is optional: the items can be kept
-// away from the cluster in other ways.
+// MarkLocal plans to add that annotation to items that are meant for this function and not for the cluster. An item that
+// has it already keeps its value, whatever that is: there are other ways to keep an item out of the cluster.
 func (c *Changes) MarkLocal(items []*krm.Item, results *report.Results) {
 	for _, item := range items {
 		switch {
 		case !yamlnode.IsNull(yamlnode.Get(item.Node, localConfig...)):
-		case item.Kind == v1alpha1.ClaimKind && !hasAnnotations(item): // reported as the claim was validated
+		case item.Kind == v1alpha1.ClaimKind && !hasAnnotations(item): // already reported when the claim was validated
 		case !yamlnode.CanSet(item.Node, localConfig...):
 			results.FieldErrorf(item, report.Field{Path: "metadata.annotations", Proposed: fn.KptLocalConfig + `: "true"`},
 				"needs the annotation %s: \"true\", which cannot be added, because the metadata %s; add it yourself", fn.KptLocalConfig, obstacle(item))
@@ -38,7 +37,7 @@ func obstacle(item *krm.Item) string {
 	return "is not an object"
 }
 
-// hasAnnotations reports whether the item's metadata and annotations are mappings or not there at all.
+// hasAnnotations reports whether the item's metadata and annotations are each a mapping or absent.
 func hasAnnotations(item *krm.Item) bool {
 	for _, path := range [][]string{{"metadata"}, {"metadata", "annotations"}} {
 		if n := yamlnode.Get(item.Node, path...); !yamlnode.IsNull(n) && n.Kind != yaml.MappingNode {

@@ -1,5 +1,5 @@
-// Package merge merges the objects of the instances into the items. It decides what to add, replace and
-// remove, and refuses to change objects of others, before it changes anything.
+// Package merge merges the objects of the instances into the items. Before it changes anything, it decides what to add,
+// replace and remove, and refuses to change objects that are not ours.
 package merge
 
 import (
@@ -15,36 +15,36 @@ import (
 // Input is what is merged.
 type Input struct {
 	List *krm.List
-	// Kept reports that the result goes back to the files that the items came from.
-	Kept bool
-	// Prune reports that objects whose claim is gone are removed. It needs Kept.
+	// InPlace reports that the result is written back to the files that the items came from.
+	InPlace bool
+	// Prune reports that objects whose claim is gone should be removed. It needs InPlace.
 	Prune     bool
 	Instances []overrides.Built
 	Owners    instance.Owners
 }
 
-// Changes are the changes of a merge to a list. Apply makes them.
+// Changes are the changes to a list that a merge needs. Apply makes them.
 type Changes struct {
 	Add     []Addition
 	Replace []Replacement
 	Remove  []Removal
-	// Gone are the instances whose claims are gone, whether their objects are removed or stay.
+	// Gone lists the instances whose claims are gone, whether their objects are removed or stay.
 	Gone []Gone
 
 	local []*krm.Item // see MarkLocal
 }
 
-// Addition is an object that was not there.
+// Addition is a new object.
 type Addition struct {
 	Instance instance.Name
 	Node     *yaml.Node
 	Claim    *krm.Item
-	// File is where it goes where results are kept, and "" elsewhere: a folder of the instance's own, with
-	// a slash, and a file that holds nothing else.
+	// File is the file for an object that is written in place, otherwise "": a folder of the instance, a slash, and the name
+	// of a file that contains nothing else.
 	File string
 }
 
-// Replacement is new content for an object of ours that is there already.
+// Replacement is new content for an existing object of ours.
 type Replacement struct {
 	Instance instance.Name
 	Item     *krm.Item
@@ -62,16 +62,16 @@ type Removal struct {
 type Reason int
 
 const (
-	// OtherBackend makes an object of that name in the cluster.
+	// OtherBackend reports that the other backend makes an object of that name in the cluster.
 	OtherBackend Reason = iota
-	// NotHad reports that the instance no longer has such an object.
-	NotHad
-	// ClaimGone reports that there is no claim for the instance any more.
+	// Dropped reports that the instance no longer has such an object.
+	Dropped
+	// ClaimGone reports that the instance no longer has a claim.
 	ClaimGone
 )
 
-// Decide decides what to do with every object of every instance, and reports conflicts. It changes nothing.
-func Decide(in Input, results *report.Results) Changes {
+// Plan decides what to do with every object of every instance, and reports conflicts. It changes nothing.
+func Plan(in Input, results *report.Results) Changes {
 	m := merger{Input: in, results: results, seen: map[*krm.Item]bool{}, anchored: map[*krm.Item]bool{}}
 	for _, inst := range in.Instances {
 		m.checkPath(inst.Item)
@@ -118,8 +118,8 @@ type merger struct {
 	Input
 	results  *report.Results
 	changes  Changes
-	seen     map[*krm.Item]bool // objects of names that an instance needs
-	anchored map[*krm.Item]bool // reported already
+	seen     map[*krm.Item]bool // objects whose names an instance needs
+	anchored map[*krm.Item]bool // already reported
 }
 
 // object decides on one object of an instance.
@@ -129,13 +129,13 @@ func (m *merger) object(inst instance.Instance, o overrides.Object) {
 		m.seen[item] = true
 	}
 	if lost := m.List.Find(krm.ID{Group: o.Group, Kind: o.Kind, Name: o.Name}); len(lost) > 0 && o.Kind != "Secret" {
-		instance.NoNamespace(lost[0], inst.Name, m.results) // Secrets are looked at where the password's source is
+		instance.NoNamespace(lost[0], inst.Name, m.results) // Secrets are checked along with the password source
 	}
 	if len(items) > 1 {
-		m.results.Errorf(items[1], "the same object is in %s and %s; remove one of them", items[0].Place(), items[1].Place())
+		m.results.Errorf(items[1], "the same object is in %s and %s; remove one of them", items[0].Location(), items[1].Location())
 		return
 	}
-	s := situation{has: o.Node != nil, owner: instance.Nobody, kept: m.Kept}
+	s := situation{has: o.Node != nil, owner: instance.Nobody, inPlace: m.InPlace}
 	var item *krm.Item
 	if len(items) == 1 {
 		item = items[0]
@@ -143,11 +143,11 @@ func (m *merger) object(inst instance.Instance, o overrides.Object) {
 		if s.has && s.owner == instance.Ours {
 			old, err := yamlnode.Plain(item.Node)
 			if err != nil {
-				m.results.Errorf(item, "%s; write every field once, and without aliases that contain themselves", err)
+				m.results.Errorf(item, "%s; write each field once, and do not use aliases that contain themselves", err)
 				return
 			}
-			keepPlace(o.Node, old)
-			s.same = yamlnode.Equal(o.Node, old)
+			keepBookkeeping(o.Node, old)
+			s.upToDate = yamlnode.Equal(o.Node, old)
 		}
 	}
 	m.apply(s.fate(), item, inst, o)
@@ -169,11 +169,11 @@ func (m *merger) madeByOperator(inst instance.Instance) {
 
 // situation is what is known about an object of an instance.
 type situation struct {
-	// has reports that the instance has the object. Otherwise, it needs the name for what the other backend makes.
-	has   bool
-	owner instance.Ownership // of the object that is there
-	kept  bool               // results are
-	same  bool               // it is there as it should be
+	// has reports that the instance has the object. Otherwise, it needs the name for an object that the other backend makes.
+	has      bool
+	owner    instance.Ownership // of the existing object
+	inPlace  bool               // the result is written in place
+	upToDate bool               // the existing object needs no change
 }
 
 // fate is what happens to an object.
@@ -185,7 +185,7 @@ const (
 	replace
 	remove
 	refuseTheirs
-	refuseChanged // it would be changed, but nobody would keep the change
+	refuseChanged // it would change, but the change would be lost
 	refuseCopy
 	refuseRenamed
 )
@@ -200,15 +200,15 @@ func (s situation) fate() fate {
 	case instance.Theirs:
 		return refuseTheirs
 	case instance.Renamed:
-		if s.kept {
+		if s.inPlace {
 			return refuseCopy
 		}
 		return refuseRenamed
 	}
 	switch {
-	case s.has && s.same:
+	case s.has && s.upToDate:
 		return leave
-	case !s.kept:
+	case !s.inPlace:
 		return refuseChanged
 	case s.has:
 		return replace
@@ -216,12 +216,12 @@ func (s situation) fate() fate {
 	return remove
 }
 
-// apply records what happens to an object, or reports why nothing can.
+// apply records what happens to an object, or reports why it cannot happen.
 func (m *merger) apply(f fate, item *krm.Item, inst instance.Instance, o overrides.Object) {
 	switch f {
 	case leave:
 	case add:
-		m.changes.Add = append(m.changes.Add, m.place(inst, o))
+		m.changes.Add = append(m.changes.Add, m.addition(inst, o))
 	case replace:
 		if !m.isAnchored(item) {
 			m.changes.Replace = append(m.changes.Replace, Replacement{inst.Name, item, o.Node})
@@ -237,7 +237,7 @@ func (m *merger) apply(f fate, item *krm.Item, inst instance.Instance, o overrid
 	case refuseChanged:
 		m.refuseChanged(item)
 	case refuseCopy:
-		m.results.Errorf(item, "is a copy of an object of the claim %s, which is here too, and has a name that the claim %s needs; remove this object", markOf(item), inst.Name)
+		m.results.Errorf(item, "is a copy of an object of the claim %s, which is also here, and has a name that the claim %s needs; remove this object", markOf(item), inst.Name)
 	case refuseRenamed:
 		m.refuseRenamed(item)
 	}
@@ -254,14 +254,15 @@ func (m *merger) refuseChanged(item *krm.Item) {
 	m.results.Errorf(item, "was made from this claim before (by this function in a base or component, or rendered into Git) and no longer matches the claim; run the function once, in the outermost kustomization, and remove its output from `resources:`; to render in place, add a Kptfile, or use `dragonfly-generator render -o`")
 }
 
-// isAnchored reports an object that has to go and has YAML anchors, to which others may refer.
+// isAnchored reports an error for an object that must be replaced or removed but has YAML anchors, which other objects
+// may refer to.
 func (m *merger) isAnchored(item *krm.Item) bool {
 	if !yamlnode.HasAnchors(item.Node) {
 		return false
 	}
 	if !m.anchored[item] {
 		m.anchored[item] = true
-		m.results.Errorf(item, "has to change, but has YAML anchors that something else may refer to; write the values out, without anchors")
+		m.results.Errorf(item, "must change, but has YAML anchors that something else may refer to; write the values out, without anchors")
 	}
 	return true
 }

@@ -74,19 +74,19 @@ func TestFates(t *testing.T) {
 	var combinations []situation
 	for owner := range owners {
 		for _, has := range either {
-			for _, kept := range either {
+			for _, inPlace := range either {
 				for _, same := range either {
-					combinations = append(combinations, situation{has: has, owner: instance.Ownership(owner), kept: kept, same: same})
+					combinations = append(combinations, situation{has: has, owner: instance.Ownership(owner), inPlace: inPlace, upToDate: same})
 				}
 			}
 		}
 	}
 	rows := map[situation]fate{}
 	for _, row := range []struct {
-		reason          string
-		owner           instance.Ownership
-		has, kept, same []bool
-		want            fate
+		reason             string
+		owner              instance.Ownership
+		has, inPlace, same []bool
+		want               fate
 	}{
 		{"What is missing is created.", instance.Nobody, yes, either, either, add},
 		{"A name that the other backend needs is free.", instance.Nobody, no, either, either, leave},
@@ -100,9 +100,9 @@ func TestFates(t *testing.T) {
 		{"Something renamed it after the function ran.", instance.Renamed, either, no, either, refuseRenamed},
 	} {
 		for _, has := range row.has {
-			for _, kept := range row.kept {
+			for _, inPlace := range row.inPlace {
 				for _, same := range row.same {
-					s := situation{has: has, owner: row.owner, kept: kept, same: same}
+					s := situation{has: has, owner: row.owner, inPlace: inPlace, upToDate: same}
 					require.NotContains(t, rows, s, "Two rows are about one combination: %s", row.reason)
 					rows[s] = row.want
 				}
@@ -116,20 +116,20 @@ func TestFates(t *testing.T) {
 func TestFatesOfLeftovers(t *testing.T) {
 	require.Equal(t, 3, reflect.TypeFor[leftover]().NumField(), "What is known besides has to be in the rows.")
 	var combinations []leftover
-	for _, kept := range either {
+	for _, inPlace := range either {
 		for _, claimed := range either {
 			for _, ownName := range either {
-				combinations = append(combinations, leftover{kept, claimed, ownName})
+				combinations = append(combinations, leftover{inPlace, claimed, ownName})
 			}
 		}
 	}
 	rows := map[leftover]leftoverFate{}
 	for _, row := range []struct {
-		reason                 string
-		kept, claimed, ownName []bool
-		want                   leftoverFate
+		reason                    string
+		inPlace, claimed, ownName []bool
+		want                      leftoverFate
 	}{
-		{"The instance no longer has it.", yes, yes, yes, notHad},
+		{"The instance no longer has it.", yes, yes, yes, dropped},
 		{"A copy that somebody keeps under another name is theirs.", yes, yes, no, stays},
 		{"The claim was deleted, and with it the instance.", yes, no, yes, gone},
 		{"Without a claim and with another name, somebody has to decide.", yes, no, no, renamed},
@@ -137,10 +137,10 @@ func TestFatesOfLeftovers(t *testing.T) {
 		{"It may come from somebody's rendered base.", no, no, yes, stays},
 		{"Something renamed it after the function ran.", no, either, no, isRenamed},
 	} {
-		for _, kept := range row.kept {
+		for _, inPlace := range row.inPlace {
 			for _, claimed := range row.claimed {
 				for _, ownName := range row.ownName {
-					l := leftover{kept, claimed, ownName}
+					l := leftover{inPlace, claimed, ownName}
 					require.NotContains(t, rows, l, "Two rows are about one combination: %s", row.reason)
 					rows[l] = row.want
 				}
@@ -159,9 +159,9 @@ type outcome struct {
 }
 
 // decide merges the instances of the claims among the items, and returns what happens to objects of a kind.
-func decide(t *testing.T, kind string, kept, prune bool, items ...string) outcome {
+func decide(t *testing.T, kind string, inPlace, prune bool, items ...string) outcome {
 	t.Helper()
-	_, changes, results := merged(t, kept, prune, items...)
+	_, changes, results := merged(t, inPlace, prune, items...)
 	o := outcome{reports: report.Lines(results.All())}
 	for _, a := range changes.Add {
 		if item := krm.NewItem(a.Node); item.Kind == kind {
@@ -190,14 +190,14 @@ func decide(t *testing.T, kind string, kept, prune bool, items ...string) outcom
 	return o
 }
 
-func merged(t *testing.T, kept, prune bool, items ...string) (*krm.List, Changes, *report.Results) {
+func merged(t *testing.T, inPlace, prune bool, items ...string) (*krm.List, Changes, *report.Results) {
 	t.Helper()
 	list, err := krm.ResourceList([]byte("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- " + strings.Join(items, "\n- ") + "\n"))
 	require.NoError(t, err)
 	var results report.Results
-	instances, owners := instance.FromClaims(list, kept, config.Default(), &results)
+	instances, owners := instance.FromClaims(list, inPlace, config.Default(), &results)
 	built := overrides.Build(list, instance.Sources(list, instances, owners, &results), &results)
-	return list, Decide(Input{List: list, Kept: kept, Prune: prune, Instances: built, Owners: owners}, &results), &results
+	return list, Plan(Input{List: list, InPlace: inPlace, Prune: prune, Instances: built, Owners: owners}, &results), &results
 }
 
 func claim(name string, annotations ...string) string {
@@ -234,53 +234,53 @@ func upToDate(t *testing.T, kind, claimed string) string {
 func TestDecide(t *testing.T) {
 	const (
 		stale, copied, moved = "no longer matches the claim", "is a copy of an object of the claim ns/b", "was made from the claim ns/b and then renamed"
-		kept, prune          = true, true
+		inPlace, prune       = true, true
 	)
 	for _, tc := range []struct {
-		reason      string
-		kind        string
-		kept, prune bool
-		items       []string
-		want        outcome // without its reports
-		report      string  // what is said of the object, "" for nothing
+		reason         string
+		kind           string
+		inPlace, prune bool
+		items          []string
+		want           outcome // without its reports
+		report         string  // what is said of the object, "" for nothing
 	}{
 		// The fates of what has a name that an instance needs.
-		{"What is missing is added.", "Service", !kept, !prune, []string{claim("a")}, outcome{add: []string{"a"}}, ""},
-		{"What is not needed is not missed.", "Dragonfly", kept, !prune, []string{claim("a")}, outcome{}, ""},
-		{"What is up to date stays.", "Service", !kept, !prune, []string{claim("a"), upToDate(t, "Service", "a")}, outcome{}, ""},
-		{"It stays where results are kept, too.", "Service", kept, prune, []string{claim("a"), upToDate(t, "Service", "a")}, outcome{}, ""},
-		{"What is stale is replaced.", "Service", kept, !prune, []string{claim("a"), marked("Service", "a", "a")}, outcome{replace: []string{"a"}}, ""},
-		{"What moved with its claim is replaced.", "Service", kept, !prune, []string{claim("a"), marked("Service", "a", "before")}, outcome{replace: []string{"a"}}, ""},
-		{"What the other backend makes is removed.", "Dragonfly", kept, !prune, []string{claim("a"), marked("Dragonfly", "a", "a")}, outcome{remove: map[string]Reason{"a": OtherBackend}}, ""},
-		{"What has no mark is not ours.", "Service", kept, prune, []string{claim("a"), marked("Service", "a", "")}, outcome{}, "the claim ns/a needs this name for its own Service"},
-		{"What has no mark has a name that the other backend needs.", "Dragonfly", kept, prune, []string{claim("a"), marked("Dragonfly", "a", "")}, outcome{}, "the claim ns/a needs this name for the object that runs it"},
-		{"What is stale cannot be kept up to date.", "Service", !kept, !prune, []string{claim("a"), marked("Service", "a", "a")}, outcome{}, stale},
-		{"What the other backend makes cannot be removed.", "Dragonfly", !kept, !prune, []string{claim("a"), marked("Dragonfly", "a", "a")}, outcome{}, stale},
-		{"What was made from another claim is a copy.", "Service", kept, prune, []string{claim("a"), claim("b"), marked("Service", "a", "b")}, outcome{add: []string{"b"}}, copied},
-		{"What was made from another claim was renamed.", "Service", !kept, !prune, []string{claim("a"), claim("b"), marked("Service", "a", "b")}, outcome{add: []string{"b"}}, moved},
+		{"What is missing is added.", "Service", !inPlace, !prune, []string{claim("a")}, outcome{add: []string{"a"}}, ""},
+		{"What is not needed is not missed.", "Dragonfly", inPlace, !prune, []string{claim("a")}, outcome{}, ""},
+		{"What is up to date stays.", "Service", !inPlace, !prune, []string{claim("a"), upToDate(t, "Service", "a")}, outcome{}, ""},
+		{"It stays where results are written in place, too.", "Service", inPlace, prune, []string{claim("a"), upToDate(t, "Service", "a")}, outcome{}, ""},
+		{"What is stale is replaced.", "Service", inPlace, !prune, []string{claim("a"), marked("Service", "a", "a")}, outcome{replace: []string{"a"}}, ""},
+		{"What moved with its claim is replaced.", "Service", inPlace, !prune, []string{claim("a"), marked("Service", "a", "before")}, outcome{replace: []string{"a"}}, ""},
+		{"What the other backend makes is removed.", "Dragonfly", inPlace, !prune, []string{claim("a"), marked("Dragonfly", "a", "a")}, outcome{remove: map[string]Reason{"a": OtherBackend}}, ""},
+		{"What has no mark is not ours.", "Service", inPlace, prune, []string{claim("a"), marked("Service", "a", "")}, outcome{}, "the claim ns/a needs this name for its own Service"},
+		{"What has no mark has a name that the other backend needs.", "Dragonfly", inPlace, prune, []string{claim("a"), marked("Dragonfly", "a", "")}, outcome{}, "the claim ns/a needs this name for the object that runs it"},
+		{"What is stale cannot be kept up to date.", "Service", !inPlace, !prune, []string{claim("a"), marked("Service", "a", "a")}, outcome{}, stale},
+		{"What the other backend makes cannot be removed.", "Dragonfly", !inPlace, !prune, []string{claim("a"), marked("Dragonfly", "a", "a")}, outcome{}, stale},
+		{"What was made from another claim is a copy.", "Service", inPlace, prune, []string{claim("a"), claim("b"), marked("Service", "a", "b")}, outcome{add: []string{"b"}}, copied},
+		{"What was made from another claim was renamed.", "Service", !inPlace, !prune, []string{claim("a"), claim("b"), marked("Service", "a", "b")}, outcome{add: []string{"b"}}, moved},
 
 		// The fates of what is left over.
-		{"What the instance no longer has is removed.", "Role", kept, !prune, []string{claim("a", external), marked("Role", "a", "a")}, outcome{remove: map[string]Reason{"a": NotHad}}, ""},
-		{"What the instance no longer has cannot be removed.", "Role", !kept, !prune, []string{claim("a", external), marked("Role", "a", "a")}, outcome{}, stale},
-		{"What was copied under another name stays.", "Role", kept, prune, []string{claim("a", external), marked("Role", "other", "a")}, outcome{}, ""},
-		{"What goes with its claim is removed.", "Role", kept, prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}, remove: map[string]Reason{"b": ClaimGone}, gone: map[string]bool{"ns/b": true}}, ""},
-		{"It stays unless it is to be removed.", "Role", kept, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}, gone: map[string]bool{"ns/b": false}}, ""},
-		{"It stays if no claim is left, which is more likely a mistake.", "Role", kept, prune, []string{marked("Role", "b", "b")}, outcome{gone: map[string]bool{"ns/b": false}}, ""},
-		{"It stays where it may be somebody's base.", "Role", !kept, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}}, ""},
-		{"With another name and no claim it stays, and somebody decides.", "Role", kept, prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, "was made from the claim ns/b, which is gone, but has another name now"},
-		{"With another name in one build it is refused.", "Role", !kept, !prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, moved},
+		{"What the instance no longer has is removed.", "Role", inPlace, !prune, []string{claim("a", external), marked("Role", "a", "a")}, outcome{remove: map[string]Reason{"a": Dropped}}, ""},
+		{"What the instance no longer has cannot be removed.", "Role", !inPlace, !prune, []string{claim("a", external), marked("Role", "a", "a")}, outcome{}, stale},
+		{"What was copied under another name stays.", "Role", inPlace, prune, []string{claim("a", external), marked("Role", "other", "a")}, outcome{}, ""},
+		{"What goes with its claim is removed.", "Role", inPlace, prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}, remove: map[string]Reason{"b": ClaimGone}, gone: map[string]bool{"ns/b": true}}, ""},
+		{"It stays unless it is to be removed.", "Role", inPlace, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}, gone: map[string]bool{"ns/b": false}}, ""},
+		{"It stays if no claim is left, which is more likely a mistake.", "Role", inPlace, prune, []string{marked("Role", "b", "b")}, outcome{gone: map[string]bool{"ns/b": false}}, ""},
+		{"It stays where it may be somebody's base.", "Role", !inPlace, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}}, ""},
+		{"With another name and no claim it stays, and somebody decides.", "Role", inPlace, prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, "was made from the claim ns/b, which is gone, but has another name now"},
+		{"With another name in one build it is refused.", "Role", !inPlace, !prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, moved},
 
 		// What stands above all fates.
-		{"Of two objects none is the right one.", "Service", kept, prune, []string{claim("a"), marked("Service", "a", "a"), marked("Service", "a", "a")}, outcome{}, "the same object is in items[1] and items[2]"},
-		{"What others may refer to cannot change.", "Service", kept, prune, []string{claim("a"), strings.Replace(marked("Service", "a", "a"), "metadata: ", "metadata: &m ", 1)}, outcome{}, "has YAML anchors"},
-		{"What others may refer to cannot go.", "Role", kept, prune, []string{claim("a"), strings.Replace(marked("Role", "b", "b"), "metadata: ", "metadata: &m ", 1)}, outcome{add: []string{"a"}}, "has YAML anchors"},
-		{"After an error nothing of a claim that is gone is removed.", "Role", kept, prune, []string{claim("a"), claim("A"), marked("Role", "b", "b")}, outcome{add: []string{"a"}}, "rename the claim"},
-		{"What a claim with problems needs is not decided.", "Role", kept, prune, []string{claim("a", "database.bizmatters.io/password-source: x"), marked("Role", "a", "a")}, outcome{}, "unknown password source"},
-		{"A claim's path leads out of its package.", "Service", kept, prune, []string{claim("a", "internal.config.kubernetes.io/path: ../a.yaml")}, outcome{add: []string{"a"}}, "points outside the package"},
-		{"An object without a namespace may be anybody's.", "Service", kept, prune, []string{claim("a"), strings.Replace(marked("Service", "a", ""), "namespace: ns, ", "", 1)}, outcome{add: []string{"a"}}, "it is not clear whether this belongs to the claim ns/a"},
+		{"Of two objects none is the right one.", "Service", inPlace, prune, []string{claim("a"), marked("Service", "a", "a"), marked("Service", "a", "a")}, outcome{}, "the same object is in items[1] and items[2]"},
+		{"What others may refer to cannot change.", "Service", inPlace, prune, []string{claim("a"), strings.Replace(marked("Service", "a", "a"), "metadata: ", "metadata: &m ", 1)}, outcome{}, "has YAML anchors"},
+		{"What others may refer to cannot go.", "Role", inPlace, prune, []string{claim("a"), strings.Replace(marked("Role", "b", "b"), "metadata: ", "metadata: &m ", 1)}, outcome{add: []string{"a"}}, "has YAML anchors"},
+		{"After an error nothing of a claim that is gone is removed.", "Role", inPlace, prune, []string{claim("a"), claim("A"), marked("Role", "b", "b")}, outcome{add: []string{"a"}}, "rename the claim"},
+		{"What a claim with problems needs is not decided.", "Role", inPlace, prune, []string{claim("a", "database.bizmatters.io/password-source: x"), marked("Role", "a", "a")}, outcome{}, "unknown password source"},
+		{"A claim's path leads out of its package.", "Service", inPlace, prune, []string{claim("a", "internal.config.kubernetes.io/path: ../a.yaml")}, outcome{add: []string{"a"}}, "points outside the package"},
+		{"An object without a namespace may be anybody's.", "Service", inPlace, prune, []string{claim("a"), strings.Replace(marked("Service", "a", ""), "namespace: ns, ", "", 1)}, outcome{add: []string{"a"}}, "it is not clear whether this belongs to the claim ns/a"},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
-			got := decide(t, tc.kind, tc.kept, tc.prune, tc.items...)
+			got := decide(t, tc.kind, tc.inPlace, tc.prune, tc.items...)
 			reports := got.reports
 			got.reports = ""
 			assert.Equal(t, tc.want, got)
@@ -322,5 +322,5 @@ func TestApply(t *testing.T) {
 	var second report.Results
 	instances, owners := instance.FromClaims(again, true, config.Default(), &second)
 	built := overrides.Build(again, instance.Sources(again, instances, owners, &second), &second)
-	assert.Equal(t, Changes{}, Decide(Input{List: again, Kept: true, Prune: true, Instances: built, Owners: owners}, &second), "The second run changes nothing.")
+	assert.Equal(t, Changes{}, Plan(Input{List: again, InPlace: true, Prune: true, Instances: built, Owners: owners}, &second), "The second run changes nothing.")
 }

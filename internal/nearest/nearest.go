@@ -1,4 +1,4 @@
-// Package nearest finds what a misspelt name was meant to be.
+// Package nearest finds the name that a misspelled one was probably meant to be.
 package nearest
 
 import (
@@ -7,7 +7,7 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// maxNearest is the length of the longest text, in bytes, for which To looks for a name.
+// maxNearest is the maximum length of a text, in bytes, for which To searches for a name.
 const maxNearest = 100
 
 // To returns the name that text is probably a misspelling of, or "".
@@ -25,5 +25,5 @@ func To(text string, names []string) string {
 	return best
 }
 
-// Distance returns how many letters have to be added, removed or changed to make one text the other.
+// Distance returns how many letters must be added, removed or changed to turn one text into the other.
 func Distance(a, b string) int { return levenshtein.Distance(a, b, nil) }

@@ -1,5 +1,5 @@
-// Package operator holds the types of the Dragonfly Operator's object, as its CRD of Version defines them. Its own
-// module cannot be had through the Go module proxy.
+// Package operator holds the types of the Dragonfly Operator's object, as its CRD of Version defines them. The operator's own
+// module is not available through the Go module proxy.
 //
 // The conformance suite compares the types with the CRD, property by property.
 package operator
@@ -13,7 +13,7 @@ import (
 // Version is the release of the operator that the types and the rules of this package follow.
 const Version = "v1.6.1"
 
-// What the operator names in the pods that it makes, and what is reached by these names.
+// Names and ports in the pods that the operator creates.
 const (
 	// Container is the server's container.
 	Container = "dragonfly"
@@ -30,8 +30,8 @@ type Dragonfly struct {
 	Spec              Spec `json:"spec,omitempty"`
 }
 
-// Spec is its spec. Lists of what has a name or a key in a pod merge by it, as those of a pod do. Where the operator
-// distinguishes a value from none, it is a pointer, so that a patch can set it to its zero.
+// Spec is its spec. Lists merge by the same key as they do in a pod. If the operator distinguishes between a zero value and
+// no value, the field is a pointer, so that a patch can set it to zero.
 type Spec struct {
 	Replicas                 int32                         `json:"replicas"`
 	Image                    string                        `json:"image,omitempty"`
@@ -57,8 +57,8 @@ type Spec struct {
 	SkipFSGroup              bool                          `json:"skipFSGroup,omitempty"`
 	ServiceSpec              *Service                      `json:"serviceSpec,omitempty"`
 	PDB                      *DisruptionBudget             `json:"pdb,omitempty"`
-	// NetworkPolicyEnabled is on by default, and absent from CRDs after v1.6 (pull request 560), so it is emitted only
-	// where somebody sets it.
+	// NetworkPolicyEnabled is on by default, and absent from CRDs after v1.6 (pull request 560), so it is emitted only if it
+	// is set.
 	NetworkPolicyEnabled           *bool  `json:"networkPolicyEnabled,omitempty"`
 	EnableReplicationReadinessGate bool   `json:"enableReplicationReadinessGate,omitempty"`
 	ServiceAccountName             string `json:"serviceAccountName,omitempty"`
@@ -73,7 +73,7 @@ type Spec struct {
 	CustomReadinessProbeConfigMap *corev1.LocalObjectReference `json:"customReadinessProbeConfigMap,omitempty"`
 	CustomStartupProbeConfigMap   *corev1.LocalObjectReference `json:"customStartupProbeConfigMap,omitempty"`
 
-	// Labels and Annotations are those of the pods, where PodMetadata has none.
+	// Labels and Annotations are used for the pods if PodMetadata has none.
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
@@ -84,7 +84,7 @@ type Authentication struct {
 	ClientCACertSecret *corev1.SecretKeySelector `json:"clientCaCertSecret,omitempty"`
 }
 
-// Snapshot is where and when snapshots are written.
+// Snapshot configures where and when snapshots are written.
 type Snapshot struct {
 	Dir                               string                            `json:"dir,omitempty"`
 	Cron                              string                            `json:"cron,omitempty"`
@@ -93,18 +93,18 @@ type Snapshot struct {
 	ExistingPersistentVolumeClaimName string                            `json:"existingPersistentVolumeClaimName,omitempty"`
 }
 
-// Tiering is the volume that takes data for which there is no memory.
+// Tiering is the volume for data that does not fit in memory.
 type Tiering struct {
 	PersistentVolumeClaimSpec *corev1.PersistentVolumeClaimSpec `json:"persistentVolumeClaimSpec,omitempty"`
 }
 
-// Metadata is what objects get besides what the operator gives them.
+// Metadata is added to the metadata that the operator gives its objects.
 type Metadata struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// Service is what may be said of the operator's Service.
+// Service configures the operator's Service.
 type Service struct {
 	Type        corev1.ServiceType `json:"type,omitempty"`
 	Name        string             `json:"name,omitempty"`
@@ -113,7 +113,7 @@ type Service struct {
 	Annotations map[string]string  `json:"annotations,omitempty"`
 }
 
-// DisruptionBudget is what may be said of the operator's PodDisruptionBudget.
+// DisruptionBudget configures the operator's PodDisruptionBudget.
 type DisruptionBudget struct {
 	MinAvailable   *intstr.IntOrString `json:"minAvailable,omitempty"`
 	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`

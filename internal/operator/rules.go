@@ -12,9 +12,9 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// ManagedLabels are the labels that the operator sets itself. For an object with one of them in spec.labels or in the
-// labels of spec.podMetadata, spec.ownedObjectsMetadata or spec.serviceSpec it makes nothing, and says no more than
-// "failed to generate dragonfly resources" (since v1.6.0: its pull request 517; the list is that of its issue 585).
+// ManagedLabels are the labels that the operator sets itself. If an object has one of them in spec.labels or in the labels of
+// spec.podMetadata, spec.ownedObjectsMetadata or spec.serviceSpec, the operator creates nothing, and only says "failed to
+// generate dragonfly resources" (since v1.6.0, in pull request 517; the list is from its issue 585).
 var ManagedLabels = []string{
 	"app",
 	"app.kubernetes.io/component",
@@ -31,8 +31,8 @@ func ManagesLabel(key string) bool {
 	return key == "app" || strings.HasPrefix(key, "app.kubernetes.io/")
 }
 
-// TellsPodsApart reports whether the operator uses the label to find the master among the pods. A new pod
-// that has it already would get the clients before it has the data.
+// TellsPodsApart reports whether the operator uses the label to find the master among the pods. A new pod that already had
+// it would get clients before it had the data.
 func TellsPodsApart(key string) bool { return key == "role" || key == "master-ip" }
 
 // Selects reports whether a label selector finds the pods that the operator makes for an instance, or the master or the
@@ -81,8 +81,8 @@ func matches(selector *yaml.Node, labels map[string]string) bool {
 	})
 }
 
-// newer are the fields of Kubernetes' own types that the CRD lacks, as they came after the Kubernetes that it was
-// generated for. The API server drops them, or refuses them where it validates strictly.
+// newer are fields of Kubernetes types that the CRD lacks, because they are newer than the Kubernetes version that it was
+// generated for. The API server drops them, or refuses them if it validates strictly.
 var newer = map[reflect.Type][]string{
 	reflect.TypeFor[corev1.ClusterTrustBundleProjection]():  {"user"},
 	reflect.TypeFor[corev1.ConfigMapVolumeSource]():         {"defaultUser"},
@@ -105,7 +105,7 @@ var newer = map[reflect.Type][]string{
 // HasField reports whether the CRD has a field of a type of this package or of k8s.io/api, by its JSON name.
 func HasField(of reflect.Type, name string) bool { return !slices.Contains(newer[of], name) }
 
-// Unknown returns the paths of those fields of a patch, which the type Dragonfly has, that the CRD lacks.
+// Unknown returns the paths of fields in a patch that the type Dragonfly has but the CRD does not.
 func Unknown(patch *yaml.Node) []string {
 	return unknown(patch, reflect.TypeFor[Dragonfly](), "")
 }

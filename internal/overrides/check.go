@@ -22,11 +22,11 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Check reports patches, of every profile, that cannot be applied or that change what is fixed, and extra objects that
-// are refused.
+// Check reports patches that cannot be applied or that change fixed fields, and extra objects that are refused, in every
+// profile.
 //
-// Patches are tried on two instances that have nothing in common: a patch that sets something can leave one of them as
-// it was, but not both.
+// Patches are tried on two instances that differ in everything: a patch that sets a field to a value may happen to match
+// one of them, but not both.
 func Check(functionConfig *krm.Item, platform config.Platform, results *report.Results) {
 	c := checker{Subject: report.Subject{Item: functionConfig, Results: results}}
 	for _, spec := range platform.All() {
@@ -76,41 +76,51 @@ func (c *checker) errorf(path, format string, args ...any) {
 	c.Errorf(report.Field{Path: path}, format, args...)
 }
 
-// decodes reports whether the patches decode into what they patch, and are for the backend.
+// decodes reports whether the patches decode into the objects that they patch, and fit the backend.
 func (c *checker) decodes() bool {
-	before := c.Errors()
+	ok := true
 	byOperator := *c.spec.Backend == v1alpha1.Operator
 	for _, p := range c.spec.StatefulSetPatches {
 		if byOperator {
-			c.errorf(p.Path, "cannot be combined with backend: %s, which makes the StatefulSet itself; remove it, and see docs/operator.md for alternatives", v1alpha1.Operator)
+			c.errorf(p.Path, "cannot be combined with backend: %s, which creates the StatefulSet itself; remove it, and see docs/operator.md for alternatives", v1alpha1.Operator)
+			ok = false
 			continue
 		}
-		c.decode(p, new(appsv1.StatefulSet))
+		ok = c.decode(p, new(appsv1.StatefulSet)) != nil && ok
 	}
 	for _, p := range c.spec.ServicePatches {
-		if n := c.decode(p, new(corev1.Service)); n != nil && byOperator {
+		n := c.decode(p, new(corev1.Service))
+		ok = n != nil && ok
+		if n != nil && byOperator {
 			c.carried(n, p.Path)
 		}
 	}
 	for _, p := range c.spec.DragonflyPatches {
 		if !byOperator {
 			c.errorf(p.Path, "needs backend: %s; set it, or use overrides.statefulSet", v1alpha1.Operator)
+			ok = false
 			continue
 		}
-		if n := c.decode(p, new(operator.Dragonfly)); n != nil {
+		n := c.decode(p, new(operator.Dragonfly))
+		ok = n != nil && ok
+		if n != nil {
 			for _, unknown := range operator.Unknown(n) {
 				c.errorf(p.Path+"."+unknown, "is not in the CRD of operator %s, so the API server would drop it; remove it", operator.Version)
 			}
 		}
 	}
-	return c.Errors() == before
+	return ok
 }
 
-// decode returns the patch, nil after reporting that it does not decode into an object of the type.
+// decode returns the patch. If it does not decode into an object of the type, decode reports that and returns nil.
 func (c *checker) decode(p config.Raw, into any) *yaml.Node {
 	parsed, err := yaml.Parse(string(p.JSON))
 	if err != nil {
 		c.errorf(p.Path, "cannot be read; please report this as a bug")
+		return nil
+	}
+	if yamlnode.Get(parsed.YNode(), "$patch") != nil {
+		c.errorf(p.Path+"[$patch]", "would replace or delete the whole object; remove it, and write only what changes")
 		return nil
 	}
 	_, problems := decode.Strict(parsed.YNode(), into, decode.Options{Path: p.Path, IsPatch: true})
@@ -121,7 +131,7 @@ func (c *checker) decode(p config.Raw, into any) *yaml.Node {
 	return parsed.YNode()
 }
 
-// carried reports the fields of a patch of the Service for which the operator has no counterpart.
+// carried reports the fields of a Service patch for which the operator has no counterpart.
 func (c *checker) carried(n *yaml.Node, path string) {
 	known := func(n *yaml.Node, path string, names ...string) {
 		for key := range yamlnode.Fields(n) {
@@ -146,7 +156,7 @@ func (c *checker) carried(n *yaml.Node, path string) {
 	}
 }
 
-// try tries the patches on an instance, each on what those before it made.
+// try tries the patches on an instance, each on the result of the previous ones.
 func (c *checker) try(inst instance.Instance) {
 	tryEach(c, specs.Service(inst), inst.Config.ServicePatches, apply, fixedOfService)
 	if inst.IsByOperator() {
@@ -155,7 +165,7 @@ func (c *checker) try(inst instance.Instance) {
 	}
 	const containers = "spec.template.spec.containers"
 	server := func(set *appsv1.StatefulSet) corev1.Container {
-		return append(called(set.Spec.Template.Spec.Containers, containerName, specs.ContainerName), corev1.Container{})[0]
+		return append(withNames(set.Spec.Template.Spec.Containers, containerName, specs.ContainerName), corev1.Container{})[0]
 	}
 	var parts []fixed[*appsv1.StatefulSet]
 	for _, part := range fixedOfServer {

@@ -18,10 +18,10 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// probe is an instance whose names are as short as names get.
+// probe is an instance with the shortest possible names.
 var probe = instance.Name{Namespace: "n", Name: "n"}
 
-// template returns an extra object as it is written, and its identity for the shortest names.
+// template returns an extra object as written, and its ID for the shortest possible names.
 func template(raw config.Raw) (n *yaml.Node, id krm.ID) {
 	n = yamlnode.FromJSON(raw.JSON)
 	id = krm.NewItem(n).ID
@@ -29,7 +29,7 @@ func template(raw config.Raw) (n *yaml.Node, id krm.ID) {
 	return n, id
 }
 
-// extraObjects judges the extra objects of a profile.
+// extraObjects checks the extra objects of a profile.
 func (c *checker) extraObjects() {
 	seen := map[krm.ID]string{}
 	for _, raw := range c.spec.Extra {
@@ -54,17 +54,19 @@ func (c *checker) extraObject(n *yaml.Node, id krm.ID, path string) {
 	case strings.HasSuffix(item.Kind, "List") && yamlnode.Get(n, "items") != nil:
 		c.errorf(path+".kind", "is a list; write each object as a separate element")
 	case item.Group == v1alpha1.Group:
-		c.errorf(path+".kind", "is a kind that this function reads and the cluster does not know; remove the object, or write another claim")
+		c.errorf(path+".kind", "is a kind for this function, which the cluster does not know; remove the object, or write another claim")
 	case item.Group == "" && item.Kind == "Secret":
 		c.errorf(path+".kind", "is a Secret, which would be in plain text in the configuration; use an ExternalSecret or similar, or connectionSecret.extraKeys")
 	case slices.Contains(clusterScoped[item.Group], item.Kind):
-		c.errorf(path+".kind", "is cluster-scoped, but an instance has objects in its namespace only; add it as a resource of your own")
+		c.errorf(path+".kind", "is cluster-scoped, but an instance can only have objects in its namespace; add it as a resource of your own")
 	case !strings.Contains(yamlnode.Text(name), "{name}"):
 		c.errorf(path+".metadata.name", "must contain {name}, so that each instance has its own")
 	case !yamlnode.IsString(name) || len(validation.IsDNS1123Subdomain(id.Name)) > 0:
 		c.errorf(path+".metadata.name", "is not a valid name; use lower case letters, digits, dashes and dots besides {name}")
 	case namespace != "" && namespace != "{namespace}":
-		c.errorf(path+".metadata.namespace", "is another namespace, but an instance has objects in its own namespace only; remove it")
+		c.errorf(path+".metadata.namespace", "is another namespace, but an instance can only have objects in its own; remove it")
+	case item.Kind == "PersistentVolumeClaim" && slices.Contains([]string{specs.DataVolume + "-" + probe.Name + "-0", specs.OperatorVolume + "-" + probe.Name + "-0"}, id.Name):
+		c.errorf(path+".metadata.name", "is the name of the instance's own volume, which would be deleted with the claim; use another name, such as {name}-extra")
 	case slices.Contains(probe.IDs(), id), hasCertificate && id == probe.CertificateID():
 		c.errorf(path+".metadata.name", "is the name of the %s that every instance already has; use another name, such as {name}-extra", item.Kind)
 	case *c.spec.Backend == v1alpha1.Operator && slices.Contains(probe.OperatorIDs(), id):
@@ -72,7 +74,7 @@ func (c *checker) extraObject(n *yaml.Node, id krm.ID, path string) {
 		if item.Kind == "PodDisruptionBudget" {
 			remedy = "set overrides.dragonfly.spec.pdb instead"
 		}
-		c.errorf(path+".metadata.name", "is the name of the %s that the operator makes for every instance; %s", item.Kind, remedy)
+		c.errorf(path+".metadata.name", "is the name of the %s that the operator creates for every instance; %s", item.Kind, remedy)
 	}
 	if yamlnode.Get(n, "status") != nil {
 		c.errorf(path+".status", "is set by the cluster; remove it")
@@ -85,7 +87,7 @@ func (c *checker) extraObject(n *yaml.Node, id krm.ID, path string) {
 	}
 }
 
-// text reports a label or annotation that is not a string, or that has another problem.
+// text reports a label or annotation that is not a string or has the given problem.
 func (c *checker) text(value *yaml.Node, path, problem string) {
 	switch {
 	case !yamlnode.IsString(value):
@@ -99,8 +101,8 @@ func isKind(kind string) bool {
 	return kind != "" && kind[0] >= 'A' && kind[0] <= 'Z' && decode.IsPlainName(kind) && !strings.ContainsAny(kind, "-_")
 }
 
-// clusterScoped are the kinds of Kubernetes, and of what we have to do with, that are in no namespace. The
-// scope of other kinds is not known here.
+// clusterScoped are the cluster-scoped kinds of Kubernetes and of the tools that we support. The scope of other kinds is
+// not known here.
 var clusterScoped = map[string][]string{
 	"": {"Namespace", "Node", "PersistentVolume"},
 	"admissionregistration.k8s.io": {
@@ -137,8 +139,8 @@ func (b *Built) addExtra(raw config.Raw) {
 	b.Objects = append(b.Objects, Object{ID: id, NameFor: nameFor, File: b.extraFile(id, name), Node: extraObject(n, b.Instance)})
 }
 
-// extraFile returns the name of the object's file: its kind, and what its name has beside the instance's. Where
-// that is taken by another, its group or its whole name tell the two apart.
+// extraFile returns the name of the object's file: its kind, and the parts of its name other than the instance's name. If
+// another object already has that file, its group and its whole name distinguish the two.
 func (b *Built) extraFile(id krm.ID, template string) string {
 	kind, rest := strings.ToLower(id.Kind), template
 	for _, word := range v1alpha1.Placeholders {
@@ -154,9 +156,8 @@ func (b *Built) extraFile(id krm.ID, template string) string {
 	return kind + "." + id.Group + "-" + id.Name + ".yaml"
 }
 
-// extraObject completes an extra object: in the instance's namespace, with the labels and annotations that
-// all objects have. What it says itself wins over those of the configuration and of the claim, but not
-// over our own.
+// extraObject completes an extra object: it gets the instance's namespace, and the labels and annotations that all objects
+// have. Its own win over those of the configuration and of the claim, but not over ours.
 func extraObject(object *yaml.Node, inst instance.Instance) *yaml.Node {
 	ours, own := specs.Metadata(inst, ""), map[string]string{v1alpha1.GeneratedFrom: inst.String()}
 	given := yamlnode.Get(object, "metadata")
@@ -177,7 +178,7 @@ func extraObject(object *yaml.Node, inst instance.Instance) *yaml.Node {
 
 func newMapping() *yaml.Node { return &yaml.Node{Kind: yaml.MappingNode, Tag: yaml.NodeTagMap} }
 
-// addRest adds the fields of another mapping that are not there.
+// addRest adds the fields of another mapping that are missing.
 func addRest(n, from *yaml.Node) {
 	for key, value := range yamlnode.Fields(from) {
 		if yamlnode.Get(n, key.Value) == nil {
@@ -186,7 +187,7 @@ func addRest(n, from *yaml.Node) {
 	}
 }
 
-// texts returns a mapping of labels or annotations, in the order of their names. The later ones win.
+// texts returns a mapping of labels or annotations, sorted by name. Later maps win.
 func texts(below map[string]string, given *yaml.Node, above map[string]string) *yaml.Node {
 	all := maps.Clone(below)
 	maps.Copy(all, yamlnode.Texts(given))
@@ -198,8 +199,8 @@ func texts(below map[string]string, given *yaml.Node, above map[string]string) *
 	return n
 }
 
-// checkFilled reports what the placeholders of the configuration make of this instance's names that Kubernetes
-// would not take.
+// checkFilled reports values that Kubernetes would refuse after the placeholders of the configuration are filled in with
+// this instance's names.
 func checkFilled(inst instance.Instance, results *report.Results) {
 	for _, labels := range []map[string]string{inst.Config.Labels, inst.Config.ConnectionSecret.Labels} {
 		for _, key := range slices.Sorted(maps.Keys(labels)) {
@@ -218,11 +219,11 @@ func checkFilled(inst instance.Instance, results *report.Results) {
 	}
 }
 
-// refuseExtraObjects reports extra objects that are in the way: of another instance that has the same name, or of the
-// Secrets of their own.
+// refuseExtraObjects reports extra objects that conflict with an object of another instance, or with the Secrets of their
+// own instance.
 func refuseExtraObjects(built []Built, results *report.Results) {
 	if !slices.ContainsFunc(built, func(b Built) bool { return len(b.Config.Extra) > 0 }) {
-		return // without extra objects, names of one kind are as different as the claims
+		return // without extra objects, names are as unique as the claims
 	}
 	owners := map[krm.ID]int{}
 	for i, b := range built {
@@ -237,7 +238,7 @@ func refuseExtraObjects(built []Built, results *report.Results) {
 	}
 }
 
-// refuseMaker reports an extra object that makes one of the Secrets that the instance has anyway.
+// refuseMaker reports an extra object that makes a Secret that the instance already has.
 func refuseMaker(inst instance.Instance, o Object, results *report.Results) {
 	if o.Node == nil || o.Kind == "Secret" {
 		return
@@ -255,8 +256,8 @@ func refuseMaker(inst instance.Instance, o Object, results *report.Results) {
 	}
 }
 
-// refuseHashedNames reports Secrets that a custom resource of an instance names and that kustomize will rename: it
-// appends a hash after this function, and follows the name in kinds of Kubernetes' own only.
+// refuseHashedNames reports Secrets that a custom resource of an instance refers to and that kustomize will rename: it
+// appends a hash after this function runs, and updates only references in built-in kinds.
 func refuseHashedNames(list *krm.List, built []Built, results *report.Results) {
 	hashed := map[krm.ID]*krm.Item{}
 	for _, item := range list.Items {
@@ -274,14 +275,14 @@ func refuseHashedNames(list *krm.List, built []Built, results *report.Results) {
 			}
 			for _, name := range slices.Sorted(maps.Keys(textsIn(o.Node))) {
 				if item := hashed[b.SecretID(name)]; item != nil {
-					results.Errorf(item, "is named by the %s %s, but kustomize appends a hash to its name after this function and does not follow it there; set `options: {disableNameSuffixHash: true}` in its secretGenerator", o.Kind, o.Name)
+					results.Errorf(item, "is referenced by the %s %s, but kustomize appends a hash to its name after this function and does not update that reference; set `options: {disableNameSuffixHash: true}` in its secretGenerator", o.Kind, o.Name)
 				}
 			}
 		}
 	}
 }
 
-// textsIn returns the strings of a tree.
+// textsIn returns the strings in a tree.
 func textsIn(n *yaml.Node) map[string]bool {
 	found := map[string]bool{}
 	var visit func(n *yaml.Node)

@@ -30,6 +30,12 @@ func checked(t *testing.T, spec string) []string {
 	return fields
 }
 
+// A patch that cannot be decoded is not tried with a profile either.
+func TestPatchThatCannotBeDecoded(t *testing.T) {
+	assert.Equal(t, []string{"spec.overrides.statefulSet.spec.template.spec.volumes[0].name"},
+		checked(t, "{overrides: {statefulSet: {spec: {template: {spec: {volumes: [{name: []}]}}}}}, profiles: {a: {}}}"))
+}
+
 // A patch is judged where it stands.
 func TestPatchesOfProfiles(t *testing.T) {
 	assert.Equal(t, []string{"spec.overrides.service.spec.prts", "spec.profiles.a.overrides.service.spec.tpye"},
@@ -42,6 +48,7 @@ func TestExtraObjects(t *testing.T) {
 		"{apiVersion: v1, kind: ConfigMap, metadata: {name: 'a-{namespace}.{name}', namespace: '{namespace}'}}":     "",
 		"{apiVersion: v1, kind: Service, metadata: {name: '{name}-replicas', labels: {a: '{name}'}}}":               "",
 		"{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: '{name}'}}":                           "",
+		"{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: 'dragonfly-data-{name}-0'}}":                ".metadata.name",
 		"{apiVersion: v1, kind: Service, metadata: {name: '{name}'}}":                                               ".metadata.name",
 		"{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: '{name}'}}":                                      ".metadata.name",
 		"{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: '{name}'}}":                        ".metadata.name",

@@ -22,12 +22,13 @@ type fixed[T any] struct {
 	of        func(T) any
 }
 
-// identity is fixed in every object: what it is, its names, the labels that select it, and what kustomize, kpt and this
-// function know it by.
+// identity is fixed in every object: its kind and names, the labels that select it, and the annotations by which
+// kustomize, kpt and this function recognize it.
 func identity[T metav1.Object](kind func(T) any) []fixed[T] {
 	return []fixed[T]{
 		{"kind", "a patch cannot turn an object into another", kind},
-		{"metadata.name", "names and namespaces follow from the claim", func(o T) any { return [2]string{o.GetNamespace(), o.GetName()} }},
+		{"metadata.name", "names and namespaces follow from the claim", func(o T) any { return o.GetName() }},
+		{"metadata.namespace", "names and namespaces follow from the claim", func(o T) any { return o.GetNamespace() }},
 		{"metadata.labels", whyLabels, func(o T) any { return only(o.GetLabels(), isOwnLabel) }},
 		{"metadata.annotations", whyMark, func(o T) any { return only(o.GetAnnotations(), isOwnAnnotation) }},
 	}
@@ -36,8 +37,8 @@ func identity[T metav1.Object](kind func(T) any) []fixed[T] {
 const (
 	whyLabels   = "the labels app and app.kubernetes.io/… follow from the claim"
 	whyMark     = "this function needs the annotations of database.bizmatters.io, and kustomize and kpt those of config.kubernetes.io, to track objects"
-	whyPassword = "the password reaches the server by it"
-	whyOwn      = "it runs this program, so only its resources can be changed, and its security context made stricter"
+	whyPassword = "the password reaches the server through it"
+	whyOwn      = "it runs this program, so only its resources can be changed and its security context made stricter"
 	whyFlags    = "flags belong in spec.args, where they are checked"
 	whyEnv      = "DFLY_… variables are flags, which belong in spec.args, and the password is the instance's"
 	whySize     = "CPU, memory and some flags follow from the size, which spec.sizes defines"
@@ -64,6 +65,10 @@ var fixedOfStatefulSet = append(identity(func(s *appsv1.StatefulSet) any { retur
 		}
 		return found
 	}},
+	{"spec.persistentVolumeClaimRetentionPolicy", "the volume would be deleted with the StatefulSet, or by a pause", func(s *appsv1.StatefulSet) any {
+		policy := orZero(s.Spec.PersistentVolumeClaimRetentionPolicy)
+		return policy.WhenDeleted == appsv1.DeletePersistentVolumeClaimRetentionPolicyType || policy.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType
+	}},
 	{"spec.template.metadata.labels", whyLabels, func(s *appsv1.StatefulSet) any { return only(s.Spec.Template.Labels, isOwnLabel) }},
 	{"spec.template.metadata.annotations", whyMark, func(s *appsv1.StatefulSet) any { return only(s.Spec.Template.Annotations, isOwnAnnotation) }},
 	{"spec.template.spec.enableServiceLinks", "with service links, a Service named dfly-… stops every Dragonfly in its namespace", func(s *appsv1.StatefulSet) any {
@@ -82,14 +87,14 @@ var fixedOfStatefulSet = append(identity(func(s *appsv1.StatefulSet) any { retur
 		return ownContainers(s.Spec.Template.Spec.InitContainers, instance.CertificateContainer)
 	}},
 	{"spec.template.spec.volumes", whyPassword, func(s *appsv1.StatefulSet) any {
-		return called(s.Spec.Template.Spec.Volumes, func(v corev1.Volume) string { return v.Name }, specs.OwnVolumes...)
+		return withNames(s.Spec.Template.Spec.Volumes, func(v corev1.Volume) string { return v.Name }, specs.OwnVolumes...)
 	}},
 	{"spec.template.spec.containers", "the server's container cannot be deleted", func(s *appsv1.StatefulSet) any {
-		return len(called(s.Spec.Template.Spec.Containers, containerName, specs.ContainerName))
+		return len(withNames(s.Spec.Template.Spec.Containers, containerName, specs.ContainerName))
 	}},
 }...)
 
-// fixedOfServer are those of the server's container.
+// fixedOfServer are the fixed parts of the server's container.
 var fixedOfServer = []fixed[corev1.Container]{
 	{"image", "the image has a field of its own, spec.image, where its version is checked", func(c corev1.Container) any { return c.Image }},
 	{"command", "the image's own entry point starts Dragonfly", func(c corev1.Container) any { return c.Command }},
@@ -103,10 +108,10 @@ var fixedOfServer = []fixed[corev1.Container]{
 	}},
 	{"resources", whySize, func(c corev1.Container) any { return amounts(c.Resources) }},
 	{"ports", "the Service and the probes need the port dragonfly", func(c corev1.Container) any {
-		return those(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == "dragonfly" || p.ContainerPort == instance.Port })
+		return filter(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == "dragonfly" || p.ContainerPort == instance.Port })
 	}},
 	{"volumeMounts", "the data would be lost with the pod, or the password would not reach the server", func(c corev1.Container) any {
-		return those(c.VolumeMounts, func(m corev1.VolumeMount) bool {
+		return filter(c.VolumeMounts, func(m corev1.VolumeMount) bool {
 			at := path.Clean(m.MountPath)
 			return slices.Contains(specs.OwnVolumes, m.Name) || m.Name == specs.DataVolume || at == specs.DataPath || strings.HasPrefix(at+"/", handover.FlagFolder+"/")
 		})
@@ -115,7 +120,7 @@ var fixedOfServer = []fixed[corev1.Container]{
 
 var fixedOfService = append(identity(func(s *corev1.Service) any { return s.TypeMeta }), []fixed[*corev1.Service]{
 	{"spec.selector", "the selector of a live instance is fixed", func(s *corev1.Service) any { return s.Spec.Selector }},
-	{"spec.type", "the endpoint has to be this Service", func(s *corev1.Service) any { return s.Spec.Type == corev1.ServiceTypeExternalName }},
+	{"spec.type", "the endpoint must be this Service", func(s *corev1.Service) any { return s.Spec.Type == corev1.ServiceTypeExternalName }},
 	{"spec.ports", "the endpoint uses this port", func(s *corev1.Service) any {
 		i := slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == instance.Port })
 		if i < 0 {
@@ -147,7 +152,7 @@ var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return 
 		claim := orZero(snapshot.PersistentVolumeClaimSpec)
 		return []any{snapshot.Dir, snapshot.Cron, snapshot.ExistingPersistentVolumeClaimName, claim.Resources.Requests.Storage().String(), orZero(claim.StorageClassName)}
 	}},
-	{"spec.serviceSpec", "the endpoint has to be a Service with the claim's name", func(d *operator.Dragonfly) any {
+	{"spec.serviceSpec", "the endpoint must be a Service with the claim's name", func(d *operator.Dragonfly) any {
 		service := orZero(d.Spec.ServiceSpec)
 		return []any{service.Name, service.Type == corev1.ServiceTypeExternalName}
 	}},
@@ -159,17 +164,17 @@ var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return 
 		return ownContainers(d.Spec.InitContainers, instance.CertificateContainer)
 	}},
 	{"spec.additionalVolumes", whyPassword, func(d *operator.Dragonfly) any {
-		return called(d.Spec.AdditionalVolumes, func(v corev1.Volume) string { return v.Name }, append(specs.OwnVolumes, operator.DataVolume)...)
+		return withNames(d.Spec.AdditionalVolumes, func(v corev1.Volume) string { return v.Name }, append(specs.OwnVolumes, operator.DataVolume)...)
 	}},
 	{"spec.additionalContainers", "a container of that name would replace the server's", func(d *operator.Dragonfly) any {
-		return called(d.Spec.AdditionalContainers, containerName, operator.Container)
+		return withNames(d.Spec.AdditionalContainers, containerName, operator.Container)
 	}},
 	{"spec.labels", "podMetadata has replaced it and overrides it", func(d *operator.Dragonfly) any { return len(d.Spec.Labels) }},
 	{"spec.annotations", "podMetadata has replaced it and overrides it", func(d *operator.Dragonfly) any { return len(d.Spec.Annotations) }},
 	{"spec.podMetadata.labels", whyManaged, func(d *operator.Dragonfly) any {
 		return only(orZero(d.Spec.PodMetadata).Labels, operator.ManagesLabel)
 	}},
-	{"spec.podMetadata.labels.role", "the operator tells the master from the replicas by it", func(d *operator.Dragonfly) any {
+	{"spec.podMetadata.labels.role", "the operator uses it to tell the master from the replicas", func(d *operator.Dragonfly) any {
 		return only(orZero(d.Spec.PodMetadata).Labels, operator.TellsPodsApart)
 	}},
 	{"spec.ownedObjectsMetadata.labels", whyManaged, func(d *operator.Dragonfly) any {
@@ -182,10 +187,10 @@ var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return 
 
 const whyManaged = "the operator sets such labels itself, and since v1.6 it ignores an object that has them"
 
-// ownContainers returns what may not change of a container that runs this program: all but its resources, and a security
-// context that is as strict as ours.
+// ownContainers returns the fixed parts of a container that runs this program: everything but its resources and a security
+// context that is at least as strict as ours.
 func ownContainers(initContainers []corev1.Container, name string) []corev1.Container {
-	found := called(initContainers, containerName, name)
+	found := withNames(initContainers, containerName, name)
 	for i, c := range found {
 		found[i].Resources = corev1.ResourceRequirements{}
 		if isRestricted(c.SecurityContext) {
@@ -200,20 +205,20 @@ func isRestricted(c *corev1.SecurityContext) bool {
 	if c == nil {
 		return false
 	}
-	is := func(flag *bool, want bool) bool { return flag != nil && *flag == want }
+	equals := func(flag *bool, want bool) bool { return flag != nil && *flag == want }
 	capabilities, seccomp, appArmor := orZero(c.Capabilities), orZero(c.SeccompProfile), orZero(c.AppArmorProfile)
-	return is(c.AllowPrivilegeEscalation, false) && is(c.ReadOnlyRootFilesystem, true) && is(c.RunAsNonRoot, true) &&
-		!is(c.Privileged, true) && orZero(c.ProcMount) != corev1.UnmaskedProcMount &&
+	return equals(c.AllowPrivilegeEscalation, false) && equals(c.ReadOnlyRootFilesystem, true) && equals(c.RunAsNonRoot, true) &&
+		!equals(c.Privileged, true) && orZero(c.ProcMount) != corev1.UnmaskedProcMount &&
 		slices.Contains(capabilities.Drop, "ALL") && len(capabilities.Add) == 0 &&
 		c.SeccompProfile != nil && seccomp.Type != corev1.SeccompProfileTypeUnconfined &&
 		appArmor.Type != corev1.AppArmorProfileTypeUnconfined
 }
 
 func flagVariables(env []corev1.EnvVar) []corev1.EnvVar {
-	return those(env, func(variable corev1.EnvVar) bool { return strings.HasPrefix(variable.Name, v1alpha1.FlagVariable) })
+	return filter(env, func(variable corev1.EnvVar) bool { return strings.HasPrefix(variable.Name, v1alpha1.FlagVariable) })
 }
 
-// amounts are those of CPU and memory, whatever they are written like.
+// amounts are the amounts of CPU and memory, however they are written.
 func amounts(r corev1.ResourceRequirements) [4]int64 {
 	return [4]int64{
 		r.Requests.Cpu().MilliValue(), r.Requests.Memory().Value(), r.Limits.Cpu().MilliValue(), r.Limits.Memory().Value(),

@@ -1,5 +1,5 @@
 // Package overrides applies what a platform team writes in raw form: strategic merge patches of our objects, and extra
-// objects. Patches may change everything but what the contract of an instance rests on; see fixed.
+// objects. Patches may change anything that an instance's guarantees do not depend on; see fixed.
 package overrides
 
 import (
@@ -17,13 +17,13 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
-// Object is one object of an instance on its way into the items.
+// Object is one object of an instance, to be merged into the items.
 type Object struct {
 	krm.ID
-	// NameFor and File are those of specs.Object.
+	// NameFor and File are the fields of specs.Object.
 	NameFor func(claim string) string
 	File    string
-	// Node is the object. It is nil for one that the instance does not have, but whose name is taken.
+	// Node is the object. It is nil if the instance does not have the object but reserves its name.
 	Node *yaml.Node
 }
 
@@ -33,8 +33,8 @@ type Built struct {
 	Objects []Object
 }
 
-// Build builds the objects of every instance, patches them, and adds the extra objects. It reports names that do not
-// work out.
+// Build builds the objects of every instance, patches them, and adds the extra objects. It reports names that are invalid
+// or conflict.
 func Build(list *krm.List, instances []instance.Instance, results *report.Results) []Built {
 	built := make([]Built, len(instances))
 	for i, inst := range instances {
@@ -104,8 +104,8 @@ func patchedService(inst instance.Instance) (*corev1.Service, error) {
 	return service, nil
 }
 
-// those returns the elements of a list that are wanted, or nil if there is none.
-func those[T any](list []T, wanted func(T) bool) []T {
+// filter returns the elements of a list that are wanted, or nil if there is none.
+func filter[T any](list []T, wanted func(T) bool) []T {
 	var found []T
 	for _, element := range list {
 		if wanted(element) {
@@ -115,14 +115,14 @@ func those[T any](list []T, wanted func(T) bool) []T {
 	return found
 }
 
-// called returns the elements of a list with one of the names.
-func called[T any](list []T, name func(T) string, names ...string) []T {
-	return those(list, func(element T) bool { return slices.Contains(names, name(element)) })
+// withNames returns the elements of a list with one of the names.
+func withNames[T any](list []T, name func(T) string, names ...string) []T {
+	return filter(list, func(element T) bool { return slices.Contains(names, name(element)) })
 }
 
 func containerName(c corev1.Container) string { return c.Name }
 
-// orZero returns what a pointer points to, or the zero value.
+// orZero returns the value that a pointer points to, or the zero value if it is nil.
 func orZero[T any](pointer *T) T {
 	if pointer == nil {
 		return *new(T)
@@ -130,7 +130,7 @@ func orZero[T any](pointer *T) T {
 	return *pointer
 }
 
-// only returns those entries of a map whose keys are wanted.
+// only returns the entries of a map whose keys are wanted.
 func only(from map[string]string, wanted func(key string) bool) map[string]string {
 	selected := map[string]string{}
 	for key, value := range from {

@@ -14,10 +14,10 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// errPatch is that of a patch that cannot be merged. What the library says may quote it.
+// errPatch reports a patch that cannot be merged. The library's own error may quote the patch.
 var errPatch = errors.New("cannot be merged into the object; give each element of a list that is merged its key (name, mountPath, containerPort), and write `$patch: replace` as an element of its own")
 
-// apply returns the object with a strategic merge patch applied, as `kubectl patch` does it.
+// apply returns the object with a strategic merge patch applied, as `kubectl patch` would.
 func apply[T any](object *T, patch json.RawMessage) (*T, error) {
 	change, err := yaml.Parse(string(patch))
 	if err != nil {
@@ -40,7 +40,7 @@ func applyNode[T any](object *T, change *yaml.Node) (*T, error) {
 		return nil, errPatch
 	}
 	after, err := strategicpatch.StrategicMergePatch(before, patch, *object)
-	if err != nil || bytes.Contains(after, []byte(`"$patch":`)) { // in a list that is not merged, it is no directive
+	if err != nil || bytes.Contains(after, []byte(`"$patch":`)) { // in a list that is not merged, it is not a directive
 		return nil, errPatch
 	}
 	result := new(T)
@@ -50,8 +50,8 @@ func applyNode[T any](object *T, change *yaml.Node) (*T, error) {
 	return result, nil
 }
 
-// normal returns the patch as the library takes it for what its author means: an object that is deleted is gone,
-// and not an empty one, and a null in what is new means nothing.
+// normal rewrites the patch so that the library does what its author means: a deleted object is gone rather than empty, and
+// a null in a new object has no effect.
 func normal(n *yaml.Node, isNew bool) *yaml.Node {
 	if n.Kind == yaml.ScalarNode {
 		return n
@@ -80,9 +80,9 @@ func normal(n *yaml.Node, isNew bool) *yaml.Node {
 	return fresh
 }
 
-// patchStatefulSet also merges the claim templates by their names. The API has no merge key for them, so
-// that a patch of one of their fields would replace the volume. What a patch adds to a list goes behind what was
-// there: kubectl takes the first container for the one that is meant, and a variable can refer to those before it.
+// patchStatefulSet also merges the claim templates by name. The API has no merge key for them, so a patch of one of their
+// fields would replace the volume. Elements that a patch adds to a list go after the existing ones: kubectl uses the first
+// container by default, and a variable can only refer to earlier ones.
 func patchStatefulSet(set *appsv1.StatefulSet, patch json.RawMessage) (*appsv1.StatefulSet, error) {
 	parsed, err := yaml.Parse(string(patch))
 	if err != nil {
@@ -153,14 +153,14 @@ func oldFirst(before, after []corev1.Container) []corev1.Container {
 	return after
 }
 
-// inOrder puts the elements that were there before in front, in the order that they had.
+// inOrder puts the previous elements first, in their previous order.
 func inOrder[T any](before, after []T, key func(T) string) []T {
-	place := make(map[string]int, len(before))
+	position := make(map[string]int, len(before))
 	for i, element := range before {
-		place[key(element)] = i + 1
+		position[key(element)] = i + 1
 	}
 	slices.SortStableFunc(after, func(a, b T) int {
-		left, right := place[key(a)], place[key(b)]
+		left, right := position[key(a)], position[key(b)]
 		if left == 0 || right == 0 { // a new one
 			return right - left
 		}

@@ -39,9 +39,7 @@ func patched(t *testing.T, changes ...string) corev1.PodSpec {
 	for _, change := range changes {
 		n, err := yaml.Parse("spec: {template: {spec: {" + change + "}}}")
 		require.NoError(t, err)
-		patch, err := decode.JSON(n.YNode(), decode.Options{})
-		require.NoError(t, err)
-		inst.Config.StatefulSetPatches = append(inst.Config.StatefulSetPatches, config.Raw{JSON: patch})
+		inst.Config.StatefulSetPatches = append(inst.Config.StatefulSetPatches, config.Raw{JSON: decode.JSON(n.YNode(), decode.Options{})})
 	}
 	object, err := overrides.Patched(inst)
 	require.NoError(t, err)

@@ -22,9 +22,9 @@ import (
 )
 
 const (
-	// requestTimeout is how long a request may take. The API server gives up on one after a minute.
+	// requestTimeout is how long a request may take. The API server itself gives up after a minute.
 	requestTimeout = 10 * time.Second
-	// maxResponse is a multiple of the MiB that a Secret can have.
+	// maxResponse is several times the 1 MiB that a Secret may hold.
 	maxResponse = 8 << 20
 	// fieldManager identifies our writes in metadata.managedFields of the Secrets.
 	fieldManager = "dragonfly-generator-" + handover.Command
@@ -33,7 +33,7 @@ const (
 // waiting is an error that may go away, so Run retries.
 type waiting struct {
 	reason string
-	status int // of the API server's answer, 0 for none
+	status int // of the API server's response, 0 if there was none
 }
 
 func (w *waiting) Error() string { return w.reason }
@@ -42,20 +42,20 @@ func (w *waiting) Error() string { return w.reason }
 type api struct {
 	server    string // its URL
 	namespace string
-	token     string // its file, which the kubelet renews
+	token     string // the path of its file, which the kubelet renews
 	client    *http.Client
 }
 
-// newAPI connects as Kubernetes lays it out for pods. root is where the mount paths begin.
+// newAPI uses the token and certificate that Kubernetes mounts into pods. root is where the mount paths start.
 func newAPI(root, host, port, namespace string, wrap func(http.RoundTripper) http.RoundTripper) (*api, error) {
 	folder := filepath.Join(root, handover.TokenPath)
 	ca, err := os.ReadFile(filepath.Join(folder, "ca.crt")) //nolint:gosec // the mount path
 	if err != nil {
-		return nil, fmt.Errorf("the certificate of the API server's authority cannot be read: %w", err)
+		return nil, fmt.Errorf("the API server's CA certificate cannot be read: %w", err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(ca) {
-		return nil, fmt.Errorf("%s/ca.crt has no certificate", handover.TokenPath)
+		return nil, fmt.Errorf("%s/ca.crt contains no certificate", handover.TokenPath)
 	}
 	var transport http.RoundTripper = &http.Transport{
 		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
@@ -88,7 +88,7 @@ func (a *api) get(ctx context.Context, name string) (secret, error) {
 		Data map[string][]byte `json:"data"`
 	}
 	if json.Unmarshal(body, &object) != nil || object.Metadata.ResourceVersion == "" { // the error may quote a value
-		return secret{}, &waiting{reason: fmt.Sprintf("%s answers with something that is not Secret %s/%s", a.server, a.namespace, name)}
+		return secret{}, &waiting{reason: fmt.Sprintf("the response of %s is not Secret %s/%s", a.server, a.namespace, name)}
 	}
 	return secret{
 		version: object.Metadata.ResourceVersion, rotation: object.Metadata.Annotations[v1alpha1.PasswordRotation],
@@ -96,7 +96,7 @@ func (a *api) get(ctx context.Context, name string) (secret, error) {
 	}, nil
 }
 
-// patch changes a Secret if it still has that version; else the error has the status 409.
+// patch changes a Secret if it still has that version; otherwise, the error has the status 409.
 func (a *api) patch(ctx context.Context, name, version string, p patch) error {
 	metadata := map[string]any{"resourceVersion": version}
 	if len(p.annotations) > 0 {
@@ -114,7 +114,7 @@ func (a *api) patch(ctx context.Context, name, version string, p patch) error {
 	return err
 }
 
-// do sends a request for a Secret and returns the answer. No error quotes a body.
+// do sends a request for a Secret and returns the body of the response. No error quotes a body.
 func (a *api) do(ctx context.Context, method, name string, body []byte) ([]byte, error) {
 	token, err := os.ReadFile(a.token)
 	if err != nil {
@@ -156,12 +156,12 @@ func (a *api) do(ctx context.Context, method, name string, body []byte) ([]byte,
 	case status == http.StatusUnauthorized:
 		return nil, &waiting{fmt.Sprintf("the API server %s does not accept the pod's token yet", a.server), status}
 	case status == http.StatusTooManyRequests || status >= 500:
-		return nil, &waiting{fmt.Sprintf("the API server %s answers %d %s", a.server, status, http.StatusText(status)), status}
+		return nil, &waiting{fmt.Sprintf("the API server %s responded with %d %s", a.server, status, http.StatusText(status)), status}
 	}
-	return nil, fmt.Errorf("the API server %s refuses to %s Secret %s/%s: %d %s", a.server, strings.ToLower(method), a.namespace, name, status, http.StatusText(status))
+	return nil, fmt.Errorf("the API server %s refused to %s Secret %s/%s: %d %s", a.server, strings.ToLower(method), a.namespace, name, status, http.StatusText(status))
 }
 
-// reason returns why a request failed, without what differs from one attempt to the next.
+// reason returns why a request failed, without the details that differ between attempts, such as local ports.
 func reason(err error) string {
 	var operation *net.OpError
 	var request *url.Error

@@ -13,10 +13,11 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/password"
 )
 
-// secret is what is known of one of the two Secrets: from the API server all of it, from a mounted copy the data.
+// secret is what is known about one of the two Secrets: all of it if it was read from the API server, only the data if
+// it was read from the mounted copy.
 type secret struct {
 	version  string // resourceVersion
-	rotation string // which the Secret's annotation records
+	rotation string // recorded in the Secret's annotation
 	data     map[string][]byte
 }
 
@@ -25,35 +26,36 @@ type facts struct {
 	instance instance.Name
 	ordinal  int // of the pod
 	request  handover.Request
-	rotation string // which the pod's annotation requests
-	record   record // of the volume, as far as it is about this instance
+	rotation string // requested by the pod's annotation
+	record   record // from the volume; empty if it is about another instance
 
 	password, connection secret
 }
 
-// origin is the origin of a decision's password.
+// origin is where a decision's password comes from.
 type origin int
 
 const (
-	kept           origin = iota // it is in the password Secret
+	fromPassword   origin = iota // it is in the password Secret
 	fromConnection               // it is in the connection Secret only
 	first
 	rotated
 )
 
-// decision is the password, and what the two Secrets lack. A patch without data or annotations is not needed.
+// decision is the password and the patches that complete the two Secrets. An empty patch is not sent.
 type decision struct {
 	origin    origin
 	password  password.Password
-	rotation  string // which the password belongs to
+	rotation  string // that the password belongs to
 	remember  string // the rotation that the volume remembers from now on
 	corrected bool   // the endpoint was that of another instance
 
 	passwordPatch, connectionPatch patch
 }
 
-// settled returns a decision if the mounted copies of the Secrets show that nothing is left to do. The copies may
-// be outdated, so they do not prove a rotation: its key, which is written with its password, or the volume does.
+// settled returns a decision if the mounted copies of the Secrets show that there is nothing to do. The copies may be
+// outdated, so a rotation counts as done only if its key, which is written together with its password, or the volume
+// proves it.
 func (f facts) settled() (decision, bool) {
 	p, err := password.Parse(string(f.password.data[v1alpha1.PasswordKey]))
 	if err != nil {
@@ -70,8 +72,8 @@ func (f facts) settled() (decision, bool) {
 	return d, isCurrent && isComplete && string(f.password.data[key]) == p.Reveal()
 }
 
-// decide returns the password that the instance has from now on. A new one is generated from random. The
-// error is a *waiting if a retry may help.
+// decide returns the password that the instance has from now on. A new one is generated from random. The error is a
+// *waiting if a retry may help.
 func (f facts) decide(random io.Reader) (decision, error) {
 	if f.request.Existing {
 		return f.follow()
@@ -81,7 +83,7 @@ func (f facts) decide(random io.Reader) (decision, error) {
 	var err error
 	switch {
 	case len(inPassword) > 0 && !f.isDue(f.recorded()):
-		d = decision{origin: kept, rotation: cmp.Or(f.recorded(), f.remembered())}
+		d = decision{origin: fromPassword, rotation: cmp.Or(f.recorded(), f.remembered())}
 		d.password, err = f.parse(f.instance.PasswordSecret(), inPassword)
 	case len(inPassword) == 0 && len(inConnection) > 0 && !f.isDue(f.connection.rotation):
 		d = decision{origin: fromConnection, rotation: cmp.Or(f.connection.rotation, f.remembered())}
@@ -109,8 +111,8 @@ func (f facts) decide(random io.Reader) (decision, error) {
 	return f.patchConnection(d)
 }
 
-// follow takes the password from a password Secret that belongs to somebody else. Only the connection Secret is
-// patched, and only its data: whoever makes the password knows which rotation it belongs to.
+// follow takes the password from a password Secret that belongs to someone else. It patches only the data of the
+// connection Secret: only the owner of the password knows which rotation it belongs to.
 func (f facts) follow() (decision, error) {
 	value, found := f.password.data[v1alpha1.PasswordKey]
 	switch {
@@ -123,11 +125,11 @@ func (f facts) follow() (decision, error) {
 	if err != nil {
 		return decision{}, err
 	}
-	return f.patchConnection(decision{origin: kept, password: p, remember: cmp.Or(f.rotation, f.remembered())})
+	return f.patchConnection(decision{origin: fromPassword, password: p, remember: cmp.Or(f.rotation, f.remembered())})
 }
 
-// hasRotated reports whether this pod has had a password of the requested rotation. If the Secret records another
-// one, a pod of a newer template has rotated since, and this one follows instead of rotating back.
+// hasRotated reports whether this pod already had a password of the requested rotation. If the Secret records another
+// rotation, a pod of a newer template has rotated since, and this one follows instead of rotating back.
 func (f facts) hasRotated() bool {
 	return f.rotation != "" && f.rotation == f.remembered()
 }
@@ -140,13 +142,13 @@ func (f facts) remembered() string {
 	return f.record.Rotation
 }
 
-// isDue reports whether a password that was made for a rotation has to be replaced.
+// isDue reports whether a password that was made for the given rotation must be replaced.
 func (f facts) isDue(of string) bool {
 	return f.rotation != "" && f.rotation != of && !f.hasRotated()
 }
 
-// recorded returns the rotation that the password Secret records: in its annotation or, if something has removed
-// that, in the key of the requested or remembered rotation.
+// recorded returns the rotation that the password Secret records: in its annotation or, if something removed that, by
+// having the key of the requested or remembered rotation.
 func (f facts) recorded() string {
 	if f.password.rotation != "" {
 		return f.password.rotation
@@ -159,14 +161,14 @@ func (f facts) recorded() string {
 	return ""
 }
 
-// isEmpty reports whether the instance has no password yet, as far as the Secrets show. A password Secret that
-// belongs to somebody else says nothing about the instance.
+// isEmpty reports whether the instance has no password yet, as far as the Secrets show. A password Secret that belongs
+// to someone else says nothing about the instance.
 func (f facts) isEmpty() bool {
 	return len(f.connection.data[v1alpha1.PasswordKey]) == 0 &&
 		(f.request.Existing || len(f.password.data[v1alpha1.PasswordKey]) == 0)
 }
 
-// mayMakeFirst returns why a password may not be made although neither Secret has one.
+// mayMakeFirst returns an error if neither Secret has a password and yet none may be made.
 func (f facts) mayMakeFirst() error {
 	isNew := f.rotation != "" && !slices.Contains([]string{f.record.Rotation, f.password.rotation, f.connection.rotation}, f.rotation)
 	switch {
@@ -197,8 +199,8 @@ func (f facts) endpoint() string { return string(f.connection.data[v1alpha1.Endp
 // hasForeignEndpoint reports whether the connection Secret has the endpoint of another instance.
 func (f facts) hasForeignEndpoint() bool { return f.endpoint() != f.ownEndpoint() }
 
-// ownEndpoint returns what the connection Secret's endpoint has to be: this instance's, with the cluster's domain
-// that it has already, because a pod does not know that. Without an endpoint there is none to correct.
+// ownEndpoint returns what the connection Secret's endpoint must be: this instance's, with the cluster domain of the
+// present one, because a pod does not know that domain. It returns "" if there is no endpoint to correct.
 func (f facts) ownEndpoint() string {
 	if f.endpoint() == "" {
 		return ""
@@ -223,7 +225,7 @@ type patch struct {
 
 func (p patch) isEmpty() bool { return len(p.data)+len(p.annotations) == 0 }
 
-// patchPassword returns what the password Secret lacks. The keys of other rotations go.
+// patchPassword returns the patch that completes the password Secret. It removes the keys of other rotations.
 func (f facts) patchPassword(d decision) patch {
 	data, own := map[string][]byte{}, handover.RotationKey(d.rotation)
 	for _, key := range []string{v1alpha1.PasswordKey, own} {
@@ -239,21 +241,21 @@ func (f facts) patchPassword(d decision) patch {
 	return patch{data: data, annotations: annotate(f.password, d.rotation)}
 }
 
-// patchConnection adds what the connection Secret lacks. An endpoint of another instance is corrected: the Secrets
-// came with a namespace that was copied or restored. If it is wrong again later, it comes from manifests, and
-// correcting it would last until they are applied again.
+// patchConnection adds the patch that completes the connection Secret. The endpoint of another instance is corrected once:
+// the Secrets came with a namespace that was copied or restored. If it is wrong again later, it comes from manifests, and
+// a correction would only last until they are applied again.
 func (f facts) patchConnection(d decision) (decision, error) {
 	if d.corrected = f.hasForeignEndpoint(); d.corrected && f.record.EndpointCorrected {
 		return decision{}, fmt.Errorf( //nolint:staticcheck // Secret is a kind
-			"Secret %s/%s has the endpoint %q again, although a pod of %s has corrected it before: something applies manifests of another instance here; apply those of %s, rendered in the overlay that is built, after anything that sets names or namespaces",
+			"Secret %s/%s has the endpoint %q again, although a pod of %s corrected it before: something applies manifests of another instance here; apply those of %s, rendered in the overlay that is built, after anything that sets names or namespaces",
 			f.instance.Namespace, f.instance.ConnectionSecret(), f.endpoint(), f.instance, f.instance)
 	}
 	d.connectionPatch.data = f.connectionData(d.password)
 	return d, nil
 }
 
-// connectionData returns the keys that the connection Secret lacks. Before it has an endpoint, so do the keys
-// that need one.
+// connectionData returns the keys that are missing or wrong in the connection Secret. Until it has an endpoint, the keys
+// that need one are left out.
 func (f facts) connectionData(p password.Password) map[string][]byte {
 	values := handover.Values{
 		Password: p.Reveal(), Endpoint: f.ownEndpoint(), Name: f.instance.Name, Namespace: f.instance.Namespace,
@@ -276,7 +278,7 @@ func (f facts) connectionData(p password.Password) map[string][]byte {
 	return data
 }
 
-// annotate returns the change of the annotation that records the rotation.
+// annotate returns the change to the annotation that records the rotation.
 func annotate(s secret, rotation string) map[string]*string {
 	switch {
 	case s.rotation == rotation:

@@ -74,11 +74,11 @@ func TestDecide(t *testing.T) {
 		{reason: "An empty value is none.",
 			password: given("", "password", ""), connection: ok(given("", "password", "")), origin: first, want: made},
 		{reason: "What is there stays.", record: record{HadPassword: true},
-			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: kept, want: "a"},
+			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: fromPassword, want: "a"},
 		{reason: "So does Crossplane's, of which the volume knows nothing.",
-			password: given("", "password", "a"), connection: ok(given("", "password", "a", "DRAGONFLY_HOST", "h")), origin: kept, want: "a"},
+			password: given("", "password", "a"), connection: ok(given("", "password", "a", "DRAGONFLY_HOST", "h")), origin: fromPassword, want: "a"},
 		{reason: "The password Secret wins.",
-			password: given("", "password", "a"), connection: ok(given("", "password", "b")), origin: kept, want: "a"},
+			password: given("", "password", "a"), connection: ok(given("", "password", "b")), origin: fromPassword, want: "a"},
 		{reason: "The connection Secret has the only one.", record: record{HadPassword: true},
 			password: given(""), connection: ok(given("", "password", "b")), origin: fromConnection, want: "b"},
 		{reason: "It brings along its rotation.",
@@ -104,21 +104,21 @@ func TestDecide(t *testing.T) {
 		{reason: "Any pod may make it.", asked: "2", ordinal: 2,
 			password: given("1", "password", "a"), connection: ok(given("1", "password", "a")), origin: rotated, want: made, rotation: "2"},
 		{reason: "It is done.", asked: "2", record: record{HadPassword: true, Rotation: "2"},
-			password: given("2", "password", "a", key("2"), "a"), connection: ok(given("2", "password", "a")), origin: kept, want: "a", rotation: "2"},
+			password: given("2", "password", "a", key("2"), "a"), connection: ok(given("2", "password", "a")), origin: fromPassword, want: "a", rotation: "2"},
 		{reason: "It is done by half, and is not done again.", asked: "2", record: record{HadPassword: true, Rotation: "1"},
-			password: given("2", "password", "a", key("2"), "a"), connection: ok(given("1", "password", "b")), origin: kept, want: "a", rotation: "2"},
+			password: given("2", "password", "a", key("2"), "a"), connection: ok(given("1", "password", "b")), origin: fromPassword, want: "a", rotation: "2"},
 		{reason: "The rotation was removed from the claim.", record: record{HadPassword: true, Rotation: "2"},
-			password: given("2", "password", "a", key("2"), "a"), connection: ok(given("2", "password", "a")), origin: kept, want: "a", rotation: "2"},
+			password: given("2", "password", "a", key("2"), "a"), connection: ok(given("2", "password", "a")), origin: fromPassword, want: "a", rotation: "2"},
 		{reason: "Another source has made the password of that rotation.", asked: "2",
-			password: given("2", "password", "a"), connection: ok(given("2", "password", "a")), origin: kept, want: "a", rotation: "2"},
+			password: given("2", "password", "a"), connection: ok(given("2", "password", "a")), origin: fromPassword, want: "a", rotation: "2"},
 		{reason: "Something has removed the annotation; the key still tells.", asked: "2",
-			password: given("", "password", "a", key("2"), "a"), connection: ok(given("", "password", "a")), origin: kept, want: "a", rotation: "2"},
+			password: given("", "password", "a", key("2"), "a"), connection: ok(given("", "password", "a")), origin: fromPassword, want: "a", rotation: "2"},
 		{reason: "So it does for the rotation that the volume remembers.", record: record{HadPassword: true, Rotation: "2"},
-			password: given("", "password", "a", key("2"), "a"), connection: ok(given("", "password", "a")), origin: kept, want: "a", rotation: "2"},
+			password: given("", "password", "a", key("2"), "a"), connection: ok(given("", "password", "a")), origin: fromPassword, want: "a", rotation: "2"},
 		{reason: "Without any trace in the Secrets, the volume remembers it.", record: record{HadPassword: true, Rotation: "2"},
-			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: kept, want: "a", rotation: "2"},
+			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: fromPassword, want: "a", rotation: "2"},
 		{reason: "But not if that is a guess.", record: record{HadPassword: true, Rotation: "2", Guessed: true},
-			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: kept, want: "a"},
+			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: fromPassword, want: "a"},
 		{reason: "The key of a rotation is of no use beside another password.", asked: "2",
 			password: given("", "password", "a", key("2"), "b"), connection: ok(given("", "password", "a")), origin: rotated, want: made, rotation: "2"},
 		{reason: "The annotation wins over the key.", asked: "2",
@@ -145,7 +145,7 @@ func TestDecide(t *testing.T) {
 		{reason: "Moved to another namespace.", password: given(""), connection: given("", "endpoint", "my-cache.my-namespace-2.svc.cluster.local"), err: "something renamed"},
 		{reason: "Renamed, and asked by a replica.", ordinal: 1, password: given(""), connection: given("", "endpoint", "c.my-namespace.svc"), err: "something renamed"},
 		{reason: "Moved to another namespace, with a password: it was copied.",
-			password: given("", "password", "a"), connection: given("", "endpoint", "my-cache.shop.svc.cluster.local"), origin: kept, want: "a", corrected: true},
+			password: given("", "password", "a"), connection: given("", "endpoint", "my-cache.shop.svc.cluster.local"), origin: fromPassword, want: "a", corrected: true},
 		{reason: "With a password in the connection Secret alone.",
 			password: given(""), connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local"), origin: fromConnection, want: "a", corrected: true},
 		{reason: "With a rotation, so that the copy gets a password of its own.", asked: "2",
@@ -156,14 +156,14 @@ func TestDecide(t *testing.T) {
 		{reason: "Nor is a rotation made then.", asked: "2", record: record{HadPassword: true, EndpointCorrected: true},
 			password: given("", "password", "a"), connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local"), err: "something applies manifests of another instance"},
 		{reason: "It was corrected before, and is right since.", record: record{HadPassword: true, EndpointCorrected: true},
-			password: given("", "password", "a"), connection: ok(given("")), origin: kept, want: "a"},
+			password: given("", "password", "a"), connection: ok(given("")), origin: fromPassword, want: "a"},
 		{reason: "What has a password starts, also before the connection Secret is whole.",
-			password: given("", "password", "a"), connection: given(""), origin: kept, want: "a"},
+			password: given("", "password", "a"), connection: given(""), origin: fromPassword, want: "a"},
 		{reason: "Another domain of the cluster.", password: given(""), connection: given("", "endpoint", "my-cache.my-namespace.svc.example.org"), origin: first, want: made},
 
 		{reason: "Not a password.", password: given("", "password", "hunter2\n"), connection: ok(given("")), err: "key password of Secret my-namespace/my-cache-password ends with a line break"},
 		{reason: "Neither in the connection Secret.", password: given(""), connection: ok(given("", "password", "hunter2\x00")), err: "key password of Secret my-namespace/my-cache-conn contains a line break or a NUL"},
-		{reason: "It does not matter there when it is overwritten.", password: given("", "password", "a"), connection: ok(given("", "password", "hunter2\x00")), origin: kept, want: "a"},
+		{reason: "It does not matter there when it is overwritten.", password: given("", "password", "a"), connection: ok(given("", "password", "hunter2\x00")), origin: fromPassword, want: "a"},
 	} {
 		f := facts{
 			instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, ordinal: tc.ordinal,
@@ -254,7 +254,7 @@ func rules(t *testing.T, f facts) string {
 	require.Contains(t, []string{asked, f.password.rotation, f.connection.rotation, f.record.Rotation}, d.rotation, "%+v", f)
 	switch {
 	case f.hasRotated():
-		require.Contains(t, []origin{kept, fromConnection}, d.origin, "A pod of an older template does not rotate back: %+v", f)
+		require.Contains(t, []origin{fromPassword, fromConnection}, d.origin, "A pod of an older template does not rotate back: %+v", f)
 		require.Equal(t, asked, d.remember, "%+v", f)
 		require.Contains(t, []string{asked, f.password.rotation, f.connection.rotation}, d.rotation, "%+v", f)
 	case asked != "":
@@ -265,7 +265,7 @@ func rules(t *testing.T, f facts) string {
 	}
 	outcome := ""
 	switch d.origin {
-	case kept:
+	case fromPassword:
 		outcome = "kept"
 		require.Equal(t, inPassword, d.password.Reveal(), "%+v", f)
 	case fromConnection:

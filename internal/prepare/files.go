@@ -16,31 +16,30 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// recordFile is the record's file in the folder of the volume. Dragonfly looks at dump* alone.
+// recordFile is the record's file in the folder of the volume. Dragonfly only looks at dump*.
 const recordFile = ".dragonfly-generator"
 
-// record is what the volume remembers of the instance. It holds nothing secret.
+// record is what the volume remembers about the instance. It contains nothing secret.
 type record struct {
-	// Instance is the instance's namespace/name. Records from before we noted it have none.
+	// Instance is the instance's namespace/name. Old records have none.
 	Instance    string `json:"instance,omitempty"`
 	HadPassword bool   `json:"hadPassword"`
-	Rotation    string `json:"rotation,omitempty"` // which the password was made for
-	// Guessed reports that the rotation is not known. It must not be made again for a lost password, and does not
-	// count as done otherwise.
+	Rotation    string `json:"rotation,omitempty"` // that the password was made for
+	// Guessed reports that the rotation may or may not have happened. A lost password must not be made again for it, but it
+	// does not count as done either.
 	Guessed bool `json:"guessed,omitempty"`
 	// EndpointCorrected reports that the connection Secret once had the endpoint of another instance.
 	EndpointCorrected bool `json:"endpointCorrected,omitempty"`
 }
 
-// volume is the folder of the instance's data; the zero value is that of a pod without one.
+// volume is the folder of the instance's data. The zero value is for a pod without a volume.
 type volume struct {
 	folder string
 	shown  string // what the folder is called in messages
 }
 
-// read returns the record, which may be about another instance. A volume that has a snapshot but no readable record is
-// from before we kept one, and the instance's own: it had a password, and the rotation that is asked for may be the one
-// that it was made for.
+// read returns the record, which may be about another instance. A volume that has a snapshot but no readable record
+// predates the record and is the instance's own: the instance had a password, possibly made for the requested rotation.
 func (v volume) read(own instance.Name, asked string) (record, error) {
 	if v.folder == "" {
 		return record{}, nil
@@ -70,7 +69,7 @@ func (v volume) read(own instance.Name, asked string) (record, error) {
 	return record{Instance: own.String()}, nil
 }
 
-// of returns what a record says of an instance: nothing if it is about another one.
+// of returns the record if it is about the instance, and an empty one otherwise.
 func (r record) of(own instance.Name) record {
 	if r.Instance != "" && r.Instance != own.String() {
 		return record{}
@@ -78,8 +77,8 @@ func (r record) of(own instance.Name) record {
 	return r
 }
 
-// write replaces the record. It is done at every start, so that a volume that cannot be written is found before
-// the server loses a snapshot on it.
+// write replaces the record. This is done at every start, so that a read-only volume is detected before the server loses
+// a snapshot to it.
 func (v volume) write(r record) error {
 	if v.folder == "" {
 		return nil
@@ -94,7 +93,7 @@ func (v volume) write(r record) error {
 	return nil
 }
 
-// snapshot finds what the server will load; see findSnapshot.
+// snapshot finds the snapshot that the server will load; see findSnapshot.
 func (v volume) snapshot() (snapshot, error) {
 	root, err := os.OpenRoot(v.folder)
 	if err != nil {
@@ -112,8 +111,8 @@ func (v volume) problem(verb string, err error) error {
 	return fmt.Errorf("the volume %s cannot be %s: %w", v.shown, verb, report.Reason(err))
 }
 
-// readSecret reads a Secret's volume. One that is not there or cannot be read is as good as an empty Secret: the
-// API server knows better.
+// readSecret reads a mounted Secret. One that is missing or cannot be read counts as empty: the API server is asked
+// next.
 func readSecret(folder string) secret {
 	s := secret{data: map[string][]byte{}}
 	entries, _ := os.ReadDir(folder)
@@ -128,7 +127,7 @@ func readSecret(folder string) secret {
 	return s
 }
 
-// writeFlagFile hands the password to the server, and maxmemory unless it is 0.
+// writeFlagFile passes the password to the server, and maxmemory unless it is 0.
 func writeFlagFile(root string, p password.Password, maxMemory int64) error {
 	folder, file := filepath.Split(handover.FlagFile)
 	if err := replace(filepath.Join(root, folder), file, 0o400, handover.FlagFileText(p.Reveal(), maxMemory)); err != nil {
@@ -137,7 +136,7 @@ func writeFlagFile(root string, p password.Password, maxMemory int64) error {
 	return nil
 }
 
-// replace replaces a file whole or not at all, and removes what a killed run has left beside it.
+// replace replaces a file atomically, and removes temporary files that a killed run left behind.
 func replace(folder, name string, perm fs.FileMode, text string) error {
 	root, err := os.OpenRoot(folder)
 	if err != nil {

@@ -1,20 +1,20 @@
 // Package prepare implements the init container of a Dragonfly pod. It makes sure that the instance has a password,
 // that its applications have the same one, and that the server will load its snapshot.
 //
-// Manifests hold no password. They leave it out of two Secrets, and the pod fills it in: the password Secret, which is
-// the truth, and the connection Secret, which applications read. The password Secret is written first, the connection
-// Secret follows it, and each write takes the version that was read as its precondition. So the next run completes
-// what a killed run has started, and if two pods write, one wins and the other follows. With the password source
-// Existing, the password Secret belongs to somebody else and is only read.
+// Manifests contain no password. They leave it out of two Secrets, and the pod fills it in: the password Secret, which is
+// authoritative, and the connection Secret, which applications read. The password Secret is written first and the
+// connection Secret second. Each write succeeds only if the Secret still has the version that was read. So the next run
+// completes what a killed run started, and if two pods write, one wins and the other follows. With the password source
+// Existing, the password Secret belongs to someone else and is only read.
 //
-// A file on the volume records that the instance had a password, and for which rotation. So a password that was lost is
-// not mistaken for one that was never made. Because volumes and namespaces are copied and restored, the record names its
+// A file on the volume records that the instance had a password, and for which rotation. So a lost password is not
+// mistaken for one that was never created. Because volumes and namespaces get copied and restored, the record names its
 // instance, and the endpoint in the connection Secret is compared with the pod's own.
 //
-// Both Secrets are mounted, too. If these copies are complete, the API server is not asked at all, so a restart does
-// not depend on it.
+// Both Secrets are also mounted. If the mounted copies are complete, the API server is not contacted at all, so a
+// restart does not depend on it.
 //
-// Pure functions in decide.go decide what to write, and those in snapshot.go how much memory the server may use.
+// Pure functions in decide.go decide what to write; those in snapshot.go decide how much memory the server may use.
 package prepare
 
 import (
@@ -47,9 +47,9 @@ const (
 type Environment struct {
 	LookupEnv func(string) (string, bool)
 	Random    io.Reader
-	Log       io.Writer // a line for each thing that is done or waited for, never with a value
+	Log       io.Writer // one line for each action or wait, never with a secret value
 
-	// For tests. Root is a folder in which the mount paths begin, instead of /.
+	// For tests: Root is the folder that the mount paths start from, instead of /.
 	Root string
 	// Transport wraps the connection to the API server.
 	Transport func(http.RoundTripper) http.RoundTripper
@@ -66,8 +66,8 @@ type keeper struct {
 	volume     volume
 }
 
-// Run ensures that the instance's Secrets contain its password, and passes it to the server. It waits for
-// missing Secrets and for an API server that does not answer, until ctx ends.
+// Run makes sure that the instance's Secrets contain its password, and passes it to the server. Until ctx ends, it waits
+// for missing Secrets and for an API server that does not answer.
 func Run(ctx context.Context, request handover.Request, env Environment) error {
 	k, err := newKeeper(request, env)
 	if err != nil {
@@ -88,7 +88,7 @@ func Run(ctx context.Context, request handover.Request, env Environment) error {
 	switch {
 	case ok:
 		k.log("both Secrets of %s have the password already", k.instance)
-	case k.isEmpty() && k.hasForeignEndpoint(): // before it waits for Secrets that may have other names
+	case k.isEmpty() && k.hasForeignEndpoint(): // before waiting for Secrets that may have other names
 		return k.renamedError()
 	default:
 		if d, err = k.settle(ctx); err != nil {
@@ -136,10 +136,11 @@ func newKeeper(request handover.Request, env Environment) (*keeper, error) {
 
 func (k *keeper) log(format string, args ...any) { fmt.Fprintf(k.Log, format+"\n", args...) }
 
-// checkRequest returns an error if the manifest is not this pod's. A copied or renamed StatefulSet keeps its arguments.
+// checkRequest returns an error if the manifest was made for another pod: a copied or renamed StatefulSet keeps its
+// arguments.
 func (k *keeper) checkRequest() error {
 	if bucket := k.request.Bucket; bucket != "" && !strings.HasSuffix(strings.TrimRight(bucket, "/"), "/"+k.instance.String()) {
-		return fmt.Errorf("the snapshots in %s belong to another instance, and two would overwrite each other's: the folder of %s ends with /%s; something renamed or copied this instance after dragonfly-generator ran, so render and apply its own manifests",
+		return fmt.Errorf("the snapshots in %s belong to another instance, and the two would overwrite each other's: the folder of %s must end with /%s; something renamed or copied this instance after dragonfly-generator ran, so render and apply its own manifests",
 			bucket, k.instance, k.instance)
 	}
 	if key, own := k.request.RotationKey, handover.RotationKey(k.rotation); key != "" && key != own {
@@ -149,8 +150,8 @@ func (k *keeper) checkRequest() error {
 	return nil
 }
 
-// openVolume reads the record. Writing it back finds a volume that cannot be written before the server loses a snapshot
-// on it. A record about another instance is written back as it is, so that a run that is killed now changes nothing.
+// openVolume reads the record and writes it back, which detects a read-only volume before the server loses a snapshot to
+// it. A record of another instance is written back unchanged, so that a run killed at this point changes nothing.
 func (k *keeper) openVolume() error {
 	stored, err := k.volume.read(k.instance, k.rotation)
 	if err != nil {
@@ -177,7 +178,7 @@ func (k *keeper) updateRecord(d decision) error {
 	return k.volume.write(now)
 }
 
-// maxMemory returns what the flag file sets, 0 for nothing.
+// maxMemory returns the maxmemory that the flag file sets, in bytes, or 0 if it sets none.
 func (k *keeper) maxMemory() (int64, error) {
 	m := memory{maxMemory: k.request.MaxMemory, limit: k.request.MemoryLimit}
 	if m.maxMemory == 0 || k.volume.folder == "" {
@@ -185,15 +186,15 @@ func (k *keeper) maxMemory() (int64, error) {
 	}
 	s, err := k.volume.snapshot()
 	if err != nil {
-		k.log("the snapshot on %s may need more memory than is known: %s", k.volume.shown, err)
+		k.log("the memory that the snapshot on %s needs is not fully known: %s", k.volume.shown, err)
 	}
 	now, err := m.fit(s.usedMemory)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("the snapshot %s on %s needs %s of memory, which does not fit into the server's memory limit of %s: choose a size with a memory limit of at least %s, apply, and delete the pod %s, because a StatefulSet does not replace one that was never ready",
+		return 0, fmt.Errorf("the snapshot %s on %s needs %s of memory, which does not fit in the server's memory limit of %s: choose a size with a memory limit of at least %s, apply, and delete the pod %s, because a StatefulSet does not replace one that was never ready",
 			s.name, k.volume.shown, quantity(float64(s.usedMemory)), quantity(float64(m.limit)), quantity(m.needed(s.usedMemory)), k.pod)
 	case now != m.maxMemory:
-		k.log("the snapshot %s on %s needs %s of memory, more than the server loads with the configured maxmemory of %d bytes: maxmemory is %d bytes for this pod, and writes are refused until keys have been deleted; the next pod after that has the configured maxmemory again",
+		k.log("the snapshot %s on %s needs %s of memory, more than the server can load with the configured maxmemory of %d bytes: maxmemory is %d bytes for this pod, and writes are refused until keys are deleted; the next pod after that gets the configured maxmemory again",
 			s.name, k.volume.shown, quantity(float64(s.usedMemory)), m.maxMemory, now)
 	}
 	return now, nil
@@ -202,7 +203,7 @@ func (k *keeper) maxMemory() (int64, error) {
 // mounted reads the mounted copy of a Secret.
 func (k *keeper) mounted(path string) secret { return readSecret(filepath.Join(k.Root, path)) }
 
-// settle attempts until both Secrets have the password.
+// settle retries until both Secrets have the password.
 func (k *keeper) settle(ctx context.Context) (decision, error) {
 	reason, conflicted := "", false
 	for pause := firstPause; ; {
@@ -225,7 +226,7 @@ func (k *keeper) settle(ctx context.Context) (decision, error) {
 			reason = wait.reason
 			k.log("waiting: %s", reason)
 		}
-		// Not all pods at the same time.
+		// Jitter, so that pods do not retry in step.
 		if err := k.Sleep(ctx, pause/2+rand.N(pause/2)); err != nil { //nolint:gosec // no secret
 			return decision{}, fmt.Errorf("stopped while waiting: %s", reason)
 		}
@@ -233,7 +234,7 @@ func (k *keeper) settle(ctx context.Context) (decision, error) {
 	}
 }
 
-// attempt reads both Secrets, decides, and writes what they lack.
+// attempt reads both Secrets, decides, and writes whatever is missing from them.
 func (k *keeper) attempt(ctx context.Context) (decision, error) {
 	server, err := newAPI(k.Root, k.host, k.port, k.instance.Namespace, k.Transport)
 	if err != nil {
@@ -258,9 +259,9 @@ func (k *keeper) attempt(ctx context.Context) (decision, error) {
 	return d, k.write(ctx, server, f, d)
 }
 
-// getPassword reads the password Secret. If it is somebody else's, it may have another name than we know: kustomize adds
-// a hash to the Secrets that it generates, and changes the volume that mounts one with it, but not a Role. Then the
-// mounted copy counts.
+// getPassword reads the password Secret. One that belongs to someone else may have a name that we do not know: kustomize
+// adds a hash to the names of the Secrets that it generates, and updates the volumes and Roles that refer to them, but a pod
+// still asks for the name without a hash. In that case, the mounted copy is used.
 func (k *keeper) getPassword(ctx context.Context, server *api) (secret, error) {
 	s, err := server.get(ctx, k.instance.PasswordSecret())
 	var wait *waiting
@@ -277,7 +278,7 @@ func (k *keeper) getPassword(ctx context.Context, server *api) (secret, error) {
 	return s, wait
 }
 
-// write writes what a decision adds, the password Secret first.
+// write writes the patches of a decision, the password Secret first.
 func (k *keeper) write(ctx context.Context, server *api, f facts, d decision) error {
 	passwordSecret, connectionSecret := k.instance.PasswordSecret(), k.instance.ConnectionSecret()
 	if !d.passwordPatch.isEmpty() {
@@ -285,7 +286,7 @@ func (k *keeper) write(ctx context.Context, server *api, f facts, d decision) er
 			return err
 		}
 		k.log("%s; wrote it to Secret %s/%s", map[origin]string{
-			kept:           "kept the password and updated the keys of its rotation",
+			fromPassword:   "kept the password and updated the keys of its rotation",
 			fromConnection: "took the password from the connection Secret",
 			first:          "made a first password",
 			rotated:        "made a new password for the rotation",
@@ -309,7 +310,7 @@ func (k *keeper) write(ctx context.Context, server *api, f facts, d decision) er
 	return nil
 }
 
-// names lists what a patch changes.
+// names lists the keys and annotations that a patch changes.
 func (p patch) names() string {
 	names := slices.Sorted(maps.Keys(p.data))
 	return strings.Join(append(names, slices.Sorted(maps.Keys(p.annotations))...), ", ")

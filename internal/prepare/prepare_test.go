@@ -554,11 +554,11 @@ func TestWaits(t *testing.T) {
 		{"The API server is overloaded.",
 			func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 429 } },
 			func(c *cluster, _ *pod) { c.answer = nil },
-			"the API server https://HOST answers 429 Too Many Requests"},
+			"the API server https://HOST responded with 429 Too Many Requests"},
 		{"etcd is away.",
 			func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 503 } },
 			func(c *cluster, _ *pod) { c.answer = nil },
-			"the API server https://HOST answers 503 Service Unavailable"},
+			"the API server https://HOST responded with 503 Service Unavailable"},
 		{"The API server is away.",
 			func(_ *cluster, p *pod) {
 				p.env["KUBERNETES_SERVICE_PORT"], p.env["PORT"] = "1", p.env["KUBERNETES_SERVICE_PORT"]
@@ -731,17 +731,17 @@ func TestStops(t *testing.T) {
 			"key password of Secret my-namespace/my-cache-password ends with a line break; remove it, for example with `echo -n`"},
 		{"The Secret is immutable.", func(c *cluster, _ *pod) {
 			c.answer = func(method, _ string) int { return map[string]int{"PATCH": 422}[method] }
-		}, "the API server https://HOST refuses to patch Secret my-namespace/my-cache-password: 422 Unprocessable Entity"},
+		}, "the API server https://HOST refused to patch Secret my-namespace/my-cache-password: 422 Unprocessable Entity"},
 		{"It leads elsewhere, and a token goes nowhere else.", func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 307 } },
-			"the API server https://HOST refuses to get Secret my-namespace/my-cache-conn: 307 Temporary Redirect"},
+			"the API server https://HOST refused to get Secret my-namespace/my-cache-conn: 307 Temporary Redirect"},
 		{"There is no volume.", func(_ *cluster, p *pod) { p.request.Data = "/nowhere" }, "the volume /nowhere cannot be read: no such file or directory"},
 		{"There is no file in memory.", func(_ *cluster, p *pod) { _ = os.RemoveAll(filepath.Join(p.root, handover.FlagFolder)) },
 			"/run/dragonfly/flags/flagfile cannot be written: no such file or directory"},
 		{"The authority has no certificate.", func(_ *cluster, p *pod) {
 			_ = os.WriteFile(filepath.Join(p.root, handover.TokenPath, "ca.crt"), []byte("none"), 0o600)
-		}, "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt has no certificate"},
+		}, "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt contains no certificate"},
 		{"The folder in the bucket is another instance's.", func(_ *cluster, p *pod) { p.request.Bucket = "s3://backups/dragonfly/shop/my-cache" },
-			"the snapshots in s3://backups/dragonfly/shop/my-cache belong to another instance, and two would overwrite each other's: the folder of my-namespace/my-cache ends with /my-namespace/my-cache; " +
+			"the snapshots in s3://backups/dragonfly/shop/my-cache belong to another instance, and the two would overwrite each other's: the folder of my-namespace/my-cache must end with /my-namespace/my-cache; " +
 				"something renamed or copied this instance after dragonfly-generator ran, so render and apply its own manifests"},
 		{"Its name ends alike.", func(_ *cluster, p *pod) { p.request.Bucket = "s3://backups/dragonfly/x-my-namespace/my-cache" }, "belong to another instance"},
 		{"The server reads the key of another rotation.", func(_ *cluster, p *pod) {
@@ -783,7 +783,7 @@ func TestNonsense(t *testing.T) {
 		})
 		p := c.pod(t, "my-cache-0")
 		require.NoError(t, p.start(t, c), body)
-		assert.Contains(t, p.log.String(), "waiting: "+c.URL+" answers with something that is not Secret my-namespace/my-cache-conn\n")
+		assert.Contains(t, p.log.String(), "waiting: the response of "+c.URL+" is not Secret my-namespace/my-cache-conn\n")
 	}
 }
 
@@ -825,17 +825,17 @@ func TestMaxMemory(t *testing.T) {
 		{reason: "There is no snapshot yet.", want: "--maxmemory=751619276\n"},
 		{reason: "It fits.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "789200239")}, want: "--maxmemory=751619276\n"},
 		{reason: "It does not, by a byte.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "789200240")}, want: "--maxmemory=759135469\n",
-			log: "the snapshot dump-summary.dfs on /data needs 753Mi of memory, more than the server loads with the configured maxmemory of 751619276 bytes: maxmemory is 759135469 bytes for this pod, " +
-				"and writes are refused until keys have been deleted; the next pod after that has the configured maxmemory again\n"},
+			log: "the snapshot dump-summary.dfs on /data needs 753Mi of memory, more than the server can load with the configured maxmemory of 751619276 bytes: maxmemory is 759135469 bytes for this pod, " +
+				"and writes are refused until keys are deleted; the next pod after that gets the configured maxmemory again\n"},
 		{reason: "A shard says more.", files: map[string]string{
 			"dump-summary.dfs": snapshotFile("snapshot-id", "a", "used-mem", "1"), "dump-0000.dfs": snapshotFile("snapshot-id", "a", "used-mem", "789200240"),
 		}, want: "--maxmemory=759135469\n", log: "the snapshot dump-summary.dfs"},
 		{reason: "At 85% of the limit it just loads.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "912680550")}, want: "--maxmemory=877911768\n", log: "writes are refused"},
 		{reason: "Above that it stops.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "912680551")},
-			err: "the snapshot dump-summary.dfs on /data needs 871Mi of memory, which does not fit into the server's memory limit of 1Gi: choose a size with a memory limit of at least 1.2Gi, apply, " +
+			err: "the snapshot dump-summary.dfs on /data needs 871Mi of memory, which does not fit in the server's memory limit of 1Gi: choose a size with a memory limit of at least 1.2Gi, apply, " +
 				"and delete the pod my-cache-0, because a StatefulSet does not replace one that was never ready"},
 		{reason: "It cannot be read.", files: map[string]string{"dump-summary.dfs": "garbage"}, want: "--maxmemory=751619276\n",
-			log: "the snapshot on /data may need more memory than is known: dump-summary.dfs is not a snapshot\n"},
+			log: "the memory that the snapshot on /data needs is not fully known: dump-summary.dfs is not a snapshot\n"},
 	} {
 		c := newCluster(t)
 		p := c.pod(t, "my-cache-0")
@@ -917,7 +917,7 @@ func TestCopiedNamespace(t *testing.T) {
 
 	copied()
 	p.restarted(t, c)
-	require.EqualError(t, p.start(t, c), `Secret my-namespace/my-cache-conn has the endpoint "my-cache.shop.svc.k8s.example.org" again, although a pod of my-namespace/my-cache has corrected it before: `+
+	require.EqualError(t, p.start(t, c), `Secret my-namespace/my-cache-conn has the endpoint "my-cache.shop.svc.k8s.example.org" again, although a pod of my-namespace/my-cache corrected it before: `+
 		"something applies manifests of another instance here; apply those of my-namespace/my-cache, rendered in the overlay that is built, after anything that sets names or namespaces")
 	assert.NotContains(t, c.forget(), "PATCH my-cache-conn")
 	assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile))
@@ -1088,8 +1088,8 @@ func TestExistingPasswordWithAHash(t *testing.T) {
 
 func TestExistingPasswordIsInvalid(t *testing.T) {
 	for value, err := range map[string]string{
-		"": "is empty; set one", marker + "\n": "ends with a line break; remove it, for example with `echo -n`", marker + "\x00": "contains a line break or a NUL, which an environment variable cannot hold; use another one",
-		marker + "\xff": "is not valid UTF-8; use another one, for example of letters and digits",
+		"": "is empty; set a password", marker + "\n": "ends with a line break; remove it, for example with `echo -n`", marker + "\x00": "contains a line break or a NUL, which an environment variable cannot hold; use another password",
+		marker + "\xff": "is not valid UTF-8; use another password, for example of letters and digits",
 	} {
 		c := newCluster(t)
 		p := c.existing(t)

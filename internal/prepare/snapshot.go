@@ -14,21 +14,21 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// Dragonfly refuses a snapshot whose used memory is more than 105% of maxmemory, and exits, at every start. A full
-// instance can get there by itself: while a snapshot loads, hash tables may split, and the next snapshot records
+// Dragonfly refuses a snapshot whose used memory is more than 105% of maxmemory, and exits at every start. A full
+// instance can get into this state by itself: while a snapshot loads, hash tables may split, and the next snapshot records
 // up to 117% of maxmemory. So the server gets a maxmemory that its snapshot fits into.
 
-// snapshot is what the server will load. The zero value is that of an empty volume.
+// snapshot is the snapshot that the server will load. The zero value is for an empty volume.
 type snapshot struct {
 	name       string // of its first file
-	usedMemory int64  // in bytes, as the server recorded it; 0 if that is not known
+	usedMemory int64  // in bytes, as the server recorded it; 0 if unknown
 }
 
 // dbfilename is the server's --dbfilename.
 const dbfilename = "dump"
 
-// findSnapshot finds what Dragonfly v1.40.1 loads from a volume, and how much memory it needs. An error says what could
-// not be read of it; the snapshot then has what could.
+// findSnapshot finds the snapshot that Dragonfly v1.40.1 loads from a volume, and how much memory it needs. If some of it
+// cannot be read, it returns an error together with what could be read.
 func findSnapshot(volume fs.FS) (snapshot, error) {
 	name, err := findFirstFile(volume)
 	if name == "" || err != nil {
@@ -57,8 +57,8 @@ func findSnapshot(volume fs.FS) (snapshot, error) {
 	return s, err
 }
 
-// findFirstFile returns the name of the file that Dragonfly begins with: one that is called like --dbfilename or,
-// of those that begin with it, the newest. Dragonfly compares whole seconds and takes the last name of a tie.
+// findFirstFile returns the name of the file that Dragonfly loads first: the one named exactly --dbfilename or else the
+// newest whose name starts with it. Dragonfly compares whole seconds and breaks ties by taking the last name.
 func findFirstFile(volume fs.FS) (string, error) {
 	if _, err := fs.Stat(volume, dbfilename); err == nil {
 		return dbfilename, nil
@@ -97,7 +97,7 @@ func findShards(volume fs.FS, summary string) []string {
 	if !found {
 		return nil
 	}
-	entries, _ := fs.ReadDir(volume, ".") // it could be read a moment ago
+	entries, _ := fs.ReadDir(volume, ".") // it was readable a moment ago
 	var shards []string
 	for _, entry := range entries {
 		name := entry.Name()
@@ -108,7 +108,7 @@ func findShards(volume fs.FS, summary string) []string {
 	return shards
 }
 
-// headerSize is how much of a file is read, in bytes. The fields that matter are among the first.
+// headerSize is how much of a file is read, in bytes. The fields that matter are at the start.
 const headerSize = 1 << 10
 
 // The fields that matter.
@@ -123,7 +123,7 @@ type fields map[string]string
 func (f fields) usedMemory(file string) (int64, error) {
 	used, err := strconv.ParseInt(f[usedMemoryField], 10, 64)
 	if err != nil || used < 0 {
-		return 0, fmt.Errorf("%s does not say how much memory it needs", file)
+		return 0, fmt.Errorf("%s does not record how much memory it needs", file)
 	}
 	return used, nil
 }
@@ -131,7 +131,7 @@ func (f fields) usedMemory(file string) (int64, error) {
 // readFields reads the auxiliary fields of a file of a snapshot.
 func readFields(volume fs.FS, name string) (fields, error) {
 	info, err := fs.Stat(volume, name)
-	if err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for ever
+	if err == nil && !info.Mode().IsRegular() { // opening a pipe would block forever
 		err = errors.New("not a regular file")
 	}
 	var file fs.File
@@ -153,11 +153,11 @@ func readFields(volume fs.FS, name string) (fields, error) {
 	return f, nil
 }
 
-// magic begins an RDB file; four digits with the version follow.
+// magic starts an RDB file. The version follows, in four digits.
 const magic = "REDIS"
 
-// parseFields parses the auxiliary fields that begin an RDB file, up to where they end or cannot be read any
-// further. It reports whether the file is an RDB file at all.
+// parseFields parses the auxiliary fields at the start of an RDB file, as far as they can be read. It reports whether the
+// file is an RDB file at all.
 func parseFields(header []byte) (fields, bool) {
 	const versionSize = 4
 	const auxiliary = 0xFA // the opcode
@@ -179,8 +179,8 @@ func parseFields(header []byte) (fields, bool) {
 	return f, true
 }
 
-// parseString parses a string of an RDB file and returns what follows. The first two bits say how the string, or its
-// length, is encoded. Long and compressed strings, which the fields that matter are not, end the parsing.
+// parseString parses a string of an RDB file and returns what follows it. The first two bits say how the string, or its
+// length, is encoded. Long and compressed strings are not supported: the fields that matter are neither.
 func parseString(b []byte) (text string, rest []byte, ok bool) {
 	if len(b) == 0 {
 		return "", nil, false
@@ -194,7 +194,7 @@ func parseString(b []byte) (text string, rest []byte, ok bool) {
 	var length int
 	switch first := b[0]; {
 	case first == 0xC0:
-		return integer(1, func(b []byte) int64 { return int64(int8(b[0])) }) //nolint:gosec // which is meant
+		return integer(1, func(b []byte) int64 { return int64(int8(b[0])) }) //nolint:gosec // signed
 	case first == 0xC1:
 		return integer(2, func(b []byte) int64 { return int64(int16(binary.LittleEndian.Uint16(b))) }) //nolint:gosec // signed
 	case first == 0xC2:
@@ -212,18 +212,18 @@ func parseString(b []byte) (text string, rest []byte, ok bool) {
 	return string(b[:length]), b[length:], true
 }
 
-// memory is what a server has, in bytes.
+// memory is the memory of a server, in bytes.
 type memory struct {
 	maxMemory int64 // configured
-	limit     int64 // of the container; 0 if it is not known
+	limit     int64 // of the container; 0 if unknown
 }
 
-// errTooLarge is the error of a snapshot that does not fit into the container.
+// errTooLarge reports a snapshot that does not fit in the container.
 var errTooLarge = errors.New("the snapshot is too large")
 
-// fit returns the maxmemory with which the server loads a snapshot: the configured one or, if Dragonfly would refuse the
-// snapshot with that, 1% more than what the snapshot just fits into. A used memory of more than 85% of the
-// limit is errTooLarge: 82% were seen to peak at 83% of the limit, and the kernel kills what needs much more.
+// fit returns the maxmemory with which the server can load a snapshot: the configured one or, if Dragonfly would refuse
+// the snapshot with that, 1% more than the minimum. If the snapshot needs more than 85% of the limit, the error is
+// errTooLarge: loading 82% was seen to peak at 83% of the limit, and the kernel kills a server that needs much more.
 func (m memory) fit(usedMemory int64) (int64, error) {
 	switch {
 	case usedMemory-m.maxMemory <= m.maxMemory/20:
@@ -235,18 +235,18 @@ func (m memory) fit(usedMemory int64) (int64, error) {
 	return usedMemory/105*101 + (usedMemory%105*101+104)/105, nil
 }
 
-// percent returns so many percent of n, rounded down.
+// percent returns p percent of n, rounded down.
 func percent(n, p int64) int64 { return n/100*p + n%100*p/100 }
 
-// needed returns the smallest memory limit, in bytes, that a snapshot loads with and that leaves the instance below its
-// maxmemory, if that is the same share of the limit as now.
+// needed returns the smallest memory limit, in bytes, with which a snapshot loads and leaves the instance below its
+// maxmemory, provided that maxmemory remains the same share of the limit.
 func (m memory) needed(usedMemory int64) float64 {
 	toLoad := float64(usedMemory) / 0.85
 	toWrite := float64(usedMemory) / 1.05 * float64(m.limit) / float64(m.maxMemory)
 	return max(toLoad, toWrite)
 }
 
-// quantity returns a number of bytes as Kubernetes writes it, rounded up.
+// quantity formats a number of bytes as a Kubernetes quantity, rounded up.
 func quantity(bytes float64) string {
 	const mebi, gibi = 1 << 20, 1 << 30
 	if bytes < gibi {

@@ -93,10 +93,10 @@ func TestFindSnapshot(t *testing.T) {
 		}, snapshot{"dump-summary.dfs", 6}, "dump-0000.dfs is not a snapshot"},
 		{"The summary does not say.", fstest.MapFS{
 			"dump-summary.dfs": file(0, header(id("a"))), "dump-0000.dfs": file(0, header(id("a"), usedMem("6"))),
-		}, snapshot{"dump-summary.dfs", 6}, "dump-summary.dfs does not say how much memory it needs"},
-		{"It says nonsense.", fstest.MapFS{"dump-summary.dfs": file(0, header(usedMem("much")))}, snapshot{"dump-summary.dfs", 0}, "does not say how much memory it needs"},
-		{"It says less than nothing.", fstest.MapFS{"dump-summary.dfs": file(0, header(usedMem("-1")))}, snapshot{"dump-summary.dfs", 0}, "does not say how much memory it needs"},
-		{"It says more than there is in the world.", fstest.MapFS{"dump-summary.dfs": file(0, header(usedMem("9223372036854775808")))}, snapshot{"dump-summary.dfs", 0}, "does not say how much memory it needs"},
+		}, snapshot{"dump-summary.dfs", 6}, "dump-summary.dfs does not record how much memory it needs"},
+		{"It says nonsense.", fstest.MapFS{"dump-summary.dfs": file(0, header(usedMem("much")))}, snapshot{"dump-summary.dfs", 0}, "does not record how much memory it needs"},
+		{"It says less than nothing.", fstest.MapFS{"dump-summary.dfs": file(0, header(usedMem("-1")))}, snapshot{"dump-summary.dfs", 0}, "does not record how much memory it needs"},
+		{"It says more than there is in the world.", fstest.MapFS{"dump-summary.dfs": file(0, header(usedMem("9223372036854775808")))}, snapshot{"dump-summary.dfs", 0}, "does not record how much memory it needs"},
 		{"It is a folder.", fstest.MapFS{"dump.rdb": {Mode: fs.ModeDir}}, snapshot{"dump.rdb", 0}, "dump.rdb cannot be read: not a regular file"},
 		{"It is a pipe.", fstest.MapFS{"dump.rdb": {Mode: fs.ModeNamedPipe}}, snapshot{"dump.rdb", 0}, "dump.rdb cannot be read: not a regular file"},
 	} {

@@ -9,20 +9,22 @@ import (
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/expand"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// change is what happens to one file of the folder.
+// change is a change to one file of the output folder.
 type change struct {
 	file          string // in the folder, with slashes
-	before, after []byte // nil where there is no file
-	nearSecret    bool   // somebody else's Secret is in the file, too
+	before, after []byte // nil if there is no file
+	nearSecret    bool   // the file has a Secret with a value that this program does not write
 }
 
-// fileChanges returns the changes of the folder's files, by their names.
+// fileChanges returns the changes to the files of the output folder, sorted by name.
 func fileChanges(in *inputs, expansion expand.Expansion, results *report.Results) []change {
 	files := map[string]*file{}
 	open := func(name string) *file {
@@ -31,7 +33,7 @@ func fileChanges(in *inputs, expansion expand.Expansion, results *report.Results
 		}
 		return files[name]
 	}
-	byItem := map[*krm.Item]place{}
+	byItem := map[*krm.Item]position{}
 	bySource := map[string]*source{}
 	for _, source := range in.sources {
 		if source.inFolder == "" {
@@ -39,12 +41,12 @@ func fileChanges(in *inputs, expansion expand.Expansion, results *report.Results
 		}
 		bySource[source.inFolder] = source
 		for i, item := range source.items {
-			byItem[item] = place{source, i}
+			byItem[item] = position{source, i}
 		}
 	}
 
 	for _, replacement := range expansion.Replace {
-		if at, found := byItem[replacement.Item]; found { // others have been reported
+		if at, found := byItem[replacement.Item]; found { // others were already reported
 			open(at.source.inFolder).replace(at, replacement)
 		}
 	}
@@ -68,8 +70,8 @@ func fileChanges(in *inputs, expansion expand.Expansion, results *report.Results
 	return changes
 }
 
-// place is where an item stands: the source, and the place among its documents.
-type place struct {
+// position is the position of an item: its source, and its index among the documents there.
+type position struct {
 	source *source
 	index  int
 }
@@ -77,7 +79,7 @@ type place struct {
 // file is a file that changes.
 type file struct {
 	name   string
-	source *source // nil where there is none yet
+	source *source // nil if the file does not exist yet
 
 	replaced map[int]merge.Replacement
 	removed  map[int]bool
@@ -88,22 +90,22 @@ func newFile(name string) *file {
 	return &file{name: name, replaced: map[int]merge.Replacement{}, removed: map[int]bool{}}
 }
 
-func (f *file) replace(at place, r merge.Replacement) {
+func (f *file) replace(at position, r merge.Replacement) {
 	f.source = at.source
 	f.replaced[at.index] = r
 }
 
-func (f *file) remove(at place) {
+func (f *file) remove(at position) {
 	f.source = at.source
 	f.removed[at.index] = true
 }
 
-func (f *file) add(there *source, a merge.Addition) {
-	f.source = there
+func (f *file) add(to *source, a merge.Addition) {
+	f.source = to
 	f.added = append(f.added, a.Node)
 }
 
-// change puts the new text together. What is not ours stays in it to the byte.
+// change builds the new content of the file. Everything that is not ours stays the same to the byte.
 func (f *file) change() (change, error) {
 	c := change{file: f.name}
 	holds := false // something
@@ -114,8 +116,8 @@ func (f *file) change() (change, error) {
 	}
 	for i, document := range documents {
 		c.before = append(c.before, document.Text...)
-		c.nearSecret = c.nearSecret || holdsSecret(document)
 		r, replaced := f.replaced[i]
+		c.nearSecret = c.nearSecret || holdsSecret(document, r.With)
 		switch {
 		case f.removed[i]:
 			continue
@@ -154,18 +156,30 @@ func (f *file) change() (change, error) {
 	return c, nil
 }
 
-// holdsSecret reports whether a document is a Secret, or a List with one, that this program did not make.
-func holdsSecret(document krm.Document) bool {
+// holdsSecret reports whether a document is a Secret, or a List with one, with a value that this program does not write:
+// in one that it did not make, or in one of its own that something was added to. fresh is what replaces that, or nil.
+func holdsSecret(document krm.Document, fresh *yaml.Node) bool {
 	if document.Node == nil {
 		return false
 	}
 	item := krm.NewItem(document.Node.Content[0])
 	return slices.ContainsFunc(append(item.Listed(), item), func(item *krm.Item) bool {
-		return item.Kind == "Secret" && !merge.IsOurs(item)
+		return item.Kind == "Secret" && (!merge.IsOurs(item) || holdsOther(item.Node, fresh, "data") || holdsOther(item.Node, fresh, "stringData"))
 	})
 }
 
-// encode writes a document in the language of the file.
+// holdsOther reports whether the data of a Secret has a key that what replaces it lacks.
+func holdsOther(secret, fresh *yaml.Node, field string) bool {
+	for key := range yamlnode.Fields(yamlnode.Get(secret, field)) {
+		isKnown := key.Value == v1alpha1.EndpointKey || key.Value == v1alpha1.PortKey
+		if !isKnown && yamlnode.Get(fresh, field, key.Value) == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// encode writes a document in the format of the file, YAML or JSON.
 func (f *file) encode(n *yaml.Node) ([]byte, error) {
 	if path.Ext(f.name) != ".json" {
 		return encode(n)

@@ -9,7 +9,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// check prints what would change, and the command that changes it.
+// check prints what would change, and the command that would change it.
 func check(o Options, s Streams, changes []change, results *report.Results) bool {
 	if results.HasErrors() {
 		fmt.Fprint(s.Err, report.Lines(results.All()))
@@ -56,7 +56,7 @@ func (o Options) command() string {
 	return strings.Join(words, " ")
 }
 
-// isSpecial reports whether a shell might take the character for something else.
+// isSpecial reports whether a shell might give the character a special meaning.
 func isSpecial(r rune) bool {
 	return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,:@%+=", r)
 }
@@ -72,7 +72,7 @@ func (c change) diff(o Options) string {
 		to = "/dev/null"
 	}
 	if c.nearSecret {
-		return fmt.Sprintf("--- %s\n+++ %s\n(not shown, because a Secret in this file was not made by this program)\n", from, to)
+		return fmt.Sprintf("--- %s\n+++ %s\n(not shown, because a Secret in this file contains something that this program did not write)\n", from, to)
 	}
 	return udiff.Unified(from, to, string(c.before), string(c.after))
 }

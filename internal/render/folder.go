@@ -46,15 +46,15 @@ func openFolder(o Options) (*folder, error) {
 // close closes the folder. It removes one that was made and that nothing was written into.
 func (f *folder) close() {
 	if f.isNew {
-		_ = os.Remove(f.name) // refused where there is something in it
+		_ = os.Remove(f.name) // fails if the folder is not empty
 	}
 	if f.root != nil {
 		_ = f.root.Close()
 	}
 }
 
-// refuseLinks reports files that are to be changed and stand behind symbolic links: what was read would not
-// be what is written.
+// refuseLinks reports files to be changed that are behind symbolic links: the file written would not be the file that was
+// read.
 func (f *folder) refuseLinks(changes []change, results *report.Results) {
 	if f.root == nil {
 		return
@@ -66,14 +66,14 @@ func (f *folder) refuseLinks(changes []change, results *report.Results) {
 			at = path.Join(at, element)
 			info, err := f.root.Lstat(at)
 			if err != nil {
-				break // is not there yet
+				break // does not exist yet
 			}
 			var problem string
 			switch isFile := at == c.file; {
 			case info.Mode()&fs.ModeSymlink != 0:
-				problem = "is a symbolic link, and nothing is written through one; replace it with what it points to"
+				problem = "is a symbolic link, and this command does not write through links; replace it with what it points to"
 			case isFile && !info.Mode().IsRegular(), !isFile && !info.IsDir():
-				problem = "is in the way of a file that has to be written; move it elsewhere"
+				problem = "blocks a file that must be written; move it elsewhere"
 			default:
 				continue
 			}
@@ -86,8 +86,8 @@ func (f *folder) refuseLinks(changes []change, results *report.Results) {
 	}
 }
 
-// apply makes the changes, in their order, and then removes what is left of a run that was killed: temporary
-// files, and folders of instances that are empty.
+// apply makes the changes, in order, and then removes what killed runs left behind: temporary files, and empty folders of
+// instances.
 func (f *folder) apply(in *inputs, changes []change, results *report.Results) {
 	for _, name := range in.temporaries {
 		if err := f.root.Remove(name); err != nil {
@@ -117,7 +117,7 @@ func (f *folder) apply(in *inputs, changes []change, results *report.Results) {
 	}
 }
 
-// make makes one change, if the file is still what it was when it was read.
+// make makes one change, unless the file has changed since it was read.
 func (f *folder) make(c change) error {
 	switch text, err := f.root.ReadFile(c.file); {
 	case errors.Is(err, fs.ErrNotExist) && c.before == nil:
@@ -135,7 +135,7 @@ func (f *folder) make(c change) error {
 	return atomicfile.Replace(f.root, c.file, 0o644, bytes.NewReader(c.after))
 }
 
-// isInstanceFolder reports whether a folder has a name that an instance's would have.
+// isInstanceFolder reports whether a folder has a name that an instance's folder would have.
 func isInstanceFolder(name string) bool {
 	instance, namespace, found := strings.Cut(name, ".")
 	return found && len(validation.IsDNS1035Label(instance)) == 0 && len(validation.IsDNS1123Label(namespace)) == 0
@@ -145,5 +145,5 @@ func (f *folder) failed(name, what string, err error, results *report.Results) {
 	results.Errorf(nil, "%s cannot be %s: %s; no file is half-written; fix this and run again", f.path(name), what, report.Reason(err))
 }
 
-// path returns the path of a file as people know it.
+// path returns the path of a file as the user would write it.
 func (f *folder) path(name string) string { return filepath.Join(f.name, filepath.FromSlash(name)) }

@@ -9,14 +9,14 @@ import (
 	gitignore "github.com/monochromegane/go-gitignore"
 )
 
-// ignoreFiles are the .krmignore files of a folder, read as kpt reads them: one in the folder itself and one in
-// each package below it, which is a folder with a Kptfile. Each holds for its own package.
+// ignoreFiles are the .krmignore files of a folder, with kpt's rules: there is one in the folder itself and one in each
+// package below it, which is a folder with a Kptfile. Each applies to its own package.
 type ignoreFiles struct {
 	folder    fs.FS
 	byPackage map[string]gitignore.IgnoreMatcher
 }
 
-// enter has to be called for each folder before what is in it is matched.
+// enter must be called for each folder before its contents are matched.
 func (i *ignoreFiles) enter(name string) error {
 	if name != "." && !i.has(name, "Kptfile") {
 		return nil
@@ -36,7 +36,7 @@ func (i *ignoreFiles) enter(name string) error {
 	return nil
 }
 
-// matches reports whether the file, or folder, is to be left out, alone or with a folder that it is in.
+// matches reports whether the file or folder, or a folder that it is in, is ignored.
 func (i *ignoreFiles) matches(name string, isFolder bool) bool {
 	for at := path.Dir(name); ; at = path.Dir(at) {
 		if matcher, found := i.byPackage[at]; found {
@@ -48,7 +48,7 @@ func (i *ignoreFiles) matches(name string, isFolder bool) bool {
 	}
 }
 
-// holdsChart reports whether a folder is that of a Helm chart.
+// holdsChart reports whether a folder contains a Helm chart.
 func (i *ignoreFiles) holdsChart(name string) bool { return i.has(name, "Chart.yaml") }
 
 func (i *ignoreFiles) has(folder, file string) bool {

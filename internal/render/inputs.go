@@ -22,19 +22,19 @@ import (
 type inputs struct {
 	sources []*source
 	config  *krm.Item
-	stdin   bool // something was read from there
+	stdin   bool // stdin was read
 
-	configs []*krm.Item // that were found; config is one of them unless a file was named
+	configs []*krm.Item // found in the inputs; config is one of them unless --config was given
 
-	temporaries []string // in the folder, left by a killed run
-	folders     []string // in the folder, its own
+	temporaries []string // in the output folder, left by a killed run
+	folders     []string // in the output folder
 }
 
 // source is a file, or stdin.
 type source struct {
-	name      string // as people know it
-	inFolder  string // its path in the folder that is kept, with slashes; "" where it is not in there
-	named     bool   // on the command line, and not found in a folder
+	name      string // as the user would write it
+	inFolder  string // its path in the output folder, with slashes; "" if it is not in there
+	named     bool   // on the command line, rather than found in a folder
 	documents []krm.Document
 	items     []*krm.Item // of the documents; nil where one is no resource
 }
@@ -62,22 +62,22 @@ func (in *inputs) haveClaims() bool {
 	return slices.ContainsFunc(in.items(), instance.IsClaim)
 }
 
-// reader finds and reads the inputs. It reports every problem and goes on.
+// reader finds and reads the inputs. It reports every problem and continues.
 type reader struct {
 	inputs
 	results *report.Results
-	folder  fs.FileInfo // the folder that is kept; nil where there is none
+	folder  fs.FileInfo // the output folder; nil if there is none
 	byPath  map[string]*source
 }
 
-// readInputs reads what the paths name, each file once, and what the folder that is kept has already.
+// readInputs reads the paths, each file once, and the present contents of the output folder.
 func readInputs(o Options, stdin io.Reader, results *report.Results) *inputs {
 	r := &reader{results: results, byPath: map[string]*source{}}
 	if o.Folder != "" {
-		r.folder, _ = os.Stat(o.Folder) // with --check it need not be there
+		r.folder, _ = os.Stat(o.Folder) // with --check it need not exist
 	}
 	if o.Config != "" {
-		r.byPath[realPath(o.Config)] = nil // is no input, wherever it lies
+		r.byPath[realPath(o.Config)] = nil // not an input, wherever it is
 		r.config = r.readConfig(o.Config)
 	}
 	for i, path := range o.Paths {
@@ -107,7 +107,7 @@ func isMissing(path string) bool {
 	return path != "-" && errors.Is(err, fs.ErrNotExist)
 }
 
-// path finds the files that a path on the command line means.
+// path finds the files that a path on the command line refers to.
 func (r *reader) path(path string, stdin io.Reader) {
 	if path == "-" {
 		r.readStdin(stdin)
@@ -124,13 +124,13 @@ func (r *reader) path(path string, stdin io.Reader) {
 	}
 }
 
-// walk finds the files in a folder. Hidden files and folders are none of ours, and links to folders are not
-// followed, they may lead in circles. The folder that is kept is walked for itself.
-func (r *reader) walk(folder string, kept bool) {
-	if info, err := os.Stat(folder); !kept && err == nil && r.folder != nil && os.SameFile(info, r.folder) {
+// walk finds the files in a folder. It skips hidden files and folders, and does not follow links to folders, which may lead
+// in circles. The output folder is walked separately.
+func (r *reader) walk(folder string, isOutputFolder bool) {
+	if info, err := os.Stat(folder); !isOutputFolder && err == nil && r.folder != nil && os.SameFile(info, r.folder) {
 		return
 	}
-	w := walker{reader: r, folder: folder, kept: kept, ignored: ignoreFiles{folder: os.DirFS(folder)}}
+	w := walker{reader: r, folder: folder, isOutputFolder: isOutputFolder, ignored: ignoreFiles{folder: os.DirFS(folder)}}
 	if err := fs.WalkDir(w.ignored.folder, ".", w.visit); err != nil {
 		r.results.Errorf(nil, "%s cannot be read: %s", folder, report.Reason(err))
 	}
@@ -139,9 +139,9 @@ func (r *reader) walk(folder string, kept bool) {
 // walker is a walk through one folder.
 type walker struct {
 	*reader
-	folder  string
-	kept    bool
-	ignored ignoreFiles
+	folder         string
+	isOutputFolder bool
+	ignored        ignoreFiles
 }
 
 func (w *walker) visit(name string, entry fs.DirEntry, err error) error {
@@ -163,16 +163,16 @@ func (w *walker) shown(name string) string { return filepath.Join(w.folder, file
 
 func (w *walker) visitFolder(name string, entry fs.DirEntry) error {
 	switch {
-	case name == "." && w.kept:
+	case name == "." && w.isOutputFolder:
 	case w.ignored.holdsChart(name):
 		w.results.Warnf(nil, "%s contains a Helm chart, whose templates are not YAML, so it is not read; render it (`helm template`) and read the result", w.shown(name))
 		return fs.SkipDir
 	case name == ".":
 	case strings.HasPrefix(path.Base(name), "."):
 		return fs.SkipDir
-	case w.kept:
+	case w.isOutputFolder:
 		w.folders = append(w.folders, name)
-	case w.isKept(entry), w.ignored.matches(name, true):
+	case w.isOutput(entry), w.ignored.matches(name, true):
 		return fs.SkipDir
 	}
 	return nil
@@ -180,25 +180,25 @@ func (w *walker) visitFolder(name string, entry fs.DirEntry) error {
 
 func (w *walker) visitFile(name string, entry fs.DirEntry) {
 	switch isResource := isKustomizationFile(entry.Name()) || slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)); {
-	case w.kept && atomicfile.IsTemporary(entry.Name()):
+	case w.isOutputFolder && atomicfile.IsTemporary(entry.Name()):
 		w.temporaries = append(w.temporaries, name)
 		return
 	case !isResource, strings.HasPrefix(entry.Name(), "."):
 		return
-	case w.ignored.matches(name, false) && (!w.kept || !hasMark(w.shown(name))):
+	case w.ignored.matches(name, false) && (!w.isOutputFolder || !hasMark(w.shown(name))):
 		return
 	}
 	if info, err := os.Stat(w.shown(name)); err == nil && !info.Mode().IsRegular() {
 		return
 	}
 	inFolder := ""
-	if w.kept {
+	if w.isOutputFolder {
 		inFolder = name
 	}
 	w.file(w.shown(name), inFolder, false)
 }
 
-func (r *reader) isKept(entry fs.DirEntry) bool {
+func (r *reader) isOutput(entry fs.DirEntry) bool {
 	if r.folder == nil {
 		return false
 	}
@@ -206,7 +206,7 @@ func (r *reader) isKept(entry fs.DirEntry) bool {
 	return err == nil && os.SameFile(info, r.folder)
 }
 
-// file adds a file, once, by whatever ways it is reached.
+// file adds a file, but only once, however often it is reached.
 func (r *reader) file(name, inFolder string, named bool) {
 	key := realPath(name)
 	found, seen := r.byPath[key]
@@ -215,7 +215,7 @@ func (r *reader) file(name, inFolder string, named bool) {
 		r.byPath[key] = found
 		r.sources = append(r.sources, found)
 	}
-	if found != nil { // it is the configuration otherwise
+	if found != nil { // otherwise, it is the configuration
 		found.named = found.named || named
 		if inFolder != "" {
 			found.inFolder = inFolder
@@ -223,8 +223,7 @@ func (r *reader) file(name, inFolder string, named bool) {
 	}
 }
 
-// realPath identifies a file. A file without a real path, such as a pipe of the shell, is identified by its
-// name.
+// realPath identifies a file by its real path, or by its name if it has none, such as a shell's pipe.
 func realPath(name string) string {
 	if real, err := filepath.EvalSymlinks(name); err == nil {
 		name = real
@@ -248,14 +247,14 @@ func (r *reader) readStdin(stdin io.Reader) {
 	s := &source{name: "stdin", named: true, documents: []krm.Document{}}
 	r.sources = append(r.sources, s)
 	r.parse(s, text)
-	// A command that fails writes nothing into its pipe: that must not look as if all its claims were gone.
+	// A failed command writes nothing into its pipe. That must not look as if all claims were gone.
 	if len(bytes.TrimSpace(text)) == 0 {
 		r.results.Errorf(nil, "stdin is empty; check the command before the pipe, or remove -")
 	}
 }
 
-// hasMark reports whether a file contains an object of ours. In the folder that is kept it is read although .krmignore
-// lists it, as it would be written again otherwise.
+// hasMark reports whether a file contains an object of ours. Such a file in the output folder is read even if .krmignore
+// lists it; otherwise, it would be written again.
 func hasMark(file string) bool {
 	text, err := os.ReadFile(file) //nolint:gosec // found in the folder
 	return err == nil && bytes.Contains(text, []byte(v1alpha1.GeneratedFrom))
@@ -286,7 +285,7 @@ func (r *reader) parse(s *source, text []byte) bool {
 	return true
 }
 
-// mayBeResource reports whether a text that cannot be read could be meant as a resource: as a claim, say.
+// mayBeResource reports whether an unreadable text could be meant as a resource, such as a claim.
 func mayBeResource(text []byte) bool {
 	return bytes.Contains(text, []byte("apiVersion")) || bytes.Contains(bytes.ToLower(text), []byte("dragonfly"))
 }

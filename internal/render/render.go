@@ -1,8 +1,8 @@
 // Package render expands the claims in files, without an orchestrator.
 //
-// It reads files, folders and stdin as plain YAML, and calls the same expansion as the function. The
-// manifests go to stdout, with the other resources, or into a folder that is kept. That folder is read
-// first. Its files are replaced whole or not at all; what a killed run has left undone, the next one does.
+// It reads files, folders and stdin as plain YAML, and calls the same expansion as the function. The manifests go to
+// stdout, with the other resources, or into an output folder, which is read first. Files there are replaced atomically;
+// the next run completes what a killed run did not finish.
 package render
 
 import (
@@ -21,24 +21,23 @@ import (
 type Options struct {
 	// Paths are files and folders, and "-" for stdin.
 	Paths []string
-	// Folder is where the manifests are kept; "" for stdout.
+	// Folder is the output folder; "" for stdout.
 	Folder string
-	// Config is the file that holds the configuration; "" for none.
+	// Config is the file with the configuration; "" for none.
 	Config string
-	// Check writes nothing and shows what would change in Folder.
+	// Check makes Run write nothing and show what would change in Folder.
 	Check bool
-	// Prune removes from Folder the instances whose claims are gone.
+	// Prune makes Run remove instances from Folder whose claims are gone.
 	Prune bool
 }
 
-// Streams are what is read and written besides files.
+// Streams are the standard streams.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 }
 
-// Run renders. It reports on stderr, and returns whether there was no error and, with Check, nothing that
-// would change.
+// Run renders. It reports on stderr, and returns true if there was no error and, with Check, if nothing would change.
 func Run(o Options, s Streams) bool {
 	var results report.Results
 	if o.Folder != "" {
@@ -54,7 +53,7 @@ func Run(o Options, s Streams) bool {
 	return !results.HasErrors() && report.Stdout(s.Out, s.Err, text)
 }
 
-// intoFolder renders into a folder that is kept.
+// intoFolder renders into the output folder.
 func intoFolder(o Options, s Streams, results *report.Results) bool {
 	f, err := openFolder(o)
 	if err != nil {
@@ -81,10 +80,10 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 
 // expanded expands the claims. It reports an error if there are none, so that a wrong path removes nothing.
 func expanded(o Options, in *inputs, results *report.Results) expand.Expansion {
-	options := expand.Options{Kept: o.Folder != "", Prune: o.Prune}
+	options := expand.Options{InPlace: o.Folder != "", Prune: o.Prune}
 	expansion := expand.Expand(krm.NewList(in.items(), in.config), options, results)
 	if !results.HasErrors() && !in.haveClaims() {
-		hint := "name the files or folders that hold the claims"
+		hint := "name the files or folders that contain the claims"
 		if in.stdin {
 			hint += ", and do not annotate claims with config.kubernetes.io/local-config, or kustomize drops them"
 		}
@@ -93,13 +92,12 @@ func expanded(o Options, in *inputs, results *report.Results) expand.Expansion {
 	return expansion
 }
 
-// refuseOutside reports objects of ours that are not in the folder, because nothing would keep them up to
-// date.
+// refuseOutside reports objects of ours that are outside the output folder, because nothing would keep them up to date.
 func refuseOutside(o Options, in *inputs, results *report.Results) {
 	for _, source := range in.sources {
 		for _, item := range source.resources() {
 			if source.inFolder == "" && merge.IsOurs(item) {
-				results.Errorf(item, "was made from a claim before, but is not in %s; move it there, or do not read it", o.Folder)
+				results.Errorf(item, "was made from a claim before, but is not in %s; move it there, or leave it out of the input", o.Folder)
 			}
 		}
 	}

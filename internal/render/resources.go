@@ -64,10 +64,10 @@ func flatten(document krm.Document) []krm.Document {
 	return documents
 }
 
-// chooseConfig sets the configuration that was found. There can be only one.
+// chooseConfig selects the configuration. It reports an error if there is more than one.
 func (r *reader) chooseConfig() {
 	for _, other := range r.configs[min(1, len(r.configs)):] {
-		r.results.Errorf(other, "is a second configuration besides the one in %s; remove one of them, or name one with --config", r.configs[0].Place())
+		r.results.Errorf(other, "is a second configuration besides the one in %s; remove one of them, or name one with --config", r.configs[0].Location())
 	}
 	if len(r.configs) > 0 {
 		r.config = r.configs[0]
@@ -83,7 +83,7 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 		r.notApplied(s, item)
 		return nil
 	case !isResource && s.named:
-		r.results.Errorf(nil, "%s is not a Kubernetes resource, because apiVersion or kind is missing; add them, or do not name the file", item.Place())
+		r.results.Errorf(nil, "%s is not a Kubernetes resource, because apiVersion or kind is missing; add them, or do not name the file", item.Location())
 		return nil
 	case !isResource:
 		return nil
@@ -100,8 +100,8 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 	return item
 }
 
-// notApplied warns about files that only kustomize applies. In the output folder they are meant for the tool
-// that applies the result.
+// notApplied warns about files that only kustomize uses. In the output folder, they are meant for the tool that applies
+// the result.
 func (r *reader) notApplied(s *source, item *krm.Item) {
 	switch {
 	case s.inFolder != "":
@@ -124,7 +124,7 @@ func isConfig(item *krm.Item) bool {
 	return item.Group == v1alpha1.Group && item.Kind == v1alpha1.ConfigKind
 }
 
-// readConfig reads the file of the configuration.
+// readConfig reads the configuration file.
 func (r *reader) readConfig(name string) *krm.Item {
 	s := &source{name: name}
 	if !r.readFile(s) {
@@ -137,7 +137,7 @@ func (r *reader) readConfig(name string) *krm.Item {
 		}
 	}
 	if len(found) != 1 || !isConfig(found[0]) && (found[0].APIVersion != "v1" || found[0].Kind != "ConfigMap") {
-		r.results.Errorf(nil, "%s has no configuration; write one %s of %s into it, and nothing else", name, v1alpha1.ConfigKind, v1alpha1.APIVersion)
+		r.results.Errorf(nil, "%s does not contain a configuration; put one %s of %s into it, and nothing else", name, v1alpha1.ConfigKind, v1alpha1.APIVersion)
 		return nil
 	}
 	return found[0]

@@ -13,10 +13,10 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// separator stands between documents.
+// separator separates documents.
 const separator = "---\n"
 
-// stdout returns the other resources, as they stand in their files, and then ours.
+// stdout returns the other resources, with the text of their files, followed by ours.
 func stdout(in *inputs, expansion expand.Expansion, results *report.Results) ([]byte, error) {
 	var out bytes.Buffer
 	add := func(text []byte) {
@@ -33,7 +33,7 @@ func stdout(in *inputs, expansion expand.Expansion, results *report.Results) ([]
 		staysHere[item] = true
 	}
 	for _, source := range in.sources {
-		var comments []byte // that stand alone in front of a document
+		var comments []byte // standing alone in front of a document
 		for i, document := range source.documents {
 			if document.Node == nil {
 				comments = append(comments, commentsOf(document.Text)...)
@@ -85,7 +85,7 @@ func isLocal(item *krm.Item) bool {
 	return false
 }
 
-// body returns a document without the dashes in front of it. What follows on their line stays.
+// body returns a document without the dashes at its start, but with the rest of their line.
 func body(text []byte) []byte {
 	line, rest, _ := bytes.Cut(text, []byte("\n"))
 	switch {
@@ -97,7 +97,7 @@ func body(text []byte) []byte {
 	return append(bytes.TrimLeft(bytes.TrimPrefix(line, []byte("---")), " \t"), append([]byte("\n"), rest...)...)
 }
 
-// commentsOf returns the comments of a document that has nothing else.
+// commentsOf returns the comments of a document that contains nothing else.
 func commentsOf(text []byte) []byte {
 	var comments []byte
 	for line := range bytes.Lines(text) {

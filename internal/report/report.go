@@ -1,10 +1,10 @@
 // Package report collects what the user sees: KRM results, and a line on stderr for each error and warning,
 // because kustomize shows only stderr.
 //
-// The rules of that output: a message starts in lower case and has no full stop; it says what is wrong,
-// then what to do, after a semicolon. The resource, the file and the field stand in front of it, so the
-// message does not repeat them. A password, a seed, or the text of a YAML, JSON or decode error never
-// goes into one. Each has its entry in docs/troubleshooting.md, or a test fails.
+// The rules for messages: a message starts in lower case and has no period at the end. It says what is wrong and then,
+// after a semicolon, what to do. The file, the resource and the field are printed in front of it, so it does not repeat
+// them. It never contains a password or the text of a YAML, JSON or decode error, which may quote one. A message that
+// docs/troubleshooting.md quotes must match it, or a test fails.
 package report
 
 import (
@@ -17,13 +17,13 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 )
 
-// Results collects results in the order in which they are found, which is the order of the items.
+// Results collects results in the order in which they are found, which follows the order of the items.
 type Results struct {
 	all fn.Results
 }
 
-// All returns what was collected. After an error there are no infos: they say what was done, and nothing
-// was.
+// All returns the collected results. If there are errors, it leaves out the infos: they report changes, and none were
+// made.
 func (r *Results) All() fn.Results {
 	if !r.HasErrors() {
 		return r.all
@@ -35,7 +35,7 @@ func withoutInfos(results fn.Results) fn.Results {
 	return slices.DeleteFunc(slices.Clone(results), func(result *fn.Result) bool { return result.Severity == fn.Info })
 }
 
-// HasErrors reports whether there is an error.
+// HasErrors reports whether there are any errors.
 func (r *Results) HasErrors() bool { return r.all.ExitCode() != 0 }
 
 // Errors returns the number of errors.
@@ -58,8 +58,8 @@ func (r *Results) Infof(item *krm.Item, format string, args ...any) {
 	r.add(fn.Info, item, nil, format, args...)
 }
 
-// Field is a field of the item that a result is about. Current and Proposed are its value and a better
-// one; nil where there is none to show.
+// Field is the field of the item that a result is about. Current is its value and Proposed a better one; each is nil if
+// there is nothing to show.
 type Field struct {
 	Path              string
 	Current, Proposed any
@@ -80,8 +80,8 @@ func (r *Results) FieldInfof(item *krm.Item, field Field, format string, args ..
 	r.add(fn.Info, item, &field, format, args...)
 }
 
-// Subject is an item that is checked: it reports the first error of each field, as what is wrong below a field, or above
-// it, is mostly a consequence.
+// Subject is an item being checked. It reports only the first error about a field and the fields inside or around it,
+// because later ones are usually consequences.
 type Subject struct {
 	Item    *krm.Item
 	Results *Results
@@ -89,8 +89,8 @@ type Subject struct {
 	reported []string // paths
 }
 
-// Errorf adds an error about a field, unless there is one of it, of what it contains, or of what contains it. Without a
-// path it is about the whole item.
+// Errorf adds an error about a field, unless one was already reported for this field, a field inside it, or a field
+// that contains it. Without a path, the error is about the whole item.
 func (s *Subject) Errorf(field Field, format string, args ...any) {
 	contains := func(outer, inner string) bool {
 		rest, found := strings.CutPrefix(inner, outer)
@@ -128,12 +128,12 @@ func (r *Results) add(severity fn.Severity, item *krm.Item, field *Field, format
 	r.all = append(r.all, result)
 }
 
-// Lines returns the errors and warnings for stderr, a line each.
+// Lines returns the errors and warnings for stderr, one per line.
 func Lines(results fn.Results) string {
 	return LinesWithInfos(withoutInfos(results))
 }
 
-// LinesWithInfos returns all results for stderr, a line each.
+// LinesWithInfos returns all results for stderr, one per line.
 func LinesWithInfos(results fn.Results) string {
 	var lines strings.Builder
 	for _, result := range results {
@@ -143,7 +143,7 @@ func LinesWithInfos(results fn.Results) string {
 	return lines.String()
 }
 
-// line puts what comes from the input on one line, whatever is in it.
+// line formats a result as a single line, whatever the input contains.
 func line(result *fn.Result) string {
 	parts := []string{string(result.Severity)}
 	if file := result.File; file != nil {

@@ -8,8 +8,7 @@ import (
 	"os"
 )
 
-// Stdout writes to stdout and reports whether that worked. What does not arrive there must not pass for a
-// success.
+// Stdout writes to stdout and reports whether that worked. A failed write must not look like a success.
 func Stdout(out, err io.Writer, text []byte) bool {
 	if _, problem := out.Write(text); problem != nil {
 		fmt.Fprintf(err, "error: stdout cannot be written: %s\n", Reason(problem))

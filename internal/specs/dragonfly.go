@@ -50,8 +50,8 @@ func Dragonfly(inst instance.Instance) *operator.Dragonfly {
 	return object
 }
 
-// spread has the scheduler put each pod on a node of its own where there are enough of them. Where there are not, a
-// replica beside the master still takes over from a process that dies.
+// spread makes the scheduler put each pod on its own node if there are enough nodes. Otherwise, a replica on the same node
+// as the master can still take over when the master's process dies.
 func spread(inst instance.Instance) []corev1.TopologySpreadConstraint {
 	return []corev1.TopologySpreadConstraint{{
 		MaxSkew:           1,
@@ -65,7 +65,7 @@ func spread(inst instance.Instance) []corev1.TopologySpreadConstraint {
 // OperatorVolume is the name that the operator gives the claim template of the data.
 const OperatorVolume = operator.DataVolume
 
-// snapshotOfOperator returns where the operator's Dragonfly keeps its snapshots, nil for nowhere.
+// snapshotOfOperator returns where the operator's Dragonfly stores its snapshots, or nil if it stores none.
 func snapshotOfOperator(inst instance.Instance) *operator.Snapshot {
 	switch {
 	case inst.IsCache():
@@ -76,7 +76,7 @@ func snapshotOfOperator(inst instance.Instance) *operator.Snapshot {
 	}
 	return &operator.Snapshot{
 		Cron: *inst.Config.SnapshotCron, Dir: inst.Bucket(),
-		EnableOnMasterOnly: *inst.Config.Replicas > 1, // all pods would write to one place, under one name
+		EnableOnMasterOnly: *inst.Config.Replicas > 1, // otherwise, all pods would write to the same folder, under the same name
 	}
 }
 
@@ -87,15 +87,15 @@ func operatorVolumeOf(inst instance.Instance) string {
 	return OperatorVolume
 }
 
-// withoutOperatorFlags leaves out what the operator makes of the snapshot, and the file that it cannot mount into
-// the server's container.
+// withoutOperatorFlags leaves out the flags that the operator derives from the snapshot, and the flag file, which it cannot
+// mount into the server's container.
 func withoutOperatorFlags(flags []string) []string {
 	return slices.DeleteFunc(flags, func(flag string) bool {
 		return strings.HasPrefix(flag, "--dir=") || strings.HasPrefix(flag, "--snapshot_cron=") || strings.HasPrefix(flag, "--flagfile=")
 	})
 }
 
-// OperatorService returns what the operator is told of its Service, from one that is patched.
+// OperatorService returns the operator's settings for its Service, taken from the patched Service.
 func OperatorService(service *corev1.Service) *operator.Service {
 	settings := &operator.Service{
 		Type: service.Spec.Type, Labels: theirLabels(service.Labels), Annotations: theirAnnotations(service.Annotations),
@@ -115,12 +115,12 @@ func metadataOf(labels, annotations map[string]string) *operator.Metadata {
 	return &operator.Metadata{Labels: labels, Annotations: annotations}
 }
 
-// theirLabels are those of the claim and the configuration, but for what the operator manages.
+// theirLabels are the labels of the claim and the configuration, except those that the operator manages.
 func theirLabels(labels map[string]string) map[string]string {
 	return only(labels, func(key string) bool { return !operator.ManagesLabel(key) })
 }
 
-// theirAnnotations are those of the claim and the configuration.
+// theirAnnotations are the annotations of the claim and the configuration.
 func theirAnnotations(annotations map[string]string) map[string]string {
 	return only(annotations, func(key string) bool { return !strings.HasPrefix(key, v1alpha1.Group+"/") })
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
-// The volumes of the init container that brings the server its password.
+// The volumes of the init container that provides the server's password.
 const (
 	tokenVolume            = "password-token"
 	passwordSecretVolume   = "password-secret"
@@ -17,15 +17,15 @@ const (
 	flagVolume             = "password-flags"
 )
 
-// OwnVolumes are those volumes.
+// OwnVolumes are the names of these volumes.
 var OwnVolumes = []string{tokenVolume, passwordSecretVolume, connectionSecretVolume, flagVolume}
 
-// tokenExpirationSeconds is how long the token of the init container is valid, the shortest that Kubernetes
-// takes. The kubelet renews it.
+// tokenExpirationSeconds is how long the init container's token is valid: the shortest duration that Kubernetes accepts.
+// The kubelet renews it.
 const tokenExpirationSeconds = 600
 
-// prepareContainer returns the init container that brings the server its password. The volume is the one with the
-// data, "" for an instance without.
+// prepareContainer returns the init container that provides the server's password. The volume is the data volume, or "" for
+// an instance without one.
 func prepareContainer(inst instance.Instance, volume string) corev1.Container {
 	request := handover.Request{Existing: inst.Source == v1alpha1.Existing, Keys: keysForPod(inst)}
 	mounts := []corev1.VolumeMount{
@@ -53,7 +53,7 @@ func prepareContainer(inst instance.Instance, volume string) corev1.Container {
 		Env: []corev1.EnvVar{
 			fieldVariable(handover.PodNameVariable, "metadata.name"),
 			fieldVariable(handover.PodNamespaceVariable, "metadata.namespace"),
-			// From where it stands, so that whatever changes the manifests cannot make two of it.
+			// The value is read from the annotation, so that a tool that changes the manifests cannot make the two differ.
 			fieldVariable(handover.PasswordRotationVariable, "metadata.annotations['"+v1alpha1.PasswordRotation+"']"),
 		},
 		Resources:       ownResources(inst),
@@ -62,13 +62,13 @@ func prepareContainer(inst instance.Instance, volume string) corev1.Container {
 	}
 }
 
-// ownResources are those of the containers that run this program.
+// ownResources are the resources of the containers that run this program.
 func ownResources(inst instance.Instance) corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{Requests: resources(inst.Config.Password.Resources.Requests), Limits: resources(inst.Config.Password.Resources.Limits)}
 }
 
-// hasFlagFile reports whether the init container hands the password to the server in a file. The operator mounts
-// none of ours into the server's container.
+// hasFlagFile reports whether the init container passes the password to the server in a file. The operator cannot mount
+// files of ours into the server's container.
 func hasFlagFile(inst instance.Instance) bool {
 	return inst.HasPrepare() && !inst.IsByOperator()
 }
@@ -83,13 +83,13 @@ func fieldVariable(name, path string) corev1.EnvVar {
 func prepareVolumes(inst instance.Instance) []corev1.Volume {
 	secret := func(volume, name string) corev1.Volume {
 		return corev1.Volume{Name: volume, VolumeSource: corev1.VolumeSource{
-			// Where the pod network cannot reach the API server, what is mounted is enough for a restart.
+			// If the pod network cannot reach the API server, the mounted copies are enough for a restart.
 			Secret: &corev1.SecretVolumeSource{SecretName: name, Optional: new(true)},
 		}}
 	}
 	volumes := []corev1.Volume{
 		{Name: tokenVolume, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-			// What the kubelet mounts at this place by itself, but into one container only.
+			// The same files that the kubelet would mount here by itself, but only into this container.
 			Sources: []corev1.VolumeProjection{
 				{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Path: "token", ExpirationSeconds: new(int64(tokenExpirationSeconds))}},
 				{ConfigMap: &corev1.ConfigMapProjection{
@@ -109,16 +109,16 @@ func prepareVolumes(inst instance.Instance) []corev1.Volume {
 	return volumes
 }
 
-// passwordVariable returns the variable by which Dragonfly gets a password that no init container hands over.
-// DFLY_PASSWORD, which looks like the better name, is refused since 1.14.
+// passwordVariable returns the variable from which Dragonfly reads a password that no init container provides. The more
+// obvious DFLY_PASSWORD has been refused since 1.14.
 func passwordVariable(inst instance.Instance) corev1.EnvVar {
 	return corev1.EnvVar{Name: handover.PasswordVariable, ValueFrom: &corev1.EnvVarSource{
 		SecretKeyRef: passwordKey(inst),
 	}}
 }
 
-// passwordKey returns where a server reads its password in the password Secret. With InCluster that is a key of
-// the rotation, which is missing until it is right.
+// passwordKey returns the key of the password Secret that the server reads. With InCluster, it is the key of the rotation,
+// which does not exist until the password of the rotation does.
 func passwordKey(inst instance.Instance) *corev1.SecretKeySelector {
 	key := v1alpha1.PasswordKey
 	if inst.Source == v1alpha1.InCluster {

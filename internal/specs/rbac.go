@@ -11,7 +11,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 )
 
-// accountName returns the name of the ServiceAccount that the instance's pods run with, "" for the namespace's own.
+// accountName returns the name of the ServiceAccount of the instance's pods, or "" for the namespace's default.
 func accountName(inst instance.Instance) string {
 	switch {
 	case inst.Config.ServiceAccount.Name != nil:
@@ -22,12 +22,12 @@ func accountName(inst instance.Instance) string {
 	return ""
 }
 
-// hasOwnAccount reports whether the instance's pods have a ServiceAccount of their own.
+// hasOwnAccount reports whether the instance has its own ServiceAccount.
 func hasOwnAccount(inst instance.Instance) bool {
 	return inst.Config.ServiceAccount.Name == nil && (inst.HasPrepare() || len(inst.Config.ServiceAccount.Annotations) > 0)
 }
 
-// hasRole reports whether the instance has a Role of its own.
+// hasRole reports whether the instance has its own Role.
 func hasRole(inst instance.Instance) bool {
 	return inst.Config.ServiceAccount.Name == nil && inst.HasPrepare()
 }
@@ -39,7 +39,7 @@ func serviceAccount(inst instance.Instance) any {
 	return &corev1.ServiceAccount{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
 		ObjectMeta: metadata,
-		// The init container gets a token of its own, and the server none.
+		// The init container gets its own token, and the server gets none.
 		AutomountServiceAccountToken: new(false),
 	}
 }

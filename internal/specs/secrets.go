@@ -12,8 +12,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
-// passwordSecret returns the Secret into which the instance's pod writes the password that it makes. It has no data:
-// appliers leave what they did not write.
+// passwordSecret returns the Secret into which the instance's pod writes the password that it makes. It has no data, and
+// appliers do not touch data that they did not write.
 func passwordSecret(inst instance.Instance) any {
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
@@ -35,7 +35,7 @@ func connectionSecret(inst instance.Instance) any {
 		}
 	}
 	metadata := secretMeta(inst, inst.ConnectionSecret())
-	// Ours and the claim's win.
+	// Our own and the claim's win.
 	metadata.Labels = merged(inst.Config.ConnectionSecret.Labels, metadata.Labels)
 	metadata.Annotations = merged(inst.Config.ConnectionSecret.Annotations, metadata.Annotations)
 	return &corev1.Secret{
@@ -46,8 +46,8 @@ func connectionSecret(inst instance.Instance) any {
 	}
 }
 
-// secretMeta returns the metadata of one of the instance's Secrets: without what would have an applier replace the live
-// Secret by the manifest, which has no password.
+// secretMeta returns the metadata of one of the instance's Secrets, without labels and annotations that would make an applier
+// replace the live Secret with the manifest, which has no password.
 func secretMeta(inst instance.Instance, name string) metav1.ObjectMeta {
 	metadata := Metadata(inst, name)
 	for _, texts := range []map[string]string{metadata.Labels, metadata.Annotations} {
@@ -69,8 +69,8 @@ func merged(below, above map[string]string) map[string]string {
 	return all
 }
 
-// keysForPod returns the templates of the extra keys that the pod fills in, with those placeholders left open that it
-// knows the values of.
+// keysForPod returns the templates of the extra keys that the pod fills in. Only placeholders whose values the pod knows are
+// left in them.
 func keysForPod(inst instance.Instance) map[string]string {
 	known := map[string]string{}
 	for _, word := range []string{"port", "scheme"} {
@@ -85,7 +85,7 @@ func keysForPod(inst instance.Instance) map[string]string {
 	return templates
 }
 
-// connectionValues are the values of all placeholders of a connection Secret but the password.
+// connectionValues are the values of all placeholders of a connection Secret except the password.
 func connectionValues(inst instance.Instance) map[string]string {
 	scheme := "redis"
 	if inst.Config.TLS != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 )
 
-// Service returns the Service behind the endpoint. It has an allocated IP, as on live instances, where
-// neither that nor the type may change.
+// Service returns the Service behind the endpoint. It has a cluster IP, as in live instances, where neither the IP nor the
+// type may change.
 func Service(inst instance.Instance) *corev1.Service {
 	return &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
@@ -21,7 +21,7 @@ func Service(inst instance.Instance) *corev1.Service {
 				Name:     portName,
 				Port:     instance.Port,
 				Protocol: corev1.ProtocolTCP,
-				// By number: the pods of an instance that is taken over do not name their port yet.
+				// By number, because the pods of an instance from Crossplane do not name their port yet.
 				TargetPort: intstr.FromInt32(instance.Port),
 			}},
 		},

@@ -1,9 +1,9 @@
 // Package specs builds the objects of one instance. Its functions are pure: the objects depend only on the
 // instance and the configuration.
 //
-// The immutable parts equal those of an instance that Crossplane made, so that ours can be applied over a
-// live one. The golden manifests in testdata/golden are API: a change of the pod template restarts every
-// database and must be announced in the changelog.
+// The immutable parts equal those of an instance that Crossplane made, so that our objects can be applied over live ones.
+// The golden manifests in testdata/golden are API: a change to the pod template restarts every database and must be
+// announced in the changelog.
 package specs
 
 import (
@@ -31,13 +31,13 @@ func Metadata(inst instance.Instance, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: inst.Namespace, Name: name, Labels: labels, Annotations: annotations}
 }
 
-// serviceSelector is narrower than the pods' selector: applications like to be called `app: my-cache` too.
+// serviceSelector is narrower than the StatefulSet's selector, because applications may also have the label `app: my-cache`.
 func serviceSelector(inst instance.Instance) map[string]string {
 	own := inst.OwnLabels()
 	return map[string]string{"app": own["app"], nameLabel: own[nameLabel]}
 }
 
-// nameLabel says what an object belongs to: Dragonfly.
+// nameLabel is the label with the name of the software, dragonfly.
 const nameLabel = "app.kubernetes.io/name"
 
 // selector is immutable on a live StatefulSet.

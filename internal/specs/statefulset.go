@@ -24,18 +24,18 @@ const (
 	tmpVolume = "tmp"
 	portName  = "dragonfly"
 
-	// ContainerName is the name of Dragonfly's container; patches may bring others.
+	// ContainerName is the name of Dragonfly's container; patches may add others.
 	ContainerName = "dragonfly"
 
 	// The files on the volumes of live instances belong to this user, with mode 0600.
 	userID, groupID, fsGroupID = 1000, 1000, 2000
 
-	// A busy node is no reason to restart a store: a probe waits so long for its answer, and liveness gives up
-	// after as many in a row, ten seconds apart.
+	// A busy node is no reason to restart a store. So a probe waits this long for a response, and the liveness probe gives up
+	// only after this many failures in a row, ten seconds apart.
 	probeTimeoutSeconds = 5
 	livenessFailures    = 6
 
-	// A restarted store is ready as soon as it has loaded, and unready after half a minute without an answer.
+	// A restarted store is ready as soon as it has loaded, and unready after half a minute without a response.
 	readinessPeriodSeconds = 2
 	readinessFailures      = 15
 )
@@ -71,8 +71,8 @@ func podTemplate(inst instance.Instance) corev1.PodTemplateSpec {
 	template := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: inst.OwnLabels(), Annotations: annotations},
 		Spec: corev1.PodSpec{
-			// With service links a Service named dfly-… of the same namespace becomes a DFLY_ variable, and
-			// Dragonfly aborts on one that is no flag (dragonfly-operator issue 588).
+			// With service links, a Service named dfly-… in the same namespace becomes a DFLY_ variable, and
+			// Dragonfly aborts on a variable that is not a flag (dragonfly-operator issue 588).
 			EnableServiceLinks:            new(false),
 			AutomountServiceAccountToken:  new(false),
 			NodeSelector:                  maps.Clone(inst.Config.NodeSelector),
@@ -101,8 +101,8 @@ func podTemplate(inst instance.Instance) corev1.PodTemplateSpec {
 	return template
 }
 
-// addPassword passes the server its password: from the init container, in a file that is still there when the server's
-// container restarts, or as a variable.
+// addPassword passes the password to the server: in a file from the init container, which still exists when the server's
+// container restarts, or in a variable.
 func addPassword(pod *corev1.PodSpec, inst instance.Instance) {
 	server := &pod.Containers[0]
 	if !inst.HasPrepare() {
@@ -129,8 +129,8 @@ func container(inst instance.Instance) corev1.Container {
 			Requests: resources(inst.Size.Requests),
 			Limits:   resources(inst.Size.Limits),
 		},
-		// While a snapshot loads, /healthz answers 503 for as long as it takes. So it decides about traffic
-		// only: as a startup or liveness probe it would kill the pod that loads.
+		// While a snapshot loads, /healthz returns 503, however long that takes. So it is only the readiness probe: as a startup
+		// or liveness probe, it would kill the pod while it loads.
 		ReadinessProbe: &corev1.Probe{
 			ProbeHandler:     corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: port}},
 			PeriodSeconds:    readinessPeriodSeconds,
@@ -147,7 +147,7 @@ func container(inst instance.Instance) corev1.Container {
 	}
 }
 
-// restricted is what Pod Security "restricted" asks of a container, and more.
+// restricted is at least what Pod Security "restricted" requires of a container.
 func restricted() *corev1.SecurityContext {
 	return &corev1.SecurityContext{
 		AllowPrivilegeEscalation: new(false),
@@ -158,10 +158,10 @@ func restricted() *corev1.SecurityContext {
 	}
 }
 
-// flags are Dragonfly's. The password is not among them: arguments show in the process list.
+// flags returns Dragonfly's flags. The password is not among them, because arguments are visible in the process list.
 func flags(inst instance.Instance) []string {
 	flags := snapshotFlags(inst)
-	if !hasFlagFile(inst) { // else it is in the file, as a snapshot may need more of it
+	if !hasFlagFile(inst) { // otherwise, it is in the flag file, because a snapshot may need more
 		flags = append(flags, fmt.Sprintf("--maxmemory=%d", inst.Size.MaxMemory()))
 	}
 	flags = append(flags,

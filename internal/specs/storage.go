@@ -8,7 +8,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 )
 
-// dataClaims returns the claim templates of an instance: one, where the data is on a volume.
+// dataClaims returns the claim templates of an instance: one if the data is on a volume.
 func dataClaims(inst instance.Instance) []corev1.PersistentVolumeClaim {
 	if !inst.HasVolume() {
 		return nil
@@ -42,8 +42,8 @@ func volumeOf(inst instance.Instance) string {
 	return DataVolume
 }
 
-// addStorage gives the server the folder that it writes its snapshots to. A cache has one too, which goes with the
-// pod and which nothing is written to, so that --dir leads somewhere.
+// addStorage gives the server the folder for its snapshots. A cache also has one, so that --dir exists; nothing is written to
+// it, and it disappears with the pod.
 func addStorage(pod *corev1.PodSpec, inst instance.Instance) {
 	if inst.Bucket() != "" {
 		return

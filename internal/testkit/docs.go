@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Page is the text of a page of the docs, or a part of it. What tests take from one is found by headings and
-// languages, so the sentences around it can change.
+// Page is the text of a page of the docs, or a part of it. Tests find blocks by headings and languages, so the sentences
+// around them can change.
 type Page string
 
 // ReadPage returns a page of the folder docs.
@@ -22,7 +22,7 @@ func ReadPage(t testing.TB, name string) Page {
 	return Page(text)
 }
 
-// Replace returns the page with another text in the place of one, in the blocks too.
+// Replace returns the page with a text replaced, also in its blocks.
 func (p Page) Replace(old, now string) Page { return Page(strings.ReplaceAll(string(p), old, now)) }
 
 var (
@@ -30,7 +30,7 @@ var (
 	fence   = regexp.MustCompile("^( *)```(.*)$")
 )
 
-// Section returns what stands under a heading, its subsections included.
+// Section returns the text under a heading, including its subsections.
 func (p Page) Section(t testing.TB, title string) Page {
 	t.Helper()
 	var section strings.Builder
@@ -54,7 +54,7 @@ func (p Page) Section(t testing.TB, title string) Page {
 	return Page(section.String())
 }
 
-// Blocks returns the code blocks of a language, in their order, without the indentation of lists that they are in.
+// Blocks returns the code blocks of a language, in order, without the indentation of surrounding lists.
 func (p Page) Blocks(language string) []string {
 	var blocks []string
 	var block strings.Builder
@@ -88,10 +88,10 @@ func (p Page) Files() []File {
 	return files
 }
 
-// File is one that a page shows.
+// File is a file that a page shows.
 type File struct{ Name, Text string }
 
-// Write writes the file into a folder, in place of one of that name.
+// Write writes the file into a folder, and replaces any file with that name.
 func (f File) Write(t testing.TB, folder string) {
 	t.Helper()
 	path := filepath.Join(folder, f.Name)

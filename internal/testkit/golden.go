@@ -17,7 +17,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// The sections of a case, in their order.
+// The sections of a case, in order.
 const (
 	input  = "input.yaml"
 	output = "output.yaml"
@@ -160,7 +160,7 @@ func (c Case) View(t testing.TB, stdout string) string {
 	return text.String()
 }
 
-// part returns what a case shows of an item, or nil.
+// part returns the part of an item that a case shows, or nil.
 func (c Case) part(item *yaml.Node) *yaml.Node {
 	kind := yamlnode.Text(item, "kind")
 	if slices.Contains(c.Shows, kind) {
@@ -183,7 +183,7 @@ func (c Case) part(item *yaml.Node) *yaml.Node {
 	return part
 }
 
-// copyField copies the field at path, if it is there.
+// copyField copies the field at path, if it exists.
 func copyField(into, from *yaml.Node, path []string) {
 	value := yamlnode.Get(from, path[0])
 	switch {
@@ -198,7 +198,7 @@ func copyField(into, from *yaml.Node, path []string) {
 	}
 }
 
-// Update rewrites what the case expects and leaves the rest of its file as it is.
+// Update rewrites the expected output of the case and leaves the rest of its file unchanged.
 func (c Case) Update(newOutput, newStderr string) error {
 	text, err := os.ReadFile(c.file)
 	if err != nil {

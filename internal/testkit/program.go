@@ -27,7 +27,7 @@ func Main(m *testing.M) {
 // Program is what main does.
 func Program() { os.Exit(cli.Run(os.Args[1:], cli.System())) }
 
-// Result is what a run of the program gives.
+// Result is the result of a run of the program.
 type Result struct {
 	Stdout, Stderr string
 	ExitCode       int
@@ -42,7 +42,7 @@ func Call(stdin []byte) Result {
 	return Result{stdout.String(), stderr.String(), exitCode}
 }
 
-// Start runs the function in a process of its own, as an orchestrator does.
+// Start runs the function in its own process, as an orchestrator does.
 func Start(t testing.TB, stdin []byte, env ...string) Result {
 	t.Helper()
 	cmd := Command(t.Context(), t, env)
@@ -55,8 +55,7 @@ func Start(t testing.TB, stdin []byte, env ...string) Result {
 	return Result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// Command returns the program, ready to start, with that environment and no other. The package's TestMain has
-// to call Main.
+// Command returns the program, ready to start, with only the given environment. The package's TestMain must call Main.
 func Command(ctx context.Context, t testing.TB, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()

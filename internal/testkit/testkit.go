@@ -1,4 +1,4 @@
-// Package testkit is what the tests have in common: the golden cases, runs of the program, and readable comparisons.
+// Package testkit holds what the tests share: the golden cases, runs of the program, and readable comparisons.
 package testkit
 
 import (

@@ -7,10 +7,10 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
-// Place returns where the field at a path stands, as messages spell it (`spec.sizes.xl`, `spec.args[1]`): its key and
-// its value, or those of the innermost part of the path that is there. An element of a list is its own key. Both are
-// nil if not even the first part is there. Names in a path may hold dots, so the longest one that fits is taken.
-func Place(root *yaml.Node, path string) (key, value *yaml.Node) {
+// Locate returns the key and value at a path, which is written as in messages (`spec.sizes.xl`, `spec.args[1]`). If the
+// path does not exist, it returns those of its innermost part that does, or nil if not even the first part exists. An
+// element of a list is its own key. Names in a path may contain dots, so the longest name that fits is used.
+func Locate(root *yaml.Node, path string) (key, value *yaml.Node) {
 	for n := root; path != "" && n != nil; n = value {
 		var nextKey, nextValue *yaml.Node
 		rest := ""
@@ -35,7 +35,7 @@ func Place(root *yaml.Node, path string) (key, value *yaml.Node) {
 	return key, value
 }
 
-// cutName removes the name from the start of a path, where it stands plain or in brackets.
+// cutName removes the name from the start of a path, where it is plain or in brackets.
 func cutName(path, name string) (rest string, found bool) {
 	if rest, found = strings.CutPrefix(path, "["+name+"]"); found {
 		return rest, true

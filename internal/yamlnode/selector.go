@@ -2,8 +2,8 @@ package yamlnode
 
 import "sigs.k8s.io/kustomize/kyaml/yaml"
 
-// LabelSelector returns the labels that a selector asks for, those of an expression with one value included.
-// Other expressions are left out: they seldom keep a pod away that the rest finds.
+// LabelSelector returns the labels that a selector requires, including expressions with a single value. Other expressions
+// are left out: they rarely exclude a pod that matches the rest.
 func LabelSelector(n *yaml.Node) map[string]string {
 	labels := Texts(Get(n, "matchLabels"))
 	expressions := Get(n, "matchExpressions")

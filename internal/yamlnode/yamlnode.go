@@ -1,8 +1,8 @@
-// Package yamlnode reads and changes YAML nodes in place, so that comments, order and quoting of what
-// is not ours survive.
+// Package yamlnode reads and changes YAML nodes in place, so that the comments, order and quoting of objects that are not
+// ours survive.
 //
-// kyaml's RNode is not enough: it fails at an alias, does not see the fields that a merge key adds, and quotes what it
-// found in its errors. Nothing here quotes a value, because it may be a secret.
+// kyaml's RNode is not enough: it fails on aliases, does not see the fields that a merge key adds, and quotes values in its
+// errors. Nothing here quotes a value, because it may be a secret.
 package yamlnode
 
 import (
@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
-// Follow returns what an alias stands for, and any other node as it is.
+// Follow returns the target of an alias, and any other node unchanged.
 func Follow(n *yaml.Node) *yaml.Node {
 	for n != nil && n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -23,7 +23,7 @@ func Follow(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// Fields iterates over the keys and values of a mapping, in their order. Anything else has none.
+// Fields iterates over the keys and values of a mapping, in order. Any other node has none.
 func Fields(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, value *yaml.Node) bool) {
 		if n == nil || n.Kind != yaml.MappingNode {
@@ -37,7 +37,7 @@ func Fields(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	}
 }
 
-// Named returns the element of a list that has the name, at the path that leads to its name, or nil if there is none.
+// Named returns the element of a list that has the name, or nil if there is none. The path leads to the name's parent.
 func Named(list *yaml.Node, name string, path ...string) *yaml.Node {
 	list = Follow(list)
 	if list == nil || list.Kind != yaml.SequenceNode {
@@ -51,8 +51,7 @@ func Named(list *yaml.Node, name string, path ...string) *yaml.Node {
 	return nil
 }
 
-// Get follows the keys of path down through mappings, aliases and merge keys. It returns nil where there
-// is no such field.
+// Get follows the keys of path through mappings, aliases and merge keys. It returns nil if there is no such field.
 func Get(n *yaml.Node, path ...string) *yaml.Node {
 	n = Follow(n)
 	for _, key := range path {
@@ -63,8 +62,8 @@ func Get(n *yaml.Node, path ...string) *yaml.Node {
 	return n
 }
 
-// Text returns the text of the scalar at path, of whatever type YAML takes it for, and "" where there
-// is none: a label `tier: 1` reads as "1".
+// Text returns the text of the scalar at path, whatever its YAML type, or "" if there is none: a label `tier: 1` reads as
+// "1".
 func Text(n *yaml.Node, path ...string) string {
 	if n = Get(n, path...); n == nil || n.Kind != yaml.ScalarNode || IsNull(n) {
 		return ""
@@ -78,7 +77,7 @@ func IsNull(n *yaml.Node) bool {
 	return n == nil || n.Kind == 0 || n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
 }
 
-// IsString reports whether n is a scalar that Kubernetes would take for a string.
+// IsString reports whether n is a scalar that Kubernetes reads as a string.
 func IsString(n *yaml.Node) bool {
 	n = Follow(n)
 	return n != nil && n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str"
@@ -96,8 +95,8 @@ func KindName(n *yaml.Node) string {
 	}
 }
 
-// Scalar returns a new string node. It is quoted where a reader of YAML 1.2 would take it for something
-// else, which the encoder sees to, and where one of YAML 1.1 would, which kubectl is.
+// Scalar returns a new string node. It is quoted if a YAML 1.2 parser would read it as another type, which the encoder takes
+// care of, or if a YAML 1.1 parser such as kubectl's would.
 func Scalar(text string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
 	if oldBooleans[text] || strings.Contains(text, ":") && base60.MatchString(text) {
@@ -106,17 +105,17 @@ func Scalar(text string) *yaml.Node {
 	return n
 }
 
-// oldBooleans are what only YAML 1.1 takes for true and false.
+// oldBooleans are booleans only in YAML 1.1.
 var oldBooleans = map[string]bool{
 	"y": true, "Y": true, "yes": true, "Yes": true, "YES": true, "on": true, "On": true, "ON": true,
 	"n": true, "N": true, "no": true, "No": true, "NO": true, "off": true, "Off": true, "OFF": true,
 }
 
-// base60 are numbers such as 1:30 for 90.
+// base60 matches numbers such as 1:30, which YAML 1.1 reads as 90.
 var base60 = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$`)
 
-// CanSet reports whether SetText may write at path: whether each mapping on the way is n's own, or can be
-// made. What an alias or a merge key brings in belongs to others too.
+// CanSet reports whether SetText may write at path: whether each mapping on the path is n's own or can be created. Nodes
+// that come from an alias or a merge key are shared.
 func CanSet(n *yaml.Node, path ...string) bool {
 	for _, key := range path[:len(path)-1] {
 		if n.Kind != yaml.MappingNode || n.Anchor != "" {
@@ -135,8 +134,8 @@ func CanSet(n *yaml.Node, path ...string) bool {
 	return n.Kind == yaml.MappingNode && n.Anchor == "" && (i < 0 || n.Content[i+1].Anchor == "")
 }
 
-// SetText sets the field at path to a string and makes the mappings on the way where they are missing
-// or null. CanSet has to allow it.
+// SetText sets the field at path to a string, and creates mappings on the path that are missing or null. CanSet must allow
+// it.
 func SetText(n *yaml.Node, text string, path ...string) {
 	for _, key := range path[:len(path)-1] {
 		i := index(n, key)
@@ -144,8 +143,8 @@ func SetText(n *yaml.Node, text string, path ...string) {
 			Set(n, key, &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"})
 			i = index(n, key)
 		} else if null := n.Content[i+1]; IsNull(null) {
-			n.Content[i].LineComment = null.LineComment // a mapping has no line of its own
-			// What stands below a name without a value, fields that are commented out say, is in the mapping now.
+			n.Content[i].LineComment = null.LineComment // a mapping has no line comment
+			// Comments below a key without a value, such as commented-out fields, move into the mapping.
 			head := strings.TrimPrefix(null.HeadComment+"\n"+n.Content[i].FootComment, "\n")
 			n.Content[i].FootComment = ""
 			n.Content[i+1] = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", HeadComment: strings.TrimSuffix(head, "\n"), FootComment: null.FootComment}
@@ -172,7 +171,7 @@ func Set(n *yaml.Node, key string, value *yaml.Node) {
 	}
 }
 
-// Equal reports whether a and b mean the same: order of keys, quoting, comments and style aside.
+// Equal reports whether a and b mean the same, regardless of key order, quoting, comments and style.
 func Equal(a, b *yaml.Node) bool {
 	a, b = Follow(a), Follow(b)
 	if IsNull(a) || IsNull(b) {
@@ -185,9 +184,9 @@ func Equal(a, b *yaml.Node) bool {
 	case yaml.ScalarNode:
 		return a.Value == b.Value && a.ShortTag() == b.ShortTag()
 	case yaml.MappingNode:
-		place := places(b)
+		indexIn := indexer(b)
 		for key, value := range Fields(a) {
-			j := place(key.Value)
+			j := indexIn(key.Value)
 			if j < 0 || !Equal(value, b.Content[j+1]) {
 				return false
 			}
@@ -198,7 +197,7 @@ func Equal(a, b *yaml.Node) bool {
 	}
 }
 
-// value returns the value of key in the mapping n, or in what its merge keys name.
+// value returns the value of key in the mapping n or in the mappings that its merge keys add.
 func value(n *yaml.Node, key string) *yaml.Node {
 	if i := index(n, key); i >= 0 {
 		return n.Content[i+1]
@@ -209,8 +208,7 @@ func value(n *yaml.Node, key string) *yaml.Node {
 	return merged(n, key, map[*yaml.Node]bool{})
 }
 
-// merged looks into the merge keys of n. It looks at each node once, since merge keys can contain
-// themselves.
+// merged searches the merge keys of n. It visits each node once, because merge keys can contain themselves.
 func merged(n *yaml.Node, key string, seen map[*yaml.Node]bool) *yaml.Node {
 	n = Follow(n)
 	if n == nil || seen[n] {
@@ -238,7 +236,7 @@ func merged(n *yaml.Node, key string, seen map[*yaml.Node]bool) *yaml.Node {
 	return nil
 }
 
-// index returns the place of key in the mapping n, or -1.
+// index returns the index of key in the mapping n, or -1.
 func index(n *yaml.Node, key string) int {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return -1
@@ -251,8 +249,8 @@ func index(n *yaml.Node, key string) int {
 	return -1
 }
 
-// places returns index for the mapping n. A mapping with many keys is gone through once and not for each.
-func places(n *yaml.Node) func(key string) int {
+// indexer returns index for the mapping n. A mapping with many keys is read once rather than for each key.
+func indexer(n *yaml.Node) func(key string) int {
 	const many = 100
 	if len(n.Content) < many {
 		return func(key string) int { return index(n, key) }
@@ -271,8 +269,7 @@ func places(n *yaml.Node) func(key string) int {
 	}
 }
 
-// DuplicateKeyError reports that a mapping has the same key twice, so that readers would disagree on
-// which one counts.
+// DuplicateKeyError reports that a mapping has the same key twice, so parsers would disagree on which one counts.
 type DuplicateKeyError struct {
 	// Path is the path of the key. A key can be a misplaced secret, so print only the part of the path that
 	// the object's type knows.
@@ -281,16 +278,15 @@ type DuplicateKeyError struct {
 
 func (e *DuplicateKeyError) Error() string { return "has the same key twice" }
 
-// errAliases is what Plain returns for aliases that contain themselves or expand without bound.
+// errAliases reports aliases that contain themselves or expand to too many nodes.
 var errAliases = errors.New("has YAML aliases that contain themselves or expand to more than 100000 nodes")
 
-// maxExpanded bounds what aliases and merge keys may expand to, in nodes: a claim has dozens, an alias
-// bomb has billions.
+// maxExpanded limits the expansion of aliases and merge keys, in nodes: a claim has dozens, an alias bomb has billions.
 const maxExpanded = 100_000
 
-// Plain returns n without aliases and merge keys, as Kubernetes would read it: n itself where it has
-// none, else a copy in which they are written out. The error is a *DuplicateKeyError, or says that the
-// aliases contain themselves or expand to more than 100,000 nodes.
+// Plain returns n without aliases and merge keys, as Kubernetes would read it: n itself if it has none, otherwise a copy in
+// which they are written out. The error is a *DuplicateKeyError, or says that aliases contain themselves or expand to more
+// than 100,000 nodes.
 func Plain(n *yaml.Node) (*yaml.Node, error) {
 	n = Follow(n)
 	if path, found := duplicateKey(n); found {
@@ -312,12 +308,12 @@ func HasAnchors(n *yaml.Node) bool {
 	return n.Anchor != "" || slices.ContainsFunc(n.Content, HasAnchors)
 }
 
-// isMergeKey also knows `!!merge <<`, which is how some tools write it.
+// isMergeKey also accepts `!!merge <<`, which some tools write.
 func isMergeKey(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Value == "<<" && n.Style&^yaml.TaggedStyle == 0 && (n.Tag == "" || n.Tag == yaml.MergeTag)
 }
 
-// duplicateKey does not look into aliases: what they stand for is looked at in its own place.
+// duplicateKey does not follow aliases: their targets are checked where they are defined.
 func duplicateKey(n *yaml.Node) (path []string, found bool) {
 	if n.Kind == yaml.MappingNode {
 		seen := make(map[string]bool, len(n.Content)/2)
@@ -384,8 +380,8 @@ func (e *expander) expand(n *yaml.Node) (*yaml.Node, error) {
 	return &plain, nil
 }
 
-// merge adds to n the fields of a merge key's value that n does not have: of one mapping, or of a list of
-// mappings. Earlier ones win.
+// merge adds to n the fields of a merge key's value that n does not have. The value is a mapping or a list of mappings, of
+// which earlier ones win.
 func (e *expander) merge(n *yaml.Node, have map[string]bool, from *yaml.Node) error {
 	plain, err := e.expand(from)
 	if err != nil {
@@ -406,7 +402,7 @@ func (e *expander) merge(n *yaml.Node, have map[string]bool, from *yaml.Node) er
 	return nil
 }
 
-// FromJSON returns JSON as plain YAML, with its fields in their order, and an empty mapping for what is not JSON.
+// FromJSON returns JSON as plain YAML, with its fields in order, or an empty mapping if the text is not JSON.
 func FromJSON(text []byte) *yaml.Node {
 	parsed, err := yaml.Parse(string(text))
 	if err != nil {
@@ -415,7 +411,7 @@ func FromJSON(text []byte) *yaml.Node {
 	return plainStyle(parsed.YNode())
 }
 
-// plainStyle returns a copy of a tree in block style, without needless quotes.
+// plainStyle returns a copy of a tree in block style, without unnecessary quotes.
 func plainStyle(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.ScalarNode && IsString(n) {
 		return Scalar(n.Value)

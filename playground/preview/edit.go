@@ -18,7 +18,7 @@ func WithProfile(content string, line int, profile string) string {
 	return with(content, line, profile, "metadata", "annotations", profileAnnotation)
 }
 
-// with edits the text, as a person would, so that comments and everything else stay as they are.
+// with edits the text as a person would, so that comments and everything else stay the same.
 func with(content string, line int, value string, path ...string) string {
 	sources, _ := parse(ClaimFile, content)
 	for _, s := range sources {
@@ -38,7 +38,7 @@ func with(content string, line int, value string, path ...string) string {
 
 type editor struct{ lines []string }
 
-// set writes the value at the path below the mapping, and what is missing on the way.
+// set writes the value at the path below the mapping, and creates what is missing on the path.
 func (e *editor) set(n *yaml.Node, value string, path []string) {
 	key, inner := entry(n, path[0])
 	switch {
@@ -56,7 +56,7 @@ func (e *editor) set(n *yaml.Node, value string, path []string) {
 	}
 }
 
-// insert writes the field in front of the first one of the mapping.
+// insert writes the field before the first one of the mapping.
 func (e *editor) insert(n *yaml.Node, path []string, value string) {
 	if n.Style&yaml.FlowStyle == 0 {
 		first := n.Content[0]
@@ -96,9 +96,9 @@ func (e *editor) replace(n *yaml.Node, value string) {
 	}
 }
 
-// remove removes the line of the field, and of what would be empty without it.
+// remove removes the line of the field, and the lines of mappings that would be empty without it.
 func (e *editor) remove(n *yaml.Node, path []string) {
-	var key, only *yaml.Node // only is the outermost mapping that holds nothing else
+	var key, only *yaml.Node // only is the outermost mapping that contains nothing else
 	for i, name := range path {
 		var value *yaml.Node
 		if key, value = entry(n, name); key == nil || n.Style&yaml.FlowStyle != 0 {
@@ -131,7 +131,7 @@ func block(path []string, value string, indent int) []string {
 	return lines
 }
 
-// offset is where a column, counted in characters from 1, stands in bytes.
+// offset converts a column, in characters from 1, to an offset in bytes.
 func offset(line string, column int) int {
 	for i := range line {
 		if column--; column == 0 {

@@ -1,6 +1,6 @@
-// Package preview runs the generator over two texts, as somebody types them: claims with what else is to be
-// rendered, and the configuration. What comes back can be shown as it is: manifests one by one, and each
-// message with the line that it is about.
+// Package preview runs the generator on two texts while the user types them: the claims and other resources to render, and
+// the configuration. The results can be shown directly: the manifests one by one, and each message with the line that it is
+// about.
 //
 // The page calls it in the browser, through WebAssembly. It has no side effects, so its tests need neither.
 package preview
@@ -20,7 +20,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/generator"
 )
 
-// ClaimFile and ConfigurationFile are what the two texts are called in messages.
+// ClaimFile and ConfigurationFile are the names of the two texts in messages.
 const (
 	ClaimFile         = "claim.yaml"
 	ConfigurationFile = "dragonfly-generator.yaml"
@@ -38,14 +38,14 @@ const (
 	profileAnnotation = v1alpha1.Group + "/profile"
 )
 
-// Preview is what the texts become.
+// Preview is the result for the two texts.
 type Preview struct {
-	// Manifests are what would be applied, in the generator's order; none after an error.
+	// Manifests are the objects that would be applied, in the generator's order; none if there is an error.
 	Manifests []Manifest `json:"manifests"`
 	Messages  []Message  `json:"messages"`
-	// Claims are those of the claim text, in its order.
+	// Claims are the claims in the claim text, in order.
 	Claims []Claim `json:"claims"`
-	// Profiles are those of the configuration, in its order.
+	// Profiles are the profiles in the configuration, in order.
 	Profiles []string `json:"profiles"`
 }
 
@@ -68,7 +68,7 @@ type Message struct {
 	Text     string `json:"text"`
 }
 
-// Claim is where a claim stands, and what it asks for.
+// Claim is the location of a claim, and what it asks for.
 type Claim struct {
 	Line    int    `json:"line"` // where it starts, from 1
 	Name    string `json:"name"`
@@ -107,7 +107,7 @@ func Of(claims, configuration string) Preview {
 	return shown
 }
 
-// fileOf is a file name as kpt writes them, which is not taken yet.
+// fileOf returns an unused file name in kpt's style.
 func fileOf(m Manifest, taken map[string]bool) string {
 	name := cmp.Or(strings.ToLower(m.Kind), "object") + "_" + cmp.Or(m.Name, "unnamed")
 	if taken[name] {
@@ -121,7 +121,7 @@ func fileOf(m Manifest, taken map[string]bool) string {
 	return strings.ReplaceAll(file, "/", "_") + ".yaml"
 }
 
-// messages puts each result at the line that it is about. It is the only place that knows the type of results.
+// messages assigns each result to the line that it is about. Nothing else depends on the type of results.
 func messages(results fn.Results, sources []source) []Message {
 	var all []Message
 	for _, result := range results {
@@ -143,8 +143,8 @@ func messages(results fn.Results, sources []source) []Message {
 	return all
 }
 
-// about returns the object that the result is about: by its file and place there if it is annotated with
-// them, else by its name.
+// about returns the object that the result is about: by its file and index if it is annotated with them, otherwise by its
+// name.
 func about(result *fn.Result, sources []source) (source, bool) {
 	ref := result.ResourceRef
 	best, most := -1, 0
@@ -169,9 +169,8 @@ func about(result *fn.Result, sources []source) (source, bool) {
 
 var sizesInMessage = regexp.MustCompile(`the sizes are ([^;]+)$`)
 
-// Sizes returns what a claim can name, the smallest first; none where the generator does not say because of an
-// error in the configuration. It asks the generator, which answers a claim with a size that cannot be with those
-// that can.
+// Sizes returns the sizes that a claim can use, smallest first, or none if there is an error in the configuration. It gets
+// them from the generator, whose error about a claim with an invalid size lists the valid ones.
 func Sizes(configuration string) []string {
 	configs, problems := parse(ConfigurationFile, configuration)
 	if len(problems) > 0 {
@@ -209,8 +208,8 @@ func isClaim(n *yaml.Node) bool {
 	return group == v1alpha1.Group && text(n, "kind") == v1alpha1.ClaimKind
 }
 
-// resourceList puts the objects together as an orchestrator would. It says where each comes from, so that
-// messages about two of the same name can be told apart.
+// resourceList puts the objects together as an orchestrator would. It records where each comes from, to distinguish messages
+// about two objects with the same name.
 func resourceList(items, configs []source) []byte {
 	list := &yaml.Node{Kind: yaml.MappingNode}
 	add := func(key string, value *yaml.Node) { list.Content = append(list.Content, scalar(key), value) }
@@ -229,7 +228,7 @@ func resourceList(items, configs []source) []byte {
 	return []byte(encode(list))
 }
 
-// manifests takes the items apart, without the claims and whatever else is not for a cluster.
+// manifests splits the items, without the claims and anything else that is not for a cluster.
 func manifests(list []byte) []Manifest {
 	var root yaml.Node
 	if err := yaml.Unmarshal(list, &root); err != nil || len(root.Content) == 0 {
@@ -253,7 +252,7 @@ func manifests(list []byte) []Manifest {
 		m.File = fileOf(m, taken)
 		all = append(all, m)
 	}
-	// What runs comes first, as that is what people look for.
+	// The object that runs comes first, because people look for that.
 	slices.SortStableFunc(all, func(a, b Manifest) int { return cmp.Compare(rank(a), rank(b)) })
 	return all
 }

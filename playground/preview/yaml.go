@@ -14,24 +14,24 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// source is one object of a text. Its nodes know their lines.
+// source is one object in a text. Its nodes have line numbers.
 type source struct {
 	file  string
 	index int // of the document in the text, from 0
 	root  *yaml.Node
 }
 
-// searchedLines is how long a text may be, in lines, for the line of its mistake to be searched: each line is
-// another attempt.
+// searchedLines is the maximum length of a text, in lines, for which the line of an error is searched: each line is another
+// attempt.
 const searchedLines = 300
 
-// notYAML is the message about an error of the YAML library. The text stays on the screen that it was typed
-// into, so the message may quote it.
+// notYAML returns the message for an error of the YAML library. The text stays on the user's own screen, so the message may
+// quote it.
 func notYAML(file, content string, err error) Message {
 	found := lineInError.FindStringSubmatch(err.Error())
 	line, _ := strconv.Atoi(found[1])
-	// The library names the line where the block with the mistake begins. Where the mistake is, the text stops
-	// being YAML: behind the longest part that is.
+	// The library reports the line where the block with the error starts. The error itself is right after the longest part of
+	// the text that is still valid YAML.
 	if lines := strings.SplitAfter(content, "\n"); len(lines) <= searchedLines {
 		line = len(lines)
 		for !isYAML(strings.Join(lines[:line-1], "")) {
@@ -56,7 +56,7 @@ func isYAML(content string) bool {
 
 var lineInError = regexp.MustCompile(`^(?:yaml: )?(?:line ([0-9]+): )?`)
 
-// parse reads the documents of a text, which are objects each. What is empty is passed over.
+// parse reads the documents of a text, each of which is an object. Empty documents are skipped.
 func parse(file, content string) ([]source, []Message) {
 	var sources []source
 	decoder := yaml.NewDecoder(strings.NewReader(content))
@@ -84,10 +84,10 @@ func parse(file, content string) ([]source, []Message) {
 	}
 }
 
-// kustomizeID is the annotation by which kustomize tells its resources apart.
+// kustomizeID is the annotation with which kustomize distinguishes its resources.
 const kustomizeID = "kustomize.config.k8s.io/id"
 
-// annotate says in the object where it comes from, unless its metadata has another form than it should.
+// annotate records in the object where it comes from, unless its metadata is malformed.
 func (s source) annotate() {
 	metadata := get(s.root, "metadata")
 	if metadata == nil || metadata.Kind != yaml.MappingNode || len(metadata.Content) == 0 {
@@ -108,7 +108,7 @@ func (s source) annotate() {
 		scalar(kustomizeID), scalar("preview")) // or the function takes the page for a tool that renders in place
 }
 
-// removeBookkeeping removes the annotations of an orchestrator, as one does at the end.
+// removeBookkeeping removes an orchestrator's annotations, as orchestrators do at the end.
 func removeBookkeeping(item *yaml.Node) {
 	metadata := get(item, "metadata")
 	annotations := get(metadata, "annotations")
@@ -129,15 +129,15 @@ func removeBookkeeping(item *yaml.Node) {
 	yamlnode.Set(metadata, "annotations", nil)
 }
 
-// lineOf returns the line of the field, or of the innermost part of its path that is there.
+// lineOf returns the line of the field, or of the innermost part of its path that exists.
 func lineOf(root *yaml.Node, path string) int {
-	if key, _ := yamlnode.Place(root, path); key != nil {
+	if key, _ := yamlnode.Locate(root, path); key != nil {
 		return key.Line
 	}
 	return root.Line
 }
 
-// get returns the value at the path of keys, nil if there is none.
+// get returns the value at the path of keys, or nil if there is none.
 func get(n *yaml.Node, path ...string) *yaml.Node {
 	for _, name := range path {
 		_, value := entry(n, name)
@@ -167,7 +167,7 @@ func text(n *yaml.Node, path ...string) string {
 	return n.Value
 }
 
-// keys returns the names of a mapping, in their order.
+// keys returns the keys of a mapping, in order.
 func keys(n *yaml.Node) []string {
 	var names []string
 	for key := range yamlnode.Fields(n) {

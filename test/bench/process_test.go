@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"slices"
-	"strings"
 	"syscall"
 	"testing"
 )
@@ -19,9 +17,6 @@ const (
 	noInput  file = os.DevNull
 	noOutput file = os.DevNull
 )
-
-// seed is the variable that would be an error beside the default source of passwords, which is measured.
-const seed = "DRAGONFLY_PASSWORD_SEED="
 
 // find returns the path of a program that `make bench` has built.
 func find(b *testing.B, program string) string {
@@ -48,7 +43,6 @@ func start(b *testing.B, cmd *exec.Cmd, stdin, stdout file) (peak int64) {
 	defer out.Close()
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, &stderr
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, seed) })
 	if err := cmd.Run(); err != nil {
 		b.Fatalf("%s: %s\n%s", cmd, err, stderr.Bytes()[:min(stderr.Len(), 500)])
 	}

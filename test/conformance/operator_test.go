@@ -3,14 +3,18 @@
 package conformance
 
 import (
+	"fmt"
 	"iter"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -157,16 +161,18 @@ func items(t *testing.T, list string) []*yaml.RNode {
 }
 
 // operatorStandIn makes of the Dragonfly my-cache what the operator v1.6.1 makes of it, as far as names,
-// selectors, ports, volumes and security contexts go (the namespace is restricted), and calls its first pod
-// the master while no other is. And as there is no kubelet, it ends the pods that are told to.
+// selectors, ports, volumes, security contexts and the password go (the namespace is restricted), calls its first pod
+// the master while no other is, and the object Ready when each pod has its role. And as there is no kubelet, it ends the
+// pods that are told to.
 const operatorStandIn = `
+of() { kubectl "$@" -n NAMESPACE; }
+spec() { of get dragonfly my-cache -o jsonpath="{.spec.$1}"; }
 while sleep 0.3; do
-  uid=$(kubectl get dragonfly my-cache -n NAMESPACE -o jsonpath='{.metadata.uid}')
-  deleted=$(kubectl get dragonfly my-cache -n NAMESPACE -o jsonpath='{.metadata.deletionTimestamp}')
-  if [ -n "$uid" ] && [ -z "$deleted" ] && ! kubectl get statefulset my-cache -n NAMESPACE; then
-    spec() { kubectl get dragonfly my-cache -n NAMESPACE -o jsonpath="{.spec.$1}"; }
+  uid=$(of get dragonfly my-cache -o jsonpath='{.metadata.uid}')
+  deleted=$(of get dragonfly my-cache -o jsonpath='{.metadata.deletionTimestamp}')
+  if [ -n "$uid" ] && [ -z "$deleted" ] && ! of get statefulset my-cache; then
     owner="{apiVersion: dragonflydb.io/v1alpha1, kind: Dragonfly, name: my-cache, uid: $uid, blockOwnerDeletion: true}"
-    kubectl create -n NAMESPACE -f - <<EOF
+    of create -f - <<EOF
 apiVersion: apps/v1
 kind: StatefulSet
 metadata: {name: my-cache, ownerReferences: [$owner]}
@@ -180,7 +186,12 @@ spec:
     spec:
       nodeSelector: $(spec nodeSelector)
       securityContext: $(spec podSecurityContext)
-      containers: [{name: dragonfly, image: dragonfly, securityContext: $(spec containerSecurityContext), volumeMounts: [{name: df, mountPath: /dragonfly/snapshots}]}]
+      containers:
+      - name: dragonfly
+        image: dragonfly
+        env: [{name: DFLY_requirepass, valueFrom: {secretKeyRef: $(spec authentication.passwordFromSecret)}}]
+        securityContext: $(spec containerSecurityContext)
+        volumeMounts: [{name: df, mountPath: /dragonfly/snapshots}]
   volumeClaimTemplates: [{metadata: {name: df}, spec: $(spec snapshot.persistentVolumeClaimSpec)}]
 ---
 apiVersion: v1
@@ -191,27 +202,141 @@ spec:
   ports: [{name: redis, port: 6379}]
 EOF
   fi
-  if [ -n "$uid" ] && [ -z "$(kubectl get pods -n NAMESPACE -l role=master -o name)" ]; then kubectl label pod my-cache-0 -n NAMESPACE role=master; fi
-  for pod in $(kubectl get pods -n NAMESPACE -o jsonpath='{range .items[?(@.metadata.deletionTimestamp)]}{.metadata.name} {end}'); do
-    kubectl delete pod "$pod" -n NAMESPACE --force --grace-period=0
+  if [ -n "$uid" ]; then
+    if [ -z "$(of get pods -l role=master -o name)" ]; then of label pod my-cache-0 role=master; fi
+    of label pods -l 'app.kubernetes.io/part-of=dragonfly,!role' role=replica
+    if [ "$(of get pods -l role -o name | wc -l)" = "$(spec replicas)" ]; then
+      of patch dragonfly my-cache --subresource=status --type=merge -p '{"status":{"phase":"Ready"}}'
+    fi
+  fi
+  for pod in $(of get pods -o jsonpath='{range .items[?(@.metadata.deletionTimestamp)]}{.metadata.name} {end}'); do
+    of delete pod "$pod" --force --grace-period=0
   done
 done >/dev/null 2>&1
 `
 
-// The commands of the docs, in their order, move a live instance to the operator and back, with its data, its password
-// and its endpoint. Back comes the volume of the master, whichever pod that is by then. Another move stops at its first
-// step as long as a claim is left from this one.
+// execStandIn is kubectl where no kubelet is. What it is to run in a container, it runs here, with the variables that
+// the container has from Secrets, and with the port ADMIN_PORT for the operator's 9999.
+const execStandIn = `#!/bin/bash
+set -euo pipefail
+if [ "$1" != exec ]; then exec "$KUBECTL" "$@"; fi
+shift
+while [ "$1" != -- ]; do
+  case $1 in
+  -i) ;;
+  -n) namespace=$2; shift ;;
+  -c) container=$2; shift ;;
+  *) pod=$1 ;;
+  esac
+  shift
+done
+shift
+echo "$pod: $*" >>exec.log
+of_pod() { "$KUBECTL" get pod "$pod" -n "$namespace" -o jsonpath="$1"; }
+path=".spec.containers[?(@.name=='$container')]"
+test "$(of_pod "{$path.name}")" = "$container"
+while read -r variable secret key; do
+  export "$variable=$("$KUBECTL" get secret "$secret" -n "$namespace" -o jsonpath="{.data.$key}" | base64 -d)"
+done < <(of_pod "{range $path.env[*]}{.name} {.valueFrom.secretKeyRef.name} {.valueFrom.secretKeyRef.key}{'\n'}{end}")
+exec "${@/#9999/$ADMIN_PORT}"
+`
+
+// serverStandIn runs the server of a pod, which asks for no password, as on its port 9999, and returns its port and the
+// folder of its snapshots.
+func serverStandIn(t *testing.T) (port, snapshots string) {
+	t.Helper()
+	dir := t.TempDir()
+	program := filepath.Join(dir, "standin")
+	out, err := exec.Command("go", "build", "-o", program, "../node/standin").CombinedOutput()
+	require.NoError(t, err, string(out))
+	addresses, err := freePorts(1)
+	require.NoError(t, err)
+	_, port, err = net.SplitHostPort(addresses[0])
+	require.NoError(t, err)
+	server := exec.Command(program, "--bind=127.0.0.1", "--port="+port, "--dir="+dir, "--dbfilename=dump")
+	server.Env = []string{}
+	require.NoError(t, server.Start())
+	t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+	})
+	require.Eventually(t, func() bool {
+		connection, err := net.Dial("tcp", addresses[0])
+		if err == nil {
+			connection.Close()
+		}
+		return err == nil
+	}, time.Minute, 100*time.Millisecond)
+	return port, dir
+}
+
+// operatorPage is docs/operator.md, and which of its blocks were taken.
+type operatorPage struct {
+	testkit.Page
+	taken []string
+}
+
+func (p *operatorPage) blocks(t *testing.T, heading, language string) []string {
+	t.Helper()
+	blocks := p.Section(t, heading).Blocks(language)
+	require.NotEmpty(t, blocks, "%s: no block of %s", heading, language)
+	p.taken = append(p.taken, blocks...)
+	return blocks
+}
+
+var fenced = regexp.MustCompile("(?m)^ *```([a-z]*)$")
+
+// allTaken fails if the page has a block that the test has not taken. There is none that cannot run here.
+func (p *operatorPage) allTaken(t *testing.T) {
+	t.Helper()
+	blocks := map[string][]string{}
+	for _, match := range fenced.FindAllStringSubmatch(string(p.Page), -1) {
+		blocks[match[1]] = p.Blocks(match[1])
+	}
+	var all []string
+	for _, of := range blocks {
+		all = append(all, of...)
+	}
+	assert.ElementsMatch(t, all, p.taken, "run each block of docs/operator.md; if one cannot run here, list it with the reason")
+}
+
+// The blocks of the docs, in their order, move a live instance to the operator and back, with its data, its password
+// and its endpoint. Meanwhile the master accepts a password and says which it has. Back comes the volume of the master,
+// whichever pod that is by then, and only if it has saved its data. Another move stops at its first step as long as a
+// claim is left from this one.
 func TestOperatorPage(t *testing.T) {
 	t.Parallel()
 	operatorCRD(t)
 	const ns = "moved-to-operator" // other tests have objects in the page's own
 	namespace(t, ns)
-	page := testkit.ReadPage(t, "operator.md").Replace("my-namespace", ns)
-	there, back := page.Section(t, "Moving an instance to the operator"), page.Section(t, "And back")
+	page := &operatorPage{Page: testkit.ReadPage(t, "operator.md").Replace("my-namespace", ns).Replace("--timeout=10m", "--timeout=2m")}
 	dir := t.TempDir()
 	for _, file := range page.Files() {
 		file.Write(t, dir)
+		page.taken = append(page.taken, file.Text)
 	}
+	there := page.blocks(t, "Moving an instance to the operator", "sh")
+	back := page.blocks(t, "And back", "sh")
+	passwords := page.blocks(t, "Passwords", "sh")
+	settings := append(page.blocks(t, "Settings of the operator", "yaml"), page.blocks(t, "Who reaches what", "yaml")...)
+	page.allTaken(t)
+	tried := string(page.Section(t, "What was tried, and what not"))
+	assert.Contains(t, tried, operator.Version)
+	modules, err := os.ReadFile("../../tools/kubernetes/go.mod")
+	require.NoError(t, err)
+	kubernetes := regexp.MustCompile(`k8s\.io/kubernetes (v[0-9.]+)`).FindSubmatch(modules)
+	require.NotNil(t, kubernetes)
+	assert.Contains(t, tried, "Kubernetes "+string(kubernetes[1]), "the page says what was tried with which versions")
+
+	for i, spec := range settings {
+		manifests, warnings := render(t, strings.TrimSuffix(configurationHead, "spec:\n")+spec, claim(ns, fmt.Sprintf("set-%d", i), "small"))
+		assert.Empty(t, warnings)
+		apply(t, manifests)
+		diff, stderr, ok := kubectl(t, manifests, "diff", "--server-side", "-f", "-")
+		assert.True(t, ok, stderr)
+		assert.Empty(t, diff)
+	}
+
 	config, err := os.ReadFile(filepath.Join(dir, "dragonfly-generator.yaml"))
 	require.NoError(t, err)
 	withBackend := func(backend bool) {
@@ -227,11 +352,23 @@ func TestOperatorPage(t *testing.T) {
 	secrets := func() string {
 		return get(t, ns, "secret/my-cache-password", ".data") + get(t, ns, "secret/my-cache-conn", ".data")
 	}
+	stand := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(stand, "kubectl"), []byte(execStandIn), 0o700))
+	program, err := exec.LookPath("kubectl")
+	require.NoError(t, err)
+	execOn := func(port string) string {
+		return fmt.Sprintf("export KUBECTL=%s ADMIN_PORT=%s PATH=%s:$PATH\n: >exec.log\n", program, port, stand)
+	}
+	executed := func() string {
+		log, err := os.ReadFile(filepath.Join(dir, "exec.log"))
+		require.NoError(t, err)
+		return string(log)
+	}
 
 	withBackend(false)
 	shell(t, dir, build, "kubectl apply --server-side -f manifests.yaml")
 	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
-	podOf(t, ns, "my-cache").restart(t)
+	_, password := podOf(t, ns, "my-cache").restart(t)
 	volume, before := get(t, ns, "pvc/dragonfly-data-my-cache-0", ".spec.volumeName"), secrets()
 
 	operator := exec.Command("bash", "-c", strings.ReplaceAll(operatorStandIn, "NAMESPACE", ns))
@@ -243,7 +380,7 @@ func TestOperatorPage(t *testing.T) {
 	}()
 
 	withBackend(true)
-	shell(t, dir, there.Blocks("sh")...)
+	shell(t, dir, there...)
 	eventually(t, "2", "get", "statefulset/my-cache", "-n", ns, "-o", "jsonpath={.spec.replicas}")
 	eventually(t, "Bound", "get", "pvc/df-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
 	assert.Equal(t, volume, get(t, ns, "pvc/df-my-cache-0", ".spec.volumeName"), "the data must be where it was")
@@ -251,24 +388,46 @@ func TestOperatorPage(t *testing.T) {
 	eventually(t, "my-cache-0", "get", "pods", "-n", ns, "-l", "app=my-cache,app.kubernetes.io/name=dragonfly,role=master", "-o", "jsonpath={.items[*].metadata.name}")
 	assert.Equal(t, "6379", get(t, ns, "service/my-cache", ".spec.ports[0].port"), "the endpoint must lead to the operator's Service")
 
+	port, _ := serverStandIn(t)
+	out := shell(t, dir, append([]string{execOn(port)}, passwords...)...)
+	assert.True(t, strings.HasSuffix(out, "\n"+password+"\n"), "a pod must say which password it has")
+	assert.Equal(t, "my-cache-0: redis-cli -p 9999\nmy-cache-0: printenv DFLY_requirepass\n", executed())
+	assert.Contains(t, shell(t, dir, "redis-cli -p "+port+" PING"), "NOAUTH")
+	assert.Equal(t, "PONG\n", shell(t, dir, "REDISCLI_AUTH='"+password+"' redis-cli -p "+port+" PING"), "the server must accept the new password")
+
 	eventually(t, "Bound", "get", "pvc/df-my-cache-1", "-n", ns, "-o", "jsonpath={.status.phase}")
-	must(t, "", "label", "pod", "my-cache-1", "-n", ns, "role=master")
+	must(t, "", "label", "pod", "my-cache-1", "-n", ns, "role=master", "--overwrite")
 	must(t, "", "label", "pod", "my-cache-0", "-n", ns, "role=replica", "--overwrite")
 	volume = get(t, ns, "pvc/df-my-cache-1", ".spec.volumeName")
 
 	withBackend(false)
-	shell(t, dir, append([]string{build}, back.Blocks("sh")...)...)
+	script := append([]string{execOn(port), build}, back...)
+	out, err = tryShell(dir, script...)
+	require.Error(t, err, "the server refuses to save without a password")
+	require.Contains(t, executed(), "my-cache-1: redis-cli -p 9999 SAVE\n", out)
+	require.Equal(t, "2", get(t, ns, "dragonfly/my-cache", ".spec.replicas"), "nothing may go before the data is saved")
+	port, snapshots := serverStandIn(t)
+	script[0] = execOn(port)
+	shell(t, dir, script...)
+	assert.Equal(t, "my-cache-1: redis-cli -p 9999 SAVE\n", executed(), "the master must save")
+	assert.FileExists(t, filepath.Join(snapshots, "dump-summary.dfs"))
 	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
 	assert.Equal(t, volume, get(t, ns, "pvc/dragonfly-data-my-cache-0", ".spec.volumeName"), "the data must be where it was")
 	assert.True(t, before == secrets(), "the Secrets must be as they were")
 	assert.Equal(t, "my-cache", get(t, ns, "service/my-cache", ".spec.selector.app"))
 	eventually(t, "stateful", "get", "pod/my-cache-0", "-n", ns, "-o", "jsonpath={.spec.nodeName}")
 
-	again := exec.Command("bash", "-euo", "pipefail", "-c", there.Blocks("sh")[0])
-	again.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
-	out, err := again.CombinedOutput()
+	out, err = tryShell(dir, there[0])
 	require.Error(t, err)
-	assert.Contains(t, string(out), "df-my-cache-0")
+	assert.Contains(t, out, "df-my-cache-0")
 	must(t, "", "delete", "pvc", "df-my-cache-0", "-n", ns)
-	shell(t, dir, there.Blocks("sh")[0])
+	shell(t, dir, there[0])
+}
+
+// tryShell runs scripts as shell does, and they may fail.
+func tryShell(dir string, scripts ...string) (string, error) {
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", strings.Join(scripts, "\n"))
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "KUBECONFIG="+kubeconfig)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }

@@ -93,7 +93,7 @@ transformers: [function.yaml]
 	r := command(t, write(t, files), nil, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
 	assert.True(t, r.failed)
 	for _, secret := range []string{"my-cache-password", "my-cache-tls"} {
-		assert.Contains(t, r.stderr, "Secret my-namespace/"+secret+": is named by the Dragonfly my-cache, but kustomize appends a hash to its name")
+		assert.Contains(t, r.stderr, "Secret my-namespace/"+secret+": is referenced by the Dragonfly my-cache, but kustomize appends a hash to its name")
 	}
 	assert.Contains(t, r.stderr, "disableNameSuffixHash: true")
 

@@ -40,7 +40,7 @@ func TestConcurrent(t *testing.T) {
 			})
 		}
 		all.Wait()
-		requireBetween(t, disk{}, look(t, folder), want)
+		requireBetween(t, disk{}, readDisk(t, folder), want)
 		requireComplete(t, folder, want, good, "-o", folder)
 	}
 }
@@ -51,7 +51,7 @@ func TestConcurrentKills(t *testing.T) {
 	dir := tempDir(t)
 	file, folder := filepath.Join(dir, "claims.yaml"), filepath.Join(dir, "out")
 	random := newRandom()
-	before := look(t, folder)
+	before := readDisk(t, folder)
 	start := time.Now()
 	for round := 0; round < 12 && (round < 2 || time.Since(start) < patience); round++ {
 		rotation := fmt.Sprint(round)
@@ -67,7 +67,7 @@ func TestConcurrentKills(t *testing.T) {
 		}
 		all.Wait()
 		want := undisturbed(t, file)
-		requireBetween(t, before, look(t, folder), want)
+		requireBetween(t, before, readDisk(t, folder), want)
 		before = requireComplete(t, folder, want, file, "-o", folder)
 	}
 }

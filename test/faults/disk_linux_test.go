@@ -46,7 +46,7 @@ func TestFullDisk(t *testing.T) {
 func fill(t *testing.T, mount, folder, file string, want disk) (completed bool) {
 	t.Helper()
 	code, stderr := render(t, file, "--prune", "-o", folder)
-	now := look(t, folder)
+	now := readDisk(t, folder)
 	require.Zero(t, now.leftovers, "what is of no use takes no space")
 	requireBetween(t, disk{}, now, want)
 	if code != 0 {

@@ -85,8 +85,8 @@ type disk struct {
 	leftovers int               // temporary files
 }
 
-// look reads the folder.
-func look(t *testing.T, folder string) disk {
+// readDisk reads the folder.
+func readDisk(t *testing.T, folder string) disk {
 	t.Helper()
 	d := disk{files: map[string]string{}}
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
@@ -119,10 +119,10 @@ func requireBetween(t *testing.T, before, now, want disk) {
 	maps.Copy(all, before.files)
 	maps.Copy(all, now.files)
 	for name := range all {
-		text, is := now.files[name]
+		text, found := now.files[name]
 		old, was := before.files[name]
 		future, willBe := want.files[name]
-		require.True(t, is == was && text == old || is == willBe && text == future, "%s is neither what it was nor what it has to become:\n%s", name, text)
+		require.True(t, found == was && text == old || found == willBe && text == future, "%s is neither what it was nor what it has to become:\n%s", name, text)
 	}
 }
 
@@ -131,7 +131,7 @@ func requireComplete(t *testing.T, folder string, want disk, args ...string) dis
 	t.Helper()
 	code, stderr := render(t, args...)
 	require.Zero(t, code, stderr)
-	got := look(t, folder)
+	got := readDisk(t, folder)
 	require.Zero(t, got.leftovers, "temporary files must be gone")
 	require.Equal(t, want.files, got.files, "the next run must complete")
 	require.NoError(t, filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
@@ -147,7 +147,7 @@ func requireComplete(t *testing.T, folder string, want disk, args ...string) dis
 	code, stderr = render(t, args...)
 	require.Zero(t, code)
 	require.Empty(t, stderr, "one more must have nothing to do")
-	require.Equal(t, got.files, look(t, folder).files)
+	require.Equal(t, got.files, readDisk(t, folder).files)
 	return got
 }
 
@@ -169,5 +169,5 @@ func undisturbed(t *testing.T, claims string) disk {
 	folder := filepath.Join(tempDir(t), "out")
 	code, stderr := render(t, claims, "-o", folder)
 	require.Zero(t, code, stderr)
-	return look(t, folder)
+	return readDisk(t, folder)
 }

@@ -24,7 +24,7 @@ func TestKill(t *testing.T) {
 	writeClaims(t, file, claims, "")
 	aFew := timeToWrite(t, file, dir) / 16
 	random := newRandom()
-	before := look(t, folder)
+	before := readDisk(t, folder)
 
 	kills, midway, stage := 0, 0, 0
 	for start := time.Now(); kills < wanted && time.Since(start) < patience*3/2; stage++ {
@@ -41,7 +41,7 @@ func TestKill(t *testing.T) {
 			} else {
 				through = killMidway(t, cmd, folder, time.Duration(random.Int64N(int64(aFew))))
 			}
-			now := look(t, folder)
+			now := readDisk(t, folder)
 			requireBetween(t, before, now, want)
 			if !through {
 				kills++

@@ -28,7 +28,7 @@ func TestFileSizeLimit(t *testing.T) {
 	cmd := exec.Command("sh", "-c", `ulimit -f 2; exec "$0" "$@"`, self, "render", file, "--prune", "-o", folder)
 	cmd.Env = []string{runMain + "=1"}
 	require.Error(t, cmd.Run())
-	before := look(t, folder)
+	before := readDisk(t, folder)
 	require.NotEmpty(t, before.files)
 	requireBetween(t, disk{}, before, want)
 	for name := range before.files {
@@ -51,7 +51,7 @@ func TestReadOnly(t *testing.T) {
 	writeClaims(t, file, 3, "")
 	code, stderr := start()
 	require.Zero(t, code, stderr)
-	before := look(t, folder)
+	before := readDisk(t, folder)
 
 	chmod(t, folder, 0o555)
 	code, stderr = start()
@@ -62,12 +62,12 @@ func TestReadOnly(t *testing.T) {
 		chmod(t, filepath.Join(folder, readOnly), 0o555)
 		code, _ = start("--check")
 		require.Equal(t, 1, code)
-		require.Equal(t, before.files, look(t, folder).files, "a check writes nothing")
+		require.Equal(t, before.files, readDisk(t, folder).files, "a check writes nothing")
 
 		code, stderr = start()
 		require.Equal(t, 1, code)
 		require.Contains(t, stderr, filepath.Join(folder, readOnly, "statefulset.yaml")+" cannot be written: permission denied; no file is half-written")
-		now := look(t, folder)
+		now := readDisk(t, folder)
 		want := undisturbed(t, file)
 		requireBetween(t, before, now, want)
 		require.Equal(t, before.files[readOnly+"/statefulset.yaml"], now.files[readOnly+"/statefulset.yaml"])
@@ -76,7 +76,7 @@ func TestReadOnly(t *testing.T) {
 		chmod(t, filepath.Join(folder, readOnly), 0o755)
 		code, stderr = start()
 		require.Zero(t, code, stderr)
-		before = look(t, folder)
+		before = readDisk(t, folder)
 		require.Equal(t, want.files, before.files)
 	}
 
@@ -85,7 +85,7 @@ func TestReadOnly(t *testing.T) {
 	code, stderr = start()
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "cannot be written: permission denied")
-	require.Equal(t, before.files, look(t, folder).files)
+	require.Equal(t, before.files, readDisk(t, folder).files)
 }
 
 func chmod(t *testing.T, path string, mode os.FileMode) {

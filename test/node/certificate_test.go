@@ -193,8 +193,12 @@ func (i instance) newClients() *clients {
 	i.t.Helper()
 	authority := x509.NewCertPool()
 	require.True(i.t, authority.AppendCertsFromPEM([]byte(i.secret("my-cache-tls", `ca\.crt`))))
+	address := i.address()
+	host, port, err := net.SplitHostPort(address)
+	require.NoError(i.t, err)
+	eventually(i.t, func() error { return listens(host, port) }) // kube-proxy may not know of a pod yet that is Ready
 	return &clients{
-		t: i.t, address: i.address(), password: i.password(),
+		t: i.t, address: address, password: i.password(),
 		config: &tls.Config{RootCAs: authority, ServerName: i.secret("my-cache-conn", "endpoint")},
 	}
 }
@@ -202,7 +206,7 @@ func (i instance) newClients() *clients {
 // dial opens a connection.
 func (c *clients) dial() *tls.Conn {
 	c.t.Helper()
-	connection, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", c.address, c.config)
+	connection, err := tls.DialWithDialer(&net.Dialer{Timeout: time.Minute}, "tcp", c.address, c.config)
 	require.NoError(c.t, err)
 	c.t.Cleanup(func() { connection.Close() })
 	require.Equal(c.t, "+OK", exchange(c.t, connection, "AUTH "+c.password))

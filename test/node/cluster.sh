@@ -189,6 +189,7 @@ COREFILE
 
 # boot starts the node's init and waits for the API server and the kubelet.
 boot() {
+  local controller
   [ "$cgroup" = / ] || for controller in /sys/fs/cgroup/*/; do mkdir -p "$controller$cgroup"; done
   NODE_INIT=$NODE_DIR setsid unshare --mount --net --pid --fork --kill-child --mount-proc \
     "$script" init >>log/init.log 2>&1 </dev/null &

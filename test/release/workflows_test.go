@@ -18,19 +18,23 @@ import (
 // granted lists the permissions of each job. To add a permission, add it here too, and give the reason in the
 // workflow.
 var granted = map[string]map[string]string{
-	"ci.yml ci":           nil, // what the workflow has: it reads
-	"pages.yml build":     nil,
-	"pages.yml deploy":    {"pages": "write", "id-token": "write"},
-	"release.yml ci":      {"contents": "read"},
-	"release.yml dist":    {"contents": "read"},
-	"release.yml image":   {"contents": "read", "packages": "write", "id-token": "write", "attestations": "write"},
-	"release.yml publish": {"contents": "write", "id-token": "write", "attestations": "write"},
+	"ci.yml ci":              nil, // what the workflow has: it reads
+	"nightly.yml commit":     nil,
+	"nightly.yml released":   nil,
+	"pages.yml build":        nil,
+	"pages.yml deploy":       {"pages": "write", "id-token": "write"},
+	"release.yml ci":         {"contents": "read"},
+	"release.yml quickstart": {"contents": "read"},
+	"release.yml dist":       {"contents": "read"},
+	"release.yml image":      {"contents": "read", "packages": "write", "id-token": "write", "attestations": "write"},
+	"release.yml publish":    {"contents": "write", "id-token": "write", "attestations": "write"},
 }
 
 // triggers are what starts each workflow. None of them runs the code of a stranger's pull request with a token
 // that may write, as pull_request_target and workflow_run do.
 var triggers = map[string][]string{
 	"ci.yml":      {"pull_request", "push", "workflow_call"},
+	"nightly.yml": {"schedule", "workflow_call", "workflow_dispatch"},
 	"pages.yml":   {"push"},
 	"release.yml": {"push"},
 }
@@ -65,7 +69,7 @@ func workflows(t *testing.T) map[string][]byte {
 		require.NoError(t, err)
 		all[filepath.Base(file)] = text
 	}
-	require.ElementsMatch(t, []string{"ci.yml", "pages.yml", "release.yml"}, names(all))
+	require.ElementsMatch(t, []string{"ci.yml", "nightly.yml", "pages.yml", "release.yml"}, names(all))
 	return all
 }
 
@@ -160,7 +164,7 @@ func TestSteps(t *testing.T) {
 		for id, job := range parse(t, text).Jobs {
 			where := name + " " + id
 			if job.Uses != "" {
-				assert.Equal(t, "./.github/workflows/ci.yml", job.Uses, where)
+				assert.Contains(t, []string{"./.github/workflows/ci.yml", "./.github/workflows/nightly.yml"}, job.Uses, where)
 				continue
 			}
 			assert.Regexp(t, `^ubuntu-\d\d\.\d\d$`, job.RunsOn, "%s: what is called latest changes by itself", where)
@@ -189,7 +193,7 @@ func TestReleaseWaits(t *testing.T) {
 		Jobs map[string]struct{ Needs any }
 	}
 	require.NoError(t, yaml.Unmarshal(workflows(t)["release.yml"], &release))
-	assert.Equal(t, []any{"ci", "dist"}, release.Jobs["image"].Needs)
+	assert.Equal(t, []any{"ci", "quickstart", "dist"}, release.Jobs["image"].Needs)
 	assert.Equal(t, []any{"dist", "image"}, release.Jobs["publish"].Needs)
 	for _, step := range parse(t, workflows(t)["release.yml"]).Jobs["publish"].Steps {
 		assert.NotContains(t, step.Uses, "actions/checkout")

@@ -1,11 +1,11 @@
-// Command argocd-diff does to a cluster what Argo CD does when it compares and syncs an application, by the module
-// that Argo CD does it with. The conformance tests learn from it whether Argo CD would see a difference, and what it
-// leaves of a Secret.
+// Command argocd-diff does to a cluster what Argo CD does when it compares and syncs an application, with the module that
+// Argo CD uses. The conformance tests use it to find out whether Argo CD would see a difference, and what remains of a
+// Secret.
 //
 //	argocd-diff [flags] sync|diff… < manifests.yaml
 //
 // sync applies the manifests. diff prints the kind and name of each object that Argo CD would show as out of sync, and no
-// value. Several of them are done one after the other. The cluster is that of KUBECONFIG.
+// value. Several commands run one after the other. The cluster is the one in KUBECONFIG.
 //
 //	-server-side-apply   the sync option ServerSideApply=true
 //	-server-side-diff    the compare option ServerSideDiff=true
@@ -116,10 +116,10 @@ func read(from io.Reader) ([]*unstructured.Unstructured, error) {
 	return kube.SplitYAML(text)
 }
 
-// without returns the objects that are not among others.
-func without(objects, others []*unstructured.Unstructured) []*unstructured.Unstructured {
+// without returns the objects that are not among the excluded ones.
+func without(objects, excluded []*unstructured.Unstructured) []*unstructured.Unstructured {
 	return slices.DeleteFunc(objects, func(object *unstructured.Unstructured) bool {
-		return slices.ContainsFunc(others, func(other *unstructured.Unstructured) bool {
+		return slices.ContainsFunc(excluded, func(other *unstructured.Unstructured) bool {
 			return kube.GetResourceKey(other) == kube.GetResourceKey(object)
 		})
 	})
@@ -148,7 +148,7 @@ func (a *argocd) connect() (cleanup func(), err error) {
 	return cleanup, nil
 }
 
-// live returns the live object, nil if there is none.
+// live returns the live object, or nil if there is none.
 func (a *argocd) live(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	live, err := a.kubectl.GetResource(ctx, a.config, object.GroupVersionKind(), object.GetName(), object.GetNamespace())
 	if apierrors.IsNotFound(err) {

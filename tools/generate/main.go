@@ -1,6 +1,6 @@
-// Command generate writes what follows from the Go types of the API: the JSON schemas of both kinds, the
-// claim's definition in the Krmfile, and the reference in docs/configuration.md. `make generate` runs it;
-// with -check it writes nothing and fails where a file is stale.
+// Command generate writes the files that are generated from the Go types of the API: the JSON schemas of both kinds, the
+// claim's definition in the Krmfile, and the reference in docs/configuration.md. `make generate` runs it; with -check, it
+// writes nothing and fails if a file is stale.
 //
 // The comments of the types are the descriptions, and their markers the rules, as controller-gen of the
 // Kubernetes project reads them. One marker is our own: `+unit=GiB` says what a number counts.
@@ -71,8 +71,8 @@ func run(root string, check bool) error {
 	return nil
 }
 
-// unit is the marker that says what a number counts. There is no field for it in a schema, so it travels
-// as the format, in place of how many bits a number has.
+// unit is the marker for the unit of a number. A schema has no field for it, so it is passed as the format, which otherwise
+// holds the number of bits.
 type unit string
 
 var _ crd.SchemaMarker = unit("")
@@ -83,7 +83,7 @@ func (u unit) ApplyToSchema(_ *crdmarkers.SchemaContext, schema *apiextensions.J
 	return nil
 }
 
-// api is what the Go types say.
+// api holds the information from the Go types.
 type api struct {
 	group, version        string
 	claimKind, configKind string

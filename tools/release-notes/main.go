@@ -1,5 +1,5 @@
-// Command release-notes prints what CHANGELOG.md says of a version, for the page of its release. It fails if that is
-// nothing, or if the version is not one that can be released.
+// Command release-notes prints the section of a version in CHANGELOG.md, for the page of its release. It fails if there is
+// none, or if the version cannot be released.
 package main
 
 import (
@@ -43,14 +43,14 @@ func notes(changelog, version string) (string, error) {
 	var text strings.Builder
 	found, inside := false, false
 	for line := range strings.Lines(changelog) {
-		heading, is := strings.CutPrefix(line, "## ")
-		if !is {
+		heading, isHeading := strings.CutPrefix(line, "## ")
+		if !isHeading {
 			if inside {
 				text.WriteString(line)
 			}
 			continue
 		}
-		// The version may be followed by more, such as a date.
+		// Something may follow the version, such as a date.
 		fields := strings.Fields(heading)
 		inside = len(fields) > 0 && fields[0] == version
 		if inside && found {

@@ -1,15 +1,16 @@
-// Package certificate implements the sidecar of a Dragonfly pod with TLS. It makes the server present a renewed
+// Package certificate implements the sidecar of a Dragonfly pod with TLS. It makes the server reload a renewed
 // certificate.
 //
-// When cert-manager renews a certificate, the kubelet updates the mounted Secret, but the server goes on with what it
-// read at its start, until that expires. It reads the files again at CONFIG SET tls true, and open connections stay.
-// But it answers OK to a certificate and key that do not match, too, and then no new connection works. So:
+// When cert-manager renews a certificate, the kubelet updates the mounted Secret, but the server keeps presenting the
+// certificate that it read at startup, even after it expires. CONFIG SET tls true makes the server reload the files, and
+// open connections stay. But it also returns OK for a certificate and key that do not match, and then no new connection
+// works. So:
 //
-//   - The command is sent only if what is mounted matches, and what the server presents is something else.
-//   - What it presents then is verified with a new connection. The files may have changed while the server read them.
-//   - Until that is right, the connection that took the command stays open, and takes it again.
+//   - The command is sent only if the mounted certificate and key match, and the server presents another certificate.
+//   - The result is verified with a new connection, because the files may have changed while the server read them.
+//   - Until the result is right, the connection that sent the command stays open, and sends it again.
 //
-// Nothing is kept between two runs, and nothing is ever restarted.
+// No state is stored between runs, and nothing is ever restarted.
 package certificate
 
 import (
@@ -31,10 +32,10 @@ import (
 const (
 	// interval is the time between two comparisons.
 	interval = 30 * time.Second
-	// retryInterval is the same while the server may take no new connections.
+	// retryInterval is the same while the server may refuse new connections.
 	retryInterval = 2 * time.Second
-	// repeatInterval is the time after which a problem that lasts is logged again: often enough for somebody who looks
-	// at the last lines of a log.
+	// repeatInterval is the time after which a persistent problem is logged again: often enough to be among the last lines
+	// of a log.
 	repeatInterval = 10 * time.Minute
 	// timeout is how long a handshake or a command may take.
 	timeout = 10 * time.Second
@@ -43,9 +44,9 @@ const (
 // Environment holds the inputs and outputs of a run.
 type Environment struct {
 	LookupEnv func(string) (string, bool)
-	Log       io.Writer // a line for each change, and for a problem; never with a value
+	Log       io.Writer // one line for each change and each problem; never with a secret value
 
-	// For tests. Root is a folder in which the mount paths begin, instead of /.
+	// For tests: Root is the folder that the mount paths start from, instead of /.
 	Root string
 	// Sleep pauses between two comparisons.
 	Sleep func(context.Context, time.Duration) error
@@ -56,12 +57,12 @@ type keeper struct {
 	Environment
 	request handover.CertificateRequest
 
-	commands *connection   // took a command whose outcome is not verified yet; or nil
-	logged   string        // the last line about how things are
-	since    time.Duration // that line
+	commands *connection   // sent a command whose outcome is not verified yet; or nil
+	logged   string        // the last status line
+	since    time.Duration // since that line
 }
 
-// Run keeps what the server presents equal to what is mounted, until ctx ends.
+// Run makes sure that the server presents the mounted certificate, until ctx ends.
 func Run(ctx context.Context, request handover.CertificateRequest, env Environment) error {
 	if host, _ := env.LookupEnv("KUBERNETES_SERVICE_HOST"); host == "" {
 		return fmt.Errorf("%s runs only in the sidecar of a Dragonfly pod in Kubernetes, and this is not one", handover.CertificateCommand)
@@ -84,7 +85,7 @@ func Run(ctx context.Context, request handover.CertificateRequest, env Environme
 	}
 }
 
-// compare compares once, and has the server read the mounted files if it presents something else.
+// compare compares once, and makes the server reload the mounted files if it presents another certificate.
 func (k *keeper) compare(ctx context.Context) {
 	mounted, err := k.mounted()
 	if err != nil {
@@ -101,8 +102,8 @@ func (k *keeper) compare(ctx context.Context) {
 	}
 }
 
-// reportMounted reports that what is mounted cannot be used. If the server has read something like that already, the
-// connection that can mend it is kept busy, because a server may close an idle one.
+// reportMounted reports that the mounted files cannot be used. If the server may have read them already, the connection
+// that can repair this is kept alive, because a server may close an idle one.
 func (k *keeper) reportMounted(problem error) {
 	if k.commands == nil {
 		k.logProblem("%s; the server keeps the certificate that it has, but would not work with what is mounted after a restart", problem)
@@ -114,7 +115,7 @@ func (k *keeper) reportMounted(problem error) {
 	}
 }
 
-// reload has the server read the mounted files, and verifies what it presents then. If that is wrong, the connection
+// reload makes the server reload the mounted files, and verifies what it presents then. If that is wrong, the connection
 // stays open for the next attempt.
 func (k *keeper) reload(ctx context.Context, mounted *x509.Certificate) {
 	if err := k.command(ctx); err != nil {
@@ -137,10 +138,10 @@ func (k *keeper) reload(ctx context.Context, mounted *x509.Certificate) {
 	}
 }
 
-// mounted returns the certificate that is mounted, if its key is as well.
+// mounted returns the mounted certificate if its key is mounted too.
 func (k *keeper) mounted() (*x509.Certificate, error) {
 	folder := filepath.Join(k.Root, k.request.TLS)
-	// The kubelet replaces all files at once, by a link to a new folder. Both files have to come from the same one.
+	// The kubelet replaces all files at once, by a link to a new folder. Both files must come from the same folder.
 	if version, err := os.Readlink(filepath.Join(folder, "..data")); err == nil {
 		folder = filepath.Join(folder, filepath.Base(version))
 	}
@@ -169,7 +170,7 @@ func (k *keeper) presented(ctx context.Context) ([]byte, error) {
 	return c.presented, nil
 }
 
-// command sends the command, on the connection that took it before if there is one. That connection stays open.
+// command sends the command, on the connection that sent it before if there is one. The connection stays open.
 func (k *keeper) command(ctx context.Context) error {
 	if k.commands == nil {
 		c, err := k.connect(ctx)
@@ -210,7 +211,7 @@ func (k *keeper) connect(ctx context.Context) (*connection, error) {
 	return c, nil
 }
 
-// password returns the server's password, or "". It is read anew each time.
+// password returns the server's password, or "" if there is none. It is read again each time.
 func (k *keeper) password() (string, error) {
 	if !k.request.FlagFile {
 		password, _ := k.LookupEnv(handover.PasswordVariable)
@@ -227,7 +228,7 @@ func (k *keeper) password() (string, error) {
 	return password, nil
 }
 
-// release closes the connection that took a command.
+// release closes the connection that sent a command.
 func (k *keeper) release() {
 	if k.commands != nil {
 		_ = k.commands.Close()
@@ -235,7 +236,7 @@ func (k *keeper) release() {
 	}
 }
 
-// logState logs how things are, if that is news.
+// logState logs the state if it has changed.
 func (k *keeper) logState(format string, args ...any) {
 	if line := fmt.Sprintf(format, args...); line != k.logged {
 		k.logged, k.since = line, 0
@@ -243,7 +244,7 @@ func (k *keeper) logState(format string, args ...any) {
 	}
 }
 
-// logProblem logs how things are, if that is news or was said long ago.
+// logProblem logs the problem if it is new or was logged long ago.
 func (k *keeper) logProblem(format string, args ...any) {
 	if k.since >= repeatInterval {
 		k.logged = ""

@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// errNotReady is the error of a server that is not there, does not answer, or loads its data. It says so by itself.
+// errNotReady reports a server that is not running, does not answer, or is loading its data. The server logs that itself.
 var errNotReady = errors.New("it does not answer")
 
-// connection is a connection to the server, over which it takes commands in Redis' protocol (RESP).
+// connection is a connection to the server, for commands in the Redis protocol (RESP).
 type connection struct {
 	net.Conn
 	presented []byte // the server's certificate, with TLS
 	stop      func() bool
 }
 
-// dial connects without TLS. The end of ctx closes the connection.
+// dial connects without TLS. When ctx ends, the connection is closed.
 func dial(ctx context.Context, address string) (*connection, error) {
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -40,7 +40,7 @@ func dialTLS(ctx context.Context, address string) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What is presented is compared with the mounted certificate. It may be expired, and names no loopback address.
+	// The presented certificate is compared with the mounted one instead. It may be expired, and has no loopback address.
 	secured := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) //nolint:gosec // see above
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -58,7 +58,7 @@ func (c *connection) Close() error {
 	return c.Conn.Close()
 }
 
-// do sends a command and reads the answer. An error has nothing of what was sent, although an answer may quote it.
+// do sends a command and reads the reply. Errors contain nothing that was sent, although a reply may quote it.
 func (c *connection) do(command ...string) error {
 	var request strings.Builder
 	fmt.Fprintf(&request, "*%d\r\n", len(command))
@@ -86,7 +86,7 @@ func (c *connection) do(command ...string) error {
 	return fmt.Errorf("it answers %s to %s", strconv.Quote(code), command[0])
 }
 
-// reason returns why something failed, without what differs from one attempt to the next.
+// reason returns why something failed, without the details that differ between attempts.
 func reason(err error) error {
 	var operation *net.OpError
 	switch timeout := net.Error(nil); {

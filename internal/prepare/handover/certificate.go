@@ -6,13 +6,13 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// CertificateCommand is the command of the program that the sidecar with TLS runs.
+// CertificateCommand is the subcommand that the TLS sidecar runs.
 const CertificateCommand = "keep-certificate"
 
 // PasswordVariable is the variable with the password of a server that has no flag file.
 const PasswordVariable = "DFLY_requirepass"
 
-// CertificateRequest is what a pod's manifest asks of keep-certificate.
+// CertificateRequest is what a pod's manifest asks keep-certificate to do.
 type CertificateRequest struct {
 	// TLS is the folder where the certificate's Secret is mounted: tls.crt and tls.key.
 	TLS string
@@ -21,7 +21,7 @@ type CertificateRequest struct {
 	// Admin is a port of the server that takes commands without TLS and without a password, HOST:PORT; "" if the
 	// commands go to Address.
 	Admin string
-	// FlagFile says that the password is in the file FlagFile, not in PasswordVariable.
+	// FlagFile reports that the password is in the file FlagFile, not in PasswordVariable.
 	FlagFile bool
 }
 
@@ -47,7 +47,7 @@ func (r CertificateRequest) Args() []string {
 
 // Bind makes the flags of keep-certificate set the request.
 func (r *CertificateRequest) Bind(flags *pflag.FlagSet) {
-	flags.StringVar(&r.TLS, tlsFlag, "", "compare with tls.crt in `DIR`, which has tls.key too")
+	flags.StringVar(&r.TLS, tlsFlag, "", "compare with tls.crt in `DIR`, which must also contain tls.key")
 	flags.StringVar(&r.Address, addressFlag, "", "connect with TLS to the server at `HOST:PORT`")
 	flags.StringVar(&r.Admin, adminFlag, "", "send commands to `HOST:PORT`, without TLS and without a password")
 	flags.BoolVar(&r.FlagFile, flagFileFlag, false, "read the password from "+FlagFile+", not from "+PasswordVariable)

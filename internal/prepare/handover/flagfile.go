@@ -9,8 +9,8 @@ const passwordFlag = "--requirepass="
 
 // FlagFileText returns the content of FlagFile: the password and, unless it is 0, maxmemory in bytes.
 //
-// Abseil, which reads it, strips the blanks before a line and takes one that begins with # as a comment, but takes all
-// that follows --requirepass= as it is, up to the end of the line. A password has no line break.
+// Abseil, which reads it, strips leading spaces of a line and treats a line that starts with # as a comment, but takes
+// everything after --requirepass= literally, up to the end of the line. A password has no line break.
 func FlagFileText(password string, maxMemory int64) string {
 	text := passwordFlag + password + "\n"
 	if maxMemory != 0 {

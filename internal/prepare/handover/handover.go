@@ -1,9 +1,9 @@
-// Package handover defines the interface between the manifests that we write and what runs in the pod: mount
-// paths, variables, arguments and keys. Both sides import it, so neither can spell it differently.
+// Package handover defines the interface between the manifests that we write and our program in the pod: mount paths,
+// variables, arguments and keys. Both sides import it, so they cannot disagree.
 //
 // The init container, `dragonfly-generator prepare`, gets a Request in its arguments and the identity of its pod in
-// variables. It hands the password to the server in FlagFile, or in the key RotationKey of the password Secret where
-// nothing of ours can be mounted into the server's container (the Dragonfly Operator).
+// variables. It passes the password to the server in FlagFile or, if nothing of ours can be mounted into the server's
+// container (Dragonfly Operator), in the key RotationKey of the password Secret.
 package handover
 
 import (
@@ -21,11 +21,10 @@ import (
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 )
 
-// Command is the command of the program that the init container runs.
+// Command is the subcommand that the init container runs.
 const Command = "prepare"
 
-// Where the init container finds what is mounted into it. The server's container has FlagFolder alone,
-// read-only.
+// The mount paths of the init container. The server's container mounts only FlagFolder, read-only.
 const (
 	// TokenPath is where Kubernetes mounts tokens: token, ca.crt and namespace.
 	TokenPath = "/var/run/secrets/kubernetes.io/serviceaccount" //nolint:gosec // a path
@@ -34,36 +33,36 @@ const (
 	ConnectionSecretPath = "/run/dragonfly/connection-secret"
 	// FlagFolder is an emptyDir in memory.
 	FlagFolder = "/run/dragonfly/flags"
-	// FlagFile is what the server's --flagfile names.
+	// FlagFile is the file in the server's --flagfile.
 	FlagFile = FlagFolder + "/flagfile"
 )
 
-// The variables of the init container. The downward API sets them: the first two to the identity of the pod, the
-// last to the pod's annotation with the requested rotation, which is empty if there is none.
+// The variables of the init container. The downward API sets the first two to the identity of the pod, and the last to
+// the pod's annotation with the requested rotation, which is empty if there is none.
 const (
 	PodNameVariable          = "POD_NAME"
 	PodNamespaceVariable     = "POD_NAMESPACE"
 	PasswordRotationVariable = "PASSWORD_ROTATION"
 )
 
-// Request is what a pod's manifest asks of prepare.
+// Request is what a pod's manifest asks prepare to do.
 type Request struct {
 	// Data is the folder of the volume, where prepare keeps its record and looks for a snapshot; "" for a pod without
 	// a volume.
 	Data string
 	// Bucket is the URL of the instance's folder in a bucket, or "". It ends with /NAMESPACE/NAME.
 	Bucket string
-	// FlagFile asks for the server's flags in the file FlagFile.
+	// FlagFile requests the server's flags in the file FlagFile.
 	FlagFile bool
 	// MaxMemory is the configured maxmemory of the server, in bytes. With 0, the flag file does not set it.
 	MaxMemory int64
-	// MemoryLimit is the memory limit of the server's container, in bytes; 0 if it is not known.
+	// MemoryLimit is the memory limit of the server's container, in bytes; 0 if unknown.
 	MemoryLimit int64
-	// Existing says that the password Secret belongs to somebody else, who makes the password. It is only read.
+	// Existing reports that the password Secret belongs to someone else, who makes the password. It is only read.
 	Existing bool
-	// RotationKey is the key of the password Secret that the server reads, if the manifest names one.
+	// RotationKey is the key of the password Secret that the server reads, or "" if the manifest does not say.
 	RotationKey string
-	// Keys are further keys of the connection Secret, as templates for Values.Fill.
+	// Keys are additional keys of the connection Secret, as templates for Values.Fill.
 	Keys map[string]string
 }
 
@@ -183,9 +182,9 @@ func (k keys) Set(text string) error {
 // passwordKey is the key of the password in the password Secret.
 const passwordKey = "password"
 
-// RotationKey returns the key of the password Secret that holds the password of a rotation: password for
-// none, else a key of the rotation's own. That one is missing until the password of the rotation is there,
-// so a server that reads it waits, however old the kubelet's copy of the Secret is.
+// RotationKey returns the key of the password Secret that holds the password of a rotation: password if there is no
+// rotation, otherwise a key for that rotation alone. It is missing until the rotation has its password, so a server that
+// reads it waits, however old the kubelet's copy of the Secret is.
 func RotationKey(rotation string) string {
 	if rotation == "" {
 		return passwordKey
@@ -200,7 +199,7 @@ func IsRotationKey(key string) bool {
 	return found && len(hash) == 16 && strings.Trim(hash, "0123456789abcdef") == ""
 }
 
-// The placeholders in a template that only the pod fills in. The manifest has the others filled in already.
+// The placeholders that only the pod fills in. The manifest has the others already filled in.
 const (
 	passwordPlaceholder        = "password"
 	passwordEncodedPlaceholder = "passwordEncoded"
@@ -216,7 +215,7 @@ type Values struct {
 	Name, Namespace string // of the instance
 }
 
-// Fill fills a template. What it returns is a secret if the template needs the password.
+// Fill fills in a template. The result is a secret if the template needs the password.
 func (v Values) Fill(template string) string {
 	return v1alpha1.Fill(template, map[string]string{
 		passwordPlaceholder:        v.Password,
@@ -227,8 +226,8 @@ func (v Values) Fill(template string) string {
 	})
 }
 
-// NeedsPassword reports whether a template needs the password. The manifest of the connection Secret leaves such
-// a key out.
+// NeedsPassword reports whether a template needs the password. The manifest of the connection Secret leaves such a key
+// out.
 func NeedsPassword(template string) bool {
 	return has(template, passwordPlaceholder, passwordEncodedPlaceholder)
 }
@@ -236,8 +235,8 @@ func NeedsPassword(template string) bool {
 // NeedsEndpoint reports whether a template needs the endpoint.
 func NeedsEndpoint(template string) bool { return has(template, endpointPlaceholder) }
 
-// NeedsPod reports whether a template belongs into Request.Keys: it needs the password, or it says where the
-// instance is. In a copied namespace, only the pod knows either.
+// NeedsPod reports whether a template belongs in Request.Keys: it needs the password, or the name or location of the
+// instance. In a copied namespace, only the pod knows them.
 func NeedsPod(template string) bool {
 	return NeedsPassword(template) || NeedsEndpoint(template) || has(template, namePlaceholder, namespacePlaceholder)
 }
@@ -246,6 +245,6 @@ func has(template string, words ...string) bool {
 	return slices.ContainsFunc(v1alpha1.Words(template), func(word string) bool { return slices.Contains(words, word) })
 }
 
-// encode percent-encodes all but the unreserved characters of RFC 3986, so that a password can stand anywhere in a
-// URI. QueryEscape does the same, but for blanks.
+// encode percent-encodes all but the unreserved characters of RFC 3986, so that a password can be used anywhere in a
+// URI. QueryEscape does the same except for spaces.
 func encode(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }

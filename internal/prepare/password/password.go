@@ -12,9 +12,9 @@ import (
 // redacted is what a password prints as.
 const redacted = "[redacted]"
 
-// Password is one instance's password. It prints as [redacted] with every formatting verb and marshaller;
-// only Reveal returns it. It holds a function so that not even reflection over the value, which is how %#v of a type
-// from outside and most marshallers work, meets the text.
+// Password is one instance's password. It prints as [redacted] with every formatting verb and marshaller; only Reveal
+// returns it. It holds a function rather than a string, so that even reflection, which %#v of an enclosing type and most
+// marshallers use, cannot reach the text.
 type Password struct{ reveal func() string }
 
 func hide(text string) Password { return Password{reveal: func() string { return text }} }
@@ -22,7 +22,7 @@ func hide(text string) Password { return Password{reveal: func() string { return
 // IsZero reports whether there is no password.
 func (p Password) IsZero() bool { return p.reveal == nil }
 
-// Reveal returns the password. The places to call it are where a Secret's data and the flag file are written.
+// Reveal returns the password. Call it only to write a Secret's data or the flag file.
 func (p Password) Reveal() string {
 	if p.reveal == nil {
 		return ""
@@ -45,23 +45,23 @@ func (Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // MarshalYAML implements yaml.Marshaler.
 func (Password) MarshalYAML() (any, error) { return redacted, nil }
 
-// Parse parses a password from elsewhere. It accepts what arrives in a container's environment unchanged:
-// valid UTF-8, not empty, without NUL and line breaks. The error never quotes it.
+// Parse parses a password that was not generated here. It accepts what a container's environment passes on unchanged:
+// non-empty valid UTF-8 without NUL and line breaks. The error never quotes the password.
 func Parse(text string) (Password, error) {
 	switch {
 	case text == "":
-		return Password{}, errors.New("is empty; set one")
+		return Password{}, errors.New("is empty; set a password")
 	case !utf8.ValidString(text):
-		return Password{}, errors.New("is not valid UTF-8; use another one, for example of letters and digits")
+		return Password{}, errors.New("is not valid UTF-8; use another password, for example of letters and digits")
 	case strings.HasSuffix(text, "\n") && !strings.ContainsAny(strings.TrimRight(text, "\r\n"), "\r\n\x00"):
 		return Password{}, errors.New("ends with a line break; remove it, for example with `echo -n`")
 	case strings.ContainsAny(text, "\r\n\x00"):
-		return Password{}, errors.New("contains a line break or a NUL, which an environment variable cannot hold; use another one")
+		return Password{}, errors.New("contains a line break or a NUL, which an environment variable cannot hold; use another password")
 	}
 	return hide(text), nil
 }
 
-// Random returns a version 4 UUID from the bytes that random gives.
+// Random returns a version 4 UUID made from bytes of random.
 func Random(random io.Reader) (Password, error) {
 	var b [16]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {
@@ -70,7 +70,7 @@ func Random(random io.Reader) (Password, error) {
 	return uuid(b, 4), nil
 }
 
-// uuid sets version and variant as RFC 9562 has them.
+// uuid sets the version and variant as RFC 9562 requires.
 func uuid(b [16]byte, version byte) Password {
 	b[6] = b[6]&0x0f | version<<4
 	b[8] = b[8]&0x3f | 0x80

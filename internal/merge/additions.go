@@ -25,11 +25,11 @@ func isBookkeeping(annotation string) bool {
 	return strings.HasPrefix(annotation, krm.InternalPrefix) || strings.HasPrefix(annotation, "internal.kpt.dev/")
 }
 
-// place gives a new object its file where results are kept, and what kustomize remembers of the claim, so
-// that the references of applications follow a prefix.
-func (m *merger) place(inst instance.Instance, o overrides.Object) Addition {
+// addition gives a new object its file, if it is written in place, and what kustomize remembers about the claim, so that
+// kustomize updates references to the object when it adds a prefix.
+func (m *merger) addition(inst instance.Instance, o overrides.Object) Addition {
 	a := Addition{Instance: inst.Name, Node: o.Node, Claim: inst.Item}
-	if m.Kept {
+	if m.InPlace {
 		a.File = inst.Folder() + "/" + o.File
 	}
 	annotate(o.Node, krm.PreviousNames, mapList(inst.Item, krm.PreviousNames, o.NameFor))
@@ -40,8 +40,7 @@ func (m *merger) place(inst instance.Instance, o overrides.Object) Addition {
 	return a
 }
 
-// annotate sets the path at which the orchestrator writes the object: next to its claim, in the claim's
-// package.
+// annotate sets the path to which the orchestrator writes the object: next to its claim, in the claim's package.
 func (a Addition) annotate() {
 	if a.File != "" {
 		annotate(a.Node, kioutil.PathAnnotation, path.Join(path.Dir(a.Claim.Path()), a.File))
@@ -49,10 +48,10 @@ func (a Addition) annotate() {
 	}
 }
 
-// checkPath reports a claim whose objects would be written outside of its package: it lies there itself, or
-// its author has made the orchestrator think so.
+// checkPath reports a claim whose objects would be written outside its package, because its path annotation points
+// there.
 func (m *merger) checkPath(claim *krm.Item) {
-	if file := claim.AnnotatedPath(); m.Kept && file != "" && !filepath.IsLocal(file) {
+	if file := claim.AnnotatedPath(); m.InPlace && file != "" && !filepath.IsLocal(file) {
 		m.results.Errorf(claim, "has a path annotation that points outside the package, where its objects would be written; remove the annotation")
 	}
 }
@@ -63,7 +62,7 @@ func annotate(n *yaml.Node, annotation, text string) {
 	}
 }
 
-// mapList changes each element of an annotation that kustomize writes as a list with commas.
+// mapList changes each element of an annotation that kustomize writes as a comma-separated list.
 func mapList(claim *krm.Item, annotation string, change func(string) string) string {
 	text := claim.Annotation(annotation)
 	if text == "" {
@@ -76,15 +75,15 @@ func mapList(claim *krm.Item, annotation string, change func(string) string) str
 	return strings.Join(elements, ",")
 }
 
-// keepPlace copies the bookkeeping annotations of the replaced object to n, and removes any others.
-func keepPlace(n, old *yaml.Node) {
+// keepBookkeeping copies the bookkeeping annotations of the replaced object to n, and removes any others.
+func keepBookkeeping(n, old *yaml.Node) {
 	annotations := yamlnode.Get(n, "metadata", "annotations")
 	annotations.Content = append(
 		fields(annotations, func(key, _ string) bool { return !isBookkeeping(key) }),
 		fields(yamlnode.Get(old, "metadata", "annotations"), func(key, text string) bool { return text != "" && isBookkeeping(key) })...)
 }
 
-// fields returns the keys and texts of a mapping's wanted fields.
+// fields returns the keys and values of the wanted fields of a mapping.
 func fields(n *yaml.Node, wanted func(key, text string) bool) []*yaml.Node {
 	var found []*yaml.Node
 	for key, value := range yamlnode.Fields(n) {

@@ -1,0 +1,173 @@
+//go:build kind
+
+// Package kind runs the quickstart in a cluster of kind's, with the real Dragonfly. It needs Docker, kubectl and kpt,
+// a network to pull images, and what `make kind-test` builds.
+package kind
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
+)
+
+// prompt is what stands before the commands of a block that shows a terminal.
+var prompt = regexp.MustCompile(`(?m)^\$ `)
+
+// The quickstart works word for word, up to Argo CD, and what an instance was given is there after a restart. With
+// QUICKSTART_IMAGE=released, the pod has the image of dragonfly-generator that the registry has, instead of one that is
+// built here.
+func TestQuickstart(t *testing.T) {
+	page := testkit.ReadPage(t, "quickstart.md")
+	q := &quickstart{root: testkit.Root(t), folder: t.TempDir()}
+	q.environ = append(os.Environ(), "KUBECONFIG="+filepath.Join(t.TempDir(), "kubeconfig"),
+		"PATH="+filepath.Join(goPath(t), "bin")+":"+filepath.Join(q.root, "bin")+":"+os.Getenv("PATH"))
+	released := os.Getenv("QUICKSTART_IMAGE") == "released"
+
+	cluster := page.Section(t, "The program and a cluster").Blocks("console")
+	require.Len(t, cluster, 2)
+	clean := page.Section(t, "Clean up").Blocks("console")
+	require.Len(t, clean, 1)
+	for _, block := range cluster {
+		for line := range strings.Lines(prompt.ReplaceAllString(block, "")) {
+			switch {
+			case strings.HasPrefix(line, "git clone "): // this is the clone
+			case released && (strings.HasPrefix(line, "make image ") || strings.HasPrefix(line, "kind load ")):
+			default:
+				q.run(t, q.root, line)
+			}
+			if strings.HasPrefix(line, "kind create ") { // and not before: else the cluster is somebody else's
+				t.Cleanup(func() {
+					if t.Failed() {
+						q.evidence(t)
+					}
+					q.run(t, q.root, prompt.ReplaceAllString(clean[0], ""))
+				})
+			}
+		}
+	}
+
+	q.section(t, page, "With kustomize", map[string]string{
+		"grep '^kind:'":  page.Section(t, "With kustomize").Blocks("text")[0],
+		"rollout status": "partitioned roll out complete: 1 new pods have been updated...",
+		"-c prepare":     "made a first password",
+		"logs job/ping":  "PONG\n",
+		"kubectl diff":   "",
+	})
+	first := q.pod(t)
+	ping := page.Section(t, "With kustomize").Files()[3]
+	require.Equal(t, "ping.yaml", ping.Name)
+	assert.Equal(t, "OK\n", q.job(t, ping.Text, "write", "SET kept 'through a restart'"))
+
+	q.section(t, page, "With kpt", map[string]string{"ls package/": "statefulset.yaml", "rollout status": "roll out complete"})
+	q.section(t, page, "With render", map[string]string{"ls manifests/": "statefulset.yaml", "rollout status": "roll out complete", "--check": ""})
+	assert.Equal(t, first, q.pod(t), "the same manifests by another way do not restart the pod")
+
+	q.run(t, q.folder, "kubectl delete pod my-cache-0 -n my-namespace")
+	require.Eventually(t, func() bool {
+		now := q.try(t, "kubectl get pod my-cache-0 -n my-namespace -o "+podState)
+		uid, isReady := strings.CutSuffix(now, " True")
+		return isReady && uid != first
+	}, 10*time.Minute, time.Second)
+	assert.Equal(t, "through a restart\n", q.job(t, ping.Text, "read", "GET kept"))
+}
+
+const podState = `jsonpath='{.metadata.uid} {.status.conditions[?(@.type=="Ready")].status}'`
+
+type quickstart struct {
+	root, folder string // the repository, and the folder that the reader starts in
+	environ      []string
+}
+
+// goPath is the folder in whose bin `go install` puts programs.
+func goPath(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOPATH").Output()
+	require.NoError(t, err)
+	return strings.TrimSpace(string(out))
+}
+
+// section writes the files of a section and runs its commands, in their order. It compares what commands print with
+// what the page says: "" is nothing, anything else is a part of it.
+func (q *quickstart) section(t *testing.T, page testkit.Page, title string, says map[string]string) {
+	t.Helper()
+	section := page.Section(t, title)
+	for _, file := range section.Files() {
+		file.Write(t, q.folder)
+	}
+	seen := map[string]bool{}
+	for _, block := range section.Blocks("sh") {
+		out := q.run(t, q.folder, block)
+		for command, want := range says {
+			if !strings.Contains(block, command) {
+				continue
+			}
+			seen[command] = true
+			if want == "" {
+				require.Empty(t, out, block)
+			}
+			require.Contains(t, out, want, block)
+		}
+	}
+	require.Len(t, seen, len(says), title)
+}
+
+// pod returns the UID of the pod, which has to be ready.
+func (q *quickstart) pod(t *testing.T) string {
+	t.Helper()
+	uid, isReady := strings.CutSuffix(q.run(t, q.folder, "kubectl get pod my-cache-0 -n my-namespace -o "+podState), " True")
+	require.True(t, isReady)
+	return uid
+}
+
+// job is the Job of the page with another command for Redis, and returns what it prints.
+func (q *quickstart) job(t *testing.T, ping, name, command string) string {
+	t.Helper()
+	manifest := strings.NewReplacer("  name: ping\n  namespace", "  name: "+name+"\n  namespace",
+		`[sh, -c, 'redis-cli -h "$REDIS_HOST" -p "$REDIS_PORT" ping']`,
+		`[sh, -c, "redis-cli -h $REDIS_HOST -p $REDIS_PORT `+command+`"]`).Replace(ping)
+	require.Contains(t, manifest, command)
+	testkit.File{Name: name + ".yaml", Text: manifest}.Write(t, q.folder)
+	q.run(t, q.folder, "kubectl apply -f "+name+".yaml\nkubectl wait --for condition=complete job/"+name+" -n my-namespace --timeout 5m")
+	return q.run(t, q.folder, "kubectl logs job/"+name+" -n my-namespace")
+}
+
+// run runs a script, which has to succeed, and returns what it prints.
+func (q *quickstart) run(t *testing.T, folder, script string) string {
+	t.Helper()
+	out, err := q.shell(t, folder, script)
+	t.Logf("%s\n%s", script, out)
+	require.NoError(t, err)
+	return out
+}
+
+// try is run for what may fail.
+func (q *quickstart) try(t *testing.T, script string) string {
+	t.Helper()
+	out, _ := q.shell(t, q.folder, script)
+	return out
+}
+
+func (q *quickstart) shell(t *testing.T, folder, script string) (string, error) {
+	t.Helper()
+	shell := exec.Command("bash", "-euo", "pipefail", "-c", script)
+	shell.Dir, shell.Env = folder, q.environ
+	out, err := shell.CombinedOutput()
+	return string(out), err
+}
+
+// evidence logs what the cluster says of a failure. No Secret is in it.
+func (q *quickstart) evidence(t *testing.T) {
+	t.Helper()
+	t.Log(q.try(t, "kubectl get events -n my-namespace --sort-by .lastTimestamp || true\n"+
+		"kubectl describe pods -n my-namespace || true\n"+
+		"kubectl logs my-cache-0 -n my-namespace --all-containers --tail 100 || true"))
+}
