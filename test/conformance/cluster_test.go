@@ -19,7 +19,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,6 +32,7 @@ import (
 var kubeconfig string
 
 func TestMain(m *testing.M) {
+	runtime.LockOSThread() // with which the control plane ends, if a test panics
 	stop, err := startControlPlane()
 	if err == nil {
 		err = furnish()
@@ -73,6 +76,7 @@ func startControlPlane() (stop func(), err error) {
 		}
 		cmd := exec.Command(filepath.Join(assets, name), args...)
 		cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, dir
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		if err := cmd.Start(); err != nil {
 			return err
 		}
