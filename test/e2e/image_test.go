@@ -185,8 +185,8 @@ func TestImage(t *testing.T) {
 	assert.Equal(t, "v0.1.0\n", succeeds(t, ".", nil, "docker", "run", "--rm", "--network", "none", image, "version"))
 }
 
-// TestImageHoldsTheRelease: the image has the program of the release, byte by byte, though it was built with
-// another Go in another place, and nothing else but a name for its user.
+// TestImageHoldsTheRelease: the image has the program of the release, byte by byte, though it was linked in
+// another place (and with E2E_BUILDER by another Go), and nothing else but a name for its user.
 func TestImageHoldsTheRelease(t *testing.T) {
 	buildImage(t)
 	platform := strings.TrimSpace(succeeds(t, ".", nil, "docker", "image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", image))
