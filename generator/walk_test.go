@@ -3,7 +3,9 @@ package generator_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,7 +88,8 @@ func (w *walk) list(t *testing.T) []byte {
 		texts = append(texts, fmt.Sprintf("{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyInstance, metadata: {name: %c, namespace: ns, annotations: {%s%s}}, spec: {size: %s}}",
 			'a'+i, annotation("password-source", w.source), annotation("password-rotation", w.rotation), w.size))
 	}
-	for _, text := range w.theirs {
+	for _, name := range slices.Sorted(maps.Keys(w.theirs)) {
+		text := w.theirs[name]
 		texts = append(texts, text)
 	}
 	items := &yaml.Node{Kind: yaml.SequenceNode}

@@ -164,14 +164,10 @@ func (s *Storage) Allows(gb int32) bool {
 
 func (s *ProfileSpec) validateSizes(path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	own := ownSizes()
 	for _, name := range slices.Sorted(maps.Keys(s.Sizes)) {
 		at, size := child(path.Child("sizes"), name), s.Sizes[name]
 		if name == "" || len(validation.IsValidLabelValue(name)) > 0 {
 			errs = append(errs, problem(at, "is not a valid size name; use letters, digits, dashes, underscores and dots, with a letter or digit at both ends"))
-		}
-		if base, isOurs := own[name]; isOurs && base.equal(size) {
-			continue
 		}
 		errs = append(errs, size.validate(at)...)
 	}
@@ -217,13 +213,6 @@ func (s Size) validate(path *field.Path) field.ErrorList {
 			s.ThreadCount(), s.MaxMemory()>>20, s.MemoryPercent()))
 	}
 	return errs
-}
-
-func (s Size) equal(other Size) bool {
-	equal := func(a, b *resource.Quantity) bool { return a == b || a != nil && b != nil && a.Cmp(*b) == 0 }
-	return s.Threads == other.Threads && s.MaxMemoryPercent == other.MaxMemoryPercent &&
-		equal(s.Requests.CPU, other.Requests.CPU) && equal(s.Requests.Memory, other.Requests.Memory) &&
-		equal(s.Limits.CPU, other.Limits.CPU) && equal(s.Limits.Memory, other.Limits.Memory)
 }
 
 // validateResources validates the requests and limits of a container. Either may be absent.

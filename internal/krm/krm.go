@@ -33,18 +33,6 @@ const InternalPrefix = "internal.config.kubernetes.io/"
 // the hidden ones afterwards.
 const SelectedID = "internal.config.k8s.io/kpt-resource-id"
 
-// IsOrchestrators reports whether an annotation is for the internal use of kustomize or kpt, so that nothing else may set
-// it on our objects.
-func IsOrchestrators(annotation string) bool {
-	switch annotation {
-	case "config.kubernetes.io/depends-on", "config.kubernetes.io/apply-time-mutation": // set by users for `kpt live apply`
-		return false
-	}
-	domain, _, _ := strings.Cut(annotation, "/")
-	return domain == "config.kubernetes.io" || strings.HasSuffix(domain, ".config.kubernetes.io") ||
-		domain == "config.k8s.io" || strings.HasSuffix(domain, ".config.k8s.io") || domain == "internal.kpt.dev"
-}
-
 // KustomizeID is an annotation that is on every item from kustomize's transformers, and on none from kpt.
 const KustomizeID = "kustomize.config.k8s.io/id"
 

@@ -38,9 +38,6 @@ func Check(in Input, results *report.Results) {
 			continue
 		}
 		for _, id := range instance.MadeBy(item) {
-			if instance.MakesEverywhere(item) {
-				id.Namespace = ""
-			}
 			l.made[secret{id.Namespace, id.Name}] = true
 		}
 		l.noteNeighbour(item)

@@ -3,7 +3,6 @@ package lint
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"golang.org/x/mod/semver"
 	appsv1 "k8s.io/api/apps/v1"
@@ -11,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
@@ -68,7 +68,7 @@ func (l *linter) warnOfSecretType(old *yaml.Node, c instance.Instance) {
 
 // warnOfImage warns of an older Dragonfly than before.
 func (l *linter) warnOfImage(c instance.Instance, image string) {
-	if before, after := releaseOf(image), releaseOf(*c.Config.Image); before != "" && after != "" && semver.Compare(before, after) > 0 {
+	if before, after := v1alpha1.Release(image), v1alpha1.Release(*c.Config.Image); before != "" && after != "" && semver.Compare(before, after) > 0 {
 		l.results.Warnf(c.Item, "the image goes back from %s to %s, and an older Dragonfly exits on a snapshot written by a newer one; if the newer one has already run, set it as spec.image in the configuration", before, after)
 	}
 }
@@ -87,17 +87,6 @@ func (l *linter) warnOfVolumeSize(c instance.Instance, was, grow string) {
 		field.Proposed = (before.Value() + 1<<30 - 1) >> 30
 		l.results.FieldWarnf(c.Item, field, "Kubernetes refuses another volume size (%s before) on a live StatefulSet, and a volume cannot shrink; keep the old size, or move the data to a new instance", was)
 	}
-}
-
-// releaseOf returns the release that an image's tag names, in the form v1.2.3, or "" if it names none.
-func releaseOf(image string) string {
-	name, _, _ := strings.Cut(image, "@")                                // and a digest
-	_, tag, _ := strings.Cut(name[strings.LastIndex(name, "/")+1:], ":") // not the port of a registry
-	release := "v" + strings.TrimPrefix(tag, "v")
-	if !semver.IsValid(release) {
-		return ""
-	}
-	return strings.TrimSuffix(semver.Canonical(release), semver.Prerelease(release)) // which names a distribution
 }
 
 // patchVolume returns the command that requests a larger volume.

@@ -67,12 +67,6 @@ func Random(random io.Reader) (Password, error) {
 	if _, err := io.ReadFull(random, b[:]); err != nil {
 		return Password{}, fmt.Errorf("the system's random generator failed: %w", err)
 	}
-	return uuid(b, 4), nil
-}
-
-// uuid sets the version and variant as RFC 9562 requires.
-func uuid(b [16]byte, version byte) Password {
-	b[6] = b[6]&0x0f | version<<4
-	b[8] = b[8]&0x3f | 0x80
-	return hide(fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16]))
+	b[6], b[8] = b[6]&0x0f|4<<4, b[8]&0x3f|0x80 // the version and variant, as RFC 9562 requires
+	return hide(fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])), nil
 }
