@@ -59,7 +59,9 @@ func ResourceList(list *krm.List, results *report.Results) {
 		warnOfInPlace(list, results)
 	}
 	checkIdle(list, results)
-	expansion := Expand(ownPart(list), Options{InPlace: inPlace, Prune: inPlace}, results)
+	own := ownPart(list)
+	expansion := Expand(own, Options{InPlace: inPlace, Prune: inPlace}, results)
+	refuseTwice(list, own, expansion, results)
 	expansion.MarkLocal(expansion.Local, results)
 	if !results.HasErrors() {
 		expansion.Apply(list)

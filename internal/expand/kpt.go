@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
@@ -108,6 +109,29 @@ func ownPart(list *krm.List) *krm.List {
 		isOurs := item.Group == v1alpha1.Group || item.Annotation(v1alpha1.GeneratedFrom) != ""
 		return isOurs && packages.isElsewhere(item)
 	})
+}
+
+// refuseTwice reports instances that a nested package has too: their claims, or objects that are left of them.
+func refuseTwice(list, own *krm.List, expansion Expansion, results *report.Results) {
+	if own == list {
+		return
+	}
+	twice := map[string]bool{} // by the instance's name
+	for _, claim := range own.Items {
+		for _, other := range list.Find(claim.ID) {
+			if instance.IsClaim(claim) && len(own.Find(claim.ID)) < len(list.Find(claim.ID)) && other != claim {
+				twice[claim.Namespace+"/"+claim.Name] = true
+				results.Errorf(other, "the same claim is in %s and %s; remove one of them", claim.Location(), other.Location())
+			}
+		}
+	}
+	for _, addition := range expansion.Add {
+		for _, left := range list.Find(krm.NewItem(addition.Node).ID) {
+			if !twice[addition.Instance.String()] {
+				results.Errorf(left, "belongs to the claim %s, which is in another package now; remove this object, or move its file along with the claim", addition.Instance)
+			}
+		}
+	}
 }
 
 // warnOfInPlace warns about files that are rendered in place without a Kptfile: the next run could not recognize the
