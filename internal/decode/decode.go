@@ -135,7 +135,7 @@ func (c *checker) opaque(n *yaml.Node, t reflect.Type, path string) {
 	case n.Kind != yaml.MappingNode && t.PkgPath() == reflect.TypeFor[v1alpha1.Patch]().PkgPath():
 		c.add(n, path, "must be an object, not "+yamlnode.KindName(n)+"; write its fields below it")
 	case n.Kind != yaml.ScalarNode:
-		c.add(n, path, "must be a single value, not "+yamlnode.KindName(n))
+		c.add(n, path, "must be a single value, not "+yamlnode.KindName(n)+"; write one value")
 	default:
 		c.add(n, path, "has the wrong type or format; see the Kubernetes reference for the field")
 	}
@@ -204,7 +204,7 @@ func below(path, name string, t reflect.Type) string {
 
 func (c *checker) scalar(n *yaml.Node, kind reflect.Kind, path string) {
 	if n.Kind != yaml.ScalarNode {
-		c.add(n, path, "must be a single value, not "+yamlnode.KindName(n))
+		c.add(n, path, "must be a single value, not "+yamlnode.KindName(n)+"; write one value")
 		return
 	}
 	switch kind {

@@ -55,7 +55,7 @@ func Expand(list *krm.List, o Options, results *report.Results) Expansion {
 // ResourceList expands the claims of a list from an orchestrator, and changes the list unless there was an error.
 func ResourceList(list *krm.List, results *report.Results) {
 	inPlace := isInPlace(list, results)
-	if !inPlace {
+	if !inPlace && !results.HasErrors() {
 		warnOfInPlace(list, results)
 	}
 	checkIdle(list, results)
