@@ -97,9 +97,9 @@ func (m *merger) leftovers() {
 }
 
 // gone decides what happens to the objects of an instance whose claim is gone. They are removed only in place, and only
-// if other claims are left: having none at all is more likely a mistake than intended.
+// if other claims are left, and nothing of that name looks like its claim: both are more likely a mistake than intended.
 func (m *merger) gone(name instance.Name, items []*krm.Item) {
-	g := Gone{Instance: name, Items: items, Removed: m.Prune && m.Owners.HasClaims()}
+	g := Gone{Instance: name, Items: items, Removed: m.Prune && m.Owners.HasClaims() && !m.hasLookalike(name)}
 	if g.Removed {
 		if slices.ContainsFunc(items, m.isAnchored) {
 			return
@@ -109,6 +109,13 @@ func (m *merger) gone(name instance.Name, items []*krm.Item) {
 		}
 	}
 	m.changes.Gone = append(m.changes.Gone, g)
+}
+
+// hasLookalike reports whether an item of the instance's name looks like a claim without being one.
+func (m *merger) hasLookalike(name instance.Name) bool {
+	return slices.ContainsFunc(m.List.Items, func(item *krm.Item) bool {
+		return item.Namespace == name.Namespace && item.Name == name.Name && instance.LikenessOf(item) != instance.Unlike
+	})
 }
 
 func markOf(item *krm.Item) string { return item.Annotation(v1alpha1.GeneratedFrom) }
