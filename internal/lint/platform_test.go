@@ -103,6 +103,19 @@ func TestTLSWarnings(t *testing.T) {
 	}
 }
 
+func TestWarningsOfPatches(t *testing.T) {
+	const server = "{overrides: {statefulSet: {spec: {template: {spec: {containers: [{name: dragonfly, %s}]}}}}}}"
+	for spec, want := range map[string][]string{
+		strings.ReplaceAll(server, "%s", "startupProbe: {httpGet: {path: /healthz, port: dragonfly}}"):     {"spec.overrides.statefulSet"},
+		strings.ReplaceAll(server, "%s", "lifecycle: {preStop: {sleep: {seconds: 5}}}"):                    {},
+		"{backend: Operator, overrides: {dragonfly: {spec: {pdb: {minAvailable: 1, maxUnavailable: 1}}}}}": {"spec.overrides.dragonfly.spec.pdb"},
+		"{backend: Operator, overrides: {dragonfly: {spec: {pdb: {minAvailable: 1}}}}}":                    {},
+		"{overrides: {statefulSet: {metadata: {annotations: {a: '{nmae}'}}}}, profiles: {a: {}, b: {}}}":   {"spec.overrides.statefulSet"},
+	} {
+		assert.Equal(t, want, append([]string{}, paths(warnings(t, spec))...), spec)
+	}
+}
+
 // A warning is given once, however many profiles there are.
 func TestWarningsOfProfiles(t *testing.T) {
 	assert.Equal(t, []string{"spec.image", "spec.profiles.b.image"},
