@@ -38,6 +38,15 @@ const (
 
 // IsClaim reports whether an object is a claim, of any version or without one.
 func IsClaim(apiVersion, kind string) bool {
+	return kind == ClaimKind && isOurs(apiVersion)
+}
+
+// IsConfig reports whether an object is a configuration, of whatever version.
+func IsConfig(apiVersion, kind string) bool {
+	return kind == ConfigKind && isOurs(apiVersion)
+}
+
+func isOurs(apiVersion string) bool {
 	group, _, _ := strings.Cut(apiVersion, "/")
-	return kind == ClaimKind && group == Group
+	return group == Group
 }

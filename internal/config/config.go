@@ -117,7 +117,7 @@ func (r *reader) read() Platform {
 		return r.generator(node)
 	case item.APIVersion == "v1" && item.Kind == "ConfigMap":
 		return r.configMap(node)
-	case item.Group == v1alpha1.Group && item.Kind == v1alpha1.ConfigKind:
+	case v1alpha1.IsConfig(item.APIVersion, item.Kind):
 		r.Errorf(report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion}, "is not a version of %s; use %s", v1alpha1.ConfigKind, v1alpha1.APIVersion)
 	default:
 		r.Errorf(report.Field{Path: "kind"}, "is not a configuration of this function; use a %s or a %s of %s, or a ConfigMap with plain values",

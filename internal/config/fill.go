@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 )
@@ -58,9 +59,5 @@ func (s Spec) Bucket() string {
 	if s.Storage.Bucket == nil {
 		return ""
 	}
-	bucket := *s.Storage.Bucket
-	for len(bucket) > 0 && bucket[len(bucket)-1] == '/' {
-		bucket = bucket[:len(bucket)-1]
-	}
-	return bucket
+	return strings.TrimRight(*s.Storage.Bucket, "/")
 }

@@ -72,7 +72,7 @@ func ResourceList(list *krm.List, results *report.Results) {
 // and an error if the function is called without any items.
 func checkIdle(list *krm.List, results *report.Results) {
 	own := list.FunctionConfig
-	isOwn := own != nil && own.Group == v1alpha1.Group && own.Kind == v1alpha1.ConfigKind
+	isOwn := own != nil && v1alpha1.IsConfig(own.APIVersion, own.Kind)
 	if isOwn && !slices.ContainsFunc(list.Items, func(item *krm.Item) bool { return item.ID != own.ID }) {
 		// kustomize passes a generator to itself, and nothing else.
 		results.Errorf(own, "receives no resources, which happens under `generators:` of kustomize; put it under `transformers:`, and the claims under `resources:`")
@@ -81,7 +81,7 @@ func checkIdle(list *krm.List, results *report.Results) {
 	for _, item := range list.Items {
 		switch {
 		case isOwn && item.Name == own.Name || packages.isConfig(item):
-		case item.Group == v1alpha1.Group && item.Kind == v1alpha1.ConfigKind:
+		case v1alpha1.IsConfig(item.APIVersion, item.Kind):
 			results.Warnf(item, "is among the resources, but is not the configuration of this function, so it has no effect; put it under `transformers:` in the kustomization, or set it as configPath in the Kptfile")
 		}
 	}
@@ -91,7 +91,7 @@ func checkIdle(list *krm.List, results *report.Results) {
 func localItems(list *krm.List) []*krm.Item {
 	var local []*krm.Item
 	for _, item := range list.Items {
-		if item.Group == v1alpha1.Group && (item.Kind == v1alpha1.ClaimKind || item.Kind == v1alpha1.ConfigKind) {
+		if instance.IsClaim(item) || v1alpha1.IsConfig(item.APIVersion, item.Kind) {
 			local = append(local, item)
 		}
 	}

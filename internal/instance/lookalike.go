@@ -31,7 +31,7 @@ func LikenessOf(item *krm.Item) Likeness {
 	group, _, hasVersion := strings.Cut(item.APIVersion, "/")
 	isGroupLost := !hasVersion && !strings.Contains(group, ".") // as in `v1alpha1`, or no apiVersion
 	switch {
-	case IsClaim(item), item.Kind == v1alpha1.ConfigKind && group == v1alpha1.Group:
+	case IsClaim(item), v1alpha1.IsConfig(item.APIVersion, item.Kind):
 		return Unlike
 	case item.Kind == compositeKind && group == v1alpha1.Group:
 		return Lookalike

@@ -10,6 +10,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -66,7 +67,7 @@ func dataOf(item *krm.Item, name instance.Name) (template string, limits, volume
 		data := yamlnode.Named(yamlnode.Get(item.Node, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata")
 		return specs.DataVolume, yamlnode.Get(server, "resources", "limits"), yamlnode.Get(data, "spec", "resources", "requests"), true
 	case name.DragonflyID():
-		return specs.OperatorVolume, yamlnode.Get(item.Node, "spec", "resources", "limits"),
+		return operator.DataVolume, yamlnode.Get(item.Node, "spec", "resources", "limits"),
 			yamlnode.Get(item.Node, "spec", "snapshot", "persistentVolumeClaimSpec", "resources", "requests"), true
 	}
 	return "", nil, nil, false

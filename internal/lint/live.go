@@ -12,6 +12,7 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
@@ -45,7 +46,7 @@ func (l *linter) live(old, fresh *yaml.Node, c instance.Instance, kind string) {
 				inst.StatefulSet(), inst.Namespace)
 		}
 		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator creates it again",
-			patchVolume(specs.OperatorVolume, inst), inst.StatefulSet(), inst.Namespace)
+			patchVolume(operator.DataVolume, inst), inst.StatefulSet(), inst.Namespace)
 	}
 	l.warnOfImage(c, image)
 	if !c.HasVolume() {
@@ -102,7 +103,7 @@ func (l *linter) warnOfBackend(c instance.Instance) {
 		l.results.Warnf(c.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve clients, each with its own data; the new pods do not read the old pods' volume; follow docs/operator.md before you apply this", *c.Config.Backend)
 		return
 	}
-	from, to, who := specs.DataVolume+"-"+inst.StatefulSet()+"-0", specs.OperatorVolume+"-"+inst.StatefulSet()+"-0", "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
+	from, to, who := specs.DataVolume+"-"+inst.StatefulSet()+"-0", operator.DataVolume+"-"+inst.StatefulSet()+"-0", "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
 	if !c.IsByOperator() {
 		from, to, who = "of the master ("+to+", or that of another pod)", from, "the operator's StatefulSet and Service have the same names as the new ones"
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
@@ -44,7 +45,7 @@ func (l *linter) warnOfStorage(old, fresh *yaml.Node, c instance.Instance) bool 
 	}
 	volume := specs.DataVolume
 	if byOperator {
-		volume = specs.OperatorVolume
+		volume = operator.DataVolume
 	}
 	from, to := "a cache without storage", "a cache without storage"
 	switch {

@@ -13,6 +13,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
@@ -65,7 +66,7 @@ func (c *checker) extraObject(n *yaml.Node, id krm.ID, path string) {
 		c.errorf(path+".metadata.name", "is not a valid name; use lower case letters, digits, dashes and dots besides {name}")
 	case namespace != "" && namespace != "{namespace}":
 		c.errorf(path+".metadata.namespace", "is another namespace, but an instance can only have objects in its own; remove it")
-	case item.Kind == "PersistentVolumeClaim" && slices.Contains([]string{specs.DataVolume + "-" + probe.Name + "-0", specs.OperatorVolume + "-" + probe.Name + "-0"}, id.Name):
+	case item.Kind == "PersistentVolumeClaim" && slices.Contains([]string{specs.DataVolume + "-" + probe.Name + "-0", operator.DataVolume + "-" + probe.Name + "-0"}, id.Name):
 		c.errorf(path+".metadata.name", "is the name of the instance's own volume, which would be deleted with the claim; use another name, such as {name}-extra")
 	case slices.Contains(probe.IDs(), id), hasCertificate && id == probe.CertificateID():
 		c.errorf(path+".metadata.name", "is the name of the %s that every instance already has; use another name, such as {name}-extra", item.Kind)

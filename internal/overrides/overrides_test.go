@@ -6,29 +6,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"sigs.k8s.io/kustomize/kyaml/yaml"
-
-	"github.com/bizmatters/dragonfly-generator/internal/config"
-	"github.com/bizmatters/dragonfly-generator/internal/krm"
-	"github.com/bizmatters/dragonfly-generator/internal/overrides"
-	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
 // problemsOf reads a configuration with patches, and returns the fields with problems.
 func problemsOf(t *testing.T, patches string) []string {
 	t.Helper()
-	n, err := yaml.Parse("apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: x}\nspec: {overrides: " + patches + "}\n")
-	require.NoError(t, err)
-	var results report.Results
-	item := krm.NewItem(n.YNode())
-	platform := config.Read(item, &results)
-	require.True(t, platform.IsValid())
-	overrides.Check(item, platform, &results)
-	fields := []string{}
-	for _, result := range results.All() {
-		fields = append(fields, result.Field.Path)
-	}
-	return fields
+	return checked(t, "{overrides: "+patches+"}")
 }
 
 func inContainer(fields string) string {

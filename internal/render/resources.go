@@ -121,7 +121,7 @@ func isKustomization(item *krm.Item) bool {
 }
 
 func isConfig(item *krm.Item) bool {
-	return item.Group == v1alpha1.Group && item.Kind == v1alpha1.ConfigKind
+	return v1alpha1.IsConfig(item.APIVersion, item.Kind)
 }
 
 // readConfig reads the configuration file.

@@ -40,8 +40,8 @@ func TestResults(t *testing.T) {
 		want   fn.Result
 	}{{
 		reason: "A result can be about nothing in particular.",
-		add:    func(r *report.Results) { r.Errorf(nil, "the seed %s", "is short") },
-		want:   fn.Result{Message: "the seed is short", Severity: fn.Error},
+		add:    func(r *report.Results) { r.Errorf(nil, "the name %s", "is long") },
+		want:   fn.Result{Message: "the name is long", Severity: fn.Error},
 	}, {
 		reason: "A result names its object, and no file where none is known.",
 		add:    func(r *report.Results) { r.Infof(plain, "created") },

@@ -62,9 +62,6 @@ func spread(inst instance.Instance) []corev1.TopologySpreadConstraint {
 	}}
 }
 
-// OperatorVolume is the name that the operator gives the claim template of the data.
-const OperatorVolume = operator.DataVolume
-
 // snapshotOfOperator returns where the operator's Dragonfly stores its snapshots, or nil if it stores none.
 func snapshotOfOperator(inst instance.Instance) *operator.Snapshot {
 	switch {
@@ -84,7 +81,7 @@ func operatorVolumeOf(inst instance.Instance) string {
 	if volumeOf(inst) == "" {
 		return ""
 	}
-	return OperatorVolume
+	return operator.DataVolume
 }
 
 // withoutOperatorFlags leaves out the flags that the operator derives from the snapshot, and the flag file, which it cannot

@@ -179,23 +179,20 @@ func (k keys) Set(text string) error {
 	return nil
 }
 
-// passwordKey is the key of the password in the password Secret.
-const passwordKey = "password"
-
 // RotationKey returns the key of the password Secret that holds the password of a rotation: password if there is no
 // rotation, otherwise a key for that rotation alone. It is missing until the rotation has its password, so a server that
 // reads it waits, however old the kubelet's copy of the Secret is.
 func RotationKey(rotation string) string {
 	if rotation == "" {
-		return passwordKey
+		return v1alpha1.PasswordKey
 	}
 	hash := sha256.Sum256([]byte(rotation))
-	return passwordKey + "-" + hex.EncodeToString(hash[:8])
+	return v1alpha1.PasswordKey + "-" + hex.EncodeToString(hash[:8])
 }
 
 // IsRotationKey reports whether a key of the password Secret is the RotationKey of some rotation.
 func IsRotationKey(key string) bool {
-	hash, found := strings.CutPrefix(key, passwordKey+"-")
+	hash, found := strings.CutPrefix(key, v1alpha1.PasswordKey+"-")
 	return found && len(hash) == 16 && strings.Trim(hash, "0123456789abcdef") == ""
 }
 
