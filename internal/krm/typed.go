@@ -21,6 +21,9 @@ import (
 //
 // It follows the encoding/json tags of the types but does not use json.Marshal, which first builds encoders for every
 // type that a pod could contain, used or not. That took a quarter of the time spent on a single claim.
+//
+// The nodes of field names are shared between objects, which saves a third of the memory of a large list: replace them, but
+// do not change them.
 func FromTyped(object any) (*yaml.Node, error) {
 	return encodeValue(reflect.ValueOf(object))
 }
@@ -105,7 +108,7 @@ func encodeMap(v reflect.Value) (*yaml.Node, error) {
 	}
 	object := newObject()
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if err := add(object, key, values[key]); err != nil {
+		if err := add(object, yamlnode.Scalar(key), values[key]); err != nil {
 			return nil, err
 		}
 	}
@@ -119,7 +122,7 @@ func encodeStruct(v reflect.Value) (*yaml.Node, error) {
 		if f.omitEmpty && isEmpty(value) || f.omitZero && value.IsZero() {
 			continue
 		}
-		if err := add(object, f.name, value); err != nil {
+		if err := add(object, f.key, value); err != nil {
 			return nil, err
 		}
 	}
@@ -132,12 +135,12 @@ func encodeStruct(v reflect.Value) (*yaml.Node, error) {
 func newObject() *yaml.Node { return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"} }
 
 // add appends a field, unless it is noise.
-func add(object *yaml.Node, name string, v reflect.Value) error {
+func add(object, key *yaml.Node, v reflect.Value) error {
 	value, err := encodeValue(v)
-	if err != nil || isNoise(name, value) {
+	if err != nil || isNoise(key.Value, value) {
 		return err
 	}
-	object.Content = append(object.Content, yamlnode.Scalar(name), value)
+	object.Content = append(object.Content, key, value)
 	return nil
 }
 
@@ -165,7 +168,7 @@ func apiVersionFirst(n *yaml.Node) bool {
 
 // field is a field of a struct as JSON sees it.
 type field struct {
-	name                string
+	key                 *yaml.Node // shared by all objects
 	index               []int
 	omitEmpty, omitZero bool
 }
@@ -191,7 +194,7 @@ func fieldsOf(t reflect.Type) []field {
 		default:
 			has := strings.Split(options, ",")
 			fields = append(fields, field{
-				name:      cmp.Or(name, f.Name),
+				key:       yamlnode.Scalar(cmp.Or(name, f.Name)),
 				index:     f.Index,
 				omitEmpty: slices.Contains(has, "omitempty"), omitZero: slices.Contains(has, "omitzero"),
 			})

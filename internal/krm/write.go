@@ -61,8 +61,9 @@ func (l *List) Bytes(results fn.Results) ([]byte, error) {
 		before, after, _ := bytes.Cut(rest, mark)
 		out.Write(before)
 		out.WriteByte('\n')
+		var text bytes.Buffer
 		for _, element := range list.elements {
-			if err := encodeItem(&out, element); err != nil {
+			if err := encodeItem(&out, &text, element); err != nil {
 				return nil, err
 			}
 		}
@@ -101,11 +102,11 @@ func (l *List) frame() (frame *yaml.Node, lists []longList) {
 }
 
 // encodeItem writes an element of a list, with its comments before and after it.
-func encodeItem(out *bytes.Buffer, item *yaml.Node) error {
+func encodeItem(out, text *bytes.Buffer, item *yaml.Node) error {
 	alone := *item
 	alone.HeadComment, alone.FootComment = "", ""
-	var text bytes.Buffer
-	if err := yaml.NewEncoder(&text).Encode(&alone); err != nil {
+	text.Reset()
+	if err := yaml.NewEncoder(text).Encode(&alone); err != nil {
 		return err
 	}
 	writeComment(out, item.HeadComment)
@@ -140,12 +141,12 @@ func (l *List) addResults(results fn.Results) error {
 		seen[string(text)] = true
 	}
 	for _, result := range results {
-		var n yaml.Node
-		if err := n.Encode(result); err != nil {
+		n, err := FromTyped(result)
+		if err != nil {
 			return err
 		}
 		if len(seen) > 0 {
-			text, err := yaml.Marshal(&n)
+			text, err := yaml.Marshal(n)
 			if err != nil {
 				return err
 			}
@@ -153,7 +154,7 @@ func (l *List) addResults(results fn.Results) error {
 				continue
 			}
 		}
-		existing.Content = append(existing.Content, &n)
+		existing.Content = append(existing.Content, n)
 	}
 	return nil
 }

@@ -108,7 +108,9 @@ func (c Changes) Apply(list *krm.List) {
 // Apply gives the item its new content and keeps the comments around it.
 func (r Replacement) Apply() {
 	if old, fresh := r.Item.Node.Content, r.With.Content; len(old) > 0 && len(fresh) > 0 && fresh[0].HeadComment == "" {
-		fresh[0].HeadComment = old[0].HeadComment // which is where the decoder puts a comment above the object
+		key := *fresh[0]                     // which objects of krm.FromTyped share
+		key.HeadComment = old[0].HeadComment // which is where the decoder puts a comment above the object
+		fresh[0] = &key
 	}
 	r.Item.Node.Content = r.With.Content
 	r.Item.Node.Style = 0

@@ -315,7 +315,7 @@ func TestApply(t *testing.T) {
 
 	text, err := list.Bytes(nil)
 	require.NoError(t, err)
-	assert.True(t, bytes.Contains(text, []byte("# by hand\n")), "A comment above the object stays.")
+	assert.Equal(t, 1, bytes.Count(text, []byte("# by hand\n")), "A comment above an object stays, and spreads to no other object.")
 
 	again, err := krm.ResourceList(text)
 	require.NoError(t, err)
