@@ -5,10 +5,14 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 
 	"github.com/bizmatters/dragonfly-generator/internal/cli"
 )
 
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(150) // a tenth less processor time for a tenth more memory on a large list
+	}
 	os.Exit(cli.Run(os.Args[1:], cli.System()))
 }
