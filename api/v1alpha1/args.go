@@ -91,7 +91,7 @@ func AsksForClientCertificates(name string) bool {
 func FlagName(arg string) (name string, isFlag bool) {
 	name, isFlag = strings.CutPrefix(arg, "-")
 	name, _, _ = strings.Cut(strings.TrimPrefix(name, "-"), "=")
-	if !isFlag || name == "" || strings.HasPrefix(name, "-") || !isPlainName(name) {
+	if !isFlag || name == "" || strings.HasPrefix(name, "-") || !IsPlainName(name) {
 		return "", false
 	}
 	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")

@@ -74,8 +74,9 @@ func problem(path *field.Path, detail string) *field.Error {
 	return field.Invalid(path, field.OmitValueType{}, detail)
 }
 
-// isPlainName reports whether a name consists of letters, digits, dashes and underscores.
-func isPlainName(name string) bool {
+// IsPlainName reports whether a name consists of letters, digits, dashes and underscores. In the path of a field, any other name
+// is put in brackets.
+func IsPlainName(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
 	})
@@ -83,7 +84,7 @@ func isPlainName(name string) bool {
 
 // child returns the path of an element with a user-defined name.
 func child(path *field.Path, name string) *field.Path {
-	if isPlainName(name) {
+	if IsPlainName(name) {
 		return path.Child(name)
 	}
 	return path.Key(name)

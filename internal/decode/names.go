@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 )
 
 // Fields returns the names of the fields of a struct type with JSON tags, in order.
@@ -50,7 +52,7 @@ func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {
 // Join appends the name of a field to a path. A name that is not plain is put in brackets.
 func Join(path, name string) string {
 	switch {
-	case !IsPlainName(name):
+	case !v1alpha1.IsPlainName(name):
 		return path + "[" + name + "]"
 	case path == "":
 		return name
@@ -60,10 +62,3 @@ func Join(path, name string) string {
 
 // Element returns the path of an element of a list, by its index from 0.
 func Element(path string, index int) string { return path + "[" + strconv.Itoa(index) + "]" }
-
-// IsPlainName reports whether a name consists of letters, digits, dashes and underscores.
-func IsPlainName(name string) bool {
-	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
-		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
-	})
-}

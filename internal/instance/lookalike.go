@@ -3,10 +3,9 @@ package instance
 import (
 	"strings"
 
-	"github.com/agext/levenshtein"
-
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/nearest"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
@@ -63,7 +62,7 @@ func isNear(text, name string) bool {
 	if d := len(text) - len(name); d > letters || d < -letters {
 		return false
 	}
-	return levenshtein.Distance(strings.ToLower(text), strings.ToLower(name), nil) <= letters
+	return nearest.Distance(strings.ToLower(text), strings.ToLower(name)) <= letters
 }
 
 // reportLikeness reports an item that is similar to a claim or a configuration.

@@ -2,6 +2,7 @@ package overrides
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -50,7 +51,7 @@ func (c *checker) extraObject(n *yaml.Node, id krm.ID, path string) {
 	switch {
 	case !yamlnode.IsString(yamlnode.Get(n, "apiVersion")) || item.APIVersion == "":
 		c.errorf(path+".apiVersion", "is missing or not a string; set the object's apiVersion")
-	case !isKind(item.Kind):
+	case !validKind.MatchString(item.Kind):
 		c.errorf(path+".kind", "is missing or not a valid kind; set the object's kind")
 	case strings.HasSuffix(item.Kind, "List") && yamlnode.Get(n, "items") != nil:
 		c.errorf(path+".kind", "is a list; write each object as a separate element")
@@ -98,9 +99,7 @@ func (c *checker) text(value *yaml.Node, path, problem string) {
 	}
 }
 
-func isKind(kind string) bool {
-	return kind != "" && kind[0] >= 'A' && kind[0] <= 'Z' && decode.IsPlainName(kind) && !strings.ContainsAny(kind, "-_")
-}
+var validKind = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)
 
 // clusterScoped are the cluster-scoped kinds of Kubernetes and of the tools that we support. The scope of other kinds is
 // not known here.

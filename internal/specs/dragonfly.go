@@ -1,6 +1,7 @@
 package specs
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -114,20 +115,14 @@ func metadataOf(labels, annotations map[string]string) *operator.Metadata {
 
 // theirLabels are the labels of the claim and the configuration, except those that the operator manages.
 func theirLabels(labels map[string]string) map[string]string {
-	return only(labels, func(key string) bool { return !operator.ManagesLabel(key) })
+	labels = maps.Clone(labels)
+	maps.DeleteFunc(labels, func(key, _ string) bool { return operator.ManagesLabel(key) })
+	return labels
 }
 
 // theirAnnotations are the annotations of the claim and the configuration.
 func theirAnnotations(annotations map[string]string) map[string]string {
-	return only(annotations, func(key string) bool { return !strings.HasPrefix(key, v1alpha1.Group+"/") })
-}
-
-func only(from map[string]string, wanted func(key string) bool) map[string]string {
-	selected := map[string]string{}
-	for key, value := range from {
-		if wanted(key) {
-			selected[key] = value
-		}
-	}
-	return selected
+	annotations = maps.Clone(annotations)
+	maps.DeleteFunc(annotations, func(key, _ string) bool { return strings.HasPrefix(key, v1alpha1.Group+"/") })
+	return annotations
 }
