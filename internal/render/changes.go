@@ -26,42 +26,27 @@ type change struct {
 
 // fileChanges returns the changes to the files of the output folder, sorted by name.
 func fileChanges(in *inputs, expansion expand.Expansion, results *report.Results) []change {
-	files := map[string]*file{}
-	open := func(name string) *file {
-		if files[name] == nil {
-			files[name] = newFile(name)
-		}
-		return files[name]
-	}
-	byItem := map[*krm.Item]position{}
-	bySource := map[string]*source{}
-	for _, source := range in.sources {
-		if source.inFolder == "" {
-			continue
-		}
-		bySource[source.inFolder] = source
-		for i, item := range source.items {
-			byItem[item] = position{source, i}
-		}
-	}
-
+	e := edits{replaced: map[*krm.Item]merge.Replacement{}, removed: map[*krm.Item]bool{}, added: map[string][]*yaml.Node{}}
 	for _, replacement := range expansion.Replace {
-		if at, found := byItem[replacement.Item]; found { // others were already reported
-			open(at.source.inFolder).replace(at, replacement)
-		}
+		e.replaced[replacement.Item] = replacement
 	}
 	for _, removal := range expansion.Remove {
-		if at, found := byItem[removal.Item]; found {
-			open(at.source.inFolder).remove(at)
-		}
+		e.removed[removal.Item] = true
 	}
+	files := map[string]*source{}
 	for _, addition := range expansion.Add {
-		open(addition.File).add(bySource[addition.File], addition)
+		e.added[addition.File] = append(e.added[addition.File], addition.Node)
+		files[addition.File] = &source{inFolder: addition.File}
+	}
+	for _, source := range in.sources {
+		if source.inFolder != "" && (files[source.inFolder] != nil || slices.ContainsFunc(source.resources(), e.isEdited)) {
+			files[source.inFolder] = source
+		}
 	}
 
 	var changes []change
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		c, err := files[name].change()
+		c, err := e.change(files[name])
 		if err != nil {
 			reportBug(err, results)
 		}
@@ -70,74 +55,49 @@ func fileChanges(in *inputs, expansion expand.Expansion, results *report.Results
 	return changes
 }
 
-// position is the position of an item: its source, and its index among the documents there.
-type position struct {
-	source *source
-	index  int
+// edits are what happens to the objects in the output folder.
+type edits struct {
+	replaced map[*krm.Item]merge.Replacement
+	removed  map[*krm.Item]bool
+	added    map[string][]*yaml.Node // by file
 }
 
-// file is a file that changes.
-type file struct {
-	name   string
-	source *source // nil if the file does not exist yet
-
-	replaced map[int]merge.Replacement
-	removed  map[int]bool
-	added    []*yaml.Node
+func (e edits) isEdited(item *krm.Item) bool {
+	_, isReplaced := e.replaced[item]
+	return isReplaced || e.removed[item]
 }
 
-func newFile(name string) *file {
-	return &file{name: name, replaced: map[int]merge.Replacement{}, removed: map[int]bool{}}
-}
-
-func (f *file) replace(at position, r merge.Replacement) {
-	f.source = at.source
-	f.replaced[at.index] = r
-}
-
-func (f *file) remove(at position) {
-	f.source = at.source
-	f.removed[at.index] = true
-}
-
-func (f *file) add(to *source, a merge.Addition) {
-	f.source = to
-	f.added = append(f.added, a.Node)
-}
-
-// change builds the new content of the file. Everything that is not ours stays the same to the byte.
-func (f *file) change() (change, error) {
-	c := change{file: f.name}
-	holds := false // something
-	var documents []krm.Document
-	if f.source != nil {
-		documents = f.source.documents
-		c.before = []byte{}
+// change builds the new content of a file. Everything that is not ours stays the same to the byte.
+func (e edits) change(s *source) (change, error) {
+	c := change{file: s.inFolder}
+	if s.documents != nil {
+		c.before = []byte{} // the file exists, even if it is empty
 	}
-	for i, document := range documents {
-		c.before = append(c.before, document.Text...)
-		r, replaced := f.replaced[i]
-		c.nearSecret = c.nearSecret || holdsSecret(document, r.With)
+	holds := false // something
+	for _, d := range s.documents {
+		c.before = append(c.before, d.Text...)
+		r, isReplaced := e.replaced[d.item]
+		c.nearSecret = c.nearSecret || holdsSecret(d.Document, r.With)
 		switch {
-		case f.removed[i]:
+		case e.removed[d.item]:
 			continue
-		case replaced:
+		case isReplaced:
 			r.Apply()
-			text, err := f.encode(document.Node)
+			text, err := encodeFor(s.inFolder, d.Node)
 			if err != nil {
 				return c, err
 			}
-			if line, _, _ := bytes.Cut(document.Text, []byte("\n")); krm.IsSeparator(line) {
+			if line, _, _ := bytes.Cut(d.Text, []byte("\n")); krm.IsSeparator(line) {
 				c.after = append(c.after, separator...)
 			}
 			c.after = append(c.after, text...)
 		default:
-			c.after = append(c.after, document.Text...)
+			c.after = append(c.after, d.Text...)
 		}
-		holds = holds || document.Node != nil
+		holds = holds || d.Node != nil
 	}
-	for _, n := range f.added {
-		text, err := f.encode(n)
+	for _, n := range e.added[s.inFolder] {
+		text, err := encodeFor(s.inFolder, n)
 		if err != nil {
 			return c, err
 		}
@@ -179,9 +139,9 @@ func holdsOther(secret, fresh *yaml.Node, field string) bool {
 	return false
 }
 
-// encode writes a document in the format of the file, YAML or JSON.
-func (f *file) encode(n *yaml.Node) ([]byte, error) {
-	if path.Ext(f.name) != ".json" {
+// encodeFor writes a document in the format of the file, YAML or JSON.
+func encodeFor(file string, n *yaml.Node) ([]byte, error) {
+	if path.Ext(file) != ".json" {
 		return encode(n)
 	}
 	if n.Kind == yaml.DocumentNode {

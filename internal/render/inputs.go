@@ -32,11 +32,17 @@ type inputs struct {
 
 // source is a file, or stdin.
 type source struct {
-	name      string // as the user would write it
-	inFolder  string // its path in the output folder, with slashes; "" if it is not in there
-	named     bool   // on the command line, rather than found in a folder
-	documents []krm.Document
-	items     []*krm.Item // of the documents; nil where one is no resource
+	name      string    // as the user would write it
+	inFolder  string    // its path in the output folder, with slashes; "" if it is not in there
+	named     bool      // on the command line, rather than found in a folder
+	stdin     io.Reader // nil for a file
+	documents []document
+}
+
+// document is a document with the resource that it holds, which is nil if it holds none.
+type document struct {
+	krm.Document
+	item *krm.Item
 }
 
 // items returns the resources, in their order.
@@ -50,9 +56,9 @@ func (in *inputs) items() []*krm.Item {
 
 func (s *source) resources() []*krm.Item {
 	var items []*krm.Item
-	for _, item := range s.items {
-		if item != nil {
-			items = append(items, item)
+	for _, d := range s.documents {
+		if d.item != nil {
+			items = append(items, d.item)
 		}
 	}
 	return items
@@ -91,10 +97,7 @@ func readInputs(o Options, stdin io.Reader, results *report.Results) *inputs {
 		r.walk(o.Folder, true)
 	}
 	for _, source := range r.sources {
-		if source.documents == nil {
-			r.readFile(source)
-		}
-		r.findItems(source)
+		r.findItems(source, r.read(source))
 	}
 	if o.Config == "" {
 		r.chooseConfig()
@@ -110,7 +113,10 @@ func isMissing(path string) bool {
 // path finds the files that a path on the command line refers to.
 func (r *reader) path(path string, stdin io.Reader) {
 	if path == "-" {
-		r.readStdin(stdin)
+		if !r.stdin {
+			r.stdin = true
+			r.sources = append(r.sources, &source{name: "stdin", named: true, stdin: stdin})
+		}
 		return
 	}
 	info, err := os.Stat(path)
@@ -234,25 +240,6 @@ func realPath(name string) string {
 	return name
 }
 
-func (r *reader) readStdin(stdin io.Reader) {
-	if r.stdin {
-		return
-	}
-	r.stdin = true
-	text, err := io.ReadAll(stdin)
-	if err != nil {
-		r.results.Errorf(nil, "stdin cannot be read: %s", report.Reason(err))
-		return
-	}
-	s := &source{name: "stdin", named: true, documents: []krm.Document{}}
-	r.sources = append(r.sources, s)
-	r.parse(s, text)
-	// A failed command writes nothing into its pipe. That must not look as if all claims were gone.
-	if len(bytes.TrimSpace(text)) == 0 {
-		r.results.Errorf(nil, "stdin is empty; check the command before the pipe, or remove -")
-	}
-}
-
 // hasMark reports whether a file contains an object of ours. Such a file in the output folder is read even if .krmignore
 // lists it; otherwise, it would be written again.
 func hasMark(file string) bool {
@@ -260,29 +247,32 @@ func hasMark(file string) bool {
 	return err == nil && bytes.Contains(text, []byte(v1alpha1.GeneratedFrom))
 }
 
-// readFile returns false after reporting a problem.
-func (r *reader) readFile(s *source) bool {
-	text, err := os.ReadFile(s.name)
+// read returns the documents of a source, or nil after reporting a problem.
+func (r *reader) read(s *source) []krm.Document {
+	var text []byte
+	var err error
+	if s.stdin != nil {
+		text, err = io.ReadAll(s.stdin)
+	} else {
+		text, err = os.ReadFile(s.name)
+	}
 	if err != nil {
 		r.results.Errorf(nil, "%s cannot be read: %s", s.name, report.Reason(err))
-		return false
+		return nil
 	}
-	return r.parse(s, text)
-}
-
-// parse returns false after reporting a problem.
-func (r *reader) parse(s *source, text []byte) bool {
+	// A failed command writes nothing into its pipe. That must not look as if all claims were gone.
+	if s.stdin != nil && len(bytes.TrimSpace(text)) == 0 {
+		r.results.Errorf(nil, "stdin is empty; check the command before the pipe, or remove -")
+	}
 	documents, err := krm.Documents(s.name, text)
-	switch {
-	case err == nil:
-		s.documents = documents
-	case !s.named && filepath.Ext(s.name) == ".json" && !mayBeResource(text):
-		// Settings of some tool, in JSON with comments.
-	default:
-		r.results.Errorf(nil, "%s", err)
-		return false
+	if err != nil {
+		isSettings := !s.named && filepath.Ext(s.name) == ".json" && !mayBeResource(text) // of some tool, in JSON with comments
+		if !isSettings {
+			r.results.Errorf(nil, "%s", err)
+		}
+		return nil
 	}
-	return true
+	return documents
 }
 
 // mayBeResource reports whether an unreadable text could be meant as a resource, such as a claim.

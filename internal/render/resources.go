@@ -15,23 +15,21 @@ import (
 
 // findItems finds the documents that are resources, and reports those that must not be in the input. What a List holds
 // takes its place, but not in the folder, where documents stay as they are.
-func (r *reader) findItems(s *source) {
-	read := s.documents
-	s.documents = nil
+func (r *reader) findItems(s *source, read []krm.Document) {
 	index := 0
-	for _, document := range read {
-		parts := []krm.Document{document}
+	for _, whole := range read {
+		parts := []krm.Document{whole}
 		if s.inFolder == "" {
-			parts = flatten(document)
+			parts = flatten(whole)
 		}
 		for _, part := range parts {
-			var item *krm.Item
+			d := document{Document: part}
 			if part.Node != nil {
-				item = r.item(s, part.Node.Content[0], index)
+				d.item = r.item(s, part.Node.Content[0], index)
 			}
-			s.documents, s.items = append(s.documents, part), append(s.items, item)
+			s.documents = append(s.documents, d)
 		}
-		if document.Node != nil {
+		if whole.Node != nil {
 			index++
 		}
 	}
@@ -126,12 +124,12 @@ func isConfig(item *krm.Item) bool {
 
 // readConfig reads the configuration file.
 func (r *reader) readConfig(name string) *krm.Item {
-	s := &source{name: name}
-	if !r.readFile(s) {
+	documents := r.read(&source{name: name, named: true})
+	if documents == nil {
 		return nil
 	}
 	var found []*krm.Item
-	for _, document := range s.documents {
+	for _, document := range documents {
 		if document.Node != nil {
 			found = append(found, krm.NewFileItem(document.Node.Content[0], name, len(found)))
 		}

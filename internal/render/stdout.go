@@ -34,12 +34,12 @@ func stdout(in *inputs, expansion expand.Expansion, results *report.Results) ([]
 	}
 	for _, source := range in.sources {
 		var comments []byte // standing alone in front of a document
-		for i, document := range source.documents {
+		for _, document := range source.documents {
 			if document.Node == nil {
 				comments = append(comments, commentsOf(document.Text)...)
 				continue
 			}
-			if item := source.items[i]; item != nil && !staysHere[item] && !isLocal(item) {
+			if item := document.item; item != nil && !staysHere[item] && !isLocal(item) {
 				refuseClaimIn(item, item.Node, map[*yaml.Node]bool{}, results)
 				add(append(comments, body(document.Text)...))
 			}
