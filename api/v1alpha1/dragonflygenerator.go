@@ -18,16 +18,13 @@ type DragonflyGenerator struct {
 	// Kustomize needs a name, and the annotation that specifies how to call the function. Everything else is
 	// ignored.
 	// +optional
-	Metadata ConfigMetadata `json:"metadata,omitempty"`
+	// +kubebuilder:validation:Type=object
+	Metadata Ignored `json:"metadata,omitempty"`
 
 	// The settings. A field that is not set keeps its default.
 	// +optional
 	Spec DragonflyGeneratorSpec `json:"spec,omitempty"`
 }
-
-// ConfigMetadata accepts any metadata.
-// +kubebuilder:pruning:PreserveUnknownFields
-type ConfigMetadata struct{}
 
 // DragonflyGeneratorSpec holds the settings.
 type DragonflyGeneratorSpec struct {

@@ -121,17 +121,17 @@ type Metadata struct {
 
 // ClusterFields are the metadata that a cluster writes. They are ignored.
 type ClusterFields struct {
-	Finalizers                 *Ignored `json:"finalizers,omitempty"`
-	OwnerReferences            *Ignored `json:"ownerReferences,omitempty"`
-	UID                        *Ignored `json:"uid,omitempty"`
-	ResourceVersion            *Ignored `json:"resourceVersion,omitempty"`
-	Generation                 *Ignored `json:"generation,omitempty"`
-	CreationTimestamp          *Ignored `json:"creationTimestamp,omitempty"`
-	DeletionTimestamp          *Ignored `json:"deletionTimestamp,omitempty"`
-	DeletionGracePeriodSeconds *Ignored `json:"deletionGracePeriodSeconds,omitempty"`
-	ManagedFields              *Ignored `json:"managedFields,omitempty"`
-	GenerateName               *Ignored `json:"generateName,omitempty"`
-	SelfLink                   *Ignored `json:"selfLink,omitempty"`
+	Finalizers                 Ignored `json:"finalizers,omitempty"`
+	OwnerReferences            Ignored `json:"ownerReferences,omitempty"`
+	UID                        Ignored `json:"uid,omitempty"`
+	ResourceVersion            Ignored `json:"resourceVersion,omitempty"`
+	Generation                 Ignored `json:"generation,omitempty"`
+	CreationTimestamp          Ignored `json:"creationTimestamp,omitempty"`
+	DeletionTimestamp          Ignored `json:"deletionTimestamp,omitempty"`
+	DeletionGracePeriodSeconds Ignored `json:"deletionGracePeriodSeconds,omitempty"`
+	ManagedFields              Ignored `json:"managedFields,omitempty"`
+	GenerateName               Ignored `json:"generateName,omitempty"`
+	SelfLink                   Ignored `json:"selfLink,omitempty"`
 }
 
 // Ignored accepts any value and ignores it.

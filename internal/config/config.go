@@ -271,7 +271,7 @@ func (r *reader) configMap(node *yaml.Node) Platform {
 	var object struct {
 		metav1.TypeMeta `json:",inline"`
 
-		Metadata  v1alpha1.ConfigMetadata     `json:"metadata"`
+		Metadata  v1alpha1.Ignored            `json:"metadata"`
 		Data      map[string]v1alpha1.Ignored `json:"data"` // see below
 		Immutable bool                        `json:"immutable"`
 	}

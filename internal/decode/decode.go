@@ -22,21 +22,16 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Problem is a field that cannot be decoded.
+// Problem is a field that cannot be decoded. If its name is unknown, Proposed is the name that was probably meant, or nil.
 type Problem struct {
-	Path, Message string
-	// Proposed is the name that was probably meant, or "".
-	Proposed string
+	report.Field
+	Message string
 }
 
 // Report adds the problems to the subject's results.
 func Report(subject *report.Subject, problems ...Problem) {
 	for _, problem := range problems {
-		field := report.Field{Path: problem.Path}
-		if problem.Proposed != "" {
-			field.Proposed = problem.Proposed
-		}
-		subject.Errorf(field, "%s", problem.Message)
+		subject.Errorf(problem.Field, "%s", problem.Message)
 	}
 }
 
@@ -50,8 +45,6 @@ type Options struct {
 	Hint func(path, name string) string
 	// IsPatch reports that the object is a strategic merge patch: $patch is a directive, and a null removes something.
 	IsPatch bool
-
-	without map[*yaml.Node]bool // the values to leave out, because they have a problem
 }
 
 // FromYAML converts an error of yamlnode.Plain into a problem.
@@ -68,16 +61,17 @@ func FromYAML(err error) Problem {
 		}
 		path = Join(path, name)
 	}
-	return Problem{Path: path, Message: what + " appears twice; remove one of them"}
+	return Problem{report.Field{Path: path}, what + " appears twice; remove one of them"}
 }
 
 // Strict decodes n, a mapping without aliases, into the value that into points to, and returns the decoded fields as JSON.
 // A field with a problem is left out.
 func Strict(n *yaml.Node, into any, o Options) (json.RawMessage, []Problem) {
-	o.without = map[*yaml.Node]bool{}
-	c := checker{Options: o}
+	c := checker{Options: o, invalid: map[*yaml.Node]bool{}}
 	c.value(n, reflect.TypeOf(into).Elem(), o.Path)
-	text := JSON(n, o)
+	e := encoder{Options: o, without: c.invalid}
+	e.write(n, o.Path)
+	text := e.text.Bytes()
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, into); err != nil { // every field was checked
 		c.add(n, o.Path, "cannot be decoded; please report this as a bug")
 	}
@@ -88,11 +82,12 @@ func Strict(n *yaml.Node, into any, o Options) (json.RawMessage, []Problem) {
 type checker struct {
 	Options
 	problems []Problem
+	invalid  map[*yaml.Node]bool // the values with a problem
 }
 
 func (c *checker) add(n *yaml.Node, path, message string) {
-	c.problems = append(c.problems, Problem{Path: path, Message: message})
-	c.without[n] = true
+	c.problems = append(c.problems, Problem{report.Field{Path: path}, message})
+	c.invalid[n] = true
 }
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
@@ -105,7 +100,7 @@ func (c *checker) value(n *yaml.Node, t reflect.Type, path string) {
 	case yamlnode.IsNull(n):
 	case reflect.PointerTo(t).Implements(unmarshaler):
 		c.opaque(n, t, path)
-	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct && t.NumField() == 0, t.Kind() == reflect.Interface:
+	case t.Kind() == reflect.Interface:
 	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map:
 		c.mapping(n, t, path)
 	case t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8:
@@ -167,7 +162,7 @@ func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 }
 
 func (c *checker) unknown(value *yaml.Node, path, name string, t reflect.Type) {
-	problem := Problem{Path: Join(path, name), Message: "unknown field; remove it"}
+	problem := Problem{report.Field{Path: Join(path, name)}, "unknown field; remove it"}
 	hint := below(path, name, t)
 	if c.Hint != nil && hint == "" {
 		hint = c.Hint(path, name)
@@ -177,7 +172,7 @@ func (c *checker) unknown(value *yaml.Node, path, name string, t reflect.Type) {
 	} else if hint != "" {
 		problem.Message = "unknown field; " + hint
 	}
-	c.problems, c.without[value] = append(c.problems, problem), true
+	c.problems, c.invalid[value] = append(c.problems, problem), true
 }
 
 // below returns where a misplaced field belongs if a struct inside t has it, otherwise "".
@@ -235,69 +230,76 @@ func (o Options) isText(path string) bool { return o.IsText != nil && o.IsText(p
 
 // JSON returns n as JSON, with its fields in order.
 func JSON(n *yaml.Node, o Options) []byte {
-	var text bytes.Buffer
-	write(&text, n, o.Path, o)
-	return text.Bytes()
+	e := encoder{Options: o}
+	e.write(n, o.Path)
+	return e.text.Bytes()
 }
 
-func write(text *bytes.Buffer, n *yaml.Node, path string, o Options) {
+// encoder writes JSON.
+type encoder struct {
+	Options
+	without map[*yaml.Node]bool // the values to leave out
+	text    bytes.Buffer
+}
+
+func (e *encoder) write(n *yaml.Node, path string) {
 	switch {
-	case n == nil || yamlnode.IsNull(n) || o.without[n]:
-		text.WriteString("null")
+	case n == nil || yamlnode.IsNull(n) || e.without[n]:
+		e.text.WriteString("null")
 	case n.Kind == yaml.MappingNode:
-		text.WriteByte('{')
+		e.text.WriteByte('{')
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			if i > 0 {
-				text.WriteByte(',')
+				e.text.WriteByte(',')
 			}
 			name := n.Content[i].Value
-			quote(text, name)
-			text.WriteByte(':')
-			write(text, n.Content[i+1], Join(path, name), o)
+			e.quote(name)
+			e.text.WriteByte(':')
+			e.write(n.Content[i+1], Join(path, name))
 		}
-		text.WriteByte('}')
+		e.text.WriteByte('}')
 	case n.Kind == yaml.SequenceNode:
-		text.WriteByte('[')
+		e.text.WriteByte('[')
 		for i, element := range n.Content {
 			if i > 0 {
-				text.WriteByte(',')
+				e.text.WriteByte(',')
 			}
-			write(text, element, Element(path, i), o)
+			e.write(element, Element(path, i))
 		}
-		text.WriteByte(']')
-	case o.isText(path):
-		quote(text, n.Value)
+		e.text.WriteByte(']')
+	case e.isText(path):
+		e.quote(n.Value)
 	default:
-		writeScalar(text, n)
+		e.scalar(n)
 	}
 }
 
-// writeScalar writes YAML booleans and numbers as such, and everything else, such as infinity, as a string.
-func writeScalar(text *bytes.Buffer, n *yaml.Node) {
+// scalar writes YAML booleans and numbers as such, and everything else, such as infinity, as a string.
+func (e *encoder) scalar(n *yaml.Node) {
 	switch n.ShortTag() {
 	case "!!bool":
-		text.WriteString(strings.ToLower(n.Value))
+		e.text.WriteString(strings.ToLower(n.Value))
 		return
 	case "!!int":
 		if number, ok := new(big.Int).SetString(strings.ReplaceAll(n.Value, "_", ""), 0); ok {
-			text.WriteString(number.String())
+			e.text.WriteString(number.String())
 			return
 		}
 	case "!!float":
 		var number float64
 		if n.Decode(&number) == nil {
 			if encoded, err := json.Marshal(number); err == nil {
-				text.Write(encoded)
+				e.text.Write(encoded)
 				return
 			}
 		}
 	}
-	quote(text, n.Value)
+	e.quote(n.Value)
 }
 
-func quote(text *bytes.Buffer, value string) {
-	encoder := json.NewEncoder(text)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(value)     // cannot fail for a string
-	text.Truncate(text.Len() - 1) // the line break
+func (e *encoder) quote(value string) {
+	quoted := json.NewEncoder(&e.text)
+	quoted.SetEscapeHTML(false)
+	_ = quoted.Encode(value)          // cannot fail for a string
+	e.text.Truncate(e.text.Len() - 1) // the line break
 }
