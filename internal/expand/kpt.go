@@ -21,10 +21,10 @@ func isKptfile(item *krm.Item) bool { return item.Group == "kpt.dev" && item.Kin
 
 // tree holds the packages among the items: the one that kpt is rendering, and the ones below it.
 type tree struct {
-	nested  bool            // there is more than one
-	root    string          // its path; "" if kpt does not name a package
-	callers map[string]bool // the paths of the packages that call this function
-	configs map[string]bool // the files that some package names as the configuration of a function
+	isNested bool            // there is more than one
+	root     string          // its path; "" if kpt does not name a package
+	callers  map[string]bool // the paths of the packages that call this function
+	configs  map[string]bool // the files that some package names as the configuration of a function
 }
 
 // newTree finds the packages among the items.
@@ -36,7 +36,7 @@ func newTree(items []*krm.Item) tree {
 			continue
 		}
 		at := item.Annotation(krm.PackagePath)
-		t.nested = !first
+		t.isNested = !first
 		if first || len(at) < len(t.root) { // the other packages are below it
 			t.root, first = at, false
 		}
@@ -51,9 +51,6 @@ func newTree(items []*krm.Item) tree {
 	}
 	return t
 }
-
-// isNested reports whether there is more than one package.
-func (t tree) isNested() bool { return t.nested }
 
 // isElsewhere reports whether an item belongs to a nested package that calls this function itself. What counts is the
 // nearest package that does.
@@ -102,7 +99,7 @@ func isThis(f *yaml.Node) bool {
 // ownPart returns the list without the items of nested kpt packages that call this function themselves.
 func ownPart(list *krm.List) *krm.List {
 	packages := newTree(list.Items)
-	if !packages.isNested() {
+	if !packages.isNested {
 		return list
 	}
 	return list.Without(func(item *krm.Item) bool {
