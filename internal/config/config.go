@@ -46,13 +46,23 @@ type Spec struct {
 	own map[string]json.RawMessage // the settings of the profile itself
 }
 
-// Sets reports whether the profile itself sets the value at a path, or another part of the field that contains it.
+// Sets reports whether the profile itself sets the field at a path, or the list that contains it.
 func (s Spec) Sets(path string) bool {
-	name := strings.TrimPrefix(path, s.Path+".")
-	if end := strings.IndexAny(name, ".["); end >= 0 {
-		name = name[:end]
+	name, _, _ := strings.Cut(strings.TrimPrefix(path, s.Path+"."), "[")
+	return has(s.own, name)
+}
+
+// Explain completes the message about a field of spec that is wrong only in a profile that inherits it: it names the profile,
+// and how to remove the field there.
+func (s Spec) Explain(path, message string) string {
+	if strings.HasPrefix(path, s.Path+".") {
+		return message
 	}
-	return s.own[name] != nil
+	name, _, _ := strings.Cut(strings.TrimPrefix(path, "spec."), "[")
+	if parts := strings.SplitN(name, ".", 3); parts[0] == "overrides" {
+		name = strings.Join(parts[:2], ".")
+	}
+	return "in " + s.Path + ", " + message + ", or set " + name + ": null in the profile"
 }
 
 // Raw is a patch or an extra object, as JSON.
@@ -146,7 +156,7 @@ func (r *reader) generator(node *yaml.Node) Platform {
 	platform := Platform{specs: map[string]Spec{}}
 	spec, errs := r.spec(base, "spec", carry)
 	platform.specs[""] = spec
-	r.report(errs)
+	r.report(errs, spec, nil, nil)
 	for _, name := range slices.Sorted(maps.Keys(object.Spec.Profiles)) {
 		path := decode.Join("spec.profiles", name)
 		if len(validation.IsValidLabelValue(name)) > 0 || name == "" {
@@ -157,7 +167,7 @@ func (r *reader) generator(node *yaml.Node) Platform {
 		profile.own = own
 		profile.addLayers(base, "spec", own, path)
 		platform.specs[name] = profile
-		r.report(newErrors(problems, profile, errs))
+		r.report(problems, profile, errs, base)
 	}
 	spec.addLayers(base, "spec", nil, "")
 	platform.specs[""] = spec
@@ -178,19 +188,25 @@ func (r *reader) spec(settings map[string]json.RawMessage, path string, carry []
 	return spec, spec.Validate(field.NewPath(path))
 }
 
-// newErrors leaves out the errors that a profile inherits from the base settings.
-func newErrors(errs field.ErrorList, profile Spec, above field.ErrorList) field.ErrorList {
-	return slices.DeleteFunc(errs, func(err *field.Error) bool {
-		return !profile.Sets(err.Field) && slices.ContainsFunc(above, func(known *field.Error) bool {
-			return strings.TrimPrefix(known.Field, "spec.") == strings.TrimPrefix(err.Field, profile.Path+".")
-		})
-	})
+// report reports the problems with a profile's settings. One with a field that the profile inherits is reported at that field,
+// and only once if spec has it, too.
+func (r *reader) report(errs field.ErrorList, profile Spec, above field.ErrorList, base map[string]json.RawMessage) {
+	for _, err := range errs {
+		path := strings.TrimPrefix(err.Field, profile.Path+".")
+		name, _, _ := strings.Cut(path, "[")
+		isKnown := slices.ContainsFunc(above, func(known *field.Error) bool { return known.Field == "spec."+path })
+		if !profile.Sets(err.Field) && (isKnown || has(base, name)) {
+			err.Field = "spec." + path
+		}
+		r.Errorf(report.Field{Path: err.Field}, "%s", profile.Explain(err.Field, err.Detail))
+	}
 }
 
-func (r *reader) report(errs field.ErrorList) {
-	for _, err := range errs {
-		r.Errorf(report.Field{Path: err.Field}, "%s", err.Detail)
-	}
+// has reports whether there is a field at a dotted path.
+func has(settings map[string]json.RawMessage, path string) bool {
+	name, rest, isDeeper := strings.Cut(path, ".")
+	value, found := settings[name]
+	return found && (!isDeeper || has(fields(value), rest))
 }
 
 // fields returns the fields of an object.
@@ -302,7 +318,7 @@ func (r *reader) configMap(node *yaml.Node) Platform {
 	decoded, problems := decode.Strict(settings, new(v1alpha1.ProfileSpec), decode.Options{Path: "data"})
 	decode.Report(&r.Subject, problems...)
 	spec, errs := r.spec(fields(decoded), "data", []string{syncWave})
-	r.report(errs)
+	r.report(errs, spec, nil, nil)
 	return Platform{specs: map[string]Spec{"": spec}}
 }
 

@@ -2,6 +2,7 @@ package overrides
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -73,7 +74,7 @@ type checker struct {
 }
 
 func (c *checker) errorf(path, format string, args ...any) {
-	c.Errorf(report.Field{Path: path}, format, args...)
+	c.Errorf(report.Field{Path: path}, "%s", c.spec.Explain(path, fmt.Sprintf(format, args...)))
 }
 
 // decodes reports whether the patches decode into the objects that they patch, and fit the backend.
