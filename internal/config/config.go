@@ -143,7 +143,7 @@ func (r *reader) generator(node *yaml.Node) Platform {
 		return Default()
 	}
 	var object v1alpha1.DragonflyGenerator
-	decoded, problems := decode.Strict(node, &object, decode.Options{})
+	decoded, problems := decode.Strict(node, &object, decode.Options{Hint: hint})
 	decode.Report(&r.Subject, problems...)
 	for i, key := range object.Spec.CarryAnnotations {
 		if detail := v1alpha1.InvalidAnnotation(key); detail != "" {
@@ -172,6 +172,15 @@ func (r *reader) generator(node *yaml.Node) Platform {
 	spec.addLayers(base, "spec", nil, "")
 	platform.specs[""] = spec
 	return platform
+}
+
+// hint returns what to do about a field of spec that profiles do not have, in a profile.
+func hint(path, name string) string {
+	has := func(t reflect.Type) bool { return slices.Contains(decode.Fields(t), name) }
+	if strings.HasPrefix(path, "spec.profiles") && has(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]()) && !has(reflect.TypeFor[v1alpha1.ProfileSpec]()) {
+		return "it is a field of spec, not of a profile, so move it there"
+	}
+	return ""
 }
 
 // spec returns the settings in a mapping, and the problems with them.

@@ -4,6 +4,7 @@ package decode
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"math/big"
@@ -41,7 +42,7 @@ type Options struct {
 	Path string
 	// IsText reports whether the scalars at a path are strings, whatever type YAML gives them.
 	IsText func(path string) bool
-	// Hint returns what to do about an unknown field, or "".
+	// Hint returns what to do about an unknown field, or "" for the usual: the nearest name, or where it belongs.
 	Hint func(path, name string) string
 	// IsPatch reports that the object is a strategic merge patch: $patch is a directive, and a null removes something.
 	IsPatch bool
@@ -163,13 +164,13 @@ func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 
 func (c *checker) unknown(value *yaml.Node, path, name string, t reflect.Type) {
 	problem := Problem{report.Field{Path: Join(path, name)}, "unknown field; remove it"}
-	hint := below(path, name, t)
-	if c.Hint != nil && hint == "" {
+	hint := ""
+	if c.Hint != nil {
 		hint = c.Hint(path, name)
 	}
-	if near := nearest.To(name, Fields(t)); near != "" {
+	if near := nearest.To(name, Fields(t)); near != "" && hint == "" {
 		problem.Proposed, problem.Message = near, "unknown field; did you mean "+strconv.Quote(near)+"?"
-	} else if hint != "" {
+	} else if hint = cmp.Or(hint, below(path, name, t)); hint != "" {
 		problem.Message = "unknown field; " + hint
 	}
 	c.problems, c.invalid[value] = append(c.problems, problem), true

@@ -194,7 +194,7 @@ func TestStrictHints(t *testing.T) {
 
 	problems = strict(t, "{txt: hunter2}", new(outer), hint)
 	require.Len(t, problems, 1)
-	assert.Contains(t, problems[0].Message, `"text"`, "A near name is the better hint.")
+	assert.Contains(t, problems[0].Message, "it is txt at at", "It knows better than a near name.")
 
 	problems = strict(t, "{quantity: hunter2}", new(outermost), decode.Options{})
 	require.Len(t, problems, 1)

@@ -182,7 +182,7 @@ func hint(path, name string) string {
 		return "move it under spec"
 	case path == "spec" && (name == "name" || name == "namespace" || name == "labels" || name == "annotations"):
 		return "move it under metadata"
-	case path == "spec" && is(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]()):
+	case path == "spec" && is(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]()) && nearest.To(name, decode.Fields(reflect.TypeFor[v1alpha1.DragonflyInstanceSpec]())) == "":
 		return fmt.Sprintf("the platform team sets this, in a %s; remove it here", v1alpha1.ConfigKind)
 	}
 	return ""
