@@ -66,11 +66,11 @@ func FromYAML(err error) Problem {
 }
 
 // Strict decodes n, a mapping without aliases, into the value that into points to, and returns the decoded fields as JSON.
-// A field with a problem is left out.
+// A field with a problem is left out; an object is empty.
 func Strict(n *yaml.Node, into any, o Options) (json.RawMessage, []Problem) {
-	c := checker{Options: o, invalid: map[*yaml.Node]bool{}}
+	c := checker{Options: o, instead: map[*yaml.Node]string{}}
 	c.value(n, reflect.TypeOf(into).Elem(), o.Path)
-	e := encoder{Options: o, without: c.invalid}
+	e := encoder{Options: o, instead: c.instead}
 	e.write(n, o.Path)
 	text := e.text.Bytes()
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, into); err != nil { // every field was checked
@@ -83,12 +83,12 @@ func Strict(n *yaml.Node, into any, o Options) (json.RawMessage, []Problem) {
 type checker struct {
 	Options
 	problems []Problem
-	invalid  map[*yaml.Node]bool // the values with a problem
+	instead  map[*yaml.Node]string // what to decode instead of values with a problem, as JSON
 }
 
 func (c *checker) add(n *yaml.Node, path, message string) {
 	c.problems = append(c.problems, Problem{report.Field{Path: path}, message})
-	c.invalid[n] = true
+	c.instead[n] = "null"
 }
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
@@ -140,6 +140,7 @@ func (c *checker) opaque(n *yaml.Node, t reflect.Type, path string) {
 func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 	if n.Kind != yaml.MappingNode {
 		c.add(n, path, "must be an object, not "+yamlnode.KindName(n)+"; write its fields below it")
+		c.instead[n] = "{}" // it was set, and other fields may depend on that
 		return
 	}
 	for key, value := range yamlnode.Fields(n) {
@@ -173,7 +174,7 @@ func (c *checker) unknown(value *yaml.Node, path, name string, t reflect.Type) {
 	} else if hint = cmp.Or(hint, below(path, name, t)); hint != "" {
 		problem.Message = "unknown field; " + hint
 	}
-	c.problems, c.invalid[value] = append(c.problems, problem), true
+	c.problems, c.instead[value] = append(c.problems, problem), "null"
 }
 
 // below returns where a misplaced field belongs if a struct inside t has it, otherwise "".
@@ -239,13 +240,15 @@ func JSON(n *yaml.Node, o Options) []byte {
 // encoder writes JSON.
 type encoder struct {
 	Options
-	without map[*yaml.Node]bool // the values to leave out
+	instead map[*yaml.Node]string // what to write instead of some values
 	text    bytes.Buffer
 }
 
 func (e *encoder) write(n *yaml.Node, path string) {
 	switch {
-	case n == nil || yamlnode.IsNull(n) || e.without[n]:
+	case e.instead[n] != "":
+		e.text.WriteString(e.instead[n])
+	case n == nil || yamlnode.IsNull(n):
 		e.text.WriteString("null")
 	case n.Kind == yaml.MappingNode:
 		e.text.WriteByte('{')
