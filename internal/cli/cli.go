@@ -2,6 +2,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -67,14 +68,19 @@ var errFailed = errors.New("failed")
 
 // command runs the command in args and returns the exit code.
 func command(args []string, s Streams) int {
-	root := newRoot(s)
+	var out bytes.Buffer // what cobra itself prints, because it ignores a failed write
+	root := newRoot(s, &out)
 	if len(args) == 0 { // at a terminal
 		root.SetOut(s.Err)
 		_ = root.Usage() // nothing depends on the error
 		return exitUsage
 	}
 	root.SetArgs(args)
-	switch err := root.Execute(); {
+	err := root.Execute()
+	if out.Len() > 0 && !report.Stdout(s.Out, s.Err, out.Bytes()) {
+		return exitError
+	}
+	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errFailed):
@@ -87,7 +93,7 @@ func command(args []string, s Streams) int {
 
 // newRoot returns the tree of commands. Help, completion and version are cobra's own, without templates: with
 // text/template in the program, the linker cannot drop unused methods, and the program grows from 17 to 23 MB.
-func newRoot(s Streams) *cobra.Command {
+func newRoot(s Streams, out io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use: program,
 		Long: `dragonfly-generator expands DragonflyInstance claims into the objects that run them: for each a
@@ -103,9 +109,13 @@ Without them, render does the same with files. An error exits with 1, invalid ar
 		SilenceErrors: true, SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetOut(s.Out)
+	root.SetOut(out)
 	root.SetErr(s.Err)
 	root.AddCommand(newInit(s), newRender(s), newInstall(s), newPrepare(s), newKeepCertificate(s), newVersion(s))
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.RunE = root.RunE // otherwise it accepts the name of any shell
+	}
 	return root
 }
 
