@@ -198,11 +198,21 @@ func (l *linter) changed(c instance.Instance, changes changesOf) {
 			all = append(all, what.verb+" "+strings.Join(what.objects, ", "))
 		}
 	}
-	l.results.Infof(c.Item, "%s", strings.Join(append(all, passwordOrigin(c)), "; "))
+	if slices.ContainsFunc(slices.Concat(changes.created, changes.dropped), isWithPassword) {
+		all = append(all, passwordOrigin(c))
+	}
+	l.results.Infof(c.Item, "%s", strings.Join(all, "; "))
 	l.warnOfVolume(c)
 	for _, field := range c.IgnoredSecrets() { // something that reads it gets a warning
 		l.results.FieldInfof(c.Item, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; change applications to read %s", c.ConnectionSecret())
 	}
+}
+
+// isWithPassword reports whether it is news where the password comes from when an object is created or dropped: the instance is
+// new, or its source has changed.
+func isWithPassword(what string) bool {
+	kind, _, _ := strings.Cut(what, " ")
+	return slices.Contains([]string{"StatefulSet", "Dragonfly", "Secret"}, kind)
 }
 
 // passwordOrigin describes where the password comes from.
