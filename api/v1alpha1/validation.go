@@ -429,7 +429,11 @@ func refuseReplacing(path *field.Path, key, value string) field.ErrorList {
 	if WithoutReplacing(key, value) == value {
 		return nil
 	}
-	return field.ErrorList{problem(path, "would make appliers replace the live Secrets with the manifests, which contain no password; set it in overrides.statefulSet.metadata or overrides.service.metadata, which Secrets do not get")}
+	remedy := "set it in overrides.statefulSet.metadata or overrides.service.metadata, which Secrets do not get"
+	if key == argoHook || key == helmHook { // there, it would recreate the StatefulSet or the Service at every sync
+		remedy = "remove it"
+	}
+	return field.ErrorList{problem(path, "would make appliers replace the live Secrets with the manifests, which contain no password; "+remedy)}
 }
 
 // WithoutReplacing returns the value of a label or annotation without the parts that make an applier replace the whole
