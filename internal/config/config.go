@@ -138,8 +138,11 @@ func (r *reader) read() Platform {
 
 // generator reads a DragonflyGenerator.
 func (r *reader) generator(node *yaml.Node) Platform {
-	if holdsVariable(node) {
-		r.Errorf(report.Field{Path: "spec"}, "%s", VariableMessage)
+	r.refuseVariables(yamlnode.Get(node, "spec"), "spec", "overrides", "extraObjects", "profiles") // scripts have variables, too
+	for name, profile := range yamlnode.Fields(yamlnode.Get(node, "spec", "profiles")) {
+		r.refuseVariables(profile, decode.Join("spec.profiles", name.Value), "overrides", "extraObjects")
+	}
+	if r.Errors() > 0 {
 		return Default()
 	}
 	var object v1alpha1.DragonflyGenerator
@@ -293,6 +296,10 @@ func (s *Spec) addLayers(base map[string]json.RawMessage, basePath string, over 
 // configMap reads the plain values that a ConfigMap can contain: top-level fields by name, nested fields by dotted path. kpt
 // creates one from `configMap:`, and an empty one if there is no configuration.
 func (r *reader) configMap(node *yaml.Node) Platform {
+	r.refuseVariables(yamlnode.Get(node, "data"), "data")
+	if r.Errors() > 0 {
+		return Default()
+	}
 	var object struct {
 		metav1.TypeMeta `json:",inline"`
 
@@ -302,10 +309,6 @@ func (r *reader) configMap(node *yaml.Node) Platform {
 	}
 	_, problems := decode.Strict(node, &object, decode.Options{})
 	decode.Report(&r.Subject, problems...)
-	if data := yamlnode.Get(node, "data"); data != nil && HoldsVariable(data) {
-		r.Errorf(report.Field{Path: "data"}, "%s", VariableMessage)
-		return Default()
-	}
 	plain := plainFields(reflect.TypeFor[v1alpha1.ProfileSpec](), "")
 	all := decode.Fields(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]())
 	settings := &yaml.Node{Kind: yaml.MappingNode, Tag: yaml.NodeTagMap}

@@ -7,6 +7,8 @@ import (
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -24,23 +26,15 @@ func HoldsVariable(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && variable().MatchString(n.Value) || slices.ContainsFunc(n.Content, HoldsVariable)
 }
 
-// holdsVariable reports whether a configuration contains a variable anywhere but in patches and extra objects, which may
-// contain scripts.
-func holdsVariable(config *yaml.Node) bool {
-	for _, layer := range append([]*yaml.Node{yamlnode.Get(config, "spec")}, profileNodes(config)...) {
-		for key, value := range yamlnode.Fields(layer) {
-			if !slices.Contains([]string{"overrides", "extraObjects", "profiles"}, key.Value) && HoldsVariable(value) {
-				return true
-			}
+// refuseVariables reports the fields of a mapping that contain a variable.
+func (r *reader) refuseVariables(n *yaml.Node, path string, except ...string) {
+	for key, value := range yamlnode.Fields(n) {
+		switch at := decode.Join(path, key.Value); {
+		case slices.Contains(except, key.Value):
+		case value.Kind == yaml.MappingNode && !HoldsVariable(key):
+			r.refuseVariables(value, at)
+		case HoldsVariable(key), HoldsVariable(value):
+			r.Errorf(report.Field{Path: at}, "%s", VariableMessage)
 		}
 	}
-	return false
-}
-
-func profileNodes(config *yaml.Node) []*yaml.Node {
-	var nodes []*yaml.Node
-	for _, profile := range yamlnode.Fields(yamlnode.Get(config, "spec", "profiles")) {
-		nodes = append(nodes, profile)
-	}
-	return nodes
 }
