@@ -16,7 +16,7 @@ func orDefault[T any](field **T, value T) {
 }
 
 // Default fills in fields that are not set. Afterward, only fields without a default may be nil: MaxGB, Bucket, TLS, the name
-// of the ServiceAccount, and the limits of a size.
+// of the ServiceAccount, and the limits of a size; and the password's resources, see ContainerResources.
 func (s *ProfileSpec) Default() {
 	// Pinned, so that a change in the registry does not change what runs.
 	orDefault(&s.Image, "docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1")
@@ -44,18 +44,22 @@ func (s *ProfileSpec) Default() {
 // DefaultPrepareImage is this program's own image.
 const DefaultPrepareImage = "ghcr.io/bizmatters/dragonfly-generator:v0.1.0"
 
-// setDefaults also sets the resources of the init container, which runs for about 50 ms and uses 10 MiB. A pod's request is
-// the larger of the requests of its init containers and of its other containers, so these cost nothing even with the
-// smallest size. Because they equal the limits, the pod is Guaranteed if the size's requests equal its limits.
 func (p *Password) setDefaults() {
 	orDefault(&p.Source, InCluster)
 	orDefault(&p.Image, DefaultPrepareImage)
+}
+
+// ContainerResources returns the resources of the init container, which runs for about 50 ms and uses 10 MiB. A pod's request is
+// the larger of the requests of its init containers and of its other containers, so these cost nothing even with the
+// smallest size. Because they equal the limits, the pod is Guaranteed if the size's requests equal its limits.
+func (p *Password) ContainerResources() (requests, limits Resources) {
+	requests, limits = p.Resources.Requests, p.Resources.Limits
 	for _, r := range []struct {
 		request, limit **resource.Quantity
 		value          string
 	}{
-		{&p.Resources.Requests.CPU, &p.Resources.Limits.CPU, "100m"},
-		{&p.Resources.Requests.Memory, &p.Resources.Limits.Memory, "64Mi"},
+		{&requests.CPU, &limits.CPU, "100m"},
+		{&requests.Memory, &limits.Memory, "64Mi"},
 	} {
 		switch {
 		case *r.request == nil && *r.limit == nil:
@@ -67,6 +71,7 @@ func (p *Password) setDefaults() {
 			*r.limit = *r.request
 		}
 	}
+	return requests, limits
 }
 
 func (t *TLS) setDefaults() {

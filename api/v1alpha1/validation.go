@@ -231,6 +231,8 @@ func validateResources(path *field.Path, requests, limits Resources, leastMemory
 		switch {
 		case r.limit != nil && r.limit.Cmp(resource.MustParse("1Pi")) > 0: // more than any machine has, and than our arithmetic can handle
 			invalid("limits", r.name, "is larger than 1Pi; use a smaller value")
+		case r.request != nil && r.request.Cmp(resource.MustParse("1Pi")) > 0:
+			invalid("requests", r.name, "is larger than 1Pi; use a smaller value")
 		case r.limit != nil && r.limit.Cmp(least) < 0:
 			invalid("limits", r.name, "is too small; use "+r.least+" or more")
 		case r.request != nil && r.request.Cmp(least) < 0:

@@ -73,6 +73,7 @@ func TestValidate(t *testing.T) {
 		{"{password: {source: hunter2}}", []string{"spec.password.source"}, "InCluster, Existing, External"},
 		{"{password: {resources: {requests: {cpu: 2}, limits: {cpu: 1}}}}", []string{"spec.password.resources.requests.cpu"}, "above the limit"},
 		{"{password: {resources: {limits: {memory: 15Mi}}}}", []string{"spec.password.resources.limits.memory"}, "16Mi or more"},
+		{"{password: {resources: {requests: {cpu: 0, memory: 2Pi}}}}", []string{"spec.password.resources.requests.cpu", "spec.password.resources.requests.memory"}, "1Pi"},
 		{"{password: {resources: {requests: {memory: 1Mi}, limits: {memory: 1Gi}}}}", []string{"spec.password.resources.requests.memory"}, "16Mi or more"},
 
 		{"{connectionSecret: {extraKeys: {uri: '{scheme}://:{passwordEncoded}@{endpoint}:{port}/0', who: '{name}.{namespace}', p: '{password}'}}}", []string{}, ""},
@@ -252,8 +253,9 @@ func TestPrepareResources(t *testing.T) {
 		"{requests: {cpu: 50m, memory: 32Mi}, limits: {cpu: 1, memory: 64Mi}}": {"50m", "1", "32Mi", "64Mi"},
 		"{requests: {memory: 32Mi}, limits: {cpu: 200m}}":                      {"200m", "200m", "32Mi", "32Mi"},
 	} {
-		got := profile(t, "{password: {resources: "+resources+"}}").Password.Resources
-		assert.Equal(t, want, [4]string{got.Requests.CPU.String(), got.Limits.CPU.String(), got.Requests.Memory.String(), got.Limits.Memory.String()}, resources)
+		spec := profile(t, "{password: {resources: "+resources+"}}")
+		requests, limits := spec.Password.ContainerResources()
+		assert.Equal(t, want, [4]string{requests.CPU.String(), limits.CPU.String(), requests.Memory.String(), limits.Memory.String()}, resources)
 	}
 }
 

@@ -64,7 +64,8 @@ func prepareContainer(inst instance.Instance, volume string) corev1.Container {
 
 // ownResources are the resources of the containers that run this program.
 func ownResources(inst instance.Instance) corev1.ResourceRequirements {
-	return corev1.ResourceRequirements{Requests: resources(inst.Config.Password.Resources.Requests), Limits: resources(inst.Config.Password.Resources.Limits)}
+	requests, limits := inst.Config.Password.ContainerResources()
+	return corev1.ResourceRequirements{Requests: resources(requests), Limits: resources(limits)}
 }
 
 // hasFlagFile reports whether the init container passes the password to the server in a file. The operator cannot mount
