@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -135,7 +136,11 @@ func (r *reader) readConfig(name string) *krm.Item {
 		}
 	}
 	if len(found) != 1 || !isConfig(found[0]) && (found[0].APIVersion != "v1" || found[0].Kind != "ConfigMap") {
-		r.results.Errorf(nil, "%s does not contain a configuration; put one %s of %s into it, and nothing else", name, v1alpha1.ConfigKind, v1alpha1.APIVersion)
+		what := "does not contain a configuration"
+		if len(found) > 1 {
+			what = fmt.Sprintf("contains %d objects", len(found))
+		}
+		r.results.Errorf(nil, "%s %s; put one %s of %s into it, and nothing else", name, what, v1alpha1.ConfigKind, v1alpha1.APIVersion)
 		return nil
 	}
 	return found[0]
