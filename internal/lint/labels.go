@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
@@ -15,6 +16,9 @@ type neighbours struct{ pods, selectors []string }
 
 // noteNeighbour notes pods that have the label app of an instance, and selectors that match its pod by that label.
 func (l *linter) noteNeighbour(item *krm.Item) {
+	if same := (instance.Name{Namespace: item.Namespace, Name: item.Name}); l.byName[same] != nil && slices.Contains(same.IDs(), item.ID) {
+		return // there is an error about it
+	}
 	what := item.Kind + " " + item.Name
 	if pod := podOf(item); pod != nil {
 		name := instance.Name{Namespace: item.Namespace, Name: yamlnode.Text(pod, "metadata", "labels", "app")}

@@ -5,6 +5,7 @@ package merge
 import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/overrides"
@@ -231,6 +232,10 @@ func (m *merger) apply(f fate, item *krm.Item, inst instance.Instance, o overrid
 	case remove:
 		m.remove(item, inst.Name, OtherBackend)
 	case refuseTheirs:
+		if item.Label(v1alpha1.ManagedByLabel) == v1alpha1.ManagedBy {
+			m.results.Errorf(item, "looks like an object of the claim %s without its annotation %s; set that to %s, or remove this object", inst.Name, v1alpha1.GeneratedFrom, inst.Name)
+			return
+		}
 		what := "its own " + item.Kind
 		if o.Node == nil {
 			what = "the object that runs it"
