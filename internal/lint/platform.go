@@ -69,16 +69,34 @@ const firstWithHealthz = "v1.38"
 
 // image warns about an image that may change under the same tag, or that is too old.
 func (p *platformLinter) image() {
-	tag, digest, _ := v1alpha1.ParseImage(*p.spec.Image)
+	if isLatest(*p.spec.Password.Image) {
+		p.warn(p.at("password.image"), latestMessage)
+	}
 	release := v1alpha1.Release(*p.spec.Image)
 	switch {
-	case digest == "" && (tag == "" || tag == "latest"):
+	case isLatest(*p.spec.Image):
 		p.warn(p.at("image"), "means latest, so a restart may change the version, and Dragonfly exits on the snapshot of a newer version; pin a release")
 	case release == "" || semver.Compare(semver.MajorMinor(release), firstWithHealthz) >= 0:
 	case p.isByOperator():
 		p.warn(p.at("image"), "is older than "+firstWithHealthz+", the first release that these flags were tested with; the operator's own probe (healthcheck.sh) decides whether its pods become ready, so test it, or use a newer release")
 	default:
 		p.warn(p.at("image"), "is older than "+firstWithHealthz+" and has no /healthz, so its pods never become ready; use a newer release, or another readinessProbe in overrides.statefulSet")
+	}
+}
+
+const latestMessage = "means latest, so a restart may change the version; pin a release"
+
+func isLatest(image string) bool {
+	tag, digest, ok := v1alpha1.ParseImage(image)
+	return ok && digest == "" && (tag == "" || tag == "latest")
+}
+
+// images warns about the images of containers that patches add.
+func (p *platformLinter) images(path string, containers []corev1.Container) {
+	for _, c := range containers {
+		if isLatest(c.Image) && c.Image != *p.spec.Image && c.Image != *p.spec.Password.Image {
+			p.warn(p.at(path)+"["+c.Name+"].image", latestMessage)
+		}
 	}
 }
 
@@ -199,6 +217,8 @@ func (p *platformLinter) sample() {
 	switch object := patched.(type) {
 	case *appsv1.StatefulSet:
 		pod := object.Spec.Template.Spec
+		p.images("overrides.statefulSet.spec.template.spec.initContainers", pod.InitContainers)
+		p.images("overrides.statefulSet.spec.template.spec.containers", pod.Containers)
 		if at := slices.IndexFunc(pod.Containers, func(c corev1.Container) bool { return c.Name == specs.ContainerName }); at >= 0 {
 			server := pod.Containers[at]
 			if server.StartupProbe != nil {
@@ -208,6 +228,8 @@ func (p *platformLinter) sample() {
 			p.tlsFlags(server)
 		}
 	case *operator.Dragonfly:
+		p.images("overrides.dragonfly.spec.initContainers", object.Spec.InitContainers)
+		p.images("overrides.dragonfly.spec.additionalContainers", object.Spec.AdditionalContainers)
 		if budget := object.Spec.PDB; budget != nil && budget.MinAvailable != nil && budget.MaxUnavailable != nil {
 			p.warn(p.at("overrides.dragonfly.spec.pdb"), "has both minAvailable and maxUnavailable, for which the operator makes nothing at all; remove one of them")
 		}
