@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -61,15 +62,11 @@ func (p *Password) ContainerResources() (requests, limits Resources) {
 		{&requests.CPU, &limits.CPU, "100m"},
 		{&requests.Memory, &limits.Memory, "64Mi"},
 	} {
-		switch {
-		case *r.request == nil && *r.limit == nil:
+		if *r.limit == nil {
 			orDefault(r.request, resource.MustParse(r.value))
-			*r.limit = *r.request
-		case *r.request == nil:
-			*r.request = *r.limit
-		case *r.limit == nil:
-			*r.limit = *r.request
 		}
+		orFrom(r.request, *r.limit)
+		orFrom(r.limit, *r.request)
 	}
 	return requests, limits
 }
@@ -137,20 +134,6 @@ func (s *DragonflyInstanceSpec) Default(platform *ProfileSpec) {
 // SizeNames returns the names of the sizes, from the smallest memory limit to the largest.
 func (s *ProfileSpec) SizeNames() []string {
 	return slices.SortedFunc(maps.Keys(s.Sizes), func(a, b string) int {
-		left, right := orZero(s.Sizes[a].Limits.Memory), orZero(s.Sizes[b].Limits.Memory)
-		if order := left.Cmp(right); order != 0 {
-			return order
-		}
-		if a < b {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(s.Sizes[a].MemoryLimit(), s.Sizes[b].MemoryLimit()), cmp.Compare(a, b))
 	})
-}
-
-func orZero[T any](pointer *T) T {
-	if pointer == nil {
-		return *new(T)
-	}
-	return *pointer
 }

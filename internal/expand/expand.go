@@ -27,29 +27,22 @@ type Options struct {
 	Prune bool
 }
 
-// Expansion is the result of expanding the claims of a list.
-type Expansion struct {
-	merge.Changes
-	// Local are the items that are meant for this function and not for the cluster: claims and configurations.
-	Local []*krm.Item
-}
-
 // Expand decides how the claims become objects among the items. It changes nothing.
-func Expand(list *krm.List, o Options, results *report.Results) Expansion {
+func Expand(list *krm.List, o Options, results *report.Results) merge.Changes {
 	before := results.Errors()
 	platform := config.Read(list.FunctionConfig, results)
 	overrides.Check(list.FunctionConfig, platform, results)
 	isConfigured := results.Errors() == before
 	instances, owners := instance.FromClaims(list, o.InPlace, platform, results)
 	if !isConfigured { // any further problems may be consequences
-		return Expansion{Local: localItems(list)}
+		return merge.Changes{}
 	}
 	lint.Platform(list.FunctionConfig, platform, results)
 	instances = instance.Sources(list, instances, owners, results)
 	built := overrides.Build(list, instances, results)
 	changes := merge.Plan(merge.Input{List: list, InPlace: o.InPlace, Prune: o.Prune, Instances: built, Owners: owners}, results)
 	lint.Check(lint.Input{List: list, Instances: built, Changes: changes}, results)
-	return Expansion{Changes: changes, Local: localItems(list)}
+	return changes
 }
 
 // ResourceList expands the claims of a list from an orchestrator, and changes the list unless there was an error.
@@ -60,11 +53,11 @@ func ResourceList(list *krm.List, results *report.Results) {
 	}
 	checkIdle(list, results)
 	own := ownPart(list)
-	expansion := Expand(own, Options{InPlace: inPlace, Prune: inPlace}, results)
-	refuseTwice(list, own, expansion, results)
-	expansion.MarkLocal(expansion.Local, results)
+	changes := Expand(own, Options{InPlace: inPlace, Prune: inPlace}, results)
+	refuseTwice(list, own, changes.Add, results)
+	changes.MarkLocal(own.Items, results)
 	if !results.HasErrors() {
-		expansion.Apply(list)
+		changes.Apply(list)
 	}
 }
 
@@ -85,15 +78,4 @@ func checkIdle(list *krm.List, results *report.Results) {
 			results.Warnf(item, "is among the resources, but is not the configuration of this function, so it has no effect; put it under `transformers:` in the kustomization, or set it as configPath in the Kptfile")
 		}
 	}
-}
-
-// localItems returns the items that are meant for this function and not for the cluster.
-func localItems(list *krm.List) []*krm.Item {
-	var local []*krm.Item
-	for _, item := range list.Items {
-		if instance.IsClaim(item) || v1alpha1.IsConfig(item.APIVersion, item.Kind) {
-			local = append(local, item)
-		}
-	}
-	return local
 }

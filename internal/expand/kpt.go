@@ -9,6 +9,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/merge"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -109,7 +110,7 @@ func ownPart(list *krm.List) *krm.List {
 }
 
 // refuseTwice reports instances that a nested package has too: their claims, or objects that are left of them.
-func refuseTwice(list, own *krm.List, expansion Expansion, results *report.Results) {
+func refuseTwice(list, own *krm.List, additions []merge.Addition, results *report.Results) {
 	if own == list {
 		return
 	}
@@ -122,7 +123,7 @@ func refuseTwice(list, own *krm.List, expansion Expansion, results *report.Resul
 			}
 		}
 	}
-	for _, addition := range expansion.Add {
+	for _, addition := range additions {
 		for _, left := range list.Find(krm.NewItem(addition.Node).ID) {
 			if !twice[addition.Instance.String()] {
 				results.Errorf(left, "belongs to the claim %s, which is in another package now; remove this object, or move its file along with the claim", addition.Instance)

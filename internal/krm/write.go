@@ -14,7 +14,7 @@ import (
 // Add appends a new object.
 func (l *List) Add(n *yaml.Node) {
 	l.append(NewItem(n))
-	items := l.field("items", yaml.SequenceNode)
+	items := l.field("items")
 	items.Style = 0 // so that `items: []` does not put the new ones on one line
 	items.Content = append(items.Content, n)
 }
@@ -34,7 +34,7 @@ func (l *List) Remove(items []*Item) {
 			l.byID[item.ID] = slices.DeleteFunc(slices.Clone(l.byID[item.ID]), isGone)
 		}
 	}
-	field := l.field("items", yaml.SequenceNode)
+	field := l.field("items")
 	field.Content = slices.DeleteFunc(field.Content, func(n *yaml.Node) bool { return gone[yamlnode.Follow(n)] })
 }
 
@@ -130,7 +130,7 @@ func writeComment(out *bytes.Buffer, comment string) {
 }
 
 func (l *List) addResults(results fn.Results) error {
-	existing := l.field("results", yaml.SequenceNode)
+	existing := l.field("results")
 	existing.Style = 0
 	seen := make(map[string]bool, len(existing.Content))
 	for _, n := range existing.Content {
@@ -159,19 +159,13 @@ func (l *List) addResults(results fn.Results) error {
 	return nil
 }
 
-// field returns the top-level field of that name, and creates it if it is missing or null.
-func (l *List) field(name string, kind yaml.Kind) *yaml.Node {
+// field returns the list in the top-level field of that name, which is created if it is missing or null.
+func (l *List) field(name string) *yaml.Node {
 	root := l.document.Content[0]
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		if root.Content[i].Value != name {
-			continue
-		}
-		if yamlnode.IsNull(root.Content[i+1]) {
-			root.Content[i+1] = &yaml.Node{Kind: kind}
-		}
-		return root.Content[i+1]
+	n := yamlnode.Get(root, name)
+	if yamlnode.IsNull(n) {
+		n = &yaml.Node{Kind: yaml.SequenceNode}
+		yamlnode.Set(root, name, n)
 	}
-	n := &yaml.Node{Kind: kind}
-	root.Content = append(root.Content, yamlnode.Scalar(name), n)
 	return n
 }

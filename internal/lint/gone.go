@@ -5,13 +5,9 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
-	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
-	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
-	"github.com/bizmatters/dragonfly-generator/internal/operator"
-	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -41,36 +37,22 @@ func (l *linter) gone(changed map[instance.Name]*changesOf) {
 // namespace and asks for the same resources. Otherwise, it returns "".
 func (l *linter) renamedTo(g merge.Gone, changed map[instance.Name]*changesOf) string {
 	for _, item := range g.Items {
-		template, limits, volume, found := dataOf(item, g.Instance)
-		if !found {
+		if item.ID != g.Instance.StatefulSetID() && item.ID != g.Instance.DragonflyID() {
 			continue
 		}
+		was := runnerOf(item.Node)
+		memory, storage := yamlnode.Text(was.server, "resources", "limits", "memory"), yamlnode.Text(was.volume, "resources", "requests", "storage")
 		for _, inst := range l.Instances {
 			isNew := changed[inst.Name] != nil && len(changed[inst.Name].updated) == 0 && len(changed[inst.Name].created) > 0
 			isNear := inst.Namespace == g.Instance.Namespace || inst.Name.Name == g.Instance.Name
-			if isNew && isNear && isQuantity(yamlnode.Text(limits, "memory"), *inst.Size.Limits.Memory) &&
-				(volume == nil || isQuantity(yamlnode.Text(volume, "storage"), resource.MustParse(inst.Storage()))) {
+			if isNew && isNear && isQuantity(memory, *inst.Size.Limits.Memory) &&
+				(was.volume == nil || isQuantity(storage, resource.MustParse(inst.Storage()))) {
 				return fmt.Sprintf("; if it was renamed to %s, that is a new and empty instance, and the data stays on the volume %s-%s-0 in the namespace %s (see docs/scaling.md)",
-					inst.Name, template, g.Instance.Name, g.Instance.Namespace)
+					inst.Name, was.template, g.Instance.Name, g.Instance.Namespace)
 			}
 		}
 	}
 	return ""
-}
-
-// dataOf returns how an object that runs an instance stores its data: the name of the claim template, the limits of the
-// server, and the requests of the volume.
-func dataOf(item *krm.Item, name instance.Name) (template string, limits, volume *yaml.Node, found bool) {
-	switch item.ID {
-	case name.StatefulSetID():
-		server := yamlnode.Named(yamlnode.Get(item.Node, "spec", "template", "spec", "containers"), specs.ContainerName)
-		data := yamlnode.Named(yamlnode.Get(item.Node, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata")
-		return specs.DataVolume, yamlnode.Get(server, "resources", "limits"), yamlnode.Get(data, "spec", "resources", "requests"), true
-	case name.DragonflyID():
-		return operator.DataVolume, yamlnode.Get(item.Node, "spec", "resources", "limits"),
-			yamlnode.Get(item.Node, "spec", "snapshot", "persistentVolumeClaimSpec", "resources", "requests"), true
-	}
-	return "", nil, nil, false
 }
 
 // isQuantity reports whether a text is a quantity equal to the given one.

@@ -56,9 +56,8 @@ type linter struct {
 	ignored map[string][]*instance.Instance // instances by the Secret names in their ignored Crossplane fields
 	former  map[string]bool                 // names that claims had before kustomize changed them
 	made    map[secret]bool                 // Secrets that other items make
-	// whole holds the instances by name, whatever the namespace; parts holds them by what is left of the name without a
-	// possible prefix or suffix, with their namespace and without one. See indexParts.
-	whole      map[string]*instance.Instance
+	// parts holds the instances by what is left of their names without a possible prefix or suffix, with their namespace and
+	// without one. See indexParts.
 	parts      map[secret]*instance.Instance
 	reads      []read                        // references to Secrets
 	neighbours map[instance.Name]*neighbours // items that share the label app of an instance
@@ -159,9 +158,9 @@ func (l *linter) changes() {
 	for _, inst := range l.Instances {
 		if changed := all[inst.Name]; changed != nil {
 			for _, r := range replaced[inst.Name] {
-				switch id := r.Item.ID; id {
+				switch r.Item.ID {
 				case inst.StatefulSetID(), inst.DragonflyID():
-					l.live(r.Item.Node, r.With, inst.Instance, id.Kind)
+					l.live(r.Item.Node, r.With, inst.Instance)
 				case inst.ConnectionSecretID():
 					l.warnOfSecretType(r.Item.Node, inst.Instance)
 				}

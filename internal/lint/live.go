@@ -20,42 +20,30 @@ import (
 
 // live compares the object that runs an instance with the one that replaces it, and warns about what the cluster will
 // refuse and what Dragonfly may not survive.
-func (l *linter) live(old, fresh *yaml.Node, c instance.Instance, kind string) {
-	inst := c
-	var volume *yaml.Node
-	var grow, image string
-	l.warnOfMemory(old, c)
-	if l.warnOfStorage(old, fresh, c) {
+func (l *linter) live(old, fresh *yaml.Node, inst instance.Instance) {
+	l.warnOfMemory(old, inst)
+	if l.warnOfStorage(old, fresh, inst) {
 		return
 	}
-	switch kind {
-	case "StatefulSet":
-		volume = yamlnode.Get(yamlnode.Named(yamlnode.Get(old, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec")
-		image = yamlnode.Text(yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "containers"), specs.ContainerName), "image")
-		grow = fmt.Sprintf("if its storage class allows it, grow the volume with `%s`, run `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again",
-			patchVolume(specs.DataVolume, inst), inst.StatefulSet(), inst.Namespace)
-		if changesImmutable(old, fresh) {
-			l.results.Warnf(c.Item, "Kubernetes refuses to change podManagementPolicy or the claim templates of a live StatefulSet; run `kubectl delete statefulset %s -n %s --cascade=orphan`, and apply again; existing volumes stay as they are",
-				inst.StatefulSet(), inst.Namespace)
+	was, orphan := runnerOf(old), fmt.Sprintf("run `kubectl delete statefulset %s -n %s --cascade=orphan`", inst.StatefulSet(), inst.Namespace)
+	grow := fmt.Sprintf("if its storage class allows it, grow the volume with `%s`, %s, and apply again", patchVolume(was.template, inst), orphan)
+	switch {
+	case inst.IsByOperator():
+		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and %s; the operator creates it again", patchVolume(was.template, inst), orphan)
+		if was.volume != nil && inst.HasVolume() && changesClaim(was.volume, runnerOf(fresh).volume) {
+			l.results.Warnf(inst.Item, "Kubernetes refuses to change the claim template of a live StatefulSet; apply, and %s; the operator creates it again, and existing volumes stay as they are", orphan)
 		}
-	case "Dragonfly":
-		volume = yamlnode.Get(old, "spec", "snapshot", "persistentVolumeClaimSpec")
-		image = yamlnode.Text(old, "spec", "image")
-		if volume != nil && c.HasVolume() && changesClaim(volume, yamlnode.Get(fresh, "spec", "snapshot", "persistentVolumeClaimSpec")) {
-			l.results.Warnf(c.Item, "Kubernetes refuses to change the claim template of a live StatefulSet; apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator creates it again, and existing volumes stay as they are",
-				inst.StatefulSet(), inst.Namespace)
-		}
-		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `kubectl delete statefulset %s -n %s --cascade=orphan`; the operator creates it again",
-			patchVolume(operator.DataVolume, inst), inst.StatefulSet(), inst.Namespace)
+	case changesImmutable(old, fresh):
+		l.results.Warnf(inst.Item, "Kubernetes refuses to change podManagementPolicy or the claim templates of a live StatefulSet; %s, and apply again; existing volumes stay as they are", orphan)
 	}
-	l.warnOfImage(c, image)
-	if !c.HasVolume() {
+	l.warnOfImage(inst, yamlnode.Text(was.server, "image"))
+	if !inst.HasVolume() {
 		return
 	}
-	l.warnOfVolumeSize(c, yamlnode.Text(volume, "resources", "requests", "storage"), grow)
-	if was := yamlnode.Text(volume, "storageClassName"); volume != nil && was != *c.Config.StorageClassName {
-		l.results.Warnf(c.Item, "Kubernetes refuses to change the storage class (%s before, %s now) of a live StatefulSet, and a volume cannot change its class; keep the old class, or move the data to a new instance",
-			className(was), className(*c.Config.StorageClassName))
+	l.warnOfVolumeSize(inst, yamlnode.Text(was.volume, "resources", "requests", "storage"), grow)
+	if class := yamlnode.Text(was.volume, "storageClassName"); was.volume != nil && class != *inst.Config.StorageClassName {
+		l.results.Warnf(inst.Item, "Kubernetes refuses to change the storage class (%s before, %s now) of a live StatefulSet, and a volume cannot change its class; keep the old class, or move the data to a new instance",
+			className(class), className(*inst.Config.StorageClassName))
 	}
 }
 

@@ -199,9 +199,10 @@ func misspelling(word string) string {
 // extraObjects warns about a second PodDisruptionBudget for the pods of an instance.
 func (p *platformLinter) extraObjects() {
 	for _, raw := range p.spec.Extra {
-		item := krm.NewItem(yamlnode.FromJSON(raw.JSON))
+		const name = "n" // as valid a label as any instance's
+		item := krm.NewItem(yamlnode.FromJSON([]byte(v1alpha1.Fill(string(raw.JSON), map[string]string{"name": name}))))
 		if p.isByOperator() && item.Group == "policy" && item.Kind == "PodDisruptionBudget" &&
-			operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), "{name}") {
+			operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), name) {
 			p.warn(raw.Path+".spec.selector", "selects the pods of the instance, for which the operator also makes a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb instead")
 		}
 	}

@@ -78,8 +78,8 @@ func (l *linter) meant(r read) (*instance.Instance, bool) {
 		return nil, false
 	}
 	l.indexParts()
-	if p, found := l.whole[name]; found { // in another namespace
-		return p, true
+	if all := l.named[r.name]; len(all) > 0 { // in another namespace
+		return all[0], true
 	}
 	p, found := l.parts[secret{r.namespace, name}]
 	return p, found
@@ -90,7 +90,7 @@ func (l *linter) indexParts() {
 	if l.parts != nil {
 		return
 	}
-	l.whole, l.parts = map[string]*instance.Instance{}, map[secret]*instance.Instance{}
+	l.parts = map[secret]*instance.Instance{}
 	add := func(namespace, name string, c *instance.Instance) {
 		if _, found := l.parts[secret{namespace, name}]; !found {
 			l.parts[secret{namespace, name}] = c
@@ -99,9 +99,6 @@ func (l *linter) indexParts() {
 	for i := range l.Instances {
 		p := &l.Instances[i].Instance
 		name := p.Name.Name
-		if _, found := l.whole[name]; !found {
-			l.whole[name] = p
-		}
 		for i, c := range name {
 			if c == '-' {
 				for _, namespace := range []string{p.Namespace, ""} {

@@ -7,7 +7,6 @@ import (
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -15,55 +14,60 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// dataLocation is where an instance stores its data: on a volume, in a bucket, or nowhere.
-type dataLocation struct {
-	volume bool
-	bucket string // the folder in it
+// runner is what an object that runs an instance says, whichever backend it is for.
+type runner struct {
+	server   *yaml.Node // the server's container, or the spec of a Dragonfly, whose fields have the same names
+	template string     // the name of the claim template
+	volume   *yaml.Node // its spec, or nil if there is no volume
+	bucket   string     // the folder of the snapshots in an object store, or ""
 }
 
-// dataLocationOf returns the location of the data according to the object that runs an instance.
-func dataLocationOf(runner *yaml.Node, backend v1alpha1.Backend) dataLocation {
-	if backend == v1alpha1.Operator {
-		snapshot := yamlnode.Get(runner, "spec", "snapshot")
-		return dataLocation{yamlnode.Get(snapshot, "persistentVolumeClaimSpec") != nil, snapshotFolder(yamlnode.Text(snapshot, "dir"))}
+func runnerOf(n *yaml.Node) runner {
+	var r runner
+	var folder string
+	if yamlnode.Text(n, "kind") == "Dragonfly" {
+		r = runner{server: yamlnode.Get(n, "spec"), template: operator.DataVolume, volume: yamlnode.Get(n, "spec", "snapshot", "persistentVolumeClaimSpec")}
+		folder = yamlnode.Text(n, "spec", "snapshot", "dir")
+	} else {
+		r = runner{
+			server: yamlnode.Named(yamlnode.Get(n, "spec", "template", "spec", "containers"), specs.ContainerName), template: specs.DataVolume,
+			volume: yamlnode.Get(yamlnode.Named(yamlnode.Get(n, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec"),
+		}
+		folder = flagIn(r.server, "dir")
 	}
-	templates := yamlnode.Get(runner, "spec", "volumeClaimTemplates")
-	return dataLocation{yamlnode.Named(templates, specs.DataVolume, "metadata") != nil, snapshotFolder(flagOf(runner, "dir"))}
+	if strings.Contains(folder, "://") {
+		r.bucket = folder
+	}
+	return r
 }
 
-// warnOfStorage warns about an instance whose data location changes: to or from a volume, or to another bucket. It reports
-// whether it does.
-func (l *linter) warnOfStorage(old, fresh *yaml.Node, c instance.Instance) bool {
-	inst, byOperator := c, c.IsByOperator()
-	before, after := dataLocationOf(old, *c.Config.Backend), dataLocationOf(fresh, *c.Config.Backend)
-	hadNothing := before == dataLocation{}
-	if before == after {
+// place names where the data is, or where it will be if the volume has no name yet.
+func (r runner) place(volume string) string {
+	switch {
+	case r.volume != nil:
+		return volume
+	case r.bucket != "":
+		return r.bucket
+	}
+	return "a cache without storage"
+}
+
+// warnOfStorage warns about an instance whose data moves: to or from a volume, or to another bucket. It reports whether it
+// does.
+func (l *linter) warnOfStorage(old, fresh *yaml.Node, inst instance.Instance) bool {
+	before, after := runnerOf(old), runnerOf(fresh)
+	hadVolume, hasVolume := before.volume != nil, after.volume != nil
+	hadNothing := !hadVolume && before.bucket == ""
+	switch {
+	case hadVolume == hasVolume && before.bucket == after.bucket:
 		return false
-	}
-	if hadNothing && !byOperator && yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "volumes"), specs.DataVolume) == nil {
+	case hadNothing && !inst.IsByOperator() && yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "volumes"), specs.DataVolume) == nil:
 		return false // not a cache made by this function, so the location is unknown
-	}
-	volume := specs.DataVolume
-	if byOperator {
-		volume = operator.DataVolume
-	}
-	from, to := "a cache without storage", "a cache without storage"
-	switch {
-	case before.volume:
-		from = fmt.Sprintf("the volume %s-%s-0", volume, inst.StatefulSet())
-	case before.bucket != "":
-		from = before.bucket
-	}
-	switch {
-	case after.volume:
-		to = "a volume"
-	case after.bucket != "":
-		to = after.bucket
 	}
 	steps := "apply it"
 	switch {
-	case before.volume == after.volume:
-	case byOperator:
+	case hadVolume == hasVolume:
+	case inst.IsByOperator():
 		steps = fmt.Sprintf("apply it, and run `kubectl delete statefulset %s -n %s --cascade=orphan`, because Kubernetes refuses that on a live StatefulSet; the operator creates it again", inst.StatefulSet(), inst.Namespace)
 	default:
 		steps = fmt.Sprintf("Kubernetes refuses that on a live StatefulSet, so run `kubectl delete statefulset %s -n %s --cascade=orphan` first, and apply again", inst.StatefulSet(), inst.Namespace)
@@ -72,17 +76,9 @@ func (l *linter) warnOfStorage(old, fresh *yaml.Node, c instance.Instance) bool 
 	if hadNothing {
 		data = "the new pod starts empty, as every pod of a cache does"
 	}
-	l.results.Warnf(c.Item, "moves from %s to %s: %s; %s; to move the data, see docs/configuration.md", from, to, steps, data)
+	l.results.Warnf(inst.Item, "moves from %s to %s: %s; %s; to move the data, see docs/configuration.md",
+		before.place(fmt.Sprintf("the volume %s-%s-0", before.template, inst.StatefulSet())), after.place("a volume"), steps, data)
 	return true
-}
-
-// flagOf returns the value of a flag of the server, whichever backend runs it, or "" if it is not set.
-func flagOf(runner *yaml.Node, name string) string {
-	server := yamlnode.Named(yamlnode.Get(runner, "spec", "template", "spec", "containers"), specs.ContainerName)
-	if server == nil {
-		server = yamlnode.Get(runner, "spec") // of the operator's Dragonfly
-	}
-	return flagIn(server, name)
 }
 
 // flagIn returns the value of a flag in the arguments of a container, or "" if it is not set.
@@ -95,14 +91,6 @@ func flagIn(container *yaml.Node, name string) string {
 		if value, found := strings.CutPrefix(yamlnode.Text(arg), "--"+name+"="); found {
 			return value
 		}
-	}
-	return ""
-}
-
-// snapshotFolder returns the folder if it is in an object store, or "" if it is in the pod.
-func snapshotFolder(dir string) string {
-	if strings.Contains(dir, "://") {
-		return dir
 	}
 	return ""
 }
@@ -124,9 +112,9 @@ func (l *linter) warnOfMemory(old *yaml.Node, c instance.Instance) {
 
 // maxMemoryOf returns the memory for data, in bytes, of the server that an object runs, or 0 if the object does not say. If
 // an init container passes it to the server, it is in the arguments of that container.
-func maxMemoryOf(runner *yaml.Node) int64 {
-	text := flagOf(runner, "maxmemory")
-	prepare := yamlnode.Named(yamlnode.Get(runner, "spec", "template", "spec", "initContainers"), instance.PrepareContainer)
+func maxMemoryOf(n *yaml.Node) int64 {
+	text := flagIn(runnerOf(n).server, "maxmemory")
+	prepare := yamlnode.Named(yamlnode.Get(n, "spec", "template", "spec", "initContainers"), instance.PrepareContainer)
 	if request := flagIn(prepare, "max-memory"); request != "" {
 		text = request
 	}

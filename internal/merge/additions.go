@@ -8,22 +8,12 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/overrides"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
-
-// isBookkeeping reports whether an annotation belongs to the orchestrator and not to the object.
-func isBookkeeping(annotation string) bool {
-	switch annotation {
-	case krm.SelectedID, kioutil.LegacyPathAnnotation, kioutil.LegacyIndexAnnotation, kioutil.LegacyIdAnnotation,
-		krm.KustomizeID,
-		"config.kubernetes.io/origin", "alpha.config.kubernetes.io/transformations": // buildMetadata
-		return true
-	}
-	return strings.HasPrefix(annotation, krm.InternalPrefix) || strings.HasPrefix(annotation, "internal.kpt.dev/")
-}
 
 // addition gives a new object its file, if it is written in place, and what kustomize remembers about the claim, so that
 // kustomize updates references to the object when it adds a prefix.
@@ -79,8 +69,8 @@ func mapList(claim *krm.Item, annotation string, change func(string) string) str
 func keepBookkeeping(n, old *yaml.Node) {
 	annotations := yamlnode.Get(n, "metadata", "annotations")
 	annotations.Content = append(
-		fields(annotations, func(key, _ string) bool { return !isBookkeeping(key) }),
-		fields(yamlnode.Get(old, "metadata", "annotations"), func(key, text string) bool { return text != "" && isBookkeeping(key) })...)
+		fields(annotations, func(key, _ string) bool { return !v1alpha1.IsBookkeeping(key) }),
+		fields(yamlnode.Get(old, "metadata", "annotations"), func(key, text string) bool { return text != "" && v1alpha1.IsBookkeeping(key) })...)
 }
 
 // fields returns the keys and values of the wanted fields of a mapping.

@@ -18,6 +18,7 @@ var localConfig = []string{"metadata", "annotations", fn.KptLocalConfig}
 func (c *Changes) MarkLocal(items []*krm.Item, results *report.Results) {
 	for _, item := range items {
 		switch {
+		case !v1alpha1.IsClaim(item.APIVersion, item.Kind) && !v1alpha1.IsConfig(item.APIVersion, item.Kind):
 		case !yamlnode.IsNull(yamlnode.Get(item.Node, localConfig...)):
 		case item.Kind == v1alpha1.ClaimKind && !hasAnnotations(item): // already reported when the claim was validated
 		case !yamlnode.CanSet(item.Node, localConfig...):

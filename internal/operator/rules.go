@@ -1,11 +1,14 @@
 package operator
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
@@ -38,46 +41,21 @@ func TellsPodsApart(key string) bool { return key == "role" || key == "master-ip
 // Selects reports whether a label selector finds the pods that the operator makes for an instance, or the master or the
 // replicas among them. None selects nothing, and an empty one everything, as in policy/v1.
 func Selects(selector *yaml.Node, name string) bool {
-	selector = yamlnode.Follow(selector)
-	if selector == nil || selector.Kind != yaml.MappingNode {
+	plain, err := yamlnode.Plain(selector)
+	if err != nil || yamlnode.IsNull(plain) {
 		return false
 	}
-	return slices.ContainsFunc([]string{"master", "replica"}, func(role string) bool {
-		return matches(selector, map[string]string{
+	var s metav1.LabelSelector
+	if json.Unmarshal(decode.JSON(plain, decode.Options{IsText: func(string) bool { return true }}), &s) != nil {
+		return false
+	}
+	selects, err := metav1.LabelSelectorAsSelector(&s)
+	return err == nil && slices.ContainsFunc([]string{"master", "replica"}, func(role string) bool {
+		return selects.Matches(labels.Set{
 			"app": name, "app.kubernetes.io/name": "dragonfly", "app.kubernetes.io/instance": name,
 			"app.kubernetes.io/component": "dragonfly", "app.kubernetes.io/part-of": "dragonfly", "app.kubernetes.io/managed-by": "dragonfly-operator",
 			"role": role,
 		})
-	})
-}
-
-func matches(selector *yaml.Node, labels map[string]string) bool {
-	for key, value := range yamlnode.Texts(yamlnode.Get(selector, "matchLabels")) {
-		if labels[key] != value {
-			return false
-		}
-	}
-	expressions := yamlnode.Get(selector, "matchExpressions")
-	if expressions == nil {
-		return true
-	}
-	return !slices.ContainsFunc(expressions.Content, func(e *yaml.Node) bool {
-		value, has := labels[yamlnode.Text(e, "key")]
-		isIn := false
-		if values := yamlnode.Get(e, "values"); values != nil {
-			isIn = slices.ContainsFunc(values.Content, func(v *yaml.Node) bool { return yamlnode.Text(v) == value })
-		}
-		switch yamlnode.Text(e, "operator") {
-		case "In":
-			return !has || !isIn
-		case "NotIn":
-			return has && isIn
-		case "Exists":
-			return !has
-		case "DoesNotExist":
-			return has
-		}
-		return false
 	})
 }
 

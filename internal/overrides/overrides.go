@@ -3,6 +3,7 @@
 package overrides
 
 import (
+	"encoding/json"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -10,6 +11,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
@@ -64,44 +66,32 @@ func Build(list *krm.List, instances []instance.Instance, results *report.Result
 
 // patch applies the patches of the configuration to an object of the instance.
 func patch(object any, inst instance.Instance) (any, error) {
-	var err error
 	switch object := object.(type) {
 	case *appsv1.StatefulSet:
-		for _, p := range inst.Config.StatefulSetPatches {
-			if object, err = patchStatefulSet(object, p.JSON); err != nil {
-				return nil, err
-			}
-		}
-		return object, nil
+		return applyAll(object, inst.Config.StatefulSetPatches, patchStatefulSet)
 	case *corev1.Service:
-		return patchedService(inst)
+		return applyAll(object, inst.Config.ServicePatches, apply)
 	case *operator.Dragonfly:
 		if len(inst.Config.ServicePatches) > 0 {
-			service, err := patchedService(inst)
+			service, err := applyAll(specs.Service(inst), inst.Config.ServicePatches, apply)
 			if err != nil {
 				return nil, err
 			}
 			object.Spec.ServiceSpec = specs.OperatorService(service)
 		}
-		for _, p := range inst.Config.DragonflyPatches {
-			if object, err = apply(object, p.JSON); err != nil {
-				return nil, err
-			}
-		}
-		return object, nil
+		return applyAll(object, inst.Config.DragonflyPatches, apply)
 	}
 	return object, nil
 }
 
-func patchedService(inst instance.Instance) (*corev1.Service, error) {
-	service := specs.Service(inst)
-	for _, p := range inst.Config.ServicePatches {
+func applyAll[T any](object *T, patches []config.Raw, apply func(*T, json.RawMessage) (*T, error)) (*T, error) {
+	for _, p := range patches {
 		var err error
-		if service, err = apply(service, p.JSON); err != nil {
+		if object, err = apply(object, p.JSON); err != nil {
 			return nil, err
 		}
 	}
-	return service, nil
+	return object, nil
 }
 
 // filter returns the elements of a list that are wanted, or nil if there is none.

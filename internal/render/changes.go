@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/expand"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -25,16 +24,16 @@ type change struct {
 }
 
 // fileChanges returns the changes to the files of the output folder, sorted by name.
-func fileChanges(in *inputs, expansion expand.Expansion, results *report.Results) []change {
+func fileChanges(in *inputs, planned merge.Changes, results *report.Results) []change {
 	e := edits{replaced: map[*krm.Item]merge.Replacement{}, removed: map[*krm.Item]bool{}, added: map[string][]*yaml.Node{}}
-	for _, replacement := range expansion.Replace {
+	for _, replacement := range planned.Replace {
 		e.replaced[replacement.Item] = replacement
 	}
-	for _, removal := range expansion.Remove {
+	for _, removal := range planned.Remove {
 		e.removed[removal.Item] = true
 	}
 	files := map[string]*source{}
-	for _, addition := range expansion.Add {
+	for _, addition := range planned.Add {
 		e.added[addition.File] = append(e.added[addition.File], addition.Node)
 		files[addition.File] = &source{inFolder: addition.File}
 	}

@@ -79,7 +79,7 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 }
 
 // expanded expands the claims. It reports an error if there are none, so that a wrong path removes nothing.
-func expanded(o Options, in *inputs, results *report.Results) expand.Expansion {
+func expanded(o Options, in *inputs, results *report.Results) merge.Changes {
 	options := expand.Options{InPlace: o.Folder != "", Prune: o.Prune}
 	expansion := expand.Expand(krm.NewList(in.items(), in.config), options, results)
 	if !results.HasErrors() && !in.haveClaims() {

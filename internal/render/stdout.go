@@ -6,9 +6,9 @@ import (
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/internal/expand"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/merge"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
@@ -17,7 +17,7 @@ import (
 const separator = "---\n"
 
 // stdout returns the other resources, with the text of their files, followed by ours.
-func stdout(in *inputs, expansion expand.Expansion, results *report.Results) ([]byte, error) {
+func stdout(in *inputs, changes merge.Changes, results *report.Results) ([]byte, error) {
 	var out bytes.Buffer
 	add := func(text []byte) {
 		if out.Len() > 0 {
@@ -28,10 +28,6 @@ func stdout(in *inputs, expansion expand.Expansion, results *report.Results) ([]
 			out.WriteByte('\n')
 		}
 	}
-	staysHere := map[*krm.Item]bool{}
-	for _, item := range expansion.Local {
-		staysHere[item] = true
-	}
 	for _, source := range in.sources {
 		var comments []byte // standing alone in front of a document
 		for _, document := range source.documents {
@@ -39,14 +35,14 @@ func stdout(in *inputs, expansion expand.Expansion, results *report.Results) ([]
 				comments = append(comments, commentsOf(document.Text)...)
 				continue
 			}
-			if item := document.item; item != nil && !staysHere[item] && !isLocal(item) {
+			if item := document.item; item != nil && !instance.IsClaim(item) && !isLocal(item) {
 				refuseClaimIn(item, item.Node, map[*yaml.Node]bool{}, results)
 				add(append(comments, body(document.Text)...))
 			}
 			comments = nil
 		}
 	}
-	for _, addition := range expansion.Add {
+	for _, addition := range changes.Add {
 		text, err := encode(addition.Node)
 		if err != nil {
 			return nil, err
