@@ -158,6 +158,7 @@ func (r *reader) generator(node *yaml.Node) Platform {
 	profiles := fields(base["profiles"])
 	platform := Platform{specs: map[string]Spec{}}
 	spec, errs := r.spec(base, "spec", carry)
+	spec.addLayer(base, "spec")
 	platform.specs[""] = spec
 	r.report(errs, spec, nil, nil)
 	for _, name := range slices.Sorted(maps.Keys(object.Spec.Profiles)) {
@@ -168,12 +169,11 @@ func (r *reader) generator(node *yaml.Node) Platform {
 		own := fields(profiles[name])
 		profile, problems := r.spec(overlay(base, own, reflect.TypeFor[v1alpha1.ProfileSpec]()), path, carry)
 		profile.own = own
-		profile.addLayers(base, "spec", own, path)
+		profile.addLayer(base, "spec")
+		profile.addLayer(own, path)
 		platform.specs[name] = profile
 		r.report(problems, profile, errs, base)
 	}
-	spec.addLayers(base, "spec", nil, "")
-	platform.specs[""] = spec
 	return platform
 }
 
@@ -263,33 +263,24 @@ func structOf(t reflect.Type, name string) (reflect.Type, bool) {
 	return nil, false
 }
 
-// addLayers adds the patches and extra objects of the platform, and then those of a profile. A null removes those of the
+// addLayer adds the patches and extra objects in settings, which may be those of a profile. There, a null removes those of the
 // platform.
-func (s *Spec) addLayers(base map[string]json.RawMessage, basePath string, over map[string]json.RawMessage, overPath string) {
-	for _, layer := range []struct {
-		settings map[string]json.RawMessage
-		path     string
-	}{{base, basePath}, {over, overPath}} {
-		if string(layer.settings["overrides"]) == "null" {
-			s.StatefulSetPatches, s.ServicePatches, s.DragonflyPatches = nil, nil, nil
+func (s *Spec) addLayer(settings map[string]json.RawMessage, path string) {
+	overrides, isNull := fields(settings["overrides"]), string(settings["overrides"]) == "null"
+	for name, into := range map[string]*[]Raw{"statefulSet": &s.StatefulSetPatches, "service": &s.ServicePatches, "dragonfly": &s.DragonflyPatches} {
+		if patch, found := overrides[name]; isNull || string(patch) == "null" {
+			*into = nil
+		} else if found {
+			*into = append(slices.Clone(*into), Raw{path + ".overrides." + name, patch})
 		}
-		overrides := fields(layer.settings["overrides"])
-		for name, into := range map[string]*[]Raw{"statefulSet": &s.StatefulSetPatches, "service": &s.ServicePatches, "dragonfly": &s.DragonflyPatches} {
-			if patch, found := overrides[name]; found && string(patch) == "null" {
-				*into = nil
-			} else if found {
-				*into = append(slices.Clone(*into), Raw{layer.path + ".overrides." + name, patch})
-			}
-		}
-		text, found := layer.settings["extraObjects"]
-		if found && string(text) == "null" {
-			s.Extra = nil
-		}
-		var objects []json.RawMessage
-		_ = json.Unmarshal(text, &objects) // it was decoded before
-		for i, object := range objects {
-			s.Extra = append(slices.Clone(s.Extra), Raw{decode.Element(layer.path+".extraObjects", i), object})
-		}
+	}
+	if string(settings["extraObjects"]) == "null" {
+		s.Extra = nil
+	}
+	var objects []json.RawMessage
+	_ = json.Unmarshal(settings["extraObjects"], &objects) // it was decoded before, or is absent
+	for i, object := range objects {
+		s.Extra = append(slices.Clone(s.Extra), Raw{decode.Element(path+".extraObjects", i), object})
 	}
 }
 

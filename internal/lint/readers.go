@@ -85,7 +85,7 @@ func (l *linter) meant(r read) (*instance.Instance, bool) {
 	return p, found
 }
 
-// indexParts fills in whole and parts, once.
+// indexParts fills in parts, once.
 func (l *linter) indexParts() {
 	if l.parts != nil {
 		return

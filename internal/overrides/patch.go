@@ -8,10 +8,9 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
-	"sigs.k8s.io/kustomize/kyaml/yaml"
-
-	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
+	kjson "sigs.k8s.io/json"
 )
 
 // errPatch reports a patch that cannot be merged. The library's own error may quote the patch.
@@ -19,81 +18,77 @@ var errPatch = errors.New("cannot be merged into the object; give each element o
 
 // apply returns the object with a strategic merge patch applied, as `kubectl patch` would.
 func apply[T any](object *T, patch json.RawMessage) (*T, error) {
-	change, err := yaml.Parse(string(patch))
-	if err != nil {
+	var change map[string]any
+	if kjson.UnmarshalCaseSensitivePreserveInts(patch, &change) != nil {
 		return nil, errPatch
 	}
-	return applyNode(object, change.YNode())
+	return merge(object, change)
 }
 
-func applyNode[T any](object *T, change *yaml.Node) (*T, error) {
+func merge[T any](object *T, patch map[string]any) (*T, error) {
+	normalize(patch, false)
+	text, err := json.Marshal(object)
 	var fields map[string]any
-	if normal(change, false).Decode(&fields) != nil {
+	if err != nil || kjson.UnmarshalCaseSensitivePreserveInts(text, &fields) != nil {
 		return nil, errPatch
 	}
-	patch, err := json.Marshal(fields)
-	if err != nil {
-		return nil, errPatch
-	}
-	before, err := json.Marshal(object)
-	if err != nil {
-		return nil, errPatch
-	}
-	after, err := strategicpatch.StrategicMergePatch(before, patch, *object)
-	if err != nil || bytes.Contains(after, []byte(`"$patch":`)) { // in a list that is not merged, it is not a directive
-		return nil, errPatch
+	if fields, err = strategicpatch.StrategicMergeMapPatch(fields, patch, *object); err == nil {
+		text, err = json.Marshal(fields)
 	}
 	result := new(T)
-	if json.Unmarshal(after, result) != nil {
+	// In a list that is not merged, $patch is not a directive.
+	if err != nil || bytes.Contains(text, []byte(`"$patch":`)) || json.Unmarshal(text, result) != nil {
 		return nil, errPatch
 	}
 	return result, nil
 }
 
-// normal rewrites the patch so that the library does what its author means: a deleted object is gone rather than empty, and
+// normalize changes the patch so that the library does what its author means: a deleted object is gone rather than empty, and
 // a null in a new object has no effect.
-func normal(n *yaml.Node, isNew bool) *yaml.Node {
-	if n.Kind == yaml.ScalarNode {
-		return n
-	}
-	isNew = isNew || yamlnode.Text(n, "$patch") == "replace"
-	fresh := &yaml.Node{Kind: n.Kind, Tag: n.Tag}
-	if n.Kind == yaml.SequenceNode {
-		for _, element := range n.Content {
-			fresh.Content = append(fresh.Content, normal(element, isNew))
+func normalize(patch any, isNew bool) {
+	switch patch := patch.(type) {
+	case []any:
+		for _, element := range patch {
+			normalize(element, isNew)
 		}
-		return fresh
-	}
-	for key, value := range yamlnode.Fields(n) {
-		switch {
-		case isNew && yamlnode.IsNull(value):
-		case value.Kind == yaml.MappingNode && yamlnode.Text(value, "$patch") == "delete":
-			fresh.Content = append(fresh.Content, key, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"})
-		case key.Value == "nodeSelector" && value.Kind == yaml.MappingNode: // ours is a default
-			selector := normal(value, true)
-			yamlnode.Set(selector, "$patch", yamlnode.Scalar("replace"))
-			fresh.Content = append(fresh.Content, key, selector)
-		default:
-			fresh.Content = append(fresh.Content, key, normal(value, isNew))
+	case map[string]any:
+		isNew = isNew || patch["$patch"] == "replace"
+		for key, value := range patch {
+			object, isObject := value.(map[string]any)
+			switch {
+			case isNew && value == nil:
+				delete(patch, key)
+			case isObject && object["$patch"] == "delete":
+				patch[key] = nil
+			case isObject && key == "nodeSelector": // ours is a default
+				normalize(object, true)
+				object["$patch"] = "replace"
+			default:
+				normalize(value, isNew)
+			}
 		}
 	}
-	return fresh
 }
 
 // patchStatefulSet also merges the claim templates by name. The API has no merge key for them, so a patch of one of their
 // fields would replace the volume. Elements that a patch adds to a list go after the existing ones: kubectl uses the first
 // container by default, and a variable can only refer to earlier ones.
 func patchStatefulSet(set *appsv1.StatefulSet, patch json.RawMessage) (*appsv1.StatefulSet, error) {
-	parsed, err := yaml.Parse(string(patch))
-	if err != nil {
+	var change map[string]any
+	if kjson.UnmarshalCaseSensitivePreserveInts(patch, &change) != nil {
 		return nil, errPatch
 	}
-	change := parsed.YNode()
-	claims, err := patchClaimTemplates(set.Spec.VolumeClaimTemplates, yamlnode.Get(change, "spec", "volumeClaimTemplates"))
-	if err != nil {
-		return nil, err
+	claims := set.Spec.VolumeClaimTemplates
+	if spec, ok := change["spec"].(map[string]any); ok {
+		if changes, found := spec["volumeClaimTemplates"]; found {
+			var err error
+			if claims, err = patchClaimTemplates(claims, changes); err != nil {
+				return nil, err
+			}
+			delete(spec, "volumeClaimTemplates")
+		}
 	}
-	patched, err := applyNode(set, withoutClaimTemplates(change))
+	patched, err := merge(set, change)
 	if err != nil {
 		return nil, err
 	}
@@ -105,39 +100,31 @@ func patchStatefulSet(set *appsv1.StatefulSet, patch json.RawMessage) (*appsv1.S
 	return patched, nil
 }
 
-func patchClaimTemplates(ours []corev1.PersistentVolumeClaim, changes *yaml.Node) ([]corev1.PersistentVolumeClaim, error) {
-	switch {
-	case changes == nil:
-		return ours, nil
-	case changes.Kind != yaml.SequenceNode:
+// patchClaimTemplates merges a list of changes. Anything else, such as a null, removes all templates.
+func patchClaimTemplates(ours []corev1.PersistentVolumeClaim, changes any) ([]corev1.PersistentVolumeClaim, error) {
+	list, ok := changes.([]any)
+	if !ok {
 		return nil, nil
 	}
 	claims := slices.Clone(ours)
-	for _, change := range changes.Content {
-		name := yamlnode.Text(change, "metadata", "name")
+	for _, change := range list {
+		patch, ok := change.(map[string]any)
+		if !ok {
+			return nil, errPatch
+		}
+		name, _, _ := unstructured.NestedString(patch, "metadata", "name")
 		at := slices.IndexFunc(claims, func(claim corev1.PersistentVolumeClaim) bool { return claim.Name == name })
 		if at < 0 {
 			at = len(claims)
 			claims = append(claims, corev1.PersistentVolumeClaim{})
 		}
-		claim, err := applyNode(&claims[at], change)
+		claim, err := merge(&claims[at], patch)
 		if err != nil {
 			return nil, err
 		}
 		claims[at] = *claim
 	}
 	return claims, nil
-}
-
-func withoutClaimTemplates(change *yaml.Node) *yaml.Node {
-	if yamlnode.Get(change, "spec", "volumeClaimTemplates") == nil {
-		return change
-	}
-	spec, rest := *yamlnode.Get(change, "spec"), *change
-	spec.Content, rest.Content = slices.Clone(spec.Content), slices.Clone(rest.Content)
-	yamlnode.Set(&spec, "volumeClaimTemplates", nil)
-	yamlnode.Set(&rest, "spec", &spec)
-	return &rest
 }
 
 func oldFirst(before, after []corev1.Container) []corev1.Container {
