@@ -121,21 +121,19 @@ var clusterScoped = map[string][]string{
 	"storage.k8s.io":               {"CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"},
 }
 
-// filled returns an extra object with its placeholders filled in.
-func filled(raw config.Raw, inst instance.Instance) *yaml.Node {
-	return yamlnode.FromJSON([]byte(v1alpha1.Fill(string(raw.JSON), inst.Values(*inst.Config.ClusterDomain))))
-}
-
-// addExtra adds an extra object.
-func (b *Built) addExtra(raw config.Raw) {
+// addExtra adds an extra object, with its placeholders filled in. It reports a name that Kubernetes would refuse.
+func (b *Built) addExtra(raw config.Raw, results *report.Results) {
 	written, _ := template(raw)
 	name := yamlnode.Text(written, "metadata", "name")
 	nameFor := func(claim string) string {
 		return v1alpha1.Fill(name, instance.Name{Namespace: b.Namespace, Name: claim}.Values(*b.Config.ClusterDomain))
 	}
-	n := filled(raw, b.Instance)
+	n := yamlnode.FromJSON([]byte(v1alpha1.Fill(string(raw.JSON), b.Values(*b.Config.ClusterDomain))))
 	id := krm.NewItem(n).ID
 	id.Namespace = b.Namespace
+	if len(validation.IsDNS1123Subdomain(id.Name)) > 0 {
+		results.Errorf(b.Item, "the name of an extra object of the configuration becomes %q for this instance, which is not a valid name; shorten the name of the claim, or change the field", id.Name)
+	}
 	b.Objects = append(b.Objects, Object{ID: id, NameFor: nameFor, File: b.extraFile(id, name), Node: extraObject(n, b.Instance)})
 }
 
@@ -211,11 +209,6 @@ func checkFilled(inst instance.Instance, results *report.Results) {
 	}
 	if tls := inst.Config.TLS; tls != nil && len(validation.IsDNS1123Subdomain(*tls.SecretName)) > 0 {
 		results.Errorf(inst.Item, "tls.secretName of the configuration becomes %q for this instance, which is not a valid name; shorten the name of the claim, or change the field", *tls.SecretName)
-	}
-	for _, extra := range inst.Config.Extra {
-		if name := krm.NewItem(filled(extra, inst)).Name; len(validation.IsDNS1123Subdomain(name)) > 0 {
-			results.Errorf(inst.Item, "the name of an extra object of the configuration becomes %q for this instance, which is not a valid name; shorten the name of the claim, or change the field", name)
-		}
 	}
 }
 

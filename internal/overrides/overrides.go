@@ -56,7 +56,7 @@ func Build(list *krm.List, instances []instance.Instance, results *report.Result
 		}
 		checkFilled(inst, results)
 		for _, extra := range inst.Config.Extra {
-			built[i].addExtra(extra)
+			built[i].addExtra(extra, results)
 		}
 	}
 	refuseExtraObjects(built, results)
