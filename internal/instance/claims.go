@@ -222,7 +222,7 @@ func (c *claim) validateName(name Name) {
 	case name.Name == "":
 		c.Errorf(report.Field{Path: "metadata.name"}, "is missing; give the claim a name")
 	case len(name.Name) > MaxNameLength:
-		c.Errorf(field, "has %d characters, but Kubernetes makes no pod for a StatefulSet with more than %d; shorten the name", len(name.Name), MaxNameLength)
+		c.Errorf(field, "has %d characters, but Kubernetes cannot create the pods of a StatefulSet whose name has more than %d; shorten the name", len(name.Name), MaxNameLength)
 	case len(validation.IsDNS1035Label(name.Name)) > 0:
 		c.Errorf(field, "must be lower case letters, digits and dashes, start with a letter and end with a letter or digit, because it is also the name of the Service; rename the claim")
 	}

@@ -50,7 +50,7 @@ func (l *linter) live(old, fresh *yaml.Node, inst instance.Instance) {
 // warnOfSecretType warns of another type of the connection Secret than before.
 func (l *linter) warnOfSecretType(old *yaml.Node, c instance.Instance) {
 	if was, is := cmp.Or(yamlnode.Text(old, "type"), string(corev1.SecretTypeOpaque)), *c.Config.ConnectionSecret.Type; was != is {
-		l.results.Warnf(c.Item, "Kubernetes refuses another type (%s before, %s now) of a live Secret; run `kubectl delete secret %s -n %s`, apply, and run `kubectl delete pod %s-0 -n %s`, so that the new pod fills it in",
+		l.results.Warnf(c.Item, "Kubernetes refuses to change the type (%s before, %s now) of a live Secret; run `kubectl delete secret %s -n %s`, apply, and run `kubectl delete pod %s-0 -n %s`, so that the new pod fills it in",
 			was, is, c.ConnectionSecret(), c.Namespace, c.StatefulSet(), c.Namespace)
 	}
 }
@@ -71,10 +71,10 @@ func (l *linter) warnOfVolumeSize(c instance.Instance, was, grow string) {
 	field := report.Field{Path: "spec.storageGB", Current: *c.Claim.StorageGB}
 	switch before.Cmp(resource.MustParse(c.Storage())) {
 	case -1:
-		l.results.FieldWarnf(c.Item, field, "Kubernetes refuses another volume size (%s before) on a live StatefulSet; %s", was, grow)
+		l.results.FieldWarnf(c.Item, field, "Kubernetes refuses to change the volume size (%s before) of a live StatefulSet; %s", was, grow)
 	case 1:
 		field.Proposed = (before.Value() + 1<<30 - 1) >> 30
-		l.results.FieldWarnf(c.Item, field, "Kubernetes refuses another volume size (%s before) on a live StatefulSet, and a volume cannot shrink; keep the old size, or move the data to a new instance", was)
+		l.results.FieldWarnf(c.Item, field, "Kubernetes refuses to change the volume size (%s before) of a live StatefulSet, and a volume cannot shrink; keep the old size, or move the data to a new instance", was)
 	}
 }
 

@@ -62,7 +62,7 @@ func TestConfigurationPage(t *testing.T) {
 const configurationHead = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: platform}\nspec:\n"
 
 // Labels, annotations and a type of the connection Secret's own hinder neither the pod nor the next apply. The server
-// refuses another type exactly where we warn.
+// refuses to change the type exactly where we warn.
 func TestConnectionSecretOfItsOwnKind(t *testing.T) {
 	t.Parallel()
 	const ns = "connection-secret"

@@ -226,7 +226,7 @@ func TestUpdatesInPlace(t *testing.T) {
 // kptfile makes a list that of a folder whose results are kept.
 const kptfile = "apiVersion: kpt.dev/v1\nkind: Kptfile\nmetadata:\n  name: x\n  annotations: {config.kubernetes.io/local-config: \"true\"}\n"
 
-// The server refuses another volume size exactly where we warn, and the commands of the warning work.
+// The server refuses to change the volume size exactly where we warn, and the commands of the warning work.
 func TestAnotherVolumeSize(t *testing.T) {
 	t.Parallel()
 	const ns = "resized"

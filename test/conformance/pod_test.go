@@ -49,7 +49,7 @@ type pod struct {
 	secrets  map[string]string // the Secret that is mounted at a path
 }
 
-// newPod applies an instance in a namespace of its own, but not its workload, so that Kubernetes makes no pod of it.
+// newPod applies an instance in a namespace of its own, but not its workload, so that Kubernetes does not create its pod.
 // The lines belong to the metadata of the claim.
 func newPod(t *testing.T, namespaceName, name string, lines ...string) *pod {
 	t.Helper()
