@@ -76,7 +76,8 @@ func TestExistingInvalid(t *testing.T) {
 	t.Log("the Secret gets another value: the pod starts by itself")
 }
 
-// The Secret of a secretGenerator has a hash in its name, which the pod's volume follows and nothing else.
+// A Secret from a secretGenerator has a hash in its name. Kustomize's name references update that name in the pod's volume
+// and in the Role, but not in prepare's request to the API server.
 func TestExistingFromSecretGenerator(t *testing.T) {
 	t.Parallel()
 	i := newInstance(t, "existing-generated")
