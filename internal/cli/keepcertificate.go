@@ -22,7 +22,7 @@ func newKeepCertificate(s Streams) *cobra.Command {
 		Long: `The sidecar of an instance's pod with TLS runs this command; outside a pod it fails.
 
 Every 30 seconds it compares the certificate that the server presents with the mounted one. If they differ, and
-the mounted certificate and key match, it tells the server to read them (CONFIG SET tls true), and verifies what
+the mounted certificate and key match, it tells the server to load them (CONFIG SET tls true), and verifies what
 the server presents then. Open connections stay. It ends at SIGTERM.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cobra.NoArgs(cmd, args); err != nil {

@@ -18,9 +18,9 @@ func TestOutsideAPod(t *testing.T) {
 		code   int
 		stderr string // a part of it
 	}{
-		{"prepare.", []string{"prepare", "--data=/data"}, 1, "error: prepare runs only in the init container of a Dragonfly pod in Kubernetes, and this is not one\n"},
-		{"keep-certificate.", keep("--tls=/tls", "--address=127.0.0.1:6379"), 1, "error: keep-certificate runs only in the sidecar of a Dragonfly pod in Kubernetes, and this is not one\n"},
-		{"With an admin port.", keep("--tls=/tls", "--address=127.0.0.1:6379", "--admin=[::1]:9999", "--flag-file"), 1, "and this is not one\n"},
+		{"prepare.", []string{"prepare", "--data=/data"}, 1, "error: prepare must run in the init container of a Dragonfly pod in Kubernetes\n"},
+		{"keep-certificate.", keep("--tls=/tls", "--address=127.0.0.1:6379"), 1, "error: keep-certificate must run in the sidecar of a Dragonfly pod in Kubernetes\n"},
+		{"With an admin port.", keep("--tls=/tls", "--address=127.0.0.1:6379", "--admin=[::1]:9999", "--flag-file"), 1, "must run in the sidecar of a Dragonfly pod in Kubernetes\n"},
 		{"A word to prepare.", []string{"prepare", "my-cache"}, 2, `error: unknown command "my-cache" for "dragonfly-generator prepare"`},
 		{"A size with a unit.", []string{"prepare", "--max-memory=1Gi"}, 2, "must be a number of bytes"},
 		{"The rotation is read from the pod's annotation.", []string{"prepare", "--rotation=2"}, 2, "unknown flag: --rotation"},

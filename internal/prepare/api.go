@@ -88,7 +88,7 @@ func (a *api) get(ctx context.Context, name string) (secret, error) {
 		Data map[string][]byte `json:"data"`
 	}
 	if json.Unmarshal(body, &object) != nil || object.Metadata.ResourceVersion == "" { // the error may quote a value
-		return secret{}, &waiting{reason: fmt.Sprintf("the response of %s is not Secret %s/%s", a.server, a.namespace, name)}
+		return secret{}, &waiting{reason: fmt.Sprintf("the response from %s is not Secret %s/%s", a.server, a.namespace, name)}
 	}
 	return secret{
 		version: object.Metadata.ResourceVersion, rotation: object.Metadata.Annotations[v1alpha1.PasswordRotation],
@@ -126,7 +126,7 @@ func (a *api) do(ctx context.Context, method, name string, body []byte) ([]byte,
 	}
 	request, err := http.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
 	if err != nil {
-		return nil, errors.New("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT do not make a valid URL")
+		return nil, errors.New("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT do not form a valid URL")
 	}
 	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 	request.Header.Set("Accept", "application/json")
@@ -136,23 +136,23 @@ func (a *api) do(ctx context.Context, method, name string, body []byte) ([]byte,
 	}
 	response, err := a.client.Do(request)
 	if err != nil {
-		return nil, &waiting{reason: fmt.Sprintf("the API server %s does not answer: %s", a.server, reason(err))}
+		return nil, &waiting{reason: fmt.Sprintf("no response from the API server %s: %s", a.server, reason(err))}
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
 	if err != nil {
-		return nil, &waiting{reason: fmt.Sprintf("the API server %s does not answer: %s", a.server, reason(err))}
+		return nil, &waiting{reason: fmt.Sprintf("no response from the API server %s: %s", a.server, reason(err))}
 	}
 	status := response.StatusCode
 	switch {
 	case status == http.StatusOK:
 		return answer, nil
 	case status == http.StatusConflict:
-		return nil, &waiting{fmt.Sprintf("something else has changed Secret %s/%s", a.namespace, name), status}
+		return nil, &waiting{fmt.Sprintf("something else changed Secret %s/%s", a.namespace, name), status}
 	case status == http.StatusNotFound:
-		return nil, &waiting{fmt.Sprintf("Secret %s/%s is not there yet", a.namespace, name), status}
+		return nil, &waiting{fmt.Sprintf("Secret %s/%s does not exist yet", a.namespace, name), status}
 	case status == http.StatusForbidden:
-		return nil, &waiting{fmt.Sprintf("the pod may not %s Secret %s/%s yet; its Role or RoleBinding is missing", strings.ToLower(method), a.namespace, name), status}
+		return nil, &waiting{fmt.Sprintf("the pod is not allowed to %s Secret %s/%s yet: its Role or RoleBinding is missing", strings.ToLower(method), a.namespace, name), status}
 	case status == http.StatusUnauthorized:
 		return nil, &waiting{fmt.Sprintf("the API server %s does not accept the pod's token yet", a.server), status}
 	case status == http.StatusTooManyRequests || status >= 500:

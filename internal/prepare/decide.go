@@ -175,13 +175,13 @@ func (f facts) mayMakeFirst() error {
 	case f.hasForeignEndpoint():
 		return f.renamedError()
 	case f.record.HadPassword && !isNew:
-		return fmt.Errorf("the password of %s is lost: the instance had one, but neither Secret %s nor Secret %s has it; restore one of them, annotations included, or ask for a new password: set the claim's annotation %s to another value, apply, and delete this pod, because a StatefulSet does not replace one that was never ready",
+		return fmt.Errorf("the password of %s is lost: the instance had one, but neither Secret %s nor Secret %s has it; restore one of them, including its annotations, or request a new password: set the claim's annotation %s to a new value, apply, and delete this pod, because a StatefulSet does not replace a pod that never became ready",
 			f.instance, f.instance.PasswordSecret(), f.instance.ConnectionSecret(), v1alpha1.PasswordRotation)
 	case f.endpoint() == "":
 		return &waiting{reason: fmt.Sprintf("Secret %s/%s has no key %s yet", f.instance.Namespace, f.instance.ConnectionSecret(), v1alpha1.EndpointKey)}
 	case !f.record.HadPassword && f.ordinal != 0:
 		// A new replica has an empty volume, so it cannot know that the instance had a password.
-		return &waiting{reason: fmt.Sprintf("pod %s-0 has not made the password yet", f.instance.Name)}
+		return &waiting{reason: fmt.Sprintf("pod %s-0 has not created the password yet", f.instance.Name)}
 	}
 	return nil
 }
@@ -213,7 +213,7 @@ func (f facts) ownEndpoint() string {
 }
 
 func (f facts) renamedError() error {
-	return fmt.Errorf("the connection Secret has the endpoint %q, but the pod belongs to %s: something renamed the instance after dragonfly-generator ran; run the function in the overlay that is built, after anything that sets names or namespaces",
+	return fmt.Errorf("the connection Secret has the endpoint %q, but the pod belongs to %s: something renamed the instance after dragonfly-generator ran; run the function in the overlay that you build, after anything that sets names or namespaces",
 		f.endpoint(), f.instance)
 }
 
@@ -247,7 +247,7 @@ func (f facts) patchPassword(d decision) patch {
 func (f facts) patchConnection(d decision) (decision, error) {
 	if d.corrected = f.hasForeignEndpoint(); d.corrected && f.record.EndpointCorrected {
 		return decision{}, fmt.Errorf( //nolint:staticcheck // Secret is a kind
-			"Secret %s/%s has the endpoint %q again, although a pod of %s corrected it before: something applies manifests of another instance here; apply those of %s, rendered in the overlay that is built, after anything that sets names or namespaces",
+			"Secret %s/%s has the endpoint %q again, although a pod of %s corrected it before: something applies another instance's manifests here; apply those of %s, rendered in the overlay that you build, after anything that sets names or namespaces",
 			f.instance.Namespace, f.instance.ConnectionSecret(), f.endpoint(), f.instance, f.instance)
 	}
 	d.connectionPatch.data = f.connectionData(d.password)

@@ -154,7 +154,7 @@ func TestDecide(t *testing.T) {
 			password: given("", "password", "a"), connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local"),
 			err: `Secret my-namespace/my-cache-conn has the endpoint "my-cache.shop.svc.cluster.local" again`},
 		{reason: "Nor is a rotation made then.", asked: "2", record: record{HadPassword: true, EndpointCorrected: true},
-			password: given("", "password", "a"), connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local"), err: "something applies manifests of another instance"},
+			password: given("", "password", "a"), connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local"), err: "something applies another instance's manifests"},
 		{reason: "It was corrected before, and is right since.", record: record{HadPassword: true, EndpointCorrected: true},
 			password: given("", "password", "a"), connection: ok(given("")), origin: fromPassword, want: "a"},
 		{reason: "What has a password starts, also before the connection Secret is whole.",
@@ -400,7 +400,7 @@ func TestPatches(t *testing.T) {
 func TestRandomSourceFails(t *testing.T) {
 	f := facts{instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, password: given(""), connection: given("", "endpoint", endpoint)}
 	d, err := f.decide(bytes.NewReader(nil))
-	require.ErrorContains(t, err, "random generator")
+	require.ErrorContains(t, err, "random number generator")
 	assert.Equal(t, password.Password{}, d.password)
 }
 

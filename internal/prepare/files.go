@@ -88,7 +88,7 @@ func (v volume) write(r record) error {
 		return err
 	}
 	if err := replace(v.folder, recordFile, 0o600, string(text)+"\n"); err != nil {
-		return v.problem("written", err)
+		return v.problem("written to", err)
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (v volume) snapshot() (snapshot, error) {
 
 func (v volume) problem(verb string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("the volume %s cannot be %s by uid %d: %w; give the pod an fsGroup that may write there or, where that has no effect (hostPath), change the folder's owner on the node",
+		return fmt.Errorf("the volume %s cannot be %s by uid %d: %w; give the pod an fsGroup with write access or, if the volume ignores fsGroup, as hostPath does, change the folder's owner on the node",
 			v.shown, verb, os.Getuid(), report.Reason(err))
 	}
 	return fmt.Errorf("the volume %s cannot be %s: %w", v.shown, verb, report.Reason(err))

@@ -87,7 +87,7 @@ func Run(ctx context.Context, request handover.Request, env Environment) error {
 	d, ok := k.settled()
 	switch {
 	case ok:
-		k.log("both Secrets of %s have the password already", k.instance)
+		k.log("both Secrets of %s already have the password", k.instance)
 	case k.isEmpty() && k.hasForeignEndpoint(): // before waiting for Secrets that may have other names
 		return k.renamedError()
 	default:
@@ -112,7 +112,7 @@ func newKeeper(request handover.Request, env Environment) (*keeper, error) {
 	}
 	_, err := os.Stat(filepath.Join(env.Root, handover.TokenPath, "token"))
 	if k.host == "" || k.port == "" || err != nil {
-		return nil, fmt.Errorf("%s runs only in the init container of a Dragonfly pod in Kubernetes, and this is not one", handover.Command)
+		return nil, fmt.Errorf("%s must run in the init container of a Dragonfly pod in Kubernetes", handover.Command)
 	}
 	namespace := lookup(handover.PodNamespaceVariable)
 	at := strings.LastIndexByte(k.pod, '-')
@@ -140,11 +140,11 @@ func (k *keeper) log(format string, args ...any) { fmt.Fprintf(k.Log, format+"\n
 // arguments.
 func (k *keeper) checkRequest() error {
 	if bucket := k.request.Bucket; bucket != "" && !strings.HasSuffix(strings.TrimRight(bucket, "/"), "/"+k.instance.String()) {
-		return fmt.Errorf("the snapshots in %s belong to another instance, and the two would overwrite each other's: the folder of %s must end with /%s; something renamed or copied this instance after dragonfly-generator ran, so render and apply its own manifests",
+		return fmt.Errorf("the snapshots in %s belong to another instance, and the two instances would overwrite each other's snapshots: something renamed or copied this one after dragonfly-generator ran; render and apply manifests for %s, so that the folder ends with /%s",
 			bucket, k.instance, k.instance)
 	}
 	if key, own := k.request.RotationKey, handover.RotationKey(k.rotation); key != "" && key != own {
-		return fmt.Errorf("the server reads the key %s of Secret %s, but the rotation %q of the pod's annotation %s has the key %s: something changed the annotation after dragonfly-generator ran; set the rotation on the claim instead",
+		return fmt.Errorf("the server reads the key %s of Secret %s, but the key for the rotation %q in the pod's annotation %s is %s: something changed the annotation after dragonfly-generator ran; set the rotation on the claim instead",
 			key, k.instance.PasswordSecret(), k.rotation, v1alpha1.PasswordRotation, own)
 	}
 	return nil
@@ -161,7 +161,7 @@ func (k *keeper) openVolume() error {
 		return err
 	}
 	if k.record = stored.of(k.instance); k.record != stored {
-		k.log("the volume %s was that of %s: %s keeps the data and ignores the record of its password", k.volume.shown, stored.Instance, k.instance)
+		k.log("the volume %s belonged to %s: %s keeps the data but ignores the password record", k.volume.shown, stored.Instance, k.instance)
 	}
 	return nil
 }
@@ -186,15 +186,15 @@ func (k *keeper) maxMemory() (int64, error) {
 	}
 	s, err := k.volume.snapshot()
 	if err != nil {
-		k.log("the memory that the snapshot on %s needs is not fully known: %s", k.volume.shown, err)
+		k.log("cannot fully determine how much memory the snapshot on %s needs: %s", k.volume.shown, err)
 	}
 	now, err := m.fit(s.usedMemory)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("the snapshot %s on %s needs %s of memory, which does not fit in the server's memory limit of %s: choose a size with a memory limit of at least %s, apply, and delete the pod %s, because a StatefulSet does not replace one that was never ready",
+		return 0, fmt.Errorf("the snapshot %s on %s needs %s of memory, which does not fit in the server's memory limit of %s; choose a size with a memory limit of at least %s, apply, and delete the pod %s, because a StatefulSet does not replace a pod that never became ready",
 			s.name, k.volume.shown, quantity(float64(s.usedMemory)), quantity(float64(m.limit)), quantity(m.needed(s.usedMemory)), k.pod)
 	case now != m.maxMemory:
-		k.log("the snapshot %s on %s needs %s of memory, more than the server can load with the configured maxmemory of %d bytes: maxmemory is %d bytes for this pod, and writes are refused until keys are deleted; the next pod after that gets the configured maxmemory again",
+		k.log("the snapshot %s on %s needs %s of memory, more than the server can load with the configured maxmemory of %d bytes, so maxmemory is %d bytes for this pod; delete keys, because writes are refused until then; after that, the next pod gets the configured maxmemory again",
 			s.name, k.volume.shown, quantity(float64(s.usedMemory)), m.maxMemory, now)
 	}
 	return now, nil
@@ -217,7 +217,7 @@ func (k *keeper) settle(ctx context.Context) (decision, error) {
 		case !errors.As(err, &wait):
 			return decision{}, err
 		case wait.status == http.StatusConflict && !conflicted: // another pod was faster
-			k.log("%s; reading again", wait.reason)
+			k.log("%s; trying again", wait.reason)
 			conflicted = true
 			continue
 		}
@@ -273,7 +273,7 @@ func (k *keeper) getPassword(ctx context.Context, server *api) (secret, error) {
 		return mounted, nil
 	}
 	if wait.status == http.StatusNotFound {
-		wait.reason += "; the password source is Existing, so it has to come from you"
+		wait.reason += "; the password source is Existing, so you must provide it"
 	}
 	return s, wait
 }
@@ -285,27 +285,27 @@ func (k *keeper) write(ctx context.Context, server *api, f facts, d decision) er
 		if err := server.patch(ctx, passwordSecret, f.password.version, d.passwordPatch); err != nil {
 			return err
 		}
-		k.log("%s; wrote it to Secret %s/%s", map[origin]string{
-			fromPassword:   "kept the password and updated the keys of its rotation",
-			fromConnection: "took the password from the connection Secret",
-			first:          "made a first password",
-			rotated:        "made a new password for the rotation",
+		k.log(map[origin]string{
+			fromPassword:   "kept the password and updated its rotation in Secret %s/%s",
+			fromConnection: "copied the password from the connection Secret to Secret %s/%s",
+			first:          "created the first password and wrote it to Secret %s/%s",
+			rotated:        "created a new password for the rotation and wrote it to Secret %s/%s",
 		}[d.origin], k.instance.Namespace, passwordSecret)
 	}
 	if f.password.version == "" {
-		k.log("the API server has no Secret %s/%s for this pod, but one with another name is mounted, so that one counts", k.instance.Namespace, passwordSecret)
+		k.log("cannot get Secret %s/%s from the API server; using the mounted Secret instead, which has another name", k.instance.Namespace, passwordSecret)
 	}
 	if !d.connectionPatch.isEmpty() {
 		if err := server.patch(ctx, connectionSecret, f.connection.version, d.connectionPatch); err != nil {
 			return err
 		}
-		k.log("brought Secret %s/%s up to date: %s", k.instance.Namespace, connectionSecret, d.connectionPatch.names())
+		k.log("updated Secret %s/%s: %s", k.instance.Namespace, connectionSecret, d.connectionPatch.names())
 	}
 	if d.corrected {
-		k.log("corrected the endpoint from %q to %q: the Secret was copied from another instance, and so was the password unless a rotation has replaced it", f.endpoint(), f.ownEndpoint())
+		k.log("corrected the endpoint from %q to %q: the Secret was copied from another instance, and so was the password unless it has been rotated since", f.endpoint(), f.ownEndpoint())
 	}
 	if d.passwordPatch.isEmpty() && d.connectionPatch.isEmpty() {
-		k.log("both Secrets of %s have the password already", k.instance)
+		k.log("both Secrets of %s already have the password", k.instance)
 	}
 	return nil
 }

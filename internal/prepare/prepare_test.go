@@ -301,7 +301,7 @@ func TestFirstAndSecondStart(t *testing.T) {
 	}, c.secrets[connectionSecret].data)
 	assert.Empty(t, c.secrets[passwordSecret].annotations)
 	assert.Equal(t, []string{"GET my-cache-conn", "GET my-cache-password", "PATCH my-cache-password", "PATCH my-cache-conn"}, c.forget())
-	assert.Equal(t, "made a first password; wrote it to Secret my-namespace/my-cache-password\nbrought Secret my-namespace/my-cache-conn up to date: password, uri\n", p.log.String())
+	assert.Equal(t, "created the first password and wrote it to Secret my-namespace/my-cache-password\nupdated Secret my-namespace/my-cache-conn: password, uri\n", p.log.String())
 	assert.Equal(t, "--requirepass="+made+"\n", p.read(t, handover.FlagFile))
 	info, err := os.Stat(filepath.Join(p.root, handover.FlagFile))
 	require.NoError(t, err)
@@ -316,7 +316,7 @@ func TestFirstAndSecondStart(t *testing.T) {
 	require.NoError(t, p.start(t, c))
 	assert.Empty(t, c.forget())
 	assert.Equal(t, "--requirepass="+made+"\n", p.read(t, handover.FlagFile))
-	assert.Equal(t, "both Secrets of my-namespace/my-cache have the password already\n", p.log.String())
+	assert.Equal(t, "both Secrets of my-namespace/my-cache already have the password\n", p.log.String())
 
 	require.NoError(t, p.start(t, c), "The container may be started again in the same pod.")
 	assert.Equal(t, "--requirepass="+made+"\n", p.read(t, handover.FlagFile))
@@ -468,7 +468,7 @@ func TestConflict(t *testing.T) {
 		require.NoError(t, p.start(t, c), contested)
 		now := c.password(t)
 		assert.Equal(t, contested == passwordSecret, now == marker, "What another has written into the password Secret counts.")
-		assert.Contains(t, p.log.String(), "something else has changed Secret my-namespace/"+contested+"; reading again\n")
+		assert.Contains(t, p.log.String(), "something else changed Secret my-namespace/"+contested+"; trying again\n")
 		assert.Empty(t, p.pauses)
 	}
 }
@@ -526,7 +526,7 @@ func TestWaits(t *testing.T) {
 		{"A Secret is missing.",
 			func(c *cluster, _ *pod) { delete(c.secrets, passwordSecret) },
 			func(c *cluster, _ *pod) { c.secrets[passwordSecret] = &object{version: 7} },
-			"Secret my-namespace/my-cache-password is not there yet"},
+			"Secret my-namespace/my-cache-password does not exist yet"},
 		{"The other one is.",
 			func(c *cluster, p *pod) {
 				delete(c.secrets, connectionSecret)
@@ -534,17 +534,17 @@ func TestWaits(t *testing.T) {
 			func(c *cluster, _ *pod) {
 				c.secrets[connectionSecret] = &object{version: 7, data: map[string]string{"endpoint": "my-cache.my-namespace.svc.cluster.local"}}
 			},
-			"Secret my-namespace/my-cache-conn is not there yet"},
+			"Secret my-namespace/my-cache-conn does not exist yet"},
 		{"The RoleBinding is not there yet.",
 			func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 403 } },
 			func(c *cluster, _ *pod) { c.answer = nil },
-			"the pod may not get Secret my-namespace/my-cache-conn yet; its Role or RoleBinding is missing"},
+			"the pod is not allowed to get Secret my-namespace/my-cache-conn yet: its Role or RoleBinding is missing"},
 		{"It may read and not write yet.",
 			func(c *cluster, _ *pod) {
 				c.answer = func(method, _ string) int { return map[string]int{"PATCH": 403}[method] }
 			},
 			func(c *cluster, _ *pod) { c.answer = nil },
-			"the pod may not patch Secret my-namespace/my-cache-password yet; its Role or RoleBinding is missing"},
+			"the pod is not allowed to patch Secret my-namespace/my-cache-password yet: its Role or RoleBinding is missing"},
 		{"The token is old.",
 			func(c *cluster, _ *pod) { c.token = "new" },
 			func(_ *cluster, p *pod) {
@@ -564,7 +564,7 @@ func TestWaits(t *testing.T) {
 				p.env["KUBERNETES_SERVICE_PORT"], p.env["PORT"] = "1", p.env["KUBERNETES_SERVICE_PORT"]
 			},
 			nil,
-			"the API server https://127.0.0.1:1 does not answer: connect: connection refused"},
+			"no response from the API server https://127.0.0.1:1: connect: connection refused"},
 	} {
 		c := newCluster(t)
 		p := c.pod(t, "my-cache-0")
@@ -592,7 +592,7 @@ func TestWaits(t *testing.T) {
 			assert.Equal(t, said, p.log.String(), tc.reason)
 		} else {
 			require.NoError(t, err, tc.reason)
-			assert.True(t, strings.HasPrefix(p.log.String(), said+"made a first password"), "%s\n%s", tc.reason, p.log.String())
+			assert.True(t, strings.HasPrefix(p.log.String(), said+"created the first password"), "%s\n%s", tc.reason, p.log.String())
 			assert.Equal(t, 1, strings.Count(p.log.String(), "waiting"), tc.reason)
 			assert.Equal(t, "--requirepass="+c.password(t)+"\n", p.read(t, handover.FlagFile), tc.reason)
 		}
@@ -620,7 +620,7 @@ func TestReplicaWaitsForPod0(t *testing.T) {
 		}
 	}
 	require.NoError(t, p.start(t, c))
-	assert.Equal(t, "waiting: Secret my-namespace/my-cache-password is not there yet\nwaiting: pod my-cache-0 has not made the password yet\nboth Secrets of my-namespace/my-cache have the password already\n", p.log.String())
+	assert.Equal(t, "waiting: Secret my-namespace/my-cache-password does not exist yet\nwaiting: pod my-cache-0 has not created the password yet\nboth Secrets of my-namespace/my-cache already have the password\n", p.log.String())
 	assert.Equal(t, "--requirepass="+c.password(t)+"\n", p.read(t, handover.FlagFile))
 }
 
@@ -637,7 +637,7 @@ func TestLost(t *testing.T) {
 	p.restarted(t, c)
 	for range 2 {
 		require.EqualError(t, p.start(t, c), "the password of my-namespace/my-cache is lost: the instance had one, but neither Secret my-cache-password nor Secret my-cache-conn has it; "+
-			"restore one of them, annotations included, or ask for a new password: set the claim's annotation database.bizmatters.io/password-rotation to another value, apply, and delete this pod, because a StatefulSet does not replace one that was never ready")
+			"restore one of them, including its annotations, or request a new password: set the claim's annotation database.bizmatters.io/password-rotation to a new value, apply, and delete this pod, because a StatefulSet does not replace a pod that never became ready")
 	}
 	assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile))
 	assert.Empty(t, c.secrets[passwordSecret].data)
@@ -645,14 +645,14 @@ func TestLost(t *testing.T) {
 	c.set(connectionSecret, "password", before)
 	require.NoError(t, p.start(t, c), "One way out: a Secret is put back.")
 	assert.Equal(t, before, c.password(t))
-	assert.Contains(t, p.log.String(), "took the password from the connection Secret; wrote it to Secret my-namespace/my-cache-password\n")
+	assert.Contains(t, p.log.String(), "copied the password from the connection Secret to Secret my-namespace/my-cache-password\n")
 
 	empty()
 	p.restarted(t, c)
 	p.env[handover.PasswordRotationVariable] = "1"
 	require.NoError(t, p.start(t, c), "The other: a new one is asked for.")
 	assert.NotEqual(t, before, c.password(t))
-	assert.Contains(t, p.log.String(), "made a new password for the rotation")
+	assert.Contains(t, p.log.String(), "created a new password for the rotation")
 }
 
 // A volume of before InCluster has snapshots and no record.
@@ -712,7 +712,7 @@ func TestRenamed(t *testing.T) {
 			p.mount(t, c)
 		}
 		require.EqualError(t, p.start(t, c), `the connection Secret has the endpoint "cache.my-namespace.svc.cluster.local", but the pod belongs to my-namespace/my-cache: `+
-			"something renamed the instance after dragonfly-generator ran; run the function in the overlay that is built, after anything that sets names or namespaces")
+			"something renamed the instance after dragonfly-generator ran; run the function in the overlay that you build, after anything that sets names or namespaces")
 		assert.Equal(t, mounted, len(c.forget()) == 0)
 		assert.Empty(t, p.pauses)
 	}
@@ -741,19 +741,19 @@ func TestStops(t *testing.T) {
 			_ = os.WriteFile(filepath.Join(p.root, handover.TokenPath, "ca.crt"), []byte("none"), 0o600)
 		}, "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt contains no certificate"},
 		{"The folder in the bucket is another instance's.", func(_ *cluster, p *pod) { p.request.Bucket = "s3://backups/dragonfly/shop/my-cache" },
-			"the snapshots in s3://backups/dragonfly/shop/my-cache belong to another instance, and the two would overwrite each other's: the folder of my-namespace/my-cache must end with /my-namespace/my-cache; " +
-				"something renamed or copied this instance after dragonfly-generator ran, so render and apply its own manifests"},
+			"the snapshots in s3://backups/dragonfly/shop/my-cache belong to another instance, and the two instances would overwrite each other's snapshots: " +
+				"something renamed or copied this one after dragonfly-generator ran; render and apply manifests for my-namespace/my-cache, so that the folder ends with /my-namespace/my-cache"},
 		{"Its name ends alike.", func(_ *cluster, p *pod) { p.request.Bucket = "s3://backups/dragonfly/x-my-namespace/my-cache" }, "belong to another instance"},
 		{"The server reads the key of another rotation.", func(_ *cluster, p *pod) {
 			p.env[handover.PasswordRotationVariable], p.request.RotationKey = "3", handover.RotationKey("2")
-		}, `the server reads the key password-d4735e3a265e16ee of Secret my-cache-password, but the rotation "3" of the pod's annotation database.bizmatters.io/password-rotation has the key password-4e07408562bedb8b: ` +
+		}, `the server reads the key password-d4735e3a265e16ee of Secret my-cache-password, but the key for the rotation "3" in the pod's annotation database.bizmatters.io/password-rotation is password-4e07408562bedb8b: ` +
 			"something changed the annotation after dragonfly-generator ran; set the rotation on the claim instead"},
-		{"The server reads the key of a rotation, but there is none.", func(_ *cluster, p *pod) { p.request.RotationKey = handover.RotationKey("2") }, "has the key password:"},
+		{"The server reads the key of a rotation, but there is none.", func(_ *cluster, p *pod) { p.request.RotationKey = handover.RotationKey("2") }, `but the key for the rotation "" in the pod's annotation database.bizmatters.io/password-rotation is password:`},
 		{"The server reads the key of none, but there is one.", func(_ *cluster, p *pod) {
 			p.env[handover.PasswordRotationVariable], p.request.RotationKey = "2", handover.RotationKey("")
 		}, "the server reads the key password of Secret"},
-		{"Outside a cluster.", func(_ *cluster, p *pod) { delete(p.env, "KUBERNETES_SERVICE_HOST") }, "and this is not one"},
-		{"Without a token.", func(_ *cluster, p *pod) { _ = os.Remove(filepath.Join(p.root, handover.TokenPath, "token")) }, "and this is not one"},
+		{"Outside a cluster.", func(_ *cluster, p *pod) { delete(p.env, "KUBERNETES_SERVICE_HOST") }, "prepare must run in the init container of a Dragonfly pod in Kubernetes"},
+		{"Without a token.", func(_ *cluster, p *pod) { _ = os.Remove(filepath.Join(p.root, handover.TokenPath, "token")) }, "prepare must run in the init container of a Dragonfly pod in Kubernetes"},
 		{"Not a StatefulSet's pod.", func(_ *cluster, p *pod) { p.env["POD_NAME"] = "my-cache-x7k2p" },
 			`POD_NAME is "my-cache-x7k2p" and POD_NAMESPACE is "my-namespace"; the downward API must set them to the name and namespace of a StatefulSet's pod`},
 		{"No name.", func(_ *cluster, p *pod) { delete(p.env, "POD_NAME") }, `POD_NAME is ""`},
@@ -783,7 +783,7 @@ func TestNonsense(t *testing.T) {
 		})
 		p := c.pod(t, "my-cache-0")
 		require.NoError(t, p.start(t, c), body)
-		assert.Contains(t, p.log.String(), "waiting: the response of "+c.URL+" is not Secret my-namespace/my-cache-conn\n")
+		assert.Contains(t, p.log.String(), "waiting: the response from "+c.URL+" is not Secret my-namespace/my-cache-conn\n")
 	}
 }
 
@@ -825,17 +825,17 @@ func TestMaxMemory(t *testing.T) {
 		{reason: "There is no snapshot yet.", want: "--maxmemory=751619276\n"},
 		{reason: "It fits.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "789200239")}, want: "--maxmemory=751619276\n"},
 		{reason: "It does not, by a byte.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "789200240")}, want: "--maxmemory=759135469\n",
-			log: "the snapshot dump-summary.dfs on /data needs 753Mi of memory, more than the server can load with the configured maxmemory of 751619276 bytes: maxmemory is 759135469 bytes for this pod, " +
-				"and writes are refused until keys are deleted; the next pod after that gets the configured maxmemory again\n"},
+			log: "the snapshot dump-summary.dfs on /data needs 753Mi of memory, more than the server can load with the configured maxmemory of 751619276 bytes, so maxmemory is 759135469 bytes for this pod; " +
+				"delete keys, because writes are refused until then; after that, the next pod gets the configured maxmemory again\n"},
 		{reason: "A shard says more.", files: map[string]string{
 			"dump-summary.dfs": snapshotFile("snapshot-id", "a", "used-mem", "1"), "dump-0000.dfs": snapshotFile("snapshot-id", "a", "used-mem", "789200240"),
 		}, want: "--maxmemory=759135469\n", log: "the snapshot dump-summary.dfs"},
 		{reason: "At 85% of the limit it just loads.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "912680550")}, want: "--maxmemory=877911768\n", log: "writes are refused"},
 		{reason: "Above that it stops.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "912680551")},
-			err: "the snapshot dump-summary.dfs on /data needs 871Mi of memory, which does not fit in the server's memory limit of 1Gi: choose a size with a memory limit of at least 1.2Gi, apply, " +
-				"and delete the pod my-cache-0, because a StatefulSet does not replace one that was never ready"},
+			err: "the snapshot dump-summary.dfs on /data needs 871Mi of memory, which does not fit in the server's memory limit of 1Gi; choose a size with a memory limit of at least 1.2Gi, apply, " +
+				"and delete the pod my-cache-0, because a StatefulSet does not replace a pod that never became ready"},
 		{reason: "It cannot be read.", files: map[string]string{"dump-summary.dfs": "garbage"}, want: "--maxmemory=751619276\n",
-			log: "the memory that the snapshot on /data needs is not fully known: dump-summary.dfs is not a snapshot\n"},
+			log: "cannot fully determine how much memory the snapshot on /data needs: dump-summary.dfs is not a snapshot\n"},
 	} {
 		c := newCluster(t)
 		p := c.pod(t, "my-cache-0")
@@ -903,13 +903,13 @@ func TestCopiedNamespace(t *testing.T) {
 	const own = "my-cache.my-namespace.svc.k8s.example.org"
 	assert.Equal(t, map[string]string{"password": marker, "endpoint": own, "HOST": own, "uri": "redis://:" + marker + "@" + own, "port": "6379"}, c.secrets[connectionSecret].data)
 	assert.Equal(t, []string{"GET my-cache-conn", "GET my-cache-password", "PATCH my-cache-conn"}, c.forget())
-	assert.Equal(t, "the volume /data was that of shop/my-cache: my-namespace/my-cache keeps the data and ignores the record of its password\n"+
-		"brought Secret my-namespace/my-cache-conn up to date: HOST, endpoint, uri\n"+
-		`corrected the endpoint from "my-cache.shop.svc.k8s.example.org" to "`+own+`": the Secret was copied from another instance, and so was the password unless a rotation has replaced it`+"\n", p.log.String())
+	assert.Equal(t, "the volume /data belonged to shop/my-cache: my-namespace/my-cache keeps the data but ignores the password record\n"+
+		"updated Secret my-namespace/my-cache-conn: HOST, endpoint, uri\n"+
+		`corrected the endpoint from "my-cache.shop.svc.k8s.example.org" to "`+own+`": the Secret was copied from another instance, and so was the password unless it has been rotated since`+"\n", p.log.String())
 	assert.JSONEq(t, `{"instance":"my-namespace/my-cache","hadPassword":true,"endpointCorrected":true}`, p.read(t, "/data/.dragonfly-generator"))
 
 	require.NoError(t, p.start(t, c), "The mounted copies are still the copied ones.")
-	assert.Equal(t, "both Secrets of my-namespace/my-cache have the password already\n", p.log.String())
+	assert.Equal(t, "both Secrets of my-namespace/my-cache already have the password\n", p.log.String())
 	p.restarted(t, c)
 	c.forget()
 	require.NoError(t, p.start(t, c))
@@ -918,7 +918,7 @@ func TestCopiedNamespace(t *testing.T) {
 	copied()
 	p.restarted(t, c)
 	require.EqualError(t, p.start(t, c), `Secret my-namespace/my-cache-conn has the endpoint "my-cache.shop.svc.k8s.example.org" again, although a pod of my-namespace/my-cache corrected it before: `+
-		"something applies manifests of another instance here; apply those of my-namespace/my-cache, rendered in the overlay that is built, after anything that sets names or namespaces")
+		"something applies another instance's manifests here; apply those of my-namespace/my-cache, rendered in the overlay that you build, after anything that sets names or namespaces")
 	assert.NotContains(t, c.forget(), "PATCH my-cache-conn")
 	assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile))
 
@@ -947,9 +947,9 @@ func TestVolumeOfAnotherInstance(t *testing.T) {
 
 	c.answer, p.paused = nil, nil
 	require.NoError(t, p.start(t, c))
-	assert.Equal(t, "the volume /data was that of prod/my-cache: my-namespace/my-cache keeps the data and ignores the record of its password\n"+
-		"made a first password; wrote it to Secret my-namespace/my-cache-password\n"+
-		"brought Secret my-namespace/my-cache-conn up to date: password, database.bizmatters.io/password-rotation\n", p.log.String())
+	assert.Equal(t, "the volume /data belonged to prod/my-cache: my-namespace/my-cache keeps the data but ignores the password record\n"+
+		"created the first password and wrote it to Secret my-namespace/my-cache-password\n"+
+		"updated Secret my-namespace/my-cache-conn: password, database.bizmatters.io/password-rotation\n", p.log.String())
 	assert.JSONEq(t, `{"instance":"my-namespace/my-cache","hadPassword":true,"rotation":"2"}`, p.read(t, "/data/.dragonfly-generator"))
 
 	c.secrets[passwordSecret].data = nil
@@ -961,13 +961,13 @@ func TestVolumeOfAnotherInstance(t *testing.T) {
 	p.write(t, "/data/.dragonfly-generator", `{"hadPassword":true}`)
 	delete(p.env, handover.PasswordRotationVariable)
 	require.ErrorContains(t, p.start(t, c), "is lost")
-	assert.NotContains(t, p.log.String(), "was that of")
+	assert.NotContains(t, p.log.String(), "belonged to")
 	// A replica with such a volume waits for pod 0, as any new one.
 	r := c.pod(t, "my-cache-1")
 	r.write(t, "/data/.dragonfly-generator", record)
 	r.paused = func(int) { c.set(passwordSecret, "password", marker) }
 	require.NoError(t, r.start(t, c))
-	assert.Contains(t, r.log.String(), "waiting: pod my-cache-0 has not made the password yet\n")
+	assert.Contains(t, r.log.String(), "waiting: pod my-cache-0 has not created the password yet\n")
 }
 
 // existing returns a pod whose password Secret is somebody else's, so the Role allows no PATCH of it.
@@ -997,7 +997,7 @@ func TestExistingPassword(t *testing.T) {
 	assert.Equal(t, map[string]string{"password": marker}, c.secrets[passwordSecret].data)
 	assert.Equal(t, "redis://:"+marker+"@my-cache.my-namespace.svc.cluster.local", c.secrets[connectionSecret].data["uri"])
 	assert.Equal(t, marker, c.password(t))
-	assert.Equal(t, "brought Secret my-namespace/my-cache-conn up to date: password, uri\n", p.log.String())
+	assert.Equal(t, "updated Secret my-namespace/my-cache-conn: password, uri\n", p.log.String())
 	assert.Equal(t, "--requirepass="+marker+"\n", p.read(t, handover.FlagFile))
 
 	p.restarted(t, c)
@@ -1052,9 +1052,9 @@ func TestExistingPasswordComesLater(t *testing.T) {
 	}
 	require.NoError(t, p.start(t, c))
 	assert.Equal(t, marker, c.password(t))
-	assert.Equal(t, "waiting: Secret my-namespace/my-cache-password is not there yet; the password source is Existing, so it has to come from you\n"+
+	assert.Equal(t, "waiting: Secret my-namespace/my-cache-password does not exist yet; the password source is Existing, so you must provide it\n"+
 		"waiting: Secret my-namespace/my-cache-password has no key password yet\n"+
-		"brought Secret my-namespace/my-cache-conn up to date: password, uri\n", p.log.String())
+		"updated Secret my-namespace/my-cache-conn: password, uri\n", p.log.String())
 	assert.Len(t, p.pauses, 8)
 }
 
@@ -1080,16 +1080,16 @@ func TestExistingPasswordWithAHash(t *testing.T) {
 		require.NoError(t, p.start(t, c), status)
 		assert.Len(t, p.pauses, 3, status)
 		assert.Equal(t, marker, c.secrets[connectionSecret].data["password"])
-		assert.Contains(t, p.log.String(), "\nthe API server has no Secret my-namespace/my-cache-password for this pod, but one with another name is mounted, so that one counts\n")
-		assert.Equal(t, status == 403, strings.Contains(p.log.String(), "waiting: the pod may not get Secret my-namespace/my-cache-password yet; its Role or RoleBinding is missing\n"))
+		assert.Contains(t, p.log.String(), "\ncannot get Secret my-namespace/my-cache-password from the API server; using the mounted Secret instead, which has another name\n")
+		assert.Equal(t, status == 403, strings.Contains(p.log.String(), "waiting: the pod is not allowed to get Secret my-namespace/my-cache-password yet: its Role or RoleBinding is missing\n"))
 		assert.Equal(t, "--requirepass="+marker+"\n", p.read(t, handover.FlagFile))
 	}
 }
 
 func TestExistingPasswordIsInvalid(t *testing.T) {
 	for value, err := range map[string]string{
-		"": "is empty; set a password", marker + "\n": "ends with a line break; remove it, for example with `echo -n`", marker + "\x00": "contains a line break or a NUL, which an environment variable cannot hold; use another password",
-		marker + "\xff": "is not valid UTF-8; use another password, for example of letters and digits",
+		"": "is empty; set a password", marker + "\n": "ends with a line break; remove it, for example with `echo -n`", marker + "\x00": "contains a line break or a NUL, which cannot be passed to the server; use another password",
+		marker + "\xff": "is not valid UTF-8; use another password, such as one of letters and digits",
 	} {
 		c := newCluster(t)
 		p := c.existing(t)

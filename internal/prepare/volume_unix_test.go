@@ -61,7 +61,7 @@ func TestUnwritableVolume(t *testing.T) {
 	}
 	out, err := cmd.Output() // without stderr, where a test binary says that it may not write its coverage
 	require.NoError(t, err, string(out))
-	assert.Equal(t, fmt.Sprintf("the volume /data cannot be written by uid %d: permission denied; "+
-		"give the pod an fsGroup that may write there or, where that has no effect (hostPath), change the folder's owner on the node", uid), strings.TrimSpace(string(out)))
+	assert.Equal(t, fmt.Sprintf("the volume /data cannot be written to by uid %d: permission denied; "+
+		"give the pod an fsGroup with write access or, if the volume ignores fsGroup, as hostPath does, change the folder's owner on the node", uid), strings.TrimSpace(string(out)))
 	assert.Empty(t, c.forget(), "It stops before it asks for anything.")
 }

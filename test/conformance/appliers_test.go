@@ -163,7 +163,7 @@ func TestNoDriftNoLoss(t *testing.T) {
 			a.unchanged(t, p, manifests)
 			log, now := p.restart(t)
 			assert.Equal(t, second, now)
-			assert.Contains(t, log, "have the password already")
+			assert.Contains(t, log, "already have the password")
 
 			if name == serverSide { // it leaves what somebody else has changed, and says so
 				return
@@ -205,7 +205,7 @@ func TestAppliersTakeTurns(t *testing.T) {
 		require.True(t, equal(password, p.data(t, "my-cache-password")) && equal(connection, p.data(t, "my-cache-conn")), "the Secrets stay as they are: %s", name)
 	}
 	log, _ := p.restart(t)
-	assert.Contains(t, log, "have the password already")
+	assert.Contains(t, log, "already have the password")
 }
 
 // What puts a whole object in the place of another takes the password, as the docs say. The pod then stops, and makes no

@@ -56,7 +56,7 @@ func TestPrepareCopiedNamespace(t *testing.T) {
 
 	log, now := p.start(t)
 	assert.Equal(t, password, now)
-	assert.Contains(t, log, "the volume /data was that of copy-from/my-cache")
+	assert.Contains(t, log, "the volume /data belonged to copy-from/my-cache")
 	assert.Contains(t, log, `corrected the endpoint from "my-cache.copy-from.svc.cluster.local" to "my-cache.copy-to.svc.cluster.local"`)
 	corrected := map[string]string{
 		"endpoint": "my-cache.copy-to.svc.cluster.local", "port": "6379", "password": password, "DRAGONFLY_PASSWORD": password,
@@ -66,7 +66,7 @@ func TestPrepareCopiedNamespace(t *testing.T) {
 	assert.Equal(t, "my-cache.copy-from.svc.cluster.local", original.data(t, "my-cache-conn")["endpoint"], "the original is left alone")
 	p.mount(t)
 	log, _ = p.start(t)
-	assert.Equal(t, "both Secrets of copy-to/my-cache have the password already\n", log)
+	assert.Equal(t, "both Secrets of copy-to/my-cache already have the password\n", log)
 
 	p.patch(t, "my-cache-conn", `{"stringData":{"endpoint":"my-cache.copy-from.svc.cluster.local"}}`)
 	p.mount(t)
@@ -92,8 +92,8 @@ func TestPrepareVolumeOfAnother(t *testing.T) {
 	log, made := p.start(t)
 	assert.Regexp(t, uuid4, made)
 	assert.NotEqual(t, password, made)
-	assert.Contains(t, log, "the volume /data was that of volume-from/my-cache: volume-to/my-cache keeps the data and ignores the record of its password\n")
-	assert.Contains(t, log, "made a first password")
+	assert.Contains(t, log, "the volume /data belonged to volume-from/my-cache: volume-to/my-cache keeps the data but ignores the password record\n")
+	assert.Contains(t, log, "created the first password")
 
 	must(t, "", "delete", "secret", "my-cache-password", "my-cache-conn", "-n", p.namespace)
 	p.apply(t)

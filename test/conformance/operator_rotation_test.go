@@ -46,7 +46,7 @@ func TestOperatorRotation(t *testing.T) {
 	assert.NotEmpty(t, before)
 
 	log := start(2, "2")
-	assert.Contains(t, log, "made a new password for the rotation")
+	assert.Contains(t, log, "created a new password for the rotation")
 	now := keys()[handover.RotationKey("2")]
 	assert.NotEqual(t, before, now)
 	assert.Equal(t, map[string]string{"password": now, handover.RotationKey("2"): now}, keys(),

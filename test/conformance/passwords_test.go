@@ -34,7 +34,7 @@ func TestPutBackPage(t *testing.T) {
 	must(t, "", "delete", "secret", "my-cache-conn", "-n", ns)
 	p.next(t)
 	run := p.begin(t)
-	run.says(t, "waiting: Secret "+ns+"/my-cache-conn is not there yet")
+	run.says(t, "waiting: Secret "+ns+"/my-cache-conn does not exist yet")
 	must(t, manifests, "apply", "-f", "-")
 	log, err := p.end(t, run)
 	require.NoError(t, err, log)

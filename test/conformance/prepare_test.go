@@ -101,8 +101,8 @@ spec:
 `)
 	log, made := p.start(t)
 	assert.Regexp(t, uuid4, made)
-	assert.Equal(t, "made a first password; wrote it to Secret prepare-first/my-cache-password\n"+
-		"brought Secret prepare-first/my-cache-conn up to date: password, uri\n", log)
+	assert.Equal(t, "created the first password and wrote it to Secret prepare-first/my-cache-password\n"+
+		"updated Secret prepare-first/my-cache-conn: password, uri\n", log)
 	assert.Equal(t, map[string]string{"password": made}, p.data(t, "my-cache-password"))
 	assert.Equal(t, map[string]string{
 		"endpoint": "my-cache.prepare-first.svc.cluster.local", "port": "6379", "password": made,
@@ -135,7 +135,7 @@ func TestPrepareRotation(t *testing.T) {
 		p.rotation = rotation
 		log, now := p.start(t)
 		assert.NotEqual(t, last, now)
-		assert.Contains(t, log, "made a new password for the rotation; wrote it to Secret prepare-rotation/my-cache-password\n")
+		assert.Contains(t, log, "created a new password for the rotation and wrote it to Secret prepare-rotation/my-cache-password\n")
 		assert.Equal(t, map[string]string{"password": now, handover.RotationKey(rotation): now}, p.data(t, "my-cache-password"))
 		assert.Equal(t, rotation, p.recorded(t, "my-cache-password"))
 		assert.Equal(t, rotation, p.recorded(t, "my-cache-conn"))
@@ -183,8 +183,8 @@ func TestPrepareTwoAtOnce(t *testing.T) {
 		logB, err := other.end(t, b)
 		require.NoError(t, err, logB)
 		assert.Equal(t, p.password(t), other.password(t))
-		assert.Equal(t, 1, strings.Count(logA+logB, "made a "), "One makes it: %s%s", logA, logB)
-		assert.Contains(t, logA+logB, "something else has changed Secret prepare-two/my-cache-password; reading again\n")
+		assert.Equal(t, 1, strings.Count(logA+logB, "created "), "One creates it: %s%s", logA, logB)
+		assert.Contains(t, logA+logB, "something else changed Secret prepare-two/my-cache-password; trying again\n")
 	}
 }
 
@@ -253,13 +253,13 @@ func TestPrepareWaits(t *testing.T) {
 	p.token(t, expired(t, good))
 
 	run := p.begin(t)
-	run.says(t, "waiting: the API server https://"+address+" does not answer: connect: connection refused\n")
+	run.says(t, "waiting: no response from the API server https://"+address+": connect: connection refused\n")
 	forwardTo(t, address, strings.TrimPrefix(apiServer(t), "https://"))
 	run.says(t, "waiting: the API server https://"+address+" does not accept the pod's token yet\n")
 	p.token(t, good)
-	run.says(t, "waiting: the pod may not get Secret prepare-waits/my-cache-conn yet; its Role or RoleBinding is missing\n")
+	run.says(t, "waiting: the pod is not allowed to get Secret prepare-waits/my-cache-conn yet: its Role or RoleBinding is missing\n")
 	must(t, "", "create", "rolebinding", "my-cache", "-n", p.namespace, "--role=my-cache", "--serviceaccount="+p.namespace+":my-cache")
-	run.says(t, "waiting: Secret prepare-waits/my-cache-password is not there yet\n")
+	run.says(t, "waiting: Secret prepare-waits/my-cache-password does not exist yet\n")
 	p.apply(t)
 	log, err := p.end(t, run)
 	require.NoError(t, err, log)
@@ -277,7 +277,7 @@ func TestPrepareStopsWaiting(t *testing.T) {
 	require.NoError(t, run.Process.Signal(syscall.SIGTERM))
 	log, err := p.end(t, run)
 	require.Error(t, err)
-	assert.Contains(t, log, "error: stopped while waiting: Secret prepare-stops/my-cache-conn is not there yet\n")
+	assert.Contains(t, log, "error: stopped while waiting: Secret prepare-stops/my-cache-conn does not exist yet\n")
 	assert.Equal(t, 1, run.ProcessState.ExitCode())
 }
 
@@ -293,7 +293,7 @@ func TestPrepareLost(t *testing.T) {
 	empty()
 	log := p.fail(t)
 	assert.Equal(t, "error: the password of prepare-lost/my-cache is lost: the instance had one, but neither Secret my-cache-password nor Secret my-cache-conn has it; "+
-		"restore one of them, annotations included, or ask for a new password: set the claim's annotation database.bizmatters.io/password-rotation to another value, apply, and delete this pod, because a StatefulSet does not replace one that was never ready\n", log)
+		"restore one of them, including its annotations, or request a new password: set the claim's annotation database.bizmatters.io/password-rotation to a new value, apply, and delete this pod, because a StatefulSet does not replace a pod that never became ready\n", log)
 	assert.Empty(t, p.data(t, "my-cache-password"))
 
 	p.patch(t, "my-cache-password", `{"stringData":{"password":"`+before+`"}}`)
@@ -368,8 +368,8 @@ func TestPrepareUnwritableVolume(t *testing.T) {
 	p := newPod(t, "prepare-unwritable", "my-cache")
 	require.NoError(t, os.Chmod(filepath.Join(p.root, "data"), 0o555))
 	log := p.fail(t)
-	assert.Equal(t, "error: the volume /data cannot be written by uid 1000: permission denied; "+
-		"give the pod an fsGroup that may write there or, where that has no effect (hostPath), change the folder's owner on the node\n", log)
+	assert.Equal(t, "error: the volume /data cannot be written to by uid 1000: permission denied; "+
+		"give the pod an fsGroup with write access or, if the volume ignores fsGroup, as hostPath does, change the folder's owner on the node\n", log)
 	assert.Empty(t, p.data(t, "my-cache-password"))
 }
 

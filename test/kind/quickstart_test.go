@@ -58,7 +58,7 @@ func TestQuickstart(t *testing.T) {
 	q.section(t, page, "With kustomize", map[string]string{
 		"grep '^kind:'":  page.Section(t, "With kustomize").Blocks("text")[0],
 		"rollout status": "partitioned roll out complete: 1 new pods have been updated...",
-		"-c prepare":     "made a first password",
+		"-c prepare":     "created the first password",
 		"logs job/ping":  "PONG\n",
 		"kubectl diff":   "",
 	})

@@ -29,7 +29,7 @@ const (
 	// to 30 s, because machines are busy.
 	renewalLimit = 4 * time.Minute
 	// toldServer is what the sidecar logs when it has the server read the certificate.
-	toldServer = "told the server to read the mounted certificate\n"
+	toldServer = "told the server to load the mounted certificate\n"
 )
 
 // cert-manager renews the certificate of a running server. Then something breaks the Secret, and cert-manager mends it.
@@ -72,8 +72,8 @@ func TestCertificateRenewed(t *testing.T) {
 			i.kubectl("delete", "certificate", "my-cache") // or cert-manager mends the Secret at once
 			i.replaceCertificate(first)
 			i.hastenMount()
-			log += "the certificate and the key in /etc/dragonfly/tls do not work together: tls: private key does not match public key; " +
-				"the server keeps the certificate that it has, but would not work with what is mounted after a restart\n"
+			log += "the certificate and key in /etc/dragonfly/tls are not a valid pair: tls: private key does not match public key; " +
+				"the server keeps its current certificate, but will not work after a restart unless the mounted files are corrected\n"
 			i.waitForSidecarLog(log)
 			clients.connect(renewed)
 			clients.assertConnected()

@@ -24,7 +24,7 @@ func TestExisting(t *testing.T) {
 	t.Parallel()
 	i := newInstance(t, "existing")
 	i.apply(manifests(t, existing(i.namespace, "1"), config))
-	i.logs("is not there yet; the password source is Existing, so it has to come from you")
+	i.logs("does not exist yet; the password source is Existing, so you must provide it")
 	i.make("my-cache-password", "password", "of-their-own")
 	theirs := i.object("my-cache-password")
 	first := i.ready("")
@@ -34,7 +34,7 @@ func TestExisting(t *testing.T) {
 
 	i.kubectl("delete", "role", "my-cache")
 	second := i.restart()
-	i.logs("both Secrets of " + i.namespace + "/my-cache have the password already")
+	i.logs("both Secrets of " + i.namespace + "/my-cache already have the password")
 	assert.Equal(t, "42", i.ask("of-their-own", "GET answer"))
 	assert.Equal(t, theirs, i.object("my-cache-password"))
 	t.Log("the Secret is there before the pod: the pod needs no request")
@@ -112,7 +112,7 @@ spec:
 	}
 	i.apply(build("first-of-theirs"))
 	pod := i.ready("")
-	i.logs("the API server has no Secret " + i.namespace + "/my-cache-password for this pod, but one with another name is mounted, so that one counts")
+	i.logs("cannot get Secret " + i.namespace + "/my-cache-password from the API server; using the mounted Secret instead, which has another name")
 	assert.Equal(t, "first-of-theirs", i.connectionPassword())
 	require.Equal(t, "+OK", i.ask("first-of-theirs", "SET answer 42"))
 	t.Log("the mounted Secret counts")

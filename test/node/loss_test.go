@@ -102,7 +102,7 @@ func TestVolumeNotWritable(t *testing.T) {
 	// fsGroup has no effect on a hostPath, and the folder is root's.
 	i.createVolume("hostPath: {path: " + i.folder() + ", type: Directory}")
 	i.apply(manifests(t, claim(i.namespace), config))
-	t.Log("the pod stops: " + strings.TrimSpace(i.logs("cannot be written by uid 1000")))
+	t.Log("the pod stops: " + strings.TrimSpace(i.logs("cannot be written to by uid 1000")))
 	pod, err := i.pod()
 	require.NoError(t, err)
 	assert.NotNil(t, pod.Status.ContainerStatuses[0].State.Waiting, "the server does not start")

@@ -66,7 +66,7 @@ spec:
 	says := map[string]string{
 		"grep '^kind:'":      "kind: ServiceAccount\nkind: Role\nkind: RoleBinding\nkind: Secret\nkind: Secret\nkind: Service\nkind: StatefulSet\n",
 		"rollout status":     "partitioned roll out complete: 1 new pods have been updated...",
-		"-c prepare":         "made a first password",
+		"-c prepare":         "created the first password",
 		"logs job/ping":      "PONG",
 		"ls package/":        "role.yaml\nrolebinding.yaml\nsecret-connection.yaml\nsecret-password.yaml\nservice.yaml\nserviceaccount.yaml\nstatefulset.yaml\n",
 		"ls manifests/":      "role.yaml\nrolebinding.yaml\nsecret-connection.yaml\nsecret-password.yaml\nservice.yaml\nserviceaccount.yaml\nstatefulset.yaml\n",

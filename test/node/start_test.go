@@ -143,7 +143,7 @@ func TestSecondStartMakesNoRequest(t *testing.T) {
 	i.kubectl("delete", "role", "my-cache")
 	i.restart()
 	assert.Equal(t, "+PONG", i.ask(password, "PING"))
-	assert.Contains(t, i.logs("already"), "both Secrets of "+i.namespace+"/my-cache have the password already")
+	assert.Contains(t, i.logs("already"), "both Secrets of "+i.namespace+"/my-cache already have the password")
 	t.Log("the Role is gone, and the pod starts again: it needs no request")
 }
 
@@ -171,7 +171,7 @@ func TestEgressDeniedAfterFirstStart(t *testing.T) {
 
 	other := newInstance(t, "egress-denied-from-the-start")
 	other.apply(manifests(t, claim(other.namespace), config))
-	t.Log("a first start waits: " + strings.TrimSpace(other.logs("does not answer")))
+	t.Log("a first start waits: " + strings.TrimSpace(other.logs("no response from the API server")))
 	allow()
 	other.ready("")
 	assert.Equal(t, "+PONG", other.ask(other.password(), "PING"))

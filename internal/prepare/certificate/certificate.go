@@ -65,7 +65,7 @@ type keeper struct {
 // Run makes sure that the server presents the mounted certificate, until ctx ends.
 func Run(ctx context.Context, request handover.CertificateRequest, env Environment) error {
 	if host, _ := env.LookupEnv("KUBERNETES_SERVICE_HOST"); host == "" {
-		return fmt.Errorf("%s runs only in the sidecar of a Dragonfly pod in Kubernetes, and this is not one", handover.CertificateCommand)
+		return fmt.Errorf("%s must run in the sidecar of a Dragonfly pod in Kubernetes", handover.CertificateCommand)
 	}
 	k := &keeper{Environment: env, request: request}
 	if k.Sleep == nil {
@@ -106,10 +106,10 @@ func (k *keeper) compare(ctx context.Context) {
 // that can repair this is kept alive, because a server may close an idle one.
 func (k *keeper) reportMounted(problem error) {
 	if k.commands == nil {
-		k.logProblem("%s; the server keeps the certificate that it has, but would not work with what is mounted after a restart", problem)
+		k.logProblem("%s; the server keeps its current certificate, but will not work after a restart unless the mounted files are corrected", problem)
 		return
 	}
-	k.logProblem("%s; the server has read it nevertheless, and is told to read it again once that is right", problem)
+	k.logProblem("%s; the server may have loaded these files already, and will be told to reload them once they are valid", problem)
 	if k.commands.do("PING") != nil {
 		k.release()
 	}
@@ -120,7 +120,7 @@ func (k *keeper) reportMounted(problem error) {
 func (k *keeper) reload(ctx context.Context, mounted *x509.Certificate) {
 	if err := k.command(ctx); err != nil {
 		if !errors.Is(err, errNotReady) && ctx.Err() == nil {
-			k.logProblem("the server does not present the mounted certificate, and cannot be told to read it: %s", err)
+			k.logProblem("the server does not present the mounted certificate, and could not be told to load it: %s", err)
 		}
 		return
 	}
@@ -128,12 +128,12 @@ func (k *keeper) reload(ctx context.Context, mounted *x509.Certificate) {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		k.logProblem("told the server to read the mounted certificate, but it takes no new connections (%s); telling it again until it does", err)
+		k.logProblem("told the server to load the mounted certificate, but it accepts no new connections (%s); repeating this until it does", err)
 	case !bytes.Equal(presented, mounted.Raw):
-		k.logProblem("told the server to read the mounted certificate, but it presents another one; telling it again until it presents it")
+		k.logProblem("told the server to load the mounted certificate, but it presents another one; repeating this until it presents the mounted one")
 	default:
 		k.release()
-		fmt.Fprintln(k.Log, "told the server to read the mounted certificate")
+		fmt.Fprintln(k.Log, "told the server to load the mounted certificate")
 		k.logState("the server presents the mounted certificate, valid until %s", mounted.NotAfter.UTC().Format(time.RFC3339))
 	}
 }
@@ -155,7 +155,7 @@ func (k *keeper) mounted() (*x509.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair(files[0], files[1])
 	if err != nil {
-		return nil, fmt.Errorf("the certificate and the key in %s do not work together: %w", k.request.TLS, err)
+		return nil, fmt.Errorf("the certificate and key in %s are not a valid pair: %w", k.request.TLS, err)
 	}
 	return pair.Leaf, nil
 }
@@ -200,7 +200,7 @@ func (k *keeper) connect(ctx context.Context) (*connection, error) {
 	case errors.Is(err, errNotReady):
 		return nil, err
 	case err != nil:
-		return nil, fmt.Errorf("it takes no new connections (%w); if that does not end, delete this pod", err)
+		return nil, fmt.Errorf("it accepts no new connections (%w); if this persists, delete this pod", err)
 	case password == "":
 		return c, nil
 	}
@@ -223,7 +223,7 @@ func (k *keeper) password() (string, error) {
 	}
 	password, found := handover.FlagFilePassword(string(text))
 	if !found {
-		return "", fmt.Errorf("%s has no password", handover.FlagFile)
+		return "", fmt.Errorf("%s contains no password", handover.FlagFile)
 	}
 	return password, nil
 }

@@ -338,7 +338,7 @@ func presents(year int) string {
 }
 
 const (
-	told    = "told the server to read the mounted certificate\n"
+	told    = "told the server to load the mounted certificate\n"
 	normal  = 30 * time.Second
 	holding = 2 * time.Second
 )
@@ -399,7 +399,7 @@ func TestPasswordIsReadAnew(t *testing.T) {
 	s.mount(t, newPair(t, 2028))
 	s.set(func() { s.password = "another" })
 	s.step(t, normal)
-	assert.Equal(t, presents(2027)+`the server does not present the mounted certificate, and cannot be told to read it: it answers "-WRONGPASS" to AUTH`+"\n", s.said())
+	assert.Equal(t, presents(2027)+`the server does not present the mounted certificate, and could not be told to load it: it replied "-WRONGPASS" to AUTH`+"\n", s.said())
 	s.setPassword(t, "another")
 	s.step(t, normal)
 	assert.Equal(t, told+presents(2028), s.said())
@@ -407,23 +407,23 @@ func TestPasswordIsReadAnew(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(s.root, handover.FlagFile), []byte("--maxmemory=1\n"), 0o600))
 	s.mount(t, newPair(t, 2029))
 	s.step(t, normal)
-	assert.Contains(t, s.said(), "cannot be told to read it: /run/dragonfly/flags/flagfile has no password\n")
+	assert.Contains(t, s.said(), "could not be told to load it: /run/dragonfly/flags/flagfile contains no password\n")
 	require.NoError(t, os.Remove(filepath.Join(s.root, handover.FlagFile)))
 	s.step(t, normal)
-	assert.Contains(t, s.said(), "cannot be told to read it: /run/dragonfly/flags/flagfile cannot be read: no such file or directory\n")
+	assert.Contains(t, s.said(), "could not be told to load it: /run/dragonfly/flags/flagfile cannot be read: no such file or directory\n")
 }
 
 // A pair that does not match is never applied, and is said once in ten minutes.
 func TestWrongPair(t *testing.T) {
 	first, second := newPair(t, 2027), newPair(t, 2028)
-	const after = "; the server keeps the certificate that it has, but would not work with what is mounted after a restart\n"
+	const after = "; the server keeps its current certificate, but will not work after a restart unless the mounted files are corrected\n"
 	for reason, tc := range map[string]struct {
 		wrong pair
 		said  string
 	}{
-		"A new certificate, the old key.": {pair{second.certificate, first.key}, "the certificate and the key in /tls do not work together: tls: private key does not match public key"},
-		"The old certificate, a new key.": {pair{first.certificate, second.key}, "the certificate and the key in /tls do not work together: tls: private key does not match public key"},
-		"No certificate.":                 {pair{nil, first.key}, "the certificate and the key in /tls do not work together: tls: failed to find any PEM data in certificate input"},
+		"A new certificate, the old key.": {pair{second.certificate, first.key}, "the certificate and key in /tls are not a valid pair: tls: private key does not match public key"},
+		"The old certificate, a new key.": {pair{first.certificate, second.key}, "the certificate and key in /tls are not a valid pair: tls: private key does not match public key"},
+		"No certificate.":                 {pair{nil, first.key}, "the certificate and key in /tls are not a valid pair: tls: failed to find any PEM data in certificate input"},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			s := newSidecar(t, first)
@@ -465,13 +465,13 @@ func TestPairChangesInBetween(t *testing.T) {
 		s.mount(t, second)
 		s.set(func() { s.before = func() { s.mount(t, pair{third.certificate, second.key}) } })
 		s.step(t, holding)
-		assert.Equal(t, "told the server to read the mounted certificate, but it takes no new connections (tls: internal error); telling it again until it does\n", s.said())
+		assert.Equal(t, "told the server to load the mounted certificate, but it accepts no new connections (tls: internal error); repeating this until it does\n", s.said())
 		commands := s.forget()
 		number, _, _ := strings.Cut(commands[len(commands)-1], " ")
 		s.set(func() { s.before = nil })
 
 		s.step(t, holding)
-		assert.Equal(t, "the certificate and the key in /tls do not work together: tls: private key does not match public key; the server has read it nevertheless, and is told to read it again once that is right\n", s.said())
+		assert.Equal(t, "the certificate and key in /tls are not a valid pair: tls: private key does not match public key; the server may have loaded these files already, and will be told to reload them once they are valid\n", s.said())
 		s.step(t, holding)
 		assert.Empty(t, s.said())
 		assert.Equal(t, []string{number + " PING", number + " PING"}, s.forget())
@@ -494,7 +494,7 @@ func TestNewerPairInBetween(t *testing.T) {
 	s.set(func() { s.before = func() { s.mount(t, third) } })
 	s.said()
 	s.step(t, holding)
-	assert.Equal(t, "told the server to read the mounted certificate, but it presents another one; telling it again until it presents it\n", s.said())
+	assert.Equal(t, "told the server to load the mounted certificate, but it presents another one; repeating this until it presents the mounted one\n", s.said())
 	s.forget()
 	s.step(t, normal)
 	assert.Equal(t, presents(2029), s.said())
@@ -516,7 +516,7 @@ func TestNoConnectionLeft(t *testing.T) {
 	s.said()
 	s.mount(t, second)
 	s.step(t, normal)
-	assert.Equal(t, "the server does not present the mounted certificate, and cannot be told to read it: it takes no new connections (tls: internal error); if that does not end, delete this pod\n", s.said())
+	assert.Equal(t, "the server does not present the mounted certificate, and could not be told to load it: it accepts no new connections (tls: internal error); if this persists, delete this pod\n", s.said())
 
 	withAdmin := newSidecar(t, newPair(t, 2027))
 	withAdmin.current = nil
@@ -539,7 +539,7 @@ func TestConnectionLostBeforeCommand(t *testing.T) {
 	s.closeAll()
 	s.said()
 	s.step(t, normal)
-	assert.Contains(t, s.said(), "the server does not present the mounted certificate, and cannot be told to read it: ")
+	assert.Contains(t, s.said(), "the server does not present the mounted certificate, and could not be told to load it: ")
 	s.step(t, normal)
 	assert.Equal(t, told+presents(2028), s.said())
 }
@@ -572,8 +572,8 @@ func TestServerIsNotReady(t *testing.T) {
 
 func TestServerRefuses(t *testing.T) {
 	for answer, said := range map[string]string{
-		"-ERR wrong " + marker: `it answers "-ERR" to CONFIG`,
-		":1":                   `it answers ":1" to CONFIG`,
+		"-ERR wrong " + marker: `it replied "-ERR" to CONFIG`,
+		":1":                   `it replied ":1" to CONFIG`,
 	} {
 		s := newSidecar(t, newPair(t, 2027))
 		s.mount(t, newPair(t, 2028))
@@ -585,7 +585,7 @@ func TestServerRefuses(t *testing.T) {
 		}
 		s.start(t)
 		s.step(t, normal)
-		assert.Equal(t, "the server does not present the mounted certificate, and cannot be told to read it: "+said+"\n", s.said())
+		assert.Equal(t, "the server does not present the mounted certificate, and could not be told to load it: "+said+"\n", s.said())
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // errNotReady reports a server that is not running, does not answer, or is loading its data. The server logs that itself.
-var errNotReady = errors.New("it does not answer")
+var errNotReady = errors.New("no response")
 
 // connection is a connection to the server, for commands in the Redis protocol (RESP).
 type connection struct {
@@ -83,7 +83,7 @@ func (c *connection) do(command ...string) error {
 	if code == "-LOADING" {
 		return errNotReady
 	}
-	return fmt.Errorf("it answers %s to %s", strconv.Quote(code), command[0])
+	return fmt.Errorf("it replied %s to %s", strconv.Quote(code), command[0])
 }
 
 // reason returns why something failed, without the details that differ between attempts.

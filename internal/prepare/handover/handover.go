@@ -114,12 +114,12 @@ func (r Request) Args() []string {
 // Bind makes the flags of prepare set the request.
 func (r *Request) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&r.Data, dataFlag, "", "keep the record in `DIR`, the folder of the volume, and look for a snapshot there")
-	flags.StringVar(&r.Bucket, bucketFlag, "", "stop unless `URL`, the folder of the snapshots, is this instance's")
+	flags.StringVar(&r.Bucket, bucketFlag, "", "fail unless `URL`, the folder of the snapshots, belongs to this instance")
 	flags.BoolVar(&r.FlagFile, flagFileFlag, false, "write the password and maxmemory to "+FlagFile+" for the server")
 	flags.Var((*size)(&r.MaxMemory), maxMemoryFlag, "the server's maxmemory in `BYTES`, raised if the snapshot needs more")
 	flags.Var((*size)(&r.MemoryLimit), memoryLimitFlag, "the server's memory limit in `BYTES`")
 	flags.BoolVar(&r.Existing, existingFlag, false, "read the password Secret, and never write to it")
-	flags.StringVar(&r.RotationKey, rotationKeyFlag, "", "stop unless `KEY` belongs to the rotation of the pod's annotation")
+	flags.StringVar(&r.RotationKey, rotationKeyFlag, "", "fail unless `KEY` belongs to the rotation in the pod's annotation")
 	flags.Var(&keys{&r.Keys}, keyFlag, "add `KEY=TEMPLATE` to the connection Secret; may be repeated")
 }
 

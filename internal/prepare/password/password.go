@@ -52,11 +52,11 @@ func Parse(text string) (Password, error) {
 	case text == "":
 		return Password{}, errors.New("is empty; set a password")
 	case !utf8.ValidString(text):
-		return Password{}, errors.New("is not valid UTF-8; use another password, for example of letters and digits")
+		return Password{}, errors.New("is not valid UTF-8; use another password, such as one of letters and digits")
 	case strings.HasSuffix(text, "\n") && !strings.ContainsAny(strings.TrimRight(text, "\r\n"), "\r\n\x00"):
 		return Password{}, errors.New("ends with a line break; remove it, for example with `echo -n`")
 	case strings.ContainsAny(text, "\r\n\x00"):
-		return Password{}, errors.New("contains a line break or a NUL, which an environment variable cannot hold; use another password")
+		return Password{}, errors.New("contains a line break or a NUL, which cannot be passed to the server; use another password")
 	}
 	return hide(text), nil
 }
@@ -65,7 +65,7 @@ func Parse(text string) (Password, error) {
 func Random(random io.Reader) (Password, error) {
 	var b [16]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {
-		return Password{}, fmt.Errorf("the system's random generator failed: %w", err)
+		return Password{}, fmt.Errorf("the system's random number generator failed: %w", err)
 	}
 	b[6], b[8] = b[6]&0x0f|4<<4, b[8]&0x3f|0x80 // the version and variant, as RFC 9562 requires
 	return hide(fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])), nil
