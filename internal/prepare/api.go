@@ -38,7 +38,7 @@ type waiting struct {
 
 func (w *waiting) Error() string { return w.reason }
 
-// api is the API server as a pod reaches it. It gets and patches Secrets of one namespace.
+// api is a client of the API server that gets and patches the Secrets of one namespace.
 type api struct {
 	server    string // its URL
 	namespace string

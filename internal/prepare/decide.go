@@ -46,9 +46,9 @@ const (
 type decision struct {
 	origin    origin
 	password  password.Password
-	rotation  string // that the password belongs to
+	rotation  string // the one that the password belongs to
 	remember  string // the rotation that the volume remembers from now on
-	corrected bool   // the endpoint was that of another instance
+	corrected bool   // the endpoint belonged to another instance
 
 	passwordPatch, connectionPatch patch
 }
@@ -64,7 +64,7 @@ func (f facts) settled() (decision, bool) {
 	d := decision{password: p, remember: cmp.Or(f.rotation, f.record.Rotation)}
 	key := handover.RotationKey(d.remember)
 	if f.request.Existing {
-		key = v1alpha1.PasswordKey // its owner knows of no other key
+		key = v1alpha1.PasswordKey // the Secret's owner only writes this one
 	}
 	keyProves := f.request.Data == "" && !f.request.Existing
 	isCurrent := !f.record.Guessed && (f.rotation == "" || f.hasRotated() || keyProves)
@@ -91,7 +91,7 @@ func (f facts) decide(random io.Reader) (decision, error) {
 	default:
 		d = decision{origin: rotated, rotation: f.rotation}
 		if f.isEmpty() {
-			if err := f.mayMakeFirst(); err != nil {
+			if err := f.mayCreate(); err != nil {
 				return decision{}, err
 			}
 			if !f.record.HadPassword {
@@ -142,7 +142,7 @@ func (f facts) remembered() string {
 	return f.record.Rotation
 }
 
-// isDue reports whether a password that was made for the given rotation must be replaced.
+// isDue reports whether a password that was created for the given rotation must be replaced.
 func (f facts) isDue(of string) bool {
 	return f.rotation != "" && f.rotation != of && !f.hasRotated()
 }
@@ -168,8 +168,8 @@ func (f facts) isEmpty() bool {
 		(f.request.Existing || len(f.password.data[v1alpha1.PasswordKey]) == 0)
 }
 
-// mayMakeFirst returns an error if neither Secret has a password and yet none may be made.
-func (f facts) mayMakeFirst() error {
+// mayCreate returns an error if no password may be created, although neither Secret has one.
+func (f facts) mayCreate() error {
 	isNew := f.rotation != "" && !slices.Contains([]string{f.record.Rotation, f.password.rotation, f.connection.rotation}, f.rotation)
 	switch {
 	case f.hasForeignEndpoint():
@@ -200,7 +200,7 @@ func (f facts) endpoint() string { return string(f.connection.data[v1alpha1.Endp
 func (f facts) hasForeignEndpoint() bool { return f.endpoint() != f.ownEndpoint() }
 
 // ownEndpoint returns what the connection Secret's endpoint must be: this instance's, with the cluster domain of the
-// present one, because a pod does not know that domain. It returns "" if there is no endpoint to correct.
+// current one, because a pod does not know that domain. It returns "" if there is no endpoint to correct.
 func (f facts) ownEndpoint() string {
 	if f.endpoint() == "" {
 		return ""
@@ -217,7 +217,7 @@ func (f facts) renamedError() error {
 		f.endpoint(), f.instance)
 }
 
-// patch is a change of a Secret. A nil value removes the key.
+// patch is a change to a Secret. A nil value removes the key.
 type patch struct {
 	data        map[string][]byte
 	annotations map[string]*string

@@ -24,9 +24,9 @@ type record struct {
 	// Instance is the instance's namespace/name. Old records have none.
 	Instance    string `json:"instance,omitempty"`
 	HadPassword bool   `json:"hadPassword"`
-	Rotation    string `json:"rotation,omitempty"` // that the password was made for
-	// Guessed reports that the rotation may or may not have happened. A lost password must not be made again for it, but it
-	// does not count as done either.
+	Rotation    string `json:"rotation,omitempty"` // the one that the password was created for
+	// Guessed reports that the rotation may or may not have happened. It does not count as done, but a lost password must not
+	// be created again for it either.
 	Guessed bool `json:"guessed,omitempty"`
 	// EndpointCorrected reports that the connection Secret once had the endpoint of another instance.
 	EndpointCorrected bool `json:"endpointCorrected,omitempty"`
@@ -39,7 +39,7 @@ type volume struct {
 }
 
 // read returns the record, which may be about another instance. A volume that has a snapshot but no readable record
-// predates the record and is the instance's own: the instance had a password, possibly made for the requested rotation.
+// predates the record and is the instance's own: the instance had a password, possibly created for the requested rotation.
 func (v volume) read(own instance.Name, asked string) (record, error) {
 	if v.folder == "" {
 		return record{}, nil
@@ -78,7 +78,7 @@ func (r record) of(own instance.Name) record {
 }
 
 // write replaces the record. This is done at every start, so that a read-only volume is detected before the server loses
-// a snapshot to it.
+// a snapshot because of it.
 func (v volume) write(r record) error {
 	if v.folder == "" {
 		return nil
@@ -111,8 +111,8 @@ func (v volume) problem(verb string, err error) error {
 	return fmt.Errorf("the volume %s cannot be %s: %w", v.shown, verb, report.Reason(err))
 }
 
-// readSecret reads a mounted Secret. One that is missing or cannot be read counts as empty: the API server is asked
-// next.
+// readSecret reads a mounted Secret. One that is missing or cannot be read counts as empty: the next step
+// is to ask the API server.
 func readSecret(folder string) secret {
 	s := secret{data: map[string][]byte{}}
 	entries, _ := os.ReadDir(folder)

@@ -37,7 +37,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
-// The pauses between two attempts: the first, and the longest.
+// The pauses between attempts: the first and the longest.
 const (
 	firstPause = time.Second
 	lastPause  = 30 * time.Second
@@ -53,7 +53,7 @@ type Environment struct {
 	Root string
 	// Transport wraps the connection to the API server.
 	Transport func(http.RoundTripper) http.RoundTripper
-	// Sleep pauses between two attempts.
+	// Sleep pauses between attempts.
 	Sleep func(context.Context, time.Duration) error
 }
 
@@ -150,8 +150,8 @@ func (k *keeper) checkRequest() error {
 	return nil
 }
 
-// openVolume reads the record and writes it back, which detects a read-only volume before the server loses a snapshot to
-// it. A record of another instance is written back unchanged, so that a run killed at this point changes nothing.
+// openVolume reads the record and writes it back, which detects a read-only volume before the server loses a snapshot
+// because of it. A record of another instance is written back unchanged, so that a run killed at this point changes nothing.
 func (k *keeper) openVolume() error {
 	stored, err := k.volume.read(k.instance, k.rotation)
 	if err != nil {
@@ -166,7 +166,7 @@ func (k *keeper) openVolume() error {
 	return nil
 }
 
-// updateRecord records that the instance has its password.
+// updateRecord records that the instance has a password.
 func (k *keeper) updateRecord(d decision) error {
 	now := record{
 		Instance: k.instance.String(), HadPassword: true, Rotation: d.remember,

@@ -44,7 +44,7 @@ func findSnapshot(volume fs.FS) (snapshot, error) {
 		inShard, problem := readFields(volume, shard)
 		if problem == nil {
 			if inShard[snapshotIDField] != fields[snapshotIDField] {
-				continue // left over from an instance with more threads
+				continue // left over from when the instance had more threads
 			}
 			var used int64
 			used, problem = inShard.usedMemory(shard)
@@ -76,7 +76,7 @@ func findFirstFile(volume fs.FS) (string, error) {
 		}
 		info, err := fs.Stat(volume, name)
 		if err != nil {
-			continue // gone, or a link to nowhere
+			continue // deleted since, or a broken link
 		}
 		if second := info.ModTime().Truncate(time.Second); newest == "" || !second.Before(modified) {
 			newest, modified = name, second
@@ -223,7 +223,7 @@ var errTooLarge = errors.New("the snapshot is too large")
 
 // fit returns the maxmemory with which the server can load a snapshot: the configured one or, if Dragonfly would refuse
 // the snapshot with that, 1% more than the minimum. If the snapshot needs more than 85% of the limit, the error is
-// errTooLarge: loading 82% was seen to peak at 83% of the limit, and the kernel kills a server that needs much more.
+// errTooLarge: while loading 82%, a server was seen to peak at 83%, and the kernel kills one that needs much more.
 func (m memory) fit(usedMemory int64) (int64, error) {
 	switch {
 	case usedMemory-m.maxMemory <= m.maxMemory/20:

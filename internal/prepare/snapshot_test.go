@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// auxiliary returns an auxiliary field with a value that is encoded already.
+// auxiliary returns an auxiliary field with an encoded value.
 func auxiliary(name, encoded string) string { return "\xFA" + encode(name) + encoded }
 
 // encode encodes a short string.
@@ -28,12 +28,12 @@ func usedMem(text string) string { return auxiliary("used-mem", encode(text)) }
 
 func id(text string) string { return auxiliary("snapshot-id", encode(text)) }
 
-// file returns a file that was modified so many seconds ago.
+// file returns a file that was modified the given number of seconds ago.
 func file(ago int, text string) *fstest.MapFile {
 	return &fstest.MapFile{Data: []byte(text), ModTime: time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC).Add(-time.Duration(ago) * time.Second)}
 }
 
-// What a real Dragonfly v1.40.1 wrote.
+// A snapshot written by a real Dragonfly v1.40.1.
 func TestRealSnapshot(t *testing.T) {
 	s, err := findSnapshot(os.DirFS("testdata"))
 	require.NoError(t, err)
@@ -63,40 +63,40 @@ func TestFindSnapshot(t *testing.T) {
 		{"The exact name comes first.", fstest.MapFS{
 			"dump": file(99, header(usedMem("1"))), "dump-summary.dfs": file(0, header(usedMem("2"))),
 		}, snapshot{"dump", 1}, ""},
-		{"Then the newest.", fstest.MapFS{
+		{"The newest comes next.", fstest.MapFS{
 			"dump-2026-08-01T00:00:00-summary.dfs": file(9, header(usedMem("1"))), "dump-summary.dfs": file(2, header(usedMem("2"))), "dump.rdb": file(5, header(usedMem("3"))),
 		}, snapshot{"dump-summary.dfs", 2}, ""},
-		{"Which may be Redis' own.", fstest.MapFS{
+		{"The newest may be in Redis' format.", fstest.MapFS{
 			"dump-summary.dfs": file(5, header(usedMem("2"))), "dump-0000.dfs": file(5, header(usedMem("7"))), "dump.rdb": file(4, header(usedMem("3"))),
 		}, snapshot{"dump.rdb", 3}, ""},
-		{"In the same second, the last name.", fstest.MapFS{
+		{"If two have the same second, the last name counts.", fstest.MapFS{
 			"dump-b-summary.dfs": file(5, header(usedMem("2"))), "dump-a-summary.dfs": file(5, header(usedMem("1"))),
 		}, snapshot{"dump-b-summary.dfs", 2}, ""},
 		{"The largest of the summary and its shards.", fstest.MapFS{
 			"dump-summary.dfs": file(0, header(id("a"), usedMem("5"))), "dump-0000.dfs": file(0, header(id("a"), usedMem("4"))), "dump-0001.dfs": file(0, header(id("a"), usedMem("6"))),
 		}, snapshot{"dump-summary.dfs", 6}, ""},
-		{"Not of a shard that an instance with more threads has left.", fstest.MapFS{
+		{"A shard left over from when the instance had more threads does not count.", fstest.MapFS{
 			"dump-summary.dfs": file(0, header(id("a"), usedMem("5"))), "dump-0000.dfs": file(0, header(id("a"), usedMem("6"))), "dump-0001.dfs": file(0, header(id("b"), usedMem("9"))),
 		}, snapshot{"dump-summary.dfs", 6}, ""},
-		{"Not of a shard of another snapshot.", fstest.MapFS{
+		{"A shard of another snapshot does not count.", fstest.MapFS{
 			"dump-summary.dfs": file(0, header(usedMem("5"))), "dump-2026-0000.dfs": file(0, header(usedMem("9"))), "dump-00000.dfs": file(0, header(usedMem("9"))), "dump-0000.rdb": file(7, header(usedMem("9"))),
 		}, snapshot{"dump-summary.dfs", 5}, ""},
 		{"Older snapshots have no id.", fstest.MapFS{
 			"dump-summary.dfs": file(0, header(usedMem("5"))), "dump-0000.dfs": file(0, header(usedMem("6"))),
 		}, snapshot{"dump-summary.dfs", 6}, ""},
-		{"The summary is garbled.", fstest.MapFS{
+		{"The summary is corrupt.", fstest.MapFS{
 			"dump-summary.dfs": file(0, "REDIS"), "dump-0000.dfs": file(0, header(usedMem("6"))),
 		}, snapshot{"dump-summary.dfs", 0}, "dump-summary.dfs is not a snapshot"},
 		{"The summary is empty.", fstest.MapFS{"dump-summary.dfs": file(0, "")}, snapshot{"dump-summary.dfs", 0}, "dump-summary.dfs is not a snapshot"},
-		{"A shard is, and the others count.", fstest.MapFS{
+		{"A shard is corrupt, and the others count.", fstest.MapFS{
 			"dump-summary.dfs": file(0, header(usedMem("5"))), "dump-0000.dfs": file(0, "x"), "dump-0001.dfs": file(0, header(usedMem("6"))), "dump-0002.dfs": file(0, "y"),
 		}, snapshot{"dump-summary.dfs", 6}, "dump-0000.dfs is not a snapshot"},
-		{"The summary does not say.", fstest.MapFS{
+		{"The summary does not record its memory.", fstest.MapFS{
 			"dump-summary.dfs": file(0, header(id("a"))), "dump-0000.dfs": file(0, header(id("a"), usedMem("6"))),
 		}, snapshot{"dump-summary.dfs", 6}, "dump-summary.dfs does not record how much memory it needs"},
-		{"It says nonsense.", fstest.MapFS{"dump-summary.dfs": file(0, header(usedMem("much")))}, snapshot{"dump-summary.dfs", 0}, "does not record how much memory it needs"},
-		{"It says less than nothing.", fstest.MapFS{"dump-summary.dfs": file(0, header(usedMem("-1")))}, snapshot{"dump-summary.dfs", 0}, "does not record how much memory it needs"},
-		{"It says more than there is in the world.", fstest.MapFS{"dump-summary.dfs": file(0, header(usedMem("9223372036854775808")))}, snapshot{"dump-summary.dfs", 0}, "does not record how much memory it needs"},
+		{"It records something that is not a number.", fstest.MapFS{"dump-summary.dfs": file(0, header(usedMem("much")))}, snapshot{"dump-summary.dfs", 0}, "does not record how much memory it needs"},
+		{"It records a negative number.", fstest.MapFS{"dump-summary.dfs": file(0, header(usedMem("-1")))}, snapshot{"dump-summary.dfs", 0}, "does not record how much memory it needs"},
+		{"It records a number that does not fit in 64 bits.", fstest.MapFS{"dump-summary.dfs": file(0, header(usedMem("9223372036854775808")))}, snapshot{"dump-summary.dfs", 0}, "does not record how much memory it needs"},
 		{"It is a folder.", fstest.MapFS{"dump.rdb": {Mode: fs.ModeDir}}, snapshot{"dump.rdb", 0}, "dump.rdb cannot be read: not a regular file"},
 		{"It is a pipe.", fstest.MapFS{"dump.rdb": {Mode: fs.ModeNamedPipe}}, snapshot{"dump.rdb", 0}, "dump.rdb cannot be read: not a regular file"},
 	} {
@@ -110,7 +110,7 @@ func TestFindSnapshot(t *testing.T) {
 	}
 }
 
-// broken cannot be read at all, or its files cannot.
+// broken is a folder that cannot be read, or whose files cannot.
 type broken struct {
 	fs.FS
 	files bool
@@ -143,7 +143,7 @@ func TestUnreadableSnapshot(t *testing.T) {
 	folder := t.TempDir()
 	require.NoError(t, os.Symlink("nowhere", folder+"/dump.rdb"))
 	s, err = findSnapshot(os.DirFS(folder))
-	require.NoError(t, err, "A link to nowhere is not there for the server, either.")
+	require.NoError(t, err, "For the server, a broken link does not exist either.")
 	assert.Zero(t, s)
 }
 
@@ -158,20 +158,20 @@ func TestParseFields(t *testing.T) {
 		header string
 		want   fields // nil for not an RDB file
 	}{
-		{"A text.", header(auxiliary("a", encode("b"))), fields{"a": "b"}},
-		{"Some more.", header(auxiliary("a", encode("b")), auxiliary("", encode("")), usedMem("7")), fields{"a": "b", "": "", "used-mem": "7"}},
+		{"A string.", header(auxiliary("a", encode("b"))), fields{"a": "b"}},
+		{"Several fields.", header(auxiliary("a", encode("b")), auxiliary("", encode("")), usedMem("7")), fields{"a": "b", "": "", "used-mem": "7"}},
 		{"8 bits, signed.", header(auxiliary("a", little(0xC0, int8(127))), auxiliary("b", little(0xC0, int8(-128)))), fields{"a": "127", "b": "-128"}},
 		{"16 bits.", header(auxiliary("a", little(0xC1, int16(32767))), auxiliary("b", little(0xC1, int16(-2)))), fields{"a": "32767", "b": "-2"}},
 		{"32 bits.", header(auxiliary("a", little(0xC2, int32(math.MaxInt32))), auxiliary("b", little(0xC2, int32(math.MinInt32)))), fields{"a": "2147483647", "b": "-2147483648"}},
-		{"A text of 14 bits.", header(auxiliary("a", "\x41\x02"+strings.Repeat("x", 258)), usedMem("7")), fields{"a": strings.Repeat("x", 258), "used-mem": "7"}},
-		{"A long text ends it.", header(usedMem("7"), auxiliary("lua", "\x80\x00\x00\x40\x00"+strings.Repeat("x", 16384))), fields{"used-mem": "7"}},
-		{"So does a compressed one.", header(usedMem("7"), auxiliary("a", "\xC3\x01\x02x"), auxiliary("b", encode("c"))), fields{"used-mem": "7"}},
-		{"It ends in the middle of a value.", "REDIS0009" + usedMem("7") + "\xFA" + encode("lua") + "\x05abcd", fields{"used-mem": "7"}},
-		{"In the middle of a number.", "REDIS0009" + usedMem("7") + "\xFA" + encode("a") + "\xC2\x01\x02\x03", fields{"used-mem": "7"}},
-		{"In the middle of a length.", "REDIS0009" + usedMem("7") + "\xFA" + encode("a") + "\x41", fields{"used-mem": "7"}},
-		{"Before a value.", "REDIS0009" + usedMem("7") + "\xFA" + encode("a"), fields{"used-mem": "7"}},
-		{"In the middle of a name.", "REDIS0009" + usedMem("7") + "\xFA\x05ab", fields{"used-mem": "7"}},
-		{"Before a name.", "REDIS0009\xFA", fields{}},
+		{"A string with a length of 14 bits.", header(auxiliary("a", "\x41\x02"+strings.Repeat("x", 258)), usedMem("7")), fields{"a": strings.Repeat("x", 258), "used-mem": "7"}},
+		{"A string with a longer length ends the parsing.", header(usedMem("7"), auxiliary("lua", "\x80\x00\x00\x40\x00"+strings.Repeat("x", 16384))), fields{"used-mem": "7"}},
+		{"A compressed string does too.", header(usedMem("7"), auxiliary("a", "\xC3\x01\x02x"), auxiliary("b", encode("c"))), fields{"used-mem": "7"}},
+		{"The header ends within a value.", "REDIS0009" + usedMem("7") + "\xFA" + encode("lua") + "\x05abcd", fields{"used-mem": "7"}},
+		{"It ends within a number.", "REDIS0009" + usedMem("7") + "\xFA" + encode("a") + "\xC2\x01\x02\x03", fields{"used-mem": "7"}},
+		{"It ends within a length.", "REDIS0009" + usedMem("7") + "\xFA" + encode("a") + "\x41", fields{"used-mem": "7"}},
+		{"It ends before a value.", "REDIS0009" + usedMem("7") + "\xFA" + encode("a"), fields{"used-mem": "7"}},
+		{"It ends within a name.", "REDIS0009" + usedMem("7") + "\xFA\x05ab", fields{"used-mem": "7"}},
+		{"It ends before a name.", "REDIS0009\xFA", fields{}},
 		{"The last one counts.", header(usedMem("7"), usedMem("8")), fields{"used-mem": "8"}},
 		{"No fields.", "REDIS0009", fields{}},
 		{"Nothing.", "", nil},
@@ -184,7 +184,7 @@ func TestParseFields(t *testing.T) {
 	}
 }
 
-// Whatever is on a volume, the answer is a memory that is not negative, or none.
+// Whatever is on the volume, the memory is never negative, and maxmemory is never less than configured.
 func FuzzSnapshot(f *testing.F) {
 	for _, name := range []string{"dump-summary.dfs", "dump-0000.dfs"} {
 		text, err := os.ReadFile("testdata/" + name)
@@ -217,12 +217,12 @@ func TestFit(t *testing.T) {
 	}{
 		{"No snapshot.", memory{700, 1000}, 0, 700},
 		{"It fits.", memory{700, 1000}, 735, 700},
-		{"It does not.", memory{700, 1000}, 736, 708}, // 736/1.05*1.01 = 707.96
-		{"The most that loads.", memory{700, 1000}, 850, 818},
-		{"More.", memory{700, 1000}, 851, 0},
-		{"Nobody knows the limit.", memory{700, 0}, 10_500, 10_100},
+		{"It does not fit.", memory{700, 1000}, 736, 708}, // 736/1.05*1.01 = 707.96
+		{"The largest that loads.", memory{700, 1000}, 850, 818},
+		{"One more does not.", memory{700, 1000}, 851, 0},
+		{"The limit is unknown.", memory{700, 0}, 10_500, 10_100},
 		{"Measured.", memory{300_000_000, 512 * mebi}, 374_336_520, 360_076_082},
-		{"A configured maxmemory above 85% of the limit stands.", memory{900, 1000}, 945, 900},
+		{"A configured maxmemory above 85% of the limit is kept.", memory{900, 1000}, 945, 900},
 		{"The largest numbers.", memory{math.MaxInt64, math.MaxInt64}, math.MaxInt64, math.MaxInt64},
 		{"The largest that does not fit.", memory{700, 1000}, math.MaxInt64, 0},
 	} {
@@ -236,7 +236,7 @@ func TestFit(t *testing.T) {
 	}
 }
 
-// The rounding, against arithmetic without a limit.
+// The rounding agrees with arbitrary-precision arithmetic.
 func TestFitExactly(t *testing.T) {
 	ratio := func(n, over, under int64, up bool) int64 {
 		q, rest := new(big.Int).QuoRem(new(big.Int).Mul(big.NewInt(n), big.NewInt(over)), big.NewInt(under), new(big.Int))
@@ -264,8 +264,8 @@ func TestFitExactly(t *testing.T) {
 }
 
 func TestNeeded(t *testing.T) {
-	assert.InDelta(t, 900/1.05/0.7, memory{maxMemory: 700, limit: 1000}.needed(900), 0.01, "It has room to write, at 70%.")
-	assert.InDelta(t, 100/0.85, memory{maxMemory: 95, limit: 100}.needed(100), 0.01, "It has to load, too.")
+	assert.InDelta(t, 900/1.05/0.7, memory{maxMemory: 700, limit: 1000}.needed(900), 0.01, "At 70%, the limit leaves room for writes.")
+	assert.InDelta(t, 100/0.85, memory{maxMemory: 95, limit: 100}.needed(100), 0.01, "The limit must also be enough to load.")
 }
 
 func TestQuantity(t *testing.T) {

@@ -7,7 +7,7 @@
 // works. So:
 //
 //   - The command is sent only if the mounted certificate and key match, and the server presents another certificate.
-//   - The result is verified with a new connection, because the files may have changed while the server read them.
+//   - The result is verified with a new connection, because the files may change before the server reads them.
 //   - Until the result is right, the connection that sent the command stays open, and sends it again.
 //
 // No state is stored between runs, and nothing is ever restarted.
@@ -30,7 +30,7 @@ import (
 )
 
 const (
-	// interval is the time between two comparisons.
+	// interval is the time between comparisons.
 	interval = 30 * time.Second
 	// retryInterval is the same while the server may refuse new connections.
 	retryInterval = 2 * time.Second
@@ -48,7 +48,7 @@ type Environment struct {
 
 	// For tests: Root is the folder that the mount paths start from, instead of /.
 	Root string
-	// Sleep pauses between two comparisons.
+	// Sleep pauses between comparisons.
 	Sleep func(context.Context, time.Duration) error
 }
 
@@ -102,8 +102,8 @@ func (k *keeper) compare(ctx context.Context) {
 	}
 }
 
-// reportMounted reports that the mounted files cannot be used. If the server may have read them already, the connection
-// that can repair this is kept alive, because a server may close an idle one.
+// reportMounted reports that the mounted files cannot be used. If the server may have loaded them already, the connection
+// that can repair this is kept alive, because a server may close idle connections.
 func (k *keeper) reportMounted(problem error) {
 	if k.commands == nil {
 		k.logProblem("%s; the server keeps its current certificate, but will not work after a restart unless the mounted files are corrected", problem)

@@ -32,13 +32,13 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
-// marker is a password that would be noticed in the log.
+// marker is a password that is easy to find in the log.
 const marker = "marker-hunter2 $(x)"
 
 // pair is a certificate and a key in PEM.
 type pair struct{ certificate, key []byte }
 
-// newPair returns a self-signed certificate that expires in a year.
+// newPair returns a self-signed certificate that expires at the start of the given year.
 func newPair(t *testing.T, year int) pair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -57,19 +57,19 @@ func newPair(t *testing.T, year int) pair {
 	}
 }
 
-// server is as much of a Dragonfly as the sidecar needs. CONFIG SET tls true answers OK to whatever is mounted, and if that
-// does not match, no new connection works; open ones do.
+// server is the part of Dragonfly that the sidecar needs. CONFIG SET tls true returns OK whatever is mounted; if the
+// certificate and key do not match, no new connection works, but open ones do.
 type server struct {
 	folder        string // of the mounted files
 	address, port string // with TLS, and without
 
 	mu       sync.Mutex
-	current  *tls.Certificate // nil if what it read does not match
+	current  *tls.Certificate // nil if the certificate and key that it read do not match
 	password string
-	answer   func(command []string) string // another answer; "" for none
-	before   func()                        // happens before it reads the files
+	answer   func(command []string) string // overrides the reply; "" keeps it
+	before   func()                        // called before it reads the files
 	opened   int                           // connections
-	commands []string                      // each with the number of its connection; but not the password
+	commands []string                      // each with the number of its connection, and without the password
 	conns    []net.Conn
 }
 
@@ -162,7 +162,7 @@ func (s *server) do(command []string, number int, authenticated *bool) string {
 	switch {
 	case command[0] == "AUTH":
 		if *authenticated = command[1] == s.password; !*authenticated {
-			return "-WRONGPASS invalid password " + command[1] // as some quote what they refuse
+			return "-WRONGPASS invalid password " + command[1] // some servers quote what they refuse
 		}
 		return "+OK"
 	case s.password != "" && !*authenticated:
@@ -222,7 +222,7 @@ func (s *server) set(change func()) {
 	change()
 }
 
-// sidecar is one, step by step.
+// sidecar runs the sidecar step by step.
 type sidecar struct {
 	*server
 	root    string
@@ -231,13 +231,13 @@ type sidecar struct {
 
 	ctx    context.Context
 	stop   context.CancelFunc
-	log    bytes.Buffer // to be read between two steps only
+	log    bytes.Buffer // only read it between steps
 	paused chan time.Duration
 	resume chan struct{}
 	done   chan error
 }
 
-// newSidecar returns one of a pod with a flag file, whose server presents the given pair.
+// newSidecar returns the sidecar of a pod with a flag file, whose server presents the given pair.
 func newSidecar(t *testing.T, mounted pair) *sidecar {
 	t.Helper()
 	s := &sidecar{
@@ -254,7 +254,7 @@ func newSidecar(t *testing.T, mounted pair) *sidecar {
 	return s
 }
 
-// mount replaces what is mounted, in the way of the kubelet: a new folder and a link to it.
+// mount replaces the mounted files as the kubelet does: with a new folder and a link to it.
 func (s *sidecar) mount(t *testing.T, p pair) {
 	t.Helper()
 	folder := filepath.Join(s.root, "tls")
@@ -275,7 +275,7 @@ func (s *sidecar) setPassword(t *testing.T, password string) {
 	require.NoError(t, os.WriteFile(filepath.Join(s.root, handover.FlagFile), []byte(handover.FlagFileText(password, 751619276)), 0o600))
 }
 
-// start begins a run and returns when it has compared once. The run ends with the test.
+// start starts a run and returns after the first comparison. The run ends with the test.
 func (s *sidecar) start(t *testing.T) {
 	t.Helper()
 	go func() {
@@ -303,14 +303,14 @@ func (s *sidecar) start(t *testing.T) {
 		case err := <-s.done:
 			assert.NoError(t, err)
 		case <-time.After(20 * time.Second):
-			t.Error("it did not end")
+			t.Error("the run did not end")
 		}
 		assert.NotContains(t, s.log.String(), "hunter2")
 	})
 	s.wait(t, 30*time.Second)
 }
 
-// step lets it compare once more; the pause after that is the given one.
+// step lets it compare once more, and checks the pause after that.
 func (s *sidecar) step(t *testing.T, pause time.Duration) {
 	t.Helper()
 	s.resume <- struct{}{}
@@ -323,11 +323,11 @@ func (s *sidecar) wait(t *testing.T, pause time.Duration) {
 	case got := <-s.paused:
 		require.Equal(t, pause, got)
 	case <-time.After(20 * time.Second):
-		t.Fatal("it does not pause")
+		t.Fatal("the run does not pause")
 	}
 }
 
-// said returns what was logged since the last time.
+// said returns what was logged since the last call.
 func (s *sidecar) said() string {
 	defer s.log.Reset()
 	return s.log.String()
@@ -350,18 +350,18 @@ func TestRenewal(t *testing.T) {
 		auth   bool
 	}{
 		{"The password is in the flag file.", func(*sidecar) {}, true},
-		{"It is in a variable.", func(s *sidecar) {
+		{"The password is in a variable.", func(s *sidecar) {
 			s.request.FlagFile = false
 			s.env[handover.PasswordVariable] = marker
 		}, true},
-		{"There is none.", func(s *sidecar) {
+		{"There is no password.", func(s *sidecar) {
 			s.request.FlagFile = false
 			s.password = ""
 		}, false},
-		{"The operator's port takes commands without one.", func(s *sidecar) {
+		{"The operator's port accepts commands without a password.", func(s *sidecar) {
 			s.request.FlagFile, s.request.Admin = false, s.port
 		}, false},
-		{"It does not get one, either.", func(s *sidecar) { s.request.Admin = s.port }, false},
+		{"No password is sent there even if there is one.", func(s *sidecar) { s.request.Admin = s.port }, false},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
 			s := newSidecar(t, newPair(t, 2027))
@@ -370,7 +370,7 @@ func TestRenewal(t *testing.T) {
 			assert.Equal(t, presents(2027), s.said())
 			s.step(t, normal)
 			assert.Empty(t, s.said())
-			assert.Empty(t, s.forget(), "It only looks.")
+			assert.Empty(t, s.forget(), "It only compares.")
 			for _, year := range []int{2028, 2029} {
 				s.mount(t, newPair(t, year))
 				s.step(t, normal)
@@ -386,14 +386,14 @@ func TestRenewal(t *testing.T) {
 				for range 40 {
 					s.step(t, normal)
 				}
-				assert.Empty(t, s.said(), "What is right is not repeated.")
+				assert.Empty(t, s.said(), "A state without a problem is logged once.")
 			}
 		})
 	}
 }
 
-// The flag file is read each time: a pod is not restarted for a new password that somebody sets by hand.
-func TestPasswordIsReadAnew(t *testing.T) {
+// The flag file is read each time, because a password that is set by hand does not restart the pod.
+func TestPasswordIsReadAgain(t *testing.T) {
 	s := newSidecar(t, newPair(t, 2027))
 	s.start(t)
 	s.mount(t, newPair(t, 2028))
@@ -413,7 +413,7 @@ func TestPasswordIsReadAnew(t *testing.T) {
 	assert.Contains(t, s.said(), "could not be told to load it: /run/dragonfly/flags/flagfile cannot be read: no such file or directory\n")
 }
 
-// A pair that does not match is never applied, and is said once in ten minutes.
+// A pair that does not match is never applied, and is logged every ten minutes.
 func TestWrongPair(t *testing.T) {
 	first, second := newPair(t, 2027), newPair(t, 2028)
 	const after = "; the server keeps its current certificate, but will not work after a restart unless the mounted files are corrected\n"
@@ -440,7 +440,7 @@ func TestWrongPair(t *testing.T) {
 			assert.Equal(t, tc.said+after, s.said(), "After ten minutes.")
 			require.NoError(t, os.Remove(filepath.Join(s.root, "tls", "..data", "tls.key")))
 			s.step(t, normal)
-			assert.Equal(t, "/tls/tls.key cannot be read: no such file or directory"+after, s.said(), "Another problem is news.")
+			assert.Equal(t, "/tls/tls.key cannot be read: no such file or directory"+after, s.said(), "Another problem is logged at once.")
 			assert.Empty(t, s.forget())
 
 			s.mount(t, second)
@@ -450,9 +450,9 @@ func TestWrongPair(t *testing.T) {
 	}
 }
 
-// The pair changes between our look and the server's: it answers OK and takes no new connections. The connection that took
-// the command is the only one left, and mends it.
-func TestPairChangesInBetween(t *testing.T) {
+// The pair changes after we read it and before the server does: the server returns OK but accepts no new connections. The
+// connection that sent the command is the only one left, and repairs it.
+func TestPairChangesMeanwhile(t *testing.T) {
 	for _, admin := range []bool{false, true} {
 		first, second, third := newPair(t, 2027), newPair(t, 2028), newPair(t, 2029)
 		s := newSidecar(t, first)
@@ -479,14 +479,14 @@ func TestPairChangesInBetween(t *testing.T) {
 		s.mount(t, third)
 		s.step(t, normal)
 		assert.Equal(t, told+presents(2029), s.said())
-		assert.Equal(t, []string{number + " CONFIG SET tls true"}, s.forget(), "It is the same connection.")
+		assert.Equal(t, []string{number + " CONFIG SET tls true"}, s.forget(), "The same connection is used.")
 		s.step(t, normal)
 		assert.Empty(t, s.said())
 	}
 }
 
-// The pair changes to a right one in between: nothing has to be repeated.
-func TestNewerPairInBetween(t *testing.T) {
+// The server reads an even newer pair that matches, so the command need not be repeated.
+func TestNewerPairMeanwhile(t *testing.T) {
 	s := newSidecar(t, newPair(t, 2027))
 	s.start(t)
 	third := newPair(t, 2029)
@@ -501,7 +501,7 @@ func TestNewerPairInBetween(t *testing.T) {
 	assert.Empty(t, s.forget())
 }
 
-// The connection that could mend it is lost. Only a restart helps, unless there is another port.
+// The connection that could repair the server is lost. Only a restart helps, unless there is an admin port.
 func TestNoConnectionLeft(t *testing.T) {
 	s := newSidecar(t, newPair(t, 2027))
 	second := newPair(t, 2028)
@@ -522,10 +522,10 @@ func TestNoConnectionLeft(t *testing.T) {
 	withAdmin.current = nil
 	withAdmin.request.Admin = withAdmin.port
 	withAdmin.start(t)
-	assert.Equal(t, told+presents(2027), withAdmin.said(), "A server that was wrong from the beginning is mended.")
+	assert.Equal(t, told+presents(2027), withAdmin.said(), "A server whose pair never matched is repaired.")
 }
 
-// The connection is lost while the pair is right again.
+// The connection is lost when the mounted pair is valid again.
 func TestConnectionLostBeforeCommand(t *testing.T) {
 	s := newSidecar(t, newPair(t, 2027))
 	second := newPair(t, 2028)
@@ -544,7 +544,7 @@ func TestConnectionLostBeforeCommand(t *testing.T) {
 	assert.Equal(t, told+presents(2028), s.said())
 }
 
-// It starts before the server, and waits while that loads, without a word.
+// The sidecar starts before the server, and logs nothing while the server loads.
 func TestServerIsNotReady(t *testing.T) {
 	s := newSidecar(t, newPair(t, 2027))
 	s.request.Address = "127.0.0.1:1"
@@ -589,7 +589,7 @@ func TestServerRefuses(t *testing.T) {
 	}
 }
 
-// SIGTERM ends it at once, whatever it waits for.
+// SIGTERM ends it at once, whatever it is waiting for.
 func TestEnds(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -605,7 +605,7 @@ func TestEnds(t *testing.T) {
 	}()
 	for reason, setUp := range map[string]func(s *sidecar){
 		"It waits for a handshake.": func(s *sidecar) { s.request.Address = silent.Addr().String() },
-		"It waits for an answer.": func(s *sidecar) {
+		"It waits for a reply.": func(s *sidecar) {
 			s.current, s.request.Admin = nil, silent.Addr().String()
 		},
 	} {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// errNotReady reports a server that is not running, does not answer, or is loading its data. The server logs that itself.
+// errNotReady reports a server that is not running, does not respond, or is loading its data. The server logs that itself.
 var errNotReady = errors.New("no response")
 
 // connection is a connection to the server, for commands in the Redis protocol (RESP).

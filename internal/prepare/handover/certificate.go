@@ -32,7 +32,7 @@ const (
 	adminFlag   = "admin"
 )
 
-// Args returns the container's args, the command included.
+// Args returns the container's args, including the command.
 func (r CertificateRequest) Args() []string {
 	escape := func(text string) string { return strings.ReplaceAll(text, "$", "$$") }
 	args := []string{CertificateCommand, "--" + tlsFlag + "=" + escape(r.TLS), "--" + addressFlag + "=" + escape(r.Address)}
@@ -45,7 +45,7 @@ func (r CertificateRequest) Args() []string {
 	return args
 }
 
-// Bind makes the flags of keep-certificate set the request.
+// Bind defines the flags of keep-certificate, which set the request.
 func (r *CertificateRequest) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&r.TLS, tlsFlag, "", "compare with tls.crt in `DIR`, which must also contain tls.key")
 	flags.StringVar(&r.Address, addressFlag, "", "connect with TLS to the server at `HOST:PORT`")

@@ -2,7 +2,7 @@
 // variables, arguments and keys. Both sides import it, so they cannot disagree.
 //
 // The init container, `dragonfly-generator prepare`, gets a Request in its arguments and the identity of its pod in
-// variables. It passes the password to the server in FlagFile or, if nothing of ours can be mounted into the server's
+// variables. It passes the password to the server in FlagFile or, if our files cannot be mounted into the server's
 // container (Dragonfly Operator), in the key RotationKey of the password Secret.
 package handover
 
@@ -52,13 +52,13 @@ type Request struct {
 	Data string
 	// Bucket is the URL of the instance's folder in a bucket, or "". It ends with /NAMESPACE/NAME.
 	Bucket string
-	// FlagFile requests the server's flags in the file FlagFile.
+	// FlagFile tells prepare to write the server's flags to the file FlagFile.
 	FlagFile bool
-	// MaxMemory is the configured maxmemory of the server, in bytes. With 0, the flag file does not set it.
+	// MaxMemory is the configured maxmemory of the server, in bytes. If it is 0, the flag file does not set it.
 	MaxMemory int64
 	// MemoryLimit is the memory limit of the server's container, in bytes; 0 if unknown.
 	MemoryLimit int64
-	// Existing reports that the password Secret belongs to someone else, who makes the password. It is only read.
+	// Existing reports that the password Secret belongs to someone else, who creates the password. It is only read.
 	Existing bool
 	// RotationKey is the key of the password Secret that the server reads, or "" if the manifest does not say.
 	RotationKey string
@@ -78,7 +78,7 @@ const (
 	keyFlag         = "key"
 )
 
-// Args returns the container's args, the command included. Kubernetes expands $(NAME) in args and reads $$ as a
+// Args returns the container's args, including the command. Kubernetes expands $(NAME) in args and reads $$ as a
 // dollar sign, so each dollar sign is doubled.
 func (r Request) Args() []string {
 	args := []string{Command}
@@ -111,7 +111,7 @@ func (r Request) Args() []string {
 	return args
 }
 
-// Bind makes the flags of prepare set the request.
+// Bind defines the flags of prepare, which set the request.
 func (r *Request) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&r.Data, dataFlag, "", "keep the record in `DIR`, the folder of the volume, and look for a snapshot there")
 	flags.StringVar(&r.Bucket, bucketFlag, "", "fail unless `URL`, the folder of the snapshots, belongs to this instance")
@@ -123,8 +123,7 @@ func (r *Request) Bind(flags *pflag.FlagSet) {
 	flags.Var(&keys{&r.Keys}, keyFlag, "add `KEY=TEMPLATE` to the connection Secret; may be repeated")
 }
 
-// Parse reads the arguments of the process, the command included, which are what Args returns after Kubernetes
-// has expanded them.
+// Parse parses the arguments of the process, including the command: what Args returns, after Kubernetes has expanded it.
 func Parse(args []string) (Request, error) {
 	var r Request
 	flags := pflag.NewFlagSet(Command, pflag.ContinueOnError)
@@ -196,7 +195,7 @@ func IsRotationKey(key string) bool {
 	return found && len(hash) == 16 && strings.Trim(hash, "0123456789abcdef") == ""
 }
 
-// The placeholders that only the pod fills in. The manifest has the others already filled in.
+// The placeholders that only the pod fills in. In the manifest, the others are already filled in.
 const (
 	passwordPlaceholder        = "password"
 	passwordEncodedPlaceholder = "passwordEncoded"
@@ -223,8 +222,8 @@ func (v Values) Fill(template string) string {
 	})
 }
 
-// NeedsPassword reports whether a template needs the password. The manifest of the connection Secret leaves such a key
-// out.
+// NeedsPassword reports whether a template needs the password. The manifest of the connection Secret omits
+// such a key.
 func NeedsPassword(template string) bool {
 	return has(template, passwordPlaceholder, passwordEncodedPlaceholder)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
-// expand does to args what the kubelet does, with variables that would be noticed.
+// expand expands args as the kubelet does, and makes expanded variables recognizable.
 func expand(args []string) []string {
 	var expanded []string
 	for _, arg := range args {
@@ -39,14 +39,14 @@ func expand(args []string) []string {
 	return expanded
 }
 
-func TestArgsComeThroughKubernetes(t *testing.T) {
+func TestArgsSurviveKubernetes(t *testing.T) {
 	for _, tc := range []struct {
 		reason  string
 		request handover.Request
 		want    []string
 	}{
-		{"Nothing is asked for.", handover.Request{}, []string{"prepare"}},
-		{"Everything is, in the order of the keys.",
+		{"The request is empty.", handover.Request{}, []string{"prepare"}},
+		{"Everything is set, and the keys are sorted.",
 			handover.Request{
 				Data: "/data", Bucket: "s3://backups/dragonfly/my-namespace/my-cache", FlagFile: true, MaxMemory: 751619276, MemoryLimit: 1 << 30, Existing: true,
 				RotationKey: "password-d4735e3a265e16ee", Keys: map[string]string{"uri": "redis://:{passwordEncoded}@{endpoint}:6379/0", "DRAGONFLY_PASSWORD": "{password}"},
@@ -57,9 +57,9 @@ func TestArgsComeThroughKubernetes(t *testing.T) {
 			[]string{"prepare", "--key=a=$$(HOME) {password}"}},
 		{"Kubernetes would halve these, and expand the last.", handover.Request{Keys: map[string]string{"a": "$$ $x $$(HOME) $"}},
 			[]string{"prepare", "--key=a=$$$$ $$x $$$$(HOME) $$"}},
-		{"A folder in a bucket may look like anything.", handover.Request{Bucket: `--$(A)="2", 'x'`},
+		{"The URL of a bucket may contain anything.", handover.Request{Bucket: `--$(A)="2", 'x'`},
 			[]string{"prepare", `--bucket=--$$(A)="2", 'x'`}},
-		{"A template may be empty, hold equals signs, commas and line breaks.", handover.Request{Keys: map[string]string{"a": "", "b": "x=1,y=2\nz={password}"}},
+		{"A template may be empty, or contain equals signs, commas and line breaks.", handover.Request{Keys: map[string]string{"a": "", "b": "x=1,y=2\nz={password}"}},
 			[]string{"prepare", "--key=a=", "--key=b=x=1,y=2\nz={password}"}},
 	} {
 		args := tc.request.Args()
@@ -72,10 +72,10 @@ func TestArgsComeThroughKubernetes(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for reason, args := range map[string][]string{
-		"Nothing.":                  nil,
-		"Another command.":          {"render"},
-		"A word.":                   {"prepare", "my-cache"},
-		"A flag that there is not.": {"prepare", "--seed=x"},
+		"Nothing.":         nil,
+		"Another command.": {"render"},
+		"An argument.":     {"prepare", "my-cache"},
+		"An unknown flag.": {"prepare", "--seed=x"},
 		"The rotation, which is read from the annotation.": {"prepare", "--rotation=2"},
 		"A size with a unit.":                              {"prepare", "--max-memory=1Gi"},
 		"A negative size.":                                 {"prepare", "--memory-limit=-1"},
@@ -87,7 +87,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// The keys are frozen: manifests of another release read them.
+// The keys must never change: manifests from other releases read them.
 func TestRotationKey(t *testing.T) {
 	for rotation, want := range map[string]string{
 		"":                     "password",
@@ -105,10 +105,10 @@ func TestRotationKey(t *testing.T) {
 func TestFill(t *testing.T) {
 	values := handover.Values{Password: "p {password} @/:%+é~", Endpoint: "my-cache.my-namespace.svc", Name: "my-cache", Namespace: "my-namespace"}
 	assert.Equal(t, "p {password} @/:%+é~ p%20%7Bpassword%7D%20%40%2F%3A%25%2B%C3%A9~ my-cache.my-namespace.svc my-namespace/my-cache ${name} {{name}} {port} {passwordencoded}",
-		values.Fill("{password} {passwordEncoded} {endpoint} {namespace}/{name} ${name} {{name}} {port} {passwordencoded}"), "Each placeholder once, and nothing else.")
+		values.Fill("{password} {passwordEncoded} {endpoint} {namespace}/{name} ${name} {{name}} {port} {passwordencoded}"), "Placeholders are filled in once, and nothing else changes.")
 }
 
-// All but the unreserved characters of RFC 3986, byte by byte.
+// All but the unreserved characters of RFC 3986 are encoded, byte by byte.
 func TestPasswordEncoded(t *testing.T) {
 	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 	for b := range 256 {
@@ -136,11 +136,11 @@ func TestNeeds(t *testing.T) {
 	}
 }
 
-// The function imports this package.
+// The function imports this package, so it must not pull in passwords.
 func TestImports(t *testing.T) {
 	deps, err := exec.Command("go", "list", "-deps", ".").Output()
 	require.NoError(t, err)
-	assert.NotContains(t, string(deps), "internal/prepare/password", "The function knows no passwords.")
+	assert.NotContains(t, string(deps), "internal/prepare/password", "The function never handles passwords.")
 }
 
 func TestCertificateArgs(t *testing.T) {
@@ -162,7 +162,7 @@ func TestCertificateArgs(t *testing.T) {
 }
 
 func TestFlagFile(t *testing.T) {
-	const password = ` #a "b" --maxmemory=1 ` // Abseil takes it as it is
+	const password = ` #a "b" --maxmemory=1 ` // Abseil takes it literally
 	assert.Equal(t, "--requirepass="+password+"\n", handover.FlagFileText(password, 0))
 	text := handover.FlagFileText(password, 751619276)
 	assert.Equal(t, "--requirepass="+password+"\n--maxmemory=751619276\n", text)

@@ -1,4 +1,4 @@
-// Package password makes the passwords of instances, and prevents them from being printed.
+// Package password creates the passwords of instances, and prevents them from being printed.
 package password
 
 import (
@@ -45,8 +45,8 @@ func (Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // MarshalYAML implements yaml.Marshaler.
 func (Password) MarshalYAML() (any, error) { return redacted, nil }
 
-// Parse parses a password that was not generated here. It accepts what a container's environment passes on unchanged:
-// non-empty valid UTF-8 without NUL and line breaks. The error never quotes the password.
+// Parse parses a password that was not generated here. It accepts what can be passed to the server unchanged:
+// non-empty valid UTF-8 without NULs and line breaks. The error never quotes the password.
 func Parse(text string) (Password, error) {
 	switch {
 	case text == "":

@@ -40,8 +40,8 @@ func TestRandom(t *testing.T) {
 	}{
 		{"Version and variant are set in zeros.", "00000000-0000-4000-8000-000000000000", bytes.NewReader(make([]byte, 16))},
 		{"Version and variant are set in ones.", "ffffffff-ffff-4fff-bfff-ffffffffffff", bytes.NewReader(bytes.Repeat([]byte{0xff}, 16))},
-		{"All other bits are the generator's, in their order.", "00010203-0405-4607-8809-0a0b0c0d0e0f", bytes.NewReader([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})},
-		{"A generator that gives one byte at a time is read until there are enough.", "61616161-6161-4161-a161-616161616161", iotest.OneByteReader(strings.NewReader(strings.Repeat("a", 16)))},
+		{"All other bits come from the generator, in order.", "00010203-0405-4607-8809-0a0b0c0d0e0f", bytes.NewReader([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})},
+		{"A generator that returns one byte at a time is read until there are enough.", "61616161-6161-4161-a161-616161616161", iotest.OneByteReader(strings.NewReader(strings.Repeat("a", 16)))},
 	} {
 		got, err := password.Random(tc.random)
 		require.NoError(t, err, tc.reason)
@@ -57,9 +57,9 @@ func TestRandomFails(t *testing.T) {
 		random io.Reader
 		want   error
 	}{
-		{"An error of the generator is passed on.", iotest.ErrReader(broken), broken},
-		{"A generator that ends too early is an error, not a password with zeros in it.", strings.NewReader("hunter2"), io.ErrUnexpectedEOF},
-		{"A generator that fails on the way is an error.", io.MultiReader(strings.NewReader("hunter2"), iotest.ErrReader(broken)), broken},
+		{"An error from the generator is returned.", iotest.ErrReader(broken), broken},
+		{"A generator that ends too early causes an error, not a password with zeros.", strings.NewReader("hunter2"), io.ErrUnexpectedEOF},
+		{"A generator that fails halfway causes an error.", io.MultiReader(strings.NewReader("hunter2"), iotest.ErrReader(broken)), broken},
 	} {
 		got, err := password.Random(tc.random)
 		require.ErrorIs(t, err, tc.want, tc.reason)
@@ -71,21 +71,21 @@ func TestRandomFails(t *testing.T) {
 func TestParse(t *testing.T) {
 	for _, tc := range []struct{ reason, text, problem string }{
 		{"A word is a password.", "hunter2", ""},
-		{"One character is enough for a password of somebody else's.", "x", ""},
-		{"White space at the ends belongs to a password.", " \thunter2 ", ""},
+		{"One character is enough for someone else's password.", "x", ""},
+		{"Leading and trailing white space is part of the password.", " \thunter2 ", ""},
 		{"Any UTF-8 is a password.", "pässwörd €", ""},
 		{"A password may be long.", strings.Repeat("hunter2", 1000), ""},
-		{"Nothing is no password.", "", "empty"},
-		{"A trailing line break is the mark of a missing echo -n.", "hunter2\n", "echo -n"},
-		{"A trailing line break of Windows is one too.", "hunter2\r\n", "echo -n"},
-		{"A line break alone is one too.", "\n", "line break"},
-		{"A line break inside does not arrive in the environment as it was.", "hunter2\nhunter3", "line break"},
-		{"A line break at the start is none at the end.", "\nhunter2", "line break"},
+		{"An empty password is refused.", "", "empty"},
+		{"A trailing line break is probably from echo without -n.", "hunter2\n", "echo -n"},
+		{"So is one from Windows.", "hunter2\r\n", "echo -n"},
+		{"A line break alone is refused.", "\n", "line break"},
+		{"A line break would end the line of the flag file.", "hunter2\nhunter3", "line break"},
+		{"A line break at the start is not one at the end.", "\nhunter2", "line break"},
 		{"A carriage return is a line break.", "hunter2\rhunter3", "line break"},
 		{"A carriage return at the end is a line break.", "hunter2\r", "line break"},
-		{"A NUL ends a variable of the environment.", "hunter2\x00hunter3", "NUL"},
-		{"A NUL before a trailing line break is not hidden by it.", "hunter2\x00\n", "NUL"},
-		{"What is not UTF-8 cannot be written as YAML text.", "hunter2\xff", "UTF-8"},
+		{"A NUL ends an environment variable.", "hunter2\x00hunter3", "NUL"},
+		{"A trailing line break does not hide a NUL before it.", "hunter2\x00\n", "NUL"},
+		{"A password that is not UTF-8 cannot be written as YAML text.", "hunter2\xff", "UTF-8"},
 	} {
 		got, err := password.Parse(tc.text)
 		if tc.problem == "" {
@@ -98,10 +98,10 @@ func TestParse(t *testing.T) {
 		assert.NotContains(t, err.Error(), "hunter", tc.reason)
 		assert.True(t, got.IsZero(), tc.reason)
 	}
-	assert.Empty(t, password.Password{}.Reveal(), "A password out of sight reveals nothing, and does not panic.")
+	assert.Empty(t, password.Password{}.Reveal(), "The zero value reveals nothing, and does not panic.")
 }
 
-// TestRedacted prints a password in every way that might end up on somebody's screen.
+// TestRedacted prints a password in every way that might show it to someone.
 func TestRedacted(t *testing.T) {
 	const marker = "hunter2-hunter2-hunter2-hunter2!"
 	p := parse(t, marker)
@@ -169,21 +169,21 @@ func TestRedacted(t *testing.T) {
 			out, err := marshal(value)
 			require.NoError(t, err, "%s.Marshal of %s", name, what)
 			hides(t, marker, string(out), "%s.Marshal of %s", name, what)
-			assert.Contains(t, string(out), "[redacted]", "%s.Marshal of %s says that something is there", name, what)
+			assert.Contains(t, string(out), "[redacted]", "%s.Marshal of %s shows that there is a password", name, what)
 		}
 	}
 	for _, verb := range verbs {
-		if !strings.ContainsAny(verb, "Tp") { // of which fmt does not ask the value
+		if !strings.ContainsAny(verb, "Tp") { // for which fmt does not ask the value
 			assert.Equal(t, "[redacted]", fmt.Sprintf(verb, p), "Sprintf(%q) of a password", verb)
 		}
 	}
 	for _, text := range []string{p.String(), p.GoString()} {
-		assert.Equal(t, "[redacted]", text, "Whoever asks for the text gets none.")
+		assert.Equal(t, "[redacted]", text, "The text is not returned either.")
 	}
-	assert.Equal(t, marker, p.Reveal(), "The password is there: the rest of this test is about something.")
+	assert.Equal(t, marker, p.Reveal(), "There is a password, so this test can fail.")
 }
 
-// hides fails when the text has the marker in it, or a part of it, as it is or encoded.
+// hides fails if the text contains a part of the marker, in plain text or encoded.
 func hides(t *testing.T, marker, text, format string, args ...any) {
 	t.Helper()
 	part := marker[:6] // "hunter": three bytes are four characters of base64
@@ -193,7 +193,7 @@ func hides(t *testing.T, marker, text, format string, args ...any) {
 		"base64": base64.StdEncoding.EncodeToString([]byte(part)), "decimal": decimal,
 	} {
 		if strings.Contains(strings.ToLower(text), strings.ToLower(secret)) {
-			t.Errorf("%s has the secret in it (%s)", fmt.Sprintf(format, args...), encoding)
+			t.Errorf("%s contains the secret (%s)", fmt.Sprintf(format, args...), encoding)
 		}
 	}
 }
