@@ -18,13 +18,13 @@ import (
 
 const (
 	endpoint = "my-cache.my-namespace.svc.cluster.local"
-	// made is the UUID of sixteen zero bytes, which the tests' random source gives.
+	// made is the UUID that is created from sixteen zero bytes, the tests' random source.
 	made = "00000000-0000-4000-8000-000000000000"
 )
 
 func zeros() *bytes.Reader { return bytes.NewReader(make([]byte, 16)) }
 
-// given returns a Secret with pairs of a key and a value.
+// given returns a Secret with the given keys and values.
 func given(rotation string, pairs ...string) secret {
 	s := secret{version: "1", rotation: rotation, data: map[string][]byte{}}
 	for i := 0; i < len(pairs); i += 2 {
@@ -67,61 +67,61 @@ func TestDecide(t *testing.T) {
 		err       string // a part of it
 		waits     bool
 	}{
-		{reason: "The first start makes the password.",
+		{reason: "The first start creates the password.",
 			password: given(""), connection: ok(given("")), origin: first, want: made},
-		{reason: "It is made for the rotation that the claim has from the beginning.", asked: "1",
+		{reason: "The password is created for the rotation that the claim has from the beginning.", asked: "1",
 			password: given(""), connection: ok(given("")), origin: first, want: made, rotation: "1"},
-		{reason: "An empty value is none.",
+		{reason: "An empty value is not a password.",
 			password: given("", "password", ""), connection: ok(given("", "password", "")), origin: first, want: made},
-		{reason: "What is there stays.", record: record{HadPassword: true},
+		{reason: "An existing password is kept.", record: record{HadPassword: true},
 			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: fromPassword, want: "a"},
-		{reason: "So does Crossplane's, of which the volume knows nothing.",
+		{reason: "So is Crossplane's, which the volume does not record.",
 			password: given("", "password", "a"), connection: ok(given("", "password", "a", "DRAGONFLY_HOST", "h")), origin: fromPassword, want: "a"},
-		{reason: "The password Secret wins.",
+		{reason: "The password Secret takes precedence.",
 			password: given("", "password", "a"), connection: ok(given("", "password", "b")), origin: fromPassword, want: "a"},
-		{reason: "The connection Secret has the only one.", record: record{HadPassword: true},
+		{reason: "Only the connection Secret has the password.", record: record{HadPassword: true},
 			password: given(""), connection: ok(given("", "password", "b")), origin: fromConnection, want: "b"},
-		{reason: "It brings along its rotation.",
+		{reason: "Its rotation is taken from there too.",
 			password: given(""), connection: ok(given("2", "password", "b")), origin: fromConnection, want: "b", rotation: "2"},
-		{reason: "It is that of the rotation that is asked for.", asked: "2",
+		{reason: "It belongs to the requested rotation.", asked: "2",
 			password: given(""), connection: ok(given("2", "password", "b")), origin: fromConnection, want: "b", rotation: "2"},
-		{reason: "It is so even if somebody has put the Secret back without its annotation.", asked: "2", record: record{HadPassword: true, Rotation: "2"},
+		{reason: "It does even if someone restored the Secret without its annotation.", asked: "2", record: record{HadPassword: true, Rotation: "2"},
 			password: given(""), connection: ok(given("", "password", "b")), origin: fromConnection, want: "b", rotation: "2"},
-		{reason: "Or if a pod of a newer template has rotated since.", asked: "2", record: record{HadPassword: true, Rotation: "2"},
+		{reason: "A pod with a newer template has rotated since.", asked: "2", record: record{HadPassword: true, Rotation: "2"},
 			password: given(""), connection: ok(given("3", "password", "b")), origin: fromConnection, want: "b", rotation: "3"},
-		{reason: "A volume from before we kept a record does not say that the rotation is done.", asked: "2", record: record{HadPassword: true, Rotation: "2", Guessed: true},
+		{reason: "A volume without a record does not show that the rotation is done.", asked: "2", record: record{HadPassword: true, Rotation: "2", Guessed: true},
 			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: rotated, want: made, rotation: "2"},
-		{reason: "Nor that a pod of a newer template has rotated.", asked: "2", record: record{HadPassword: true, Rotation: "2", Guessed: true},
+		{reason: "Nor that a pod with a newer template has rotated.", asked: "2", record: record{HadPassword: true, Rotation: "2", Guessed: true},
 			password: given("1", "password", "a"), connection: ok(given("1", "password", "a")), origin: rotated, want: made, rotation: "2"},
-		{reason: "But a lost password is not replaced by a rotation that may have been done.", asked: "2", record: record{HadPassword: true, Rotation: "2", Guessed: true},
+		{reason: "But a rotation that may have been done does not replace a lost password.", asked: "2", record: record{HadPassword: true, Rotation: "2", Guessed: true},
 			password: given(""), connection: ok(given("")), err: "is lost"},
-		{reason: "It is of before the rotation.", asked: "2",
+		{reason: "The connection Secret's password predates the rotation.", asked: "2",
 			password: given(""), connection: ok(given("", "password", "b")), origin: rotated, want: made, rotation: "2"},
-		{reason: "A rotation is asked for the first time.", asked: "1", record: record{HadPassword: true},
+		{reason: "A rotation is requested for the first time.", asked: "1", record: record{HadPassword: true},
 			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: rotated, want: made, rotation: "1"},
-		{reason: "Another one is.", asked: "2", record: record{HadPassword: true, Rotation: "1"},
+		{reason: "Another rotation is requested.", asked: "2", record: record{HadPassword: true, Rotation: "1"},
 			password: given("1", "password", "a", key("1"), "a"), connection: ok(given("1", "password", "a")), origin: rotated, want: made, rotation: "2"},
-		{reason: "Any pod may make it.", asked: "2", ordinal: 2,
+		{reason: "Any pod may rotate.", asked: "2", ordinal: 2,
 			password: given("1", "password", "a"), connection: ok(given("1", "password", "a")), origin: rotated, want: made, rotation: "2"},
-		{reason: "It is done.", asked: "2", record: record{HadPassword: true, Rotation: "2"},
+		{reason: "The rotation is done.", asked: "2", record: record{HadPassword: true, Rotation: "2"},
 			password: given("2", "password", "a", key("2"), "a"), connection: ok(given("2", "password", "a")), origin: fromPassword, want: "a", rotation: "2"},
-		{reason: "It is done by half, and is not done again.", asked: "2", record: record{HadPassword: true, Rotation: "1"},
+		{reason: "The rotation is half done, and is completed.", asked: "2", record: record{HadPassword: true, Rotation: "1"},
 			password: given("2", "password", "a", key("2"), "a"), connection: ok(given("1", "password", "b")), origin: fromPassword, want: "a", rotation: "2"},
 		{reason: "The rotation was removed from the claim.", record: record{HadPassword: true, Rotation: "2"},
 			password: given("2", "password", "a", key("2"), "a"), connection: ok(given("2", "password", "a")), origin: fromPassword, want: "a", rotation: "2"},
-		{reason: "Another source has made the password of that rotation.", asked: "2",
+		{reason: "Another source created the password of that rotation.", asked: "2",
 			password: given("2", "password", "a"), connection: ok(given("2", "password", "a")), origin: fromPassword, want: "a", rotation: "2"},
-		{reason: "Something has removed the annotation; the key still tells.", asked: "2",
+		{reason: "Something removed the annotation, but the key shows the rotation.", asked: "2",
 			password: given("", "password", "a", key("2"), "a"), connection: ok(given("", "password", "a")), origin: fromPassword, want: "a", rotation: "2"},
-		{reason: "So it does for the rotation that the volume remembers.", record: record{HadPassword: true, Rotation: "2"},
+		{reason: "The key shows the rotation that the volume remembers, too.", record: record{HadPassword: true, Rotation: "2"},
 			password: given("", "password", "a", key("2"), "a"), connection: ok(given("", "password", "a")), origin: fromPassword, want: "a", rotation: "2"},
-		{reason: "Without any trace in the Secrets, the volume remembers it.", record: record{HadPassword: true, Rotation: "2"},
+		{reason: "Only the volume remembers the rotation.", record: record{HadPassword: true, Rotation: "2"},
 			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: fromPassword, want: "a", rotation: "2"},
-		{reason: "But not if that is a guess.", record: record{HadPassword: true, Rotation: "2", Guessed: true},
+		{reason: "A guess does not count.", record: record{HadPassword: true, Rotation: "2", Guessed: true},
 			password: given("", "password", "a"), connection: ok(given("", "password", "a")), origin: fromPassword, want: "a"},
-		{reason: "The key of a rotation is of no use beside another password.", asked: "2",
+		{reason: "The key of a rotation does not count if it has another password.", asked: "2",
 			password: given("", "password", "a", key("2"), "b"), connection: ok(given("", "password", "a")), origin: rotated, want: made, rotation: "2"},
-		{reason: "The annotation wins over the key.", asked: "2",
+		{reason: "The annotation takes precedence over the key.", asked: "2",
 			password: given("3", "password", "a", key("2"), "a"), connection: ok(given("3", "password", "a")), origin: rotated, want: made, rotation: "2"},
 
 		{reason: "Lost.", record: record{HadPassword: true}, password: given(""), connection: ok(given("")), err: "is lost"},
@@ -129,41 +129,41 @@ func TestDecide(t *testing.T) {
 			password: given(""), connection: ok(given("")), err: "is lost"},
 		{reason: "Lost, and a Secret records that the rotation was done.", asked: "2", record: record{HadPassword: true, Rotation: "1"},
 			password: given("2"), connection: ok(given("1")), err: "is lost"},
-		{reason: "The other Secret does.", asked: "2", record: record{HadPassword: true, Rotation: "1"},
+		{reason: "Lost, and the other Secret records that the rotation was done.", asked: "2", record: record{HadPassword: true, Rotation: "1"},
 			password: given(""), connection: ok(given("2")), err: "is lost"},
 		{reason: "Lost, seen by a replica.", ordinal: 1, record: record{HadPassword: true}, password: given(""), connection: ok(given("")), err: "is lost"},
-		{reason: "Lost, and a new one is asked for.", asked: "3", record: record{HadPassword: true, Rotation: "2"},
+		{reason: "Lost, and a new password is requested.", asked: "3", record: record{HadPassword: true, Rotation: "2"},
 			password: given(""), connection: ok(given("")), origin: rotated, want: made, rotation: "3"},
 		{reason: "Lost, and the rotation is removed from the claim.", record: record{HadPassword: true, Rotation: "2"},
 			password: given(""), connection: ok(given("")), err: "is lost"},
 
-		{reason: "A replica does not make the first password.", ordinal: 1, password: given(""), connection: ok(given("")), err: "pod my-cache-0", waits: true},
-		{reason: "Nor for a rotation, as the Secrets may have been lost.", ordinal: 1, asked: "2", password: given(""), connection: ok(given("")), err: "pod my-cache-0", waits: true},
-		{reason: "The connection Secret is not whole yet.", password: given(""), connection: given(""), err: "no key endpoint yet", waits: true},
+		{reason: "A replica does not create the first password.", ordinal: 1, password: given(""), connection: ok(given("")), err: "pod my-cache-0", waits: true},
+		{reason: "Nor for a rotation, because the Secrets may have been lost.", ordinal: 1, asked: "2", password: given(""), connection: ok(given("")), err: "pod my-cache-0", waits: true},
+		{reason: "The connection Secret is not complete yet.", password: given(""), connection: given(""), err: "no key endpoint yet", waits: true},
 		{reason: "Renamed.", password: given(""), connection: given("", "endpoint", "cache.my-namespace.svc.cluster.local"), err: `"cache.my-namespace.svc.cluster.local"`},
 		{reason: "Renamed by a prefix.", password: given(""), connection: given("", "endpoint", "y-cache.my-namespace.svc.cluster.local"), err: "something renamed"},
 		{reason: "Moved to another namespace.", password: given(""), connection: given("", "endpoint", "my-cache.my-namespace-2.svc.cluster.local"), err: "something renamed"},
-		{reason: "Renamed, and asked by a replica.", ordinal: 1, password: given(""), connection: given("", "endpoint", "c.my-namespace.svc"), err: "something renamed"},
+		{reason: "Renamed, seen by a replica.", ordinal: 1, password: given(""), connection: given("", "endpoint", "c.my-namespace.svc"), err: "something renamed"},
 		{reason: "Moved to another namespace, with a password: it was copied.",
 			password: given("", "password", "a"), connection: given("", "endpoint", "my-cache.shop.svc.cluster.local"), origin: fromPassword, want: "a", corrected: true},
-		{reason: "With a password in the connection Secret alone.",
+		{reason: "Copied, with the password only in the connection Secret.",
 			password: given(""), connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local"), origin: fromConnection, want: "a", corrected: true},
-		{reason: "With a rotation, so that the copy gets a password of its own.", asked: "2",
+		{reason: "Copied, with a rotation, so the copy gets its own password.", asked: "2",
 			password: given("", "password", "a"), connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local"), origin: rotated, want: made, rotation: "2", corrected: true},
-		{reason: "It was corrected before, so it does not come from a copy.", record: record{HadPassword: true, EndpointCorrected: true},
+		{reason: "The endpoint was corrected before, so it does not come from a copy.", record: record{HadPassword: true, EndpointCorrected: true},
 			password: given("", "password", "a"), connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local"),
 			err: `Secret my-namespace/my-cache-conn has the endpoint "my-cache.shop.svc.cluster.local" again`},
-		{reason: "Nor is a rotation made then.", asked: "2", record: record{HadPassword: true, EndpointCorrected: true},
+		{reason: "In that case, it does not rotate either.", asked: "2", record: record{HadPassword: true, EndpointCorrected: true},
 			password: given("", "password", "a"), connection: given("", "password", "a", "endpoint", "my-cache.shop.svc.cluster.local"), err: "something applies another instance's manifests"},
-		{reason: "It was corrected before, and is right since.", record: record{HadPassword: true, EndpointCorrected: true},
+		{reason: "The endpoint was corrected before, and is still right.", record: record{HadPassword: true, EndpointCorrected: true},
 			password: given("", "password", "a"), connection: ok(given("")), origin: fromPassword, want: "a"},
-		{reason: "What has a password starts, also before the connection Secret is whole.",
+		{reason: "An instance with a password starts even before the connection Secret is complete.",
 			password: given("", "password", "a"), connection: given(""), origin: fromPassword, want: "a"},
-		{reason: "Another domain of the cluster.", password: given(""), connection: given("", "endpoint", "my-cache.my-namespace.svc.example.org"), origin: first, want: made},
+		{reason: "The cluster has another domain.", password: given(""), connection: given("", "endpoint", "my-cache.my-namespace.svc.example.org"), origin: first, want: made},
 
 		{reason: "Not a password.", password: given("", "password", "hunter2\n"), connection: ok(given("")), err: "key password of Secret my-namespace/my-cache-password ends with a line break"},
-		{reason: "Neither in the connection Secret.", password: given(""), connection: ok(given("", "password", "hunter2\x00")), err: "key password of Secret my-namespace/my-cache-conn contains a line break or a NUL"},
-		{reason: "It does not matter there when it is overwritten.", password: given("", "password", "a"), connection: ok(given("", "password", "hunter2\x00")), origin: fromPassword, want: "a"},
+		{reason: "Not a password, in the connection Secret.", password: given(""), connection: ok(given("", "password", "hunter2\x00")), err: "key password of Secret my-namespace/my-cache-conn contains a line break or a NUL"},
+		{reason: "In the connection Secret, it does not matter if it is overwritten.", password: given("", "password", "a"), connection: ok(given("", "password", "hunter2\x00")), origin: fromPassword, want: "a"},
 	} {
 		f := facts{
 			instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"}, ordinal: tc.ordinal,
@@ -185,7 +185,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// Every combination of what the Secrets, the volume, the pod and the claim can say, against the rules.
+// Every combination of what the Secrets, the volume, the pod and the claim can say follows the rules.
 func TestDecideEverything(t *testing.T) {
 	passwords, rotations, keyed := []string{"", "a", "b"}, []string{"", "1", "2"}, []string{"", "1", "2"}
 	records := []record{
@@ -236,7 +236,7 @@ func rules(t *testing.T, f facts) string {
 			require.True(t, isForeign && f.record.EndpointCorrected, "%+v", f)
 			return "applied again"
 		}
-		require.Empty(t, inPassword+inConnection, "What has a password starts: %+v", f)
+		require.Empty(t, inPassword+inConnection, "An instance with a password starts: %+v", f)
 		var wait *waiting
 		switch {
 		case errors.As(err, &wait):
@@ -254,7 +254,7 @@ func rules(t *testing.T, f facts) string {
 	require.Contains(t, []string{asked, f.password.rotation, f.connection.rotation, f.record.Rotation}, d.rotation, "%+v", f)
 	switch {
 	case f.hasRotated():
-		require.Contains(t, []origin{fromPassword, fromConnection}, d.origin, "A pod of an older template does not rotate back: %+v", f)
+		require.Contains(t, []origin{fromPassword, fromConnection}, d.origin, "A pod with an older template does not rotate back: %+v", f)
 		require.Equal(t, asked, d.remember, "%+v", f)
 		require.Contains(t, []string{asked, f.password.rotation, f.connection.rotation}, d.rotation, "%+v", f)
 	case asked != "":
@@ -281,7 +281,7 @@ func rules(t *testing.T, f facts) string {
 		require.Equal(t, endpoint, host, "%+v", f)
 	case rotated:
 		outcome = "rotated"
-		require.NotEmpty(t, asked, "No new password unless somebody asks for it: %+v", f)
+		require.NotEmpty(t, asked, "There is no new password unless someone requests it: %+v", f)
 		require.True(t, inPassword == "" || asked != f.password.rotation, "%+v", f)
 		require.True(t, inConnection == "" || inPassword != "" || asked != f.connection.rotation, "%+v", f)
 		if inPassword+inConnection == "" {
@@ -292,7 +292,7 @@ func rules(t *testing.T, f facts) string {
 		require.Equal(t, made, d.password.Reveal(), "%+v", f)
 	}
 
-	// A run between the two writes, or after them, finds the same password and does not change it.
+	// A run between the two writes or after both finds the same password, and does not change it.
 	between := f
 	between.password = f.password.patched(d.passwordPatch)
 	next, err := between.decide(bytes.NewReader(nil))
@@ -320,7 +320,7 @@ func rules(t *testing.T, f facts) string {
 	return outcome
 }
 
-// No copy of before a rotation settles anything.
+// Mounted copies from before a rotation never settle the decision.
 func TestSettled(t *testing.T) {
 	right := func() facts {
 		return facts{
@@ -334,21 +334,21 @@ func TestSettled(t *testing.T) {
 	assert.Equal(t, "a/", d.password.Reveal())
 	assert.Equal(t, "2", d.remember)
 	for reason, change := range map[string]func(f *facts){
-		"It has a password of before the rotation.":              func(f *facts) { f.rotation = "3" },
-		"So it has where the claim no longer asks.":              func(f *facts) { f.rotation, f.record.Rotation = "", "3" },
-		"The key of the rotation holds another password.":        func(f *facts) { f.password.data[key("2")] = []byte("b") },
-		"There is no password.":                                  func(f *facts) { f.password.data = nil },
-		"It is not a password.":                                  func(f *facts) { f.password = given("", "password", "a\n", key("2"), "a\n") },
-		"The connection Secret has none.":                        func(f *facts) { delete(f.connection.data, "password") },
-		"The connection Secret has another one.":                 func(f *facts) { f.connection.data["password"] = []byte("b") },
-		"A key of the connection Secret has another one.":        func(f *facts) { f.connection.data["uri"] = []byte("redis://:b@h") },
-		"A key of the connection Secret is missing.":             func(f *facts) { delete(f.connection.data, "uri") },
-		"One is missing, and empty.":                             func(f *facts) { f.request.Keys["empty"] = "" },
-		"A key follows from another endpoint.":                   func(f *facts) { f.connection.data["HOST"] = []byte("c.my-namespace.svc.cluster.local") },
-		"It is only a guess that this is the rotation.":          func(f *facts) { f.record.Guessed = true },
-		"The connection Secret is not there.":                    func(f *facts) { f.connection.data = nil },
-		"The connection Secret belongs to another instance.":     func(f *facts) { f.connection.data["endpoint"] = []byte("c.my-namespace.svc.cluster.local") },
-		"The connection Secret does not say what it belongs to.": func(f *facts) { delete(f.connection.data, "endpoint") },
+		"The password predates the rotation.":                       func(f *facts) { f.rotation = "3" },
+		"So it does if the claim no longer has the rotation.":       func(f *facts) { f.rotation, f.record.Rotation = "", "3" },
+		"The key of the rotation has another password.":             func(f *facts) { f.password.data[key("2")] = []byte("b") },
+		"There is no password.":                                     func(f *facts) { f.password.data = nil },
+		"It is not a password.":                                     func(f *facts) { f.password = given("", "password", "a\n", key("2"), "a\n") },
+		"The connection Secret has no password.":                    func(f *facts) { delete(f.connection.data, "password") },
+		"The connection Secret has another password.":               func(f *facts) { f.connection.data["password"] = []byte("b") },
+		"A key of the connection Secret contains another password.": func(f *facts) { f.connection.data["uri"] = []byte("redis://:b@h") },
+		"A key of the connection Secret is missing.":                func(f *facts) { delete(f.connection.data, "uri") },
+		"A key whose template is empty is missing.":                 func(f *facts) { f.request.Keys["empty"] = "" },
+		"A key contains another endpoint.":                          func(f *facts) { f.connection.data["HOST"] = []byte("c.my-namespace.svc.cluster.local") },
+		"The recorded rotation is a guess.":                         func(f *facts) { f.record.Guessed = true },
+		"The connection Secret does not exist.":                     func(f *facts) { f.connection.data = nil },
+		"The connection Secret belongs to another instance.":        func(f *facts) { f.connection.data["endpoint"] = []byte("c.my-namespace.svc.cluster.local") },
+		"The connection Secret has no endpoint.":                    func(f *facts) { delete(f.connection.data, "endpoint") },
 	} {
 		f := right()
 		change(&f)
@@ -361,7 +361,7 @@ func TestSettled(t *testing.T) {
 	assert.True(t, ok, "Without a volume, there is no record to compare with.")
 	f.request.Data = "/data"
 	_, ok = f.settled()
-	assert.False(t, ok, "The claim goes back to a rotation of before, and the copies may be of then.")
+	assert.False(t, ok, "The claim returns to an earlier rotation, and the copies may date from then.")
 
 	f = right()
 	f.rotation = ""
@@ -369,7 +369,7 @@ func TestSettled(t *testing.T) {
 	assert.True(t, ok, "The rotation was removed from the claim, and nothing changes.")
 }
 
-// What the patches hold, key by key.
+// The patches, key by key.
 func TestPatches(t *testing.T) {
 	one, two := "1", "2"
 	f := facts{
@@ -384,7 +384,7 @@ func TestPatches(t *testing.T) {
 	assert.Equal(t, patch{
 		data:        map[string][]byte{"password": []byte(made), key("2"): []byte(made), key("1"): nil, key("0"): nil},
 		annotations: map[string]*string{v1alpha1.PasswordRotation: &two},
-	}, d.passwordPatch, "The keys of other rotations go, and nothing else does.")
+	}, d.passwordPatch, "Only the keys of other rotations are removed.")
 	assert.Equal(t, patch{
 		data:        map[string][]byte{"password": []byte(made), "uri": []byte("redis://:" + made + "@h")},
 		annotations: map[string]*string{v1alpha1.PasswordRotation: &two},
@@ -404,7 +404,7 @@ func TestRandomSourceFails(t *testing.T) {
 	assert.Equal(t, password.Password{}, d.password)
 }
 
-// What follows .svc. stays, whatever it is.
+// Whatever follows .svc. is kept.
 func TestOwnEndpoint(t *testing.T) {
 	for have, want := range map[string]string{
 		"":                                "",
@@ -423,7 +423,7 @@ func TestOwnEndpoint(t *testing.T) {
 	}
 }
 
-// A copied namespace: everything that says where the instance is follows the pod.
+// In a copied namespace, every key that contains the instance's location is corrected.
 func TestCorrectedKeys(t *testing.T) {
 	f := facts{
 		instance: instance.Name{Namespace: "my-namespace", Name: "my-cache"},
@@ -443,12 +443,12 @@ func TestCorrectedKeys(t *testing.T) {
 	delete(f.connection.data, "endpoint")
 	d, err = f.decide(nil)
 	require.NoError(t, err)
-	assert.Equal(t, map[string][]byte{"SCOPE": []byte("my-namespace/my-cache")}, d.connectionPatch.data, "Keys that need an endpoint wait for one.")
+	assert.Equal(t, map[string][]byte{"SCOPE": []byte("my-namespace/my-cache")}, d.connectionPatch.data, "Keys that need an endpoint wait for it.")
 	_, ok := f.settled()
 	assert.False(t, ok)
 }
 
-// With the source Existing, whatever the facts: the password is that of the password Secret, which is never patched.
+// With the source Existing, the password always comes from the password Secret, which is never patched.
 func TestExisting(t *testing.T) {
 	passwords := []map[string]string{{}, {"password": ""}, {"password": "a"}, {"password": "hunter2\n"}}
 	records := []record{

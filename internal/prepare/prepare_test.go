@@ -33,11 +33,11 @@ const (
 	rotationAnnotation = "database.bizmatters.io/password-rotation"
 	passwordSecret     = "my-cache-password"
 	connectionSecret   = "my-cache-conn"
-	// marker is a password that would be noticed wherever it turns up.
+	// marker is a password that is easy to find wherever it appears.
 	marker = "marker-hunter2"
 )
 
-// cluster is an API server that has two Secrets of the namespace my-namespace, as far as prepare needs one.
+// cluster is the part of an API server that prepare needs, with two Secrets in the namespace my-namespace.
 type cluster struct {
 	*httptest.Server
 
@@ -45,9 +45,9 @@ type cluster struct {
 	secrets  map[string]*object
 	requests []string // method and Secret
 	token    string
-	answer   func(method, name string) int // another status than that of an API server; 0 for none
-	before   func(method, name string)     // comes in between
-	values   map[string]bool               // every value that the Secrets have had
+	answer   func(method, name string) int // overrides the status; 0 keeps it
+	before   func(method, name string)     // called before each request is handled
+	values   map[string]bool               // every secret value that the Secrets have had
 }
 
 type object struct {
@@ -110,7 +110,7 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// patch is a JSON merge patch (RFC 7396) with the precondition of Kubernetes.
+// patch applies a JSON merge patch (RFC 7396), with Kubernetes' precondition.
 func (o *object) patch(r *http.Request) int {
 	var change struct {
 		Metadata struct {
@@ -147,7 +147,7 @@ func (o *object) patch(r *http.Request) int {
 	return http.StatusOK
 }
 
-// set gives a Secret a value, as somebody else would.
+// set sets a key of a Secret, as someone else would.
 func (c *cluster) set(name, key, value string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,7 +159,7 @@ func (c *cluster) set(name, key, value string) {
 	o.version++
 }
 
-// password returns the one that both Secrets have to have.
+// password returns the password, which both Secrets must have.
 func (c *cluster) password(t *testing.T) string {
 	t.Helper()
 	c.mu.Lock()
@@ -179,7 +179,7 @@ func (c *cluster) forget() []string {
 	return requests
 }
 
-// pod is one of the instance, with its volumes.
+// pod is a pod of the instance, with its volumes.
 type pod struct {
 	root    string
 	env     map[string]string
@@ -187,7 +187,7 @@ type pod struct {
 	log     bytes.Buffer
 
 	transport func(http.RoundTripper) http.RoundTripper
-	paused    func(pauses int) // what happens in a pause
+	paused    func(pauses int) // called in each pause
 	pauses    []time.Duration
 }
 
@@ -222,7 +222,7 @@ func (p *pod) read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// mount brings the Secrets' volumes up to date, in the way of the kubelet.
+// mount updates the Secrets' volumes as the kubelet does.
 func (p *pod) mount(t *testing.T, c *cluster) {
 	t.Helper()
 	for name, path := range map[string]string{passwordSecret: handover.PasswordSecretPath, connectionSecret: handover.ConnectionSecretPath} {
@@ -243,7 +243,7 @@ func (p *pod) mount(t *testing.T, c *cluster) {
 	}
 }
 
-// start runs the init container. Neither its log nor its error may hold a value.
+// start runs the init container. Neither its log nor its error may contain a secret value.
 func (p *pod) start(t *testing.T, c *cluster) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -275,7 +275,7 @@ func (p *pod) run(ctx context.Context) error {
 	})
 }
 
-// restarted is the next pod of that name: the volume lives on, and the file in memory is gone.
+// restarted makes p the next pod with the same name: the volume is kept, and the file in memory is gone.
 func (p *pod) restarted(t *testing.T, c *cluster) {
 	t.Helper()
 	require.NoError(t, os.RemoveAll(filepath.Join(p.root, handover.FlagFile)))
@@ -290,7 +290,7 @@ func TestFirstAndSecondStart(t *testing.T) {
 	p := c.pod(t, "my-cache-0")
 	p.request.Keys = map[string]string{"uri": "redis://:{passwordEncoded}@my-cache:6379/0"}
 	p.mount(t, c)
-	p.write(t, "/data/.dragonfly-generator-killed.tmp", "what a killed run has left")
+	p.write(t, "/data/.dragonfly-generator-killed.tmp", "left behind by a killed run")
 	require.NoError(t, p.start(t, c))
 
 	made := c.password(t)
@@ -312,25 +312,25 @@ func TestFirstAndSecondStart(t *testing.T) {
 	assert.Len(t, files, 1)
 
 	p.restarted(t, c)
-	c.token = "the API server is out of reach"
+	c.token = "another" // every request would be refused
 	require.NoError(t, p.start(t, c))
 	assert.Empty(t, c.forget())
 	assert.Equal(t, "--requirepass="+made+"\n", p.read(t, handover.FlagFile))
 	assert.Equal(t, "both Secrets of my-namespace/my-cache already have the password\n", p.log.String())
 
-	require.NoError(t, p.start(t, c), "The container may be started again in the same pod.")
+	require.NoError(t, p.start(t, c), "The container may restart in the same pod.")
 	assert.Equal(t, "--requirepass="+made+"\n", p.read(t, handover.FlagFile))
 }
 
-func TestNothingIsAskedFor(t *testing.T) {
+func TestEmptyRequest(t *testing.T) {
 	c := newCluster(t)
 	p := c.pod(t, "my-cache-0")
 	p.request = handover.Request{}
 	require.NoError(t, p.start(t, c))
 	assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile))
 	assert.NoFileExists(t, filepath.Join(p.root, "data/.dragonfly-generator"))
-	require.NoError(t, p.start(t, c), "The volumes of the Secrets are old.")
-	assert.Len(t, c.forget(), 6, "Two requests read that nothing is to be done.")
+	require.NoError(t, p.start(t, c), "The mounted Secrets are outdated.")
+	assert.Len(t, c.forget(), 6, "The second run needs two requests to see that there is nothing to do.")
 }
 
 func TestRotation(t *testing.T) {
@@ -345,7 +345,7 @@ func TestRotation(t *testing.T) {
 		require.NoError(t, p.start(t, c), rotation)
 		now := c.password(t)
 		assert.NotEqual(t, last, now, rotation)
-		assert.Equal(t, map[string]string{"password": now, handover.RotationKey(rotation): now}, c.secrets[passwordSecret].data, "The key of the rotation before is gone.")
+		assert.Equal(t, map[string]string{"password": now, handover.RotationKey(rotation): now}, c.secrets[passwordSecret].data, "The key of the previous rotation is gone.")
 		for _, object := range c.secrets {
 			assert.Equal(t, map[string]string{rotationAnnotation: rotation}, object.annotations)
 		}
@@ -356,7 +356,7 @@ func TestRotation(t *testing.T) {
 		p.restarted(t, c)
 		c.forget()
 		require.NoError(t, p.start(t, c))
-		assert.Empty(t, c.forget(), "The restart after it asks nobody.")
+		assert.Empty(t, c.forget(), "A restart after the rotation makes no request.")
 		assert.Equal(t, now, c.password(t))
 	}
 
@@ -368,8 +368,8 @@ func TestRotation(t *testing.T) {
 	assert.JSONEq(t, `{"instance":"my-namespace/my-cache","hadPassword":true,"rotation":"1"}`, p.read(t, "/data/.dragonfly-generator"))
 }
 
-// The kubelet's copies may be as old as they like: a password of before the rotation is never handed over.
-func TestRotationWithOldVolumes(t *testing.T) {
+// However outdated the mounted copies are, a password from before the rotation is never passed to the server.
+func TestRotationWithOutdatedVolumes(t *testing.T) {
 	c := newCluster(t)
 	p := c.pod(t, "my-cache-0")
 	require.NoError(t, p.start(t, c))
@@ -380,14 +380,14 @@ func TestRotationWithOldVolumes(t *testing.T) {
 		require.NoError(t, p.start(t, c))
 		assert.NotEqual(t, "--requirepass="+old+"\n", p.read(t, handover.FlagFile))
 		assert.Equal(t, "--requirepass="+c.password(t)+"\n", p.read(t, handover.FlagFile))
-		// Without asking for it any more, and with the volumes of before.
+		// The rotation is no longer requested, and the mounted copies predate it.
 		p.env[handover.PasswordRotationVariable] = ""
 		require.NoError(t, p.start(t, c))
 		assert.Equal(t, "--requirepass="+c.password(t)+"\n", p.read(t, handover.FlagFile))
 	}
 }
 
-// gate lets some requests through and then ends the process, before the last one arrives or after it.
+// gate lets some requests through and then kills the process, before or after the next one arrives.
 type gate struct {
 	http.RoundTripper
 	left    *int
@@ -410,7 +410,7 @@ func (g gate) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errors.New("killed")
 }
 
-// Killed before and after each request, in the first start and in a rotation.
+// The run is killed before and after each request, at the first start and in a rotation.
 func TestKilled(t *testing.T) {
 	for _, rotates := range []bool{false, true} {
 		for requests := range 4 {
@@ -454,7 +454,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// Somebody writes each Secret between our read and our write.
+// Someone else writes to a Secret between our read and our write.
 func TestConflict(t *testing.T) {
 	for _, contested := range []string{passwordSecret, connectionSecret} {
 		c := newCluster(t)
@@ -467,13 +467,13 @@ func TestConflict(t *testing.T) {
 		}
 		require.NoError(t, p.start(t, c), contested)
 		now := c.password(t)
-		assert.Equal(t, contested == passwordSecret, now == marker, "What another has written into the password Secret counts.")
+		assert.Equal(t, contested == passwordSecret, now == marker, "What someone else wrote to the password Secret counts.")
 		assert.Contains(t, p.log.String(), "something else changed Secret my-namespace/"+contested+"; trying again\n")
 		assert.Empty(t, p.pauses)
 	}
 }
 
-// A conflict that does not end does not become a busy loop: every second attempt waits.
+// A persistent conflict does not cause a busy loop: there is a pause after every second attempt.
 func TestLastingConflict(t *testing.T) {
 	c := newCluster(t)
 	p := c.pod(t, "my-cache-0")
@@ -515,7 +515,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// Each of these goes away while the pod waits, and is said once.
+// Each of these problems goes away while the pod waits, and is logged once.
 func TestWaits(t *testing.T) {
 	for _, tc := range []struct {
 		reason string
@@ -527,7 +527,7 @@ func TestWaits(t *testing.T) {
 			func(c *cluster, _ *pod) { delete(c.secrets, passwordSecret) },
 			func(c *cluster, _ *pod) { c.secrets[passwordSecret] = &object{version: 7} },
 			"Secret my-namespace/my-cache-password does not exist yet"},
-		{"The other one is.",
+		{"The other Secret is missing.",
 			func(c *cluster, p *pod) {
 				delete(c.secrets, connectionSecret)
 			},
@@ -535,17 +535,17 @@ func TestWaits(t *testing.T) {
 				c.secrets[connectionSecret] = &object{version: 7, data: map[string]string{"endpoint": "my-cache.my-namespace.svc.cluster.local"}}
 			},
 			"Secret my-namespace/my-cache-conn does not exist yet"},
-		{"The RoleBinding is not there yet.",
+		{"The RoleBinding does not exist yet.",
 			func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 403 } },
 			func(c *cluster, _ *pod) { c.answer = nil },
 			"the pod is not allowed to get Secret my-namespace/my-cache-conn yet: its Role or RoleBinding is missing"},
-		{"It may read and not write yet.",
+		{"It can read, but not write yet.",
 			func(c *cluster, _ *pod) {
 				c.answer = func(method, _ string) int { return map[string]int{"PATCH": 403}[method] }
 			},
 			func(c *cluster, _ *pod) { c.answer = nil },
 			"the pod is not allowed to patch Secret my-namespace/my-cache-password yet: its Role or RoleBinding is missing"},
-		{"The token is old.",
+		{"The token has expired.",
 			func(c *cluster, _ *pod) { c.token = "new" },
 			func(_ *cluster, p *pod) {
 				_ = os.WriteFile(filepath.Join(p.root, handover.TokenPath, "token"), []byte("new"), 0o600)
@@ -555,11 +555,11 @@ func TestWaits(t *testing.T) {
 			func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 429 } },
 			func(c *cluster, _ *pod) { c.answer = nil },
 			"the API server https://HOST responded with 429 Too Many Requests"},
-		{"etcd is away.",
+		{"etcd is unavailable.",
 			func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 503 } },
 			func(c *cluster, _ *pod) { c.answer = nil },
 			"the API server https://HOST responded with 503 Service Unavailable"},
-		{"The API server is away.",
+		{"The API server is unreachable.",
 			func(_ *cluster, p *pod) {
 				p.env["KUBERNETES_SERVICE_PORT"], p.env["PORT"] = "1", p.env["KUBERNETES_SERVICE_PORT"]
 			},
@@ -605,7 +605,7 @@ func TestWaits(t *testing.T) {
 	}
 }
 
-// A replica follows pod 0, and the reason to wait may change.
+// A replica waits for pod 0, and the reason to wait may change.
 func TestReplicaWaitsForPod0(t *testing.T) {
 	c := newCluster(t)
 	object := c.secrets[passwordSecret]
@@ -643,26 +643,26 @@ func TestLost(t *testing.T) {
 	assert.Empty(t, c.secrets[passwordSecret].data)
 
 	c.set(connectionSecret, "password", before)
-	require.NoError(t, p.start(t, c), "One way out: a Secret is put back.")
+	require.NoError(t, p.start(t, c), "One way out is to restore a Secret.")
 	assert.Equal(t, before, c.password(t))
 	assert.Contains(t, p.log.String(), "copied the password from the connection Secret to Secret my-namespace/my-cache-password\n")
 
 	empty()
 	p.restarted(t, c)
 	p.env[handover.PasswordRotationVariable] = "1"
-	require.NoError(t, p.start(t, c), "The other: a new one is asked for.")
+	require.NoError(t, p.start(t, c), "The other is to request a new password.")
 	assert.NotEqual(t, before, c.password(t))
 	assert.Contains(t, p.log.String(), "created a new password for the rotation")
 }
 
-// A volume of before InCluster has snapshots and no record.
+// A volume from before InCluster has snapshots but no record.
 func TestLostWithASnapshot(t *testing.T) {
 	for _, file := range []string{"dump-summary.dfs", "dump-2026-08-01T00:00:00-0000.dfs", ".dragonfly-generator"} {
 		c := newCluster(t)
 		p := c.pod(t, "my-cache-0")
 		p.env[handover.PasswordRotationVariable] = "1"
 		p.write(t, "/data/"+file, "")
-		require.ErrorContains(t, p.start(t, c), "is lost", "It may have been made for that rotation: %s", file)
+		require.ErrorContains(t, p.start(t, c), "is lost", "The lost password may have been created for that rotation: %s", file)
 		require.ErrorContains(t, p.start(t, c), "is lost", file)
 		p.env[handover.PasswordRotationVariable] = "2"
 		require.NoError(t, p.start(t, c), file)
@@ -672,7 +672,7 @@ func TestLostWithASnapshot(t *testing.T) {
 	p := c.pod(t, "my-cache-0")
 	p.write(t, "/data/.dragonfly-generator", `{"hadPassword":false}`)
 	p.write(t, "/data/dump-summary.dfs", "")
-	require.ErrorContains(t, p.start(t, c), "is lost", "Somebody has restored a snapshot meanwhile.")
+	require.ErrorContains(t, p.start(t, c), "is lost", "Someone has since restored a snapshot.")
 
 	c = newCluster(t)
 	p = c.pod(t, "my-cache-0")
@@ -701,7 +701,7 @@ func TestCrossplanesPasswordIsKept(t *testing.T) {
 	assert.Equal(t, []string{"GET my-cache-conn", "GET my-cache-password", "PATCH my-cache-conn"}, c.forget())
 }
 
-// The volume shows the Secret also where the Role names another one.
+// The mounted copy is readable even if the Role names another Secret.
 func TestRenamed(t *testing.T) {
 	for _, mounted := range []bool{true, false} {
 		c := newCluster(t)
@@ -732,24 +732,24 @@ func TestStops(t *testing.T) {
 		{"The Secret is immutable.", func(c *cluster, _ *pod) {
 			c.answer = func(method, _ string) int { return map[string]int{"PATCH": 422}[method] }
 		}, "the API server https://HOST refused to patch Secret my-namespace/my-cache-password: 422 Unprocessable Entity"},
-		{"It leads elsewhere, and a token goes nowhere else.", func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 307 } },
+		{"It redirects, and the token must not be sent elsewhere.", func(c *cluster, _ *pod) { c.answer = func(string, string) int { return 307 } },
 			"the API server https://HOST refused to get Secret my-namespace/my-cache-conn: 307 Temporary Redirect"},
 		{"There is no volume.", func(_ *cluster, p *pod) { p.request.Data = "/nowhere" }, "the volume /nowhere cannot be read: no such file or directory"},
-		{"There is no file in memory.", func(_ *cluster, p *pod) { _ = os.RemoveAll(filepath.Join(p.root, handover.FlagFolder)) },
+		{"The folder in memory is missing.", func(_ *cluster, p *pod) { _ = os.RemoveAll(filepath.Join(p.root, handover.FlagFolder)) },
 			"/run/dragonfly/flags/flagfile cannot be written: no such file or directory"},
-		{"The authority has no certificate.", func(_ *cluster, p *pod) {
+		{"The CA file has no certificate.", func(_ *cluster, p *pod) {
 			_ = os.WriteFile(filepath.Join(p.root, handover.TokenPath, "ca.crt"), []byte("none"), 0o600)
 		}, "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt contains no certificate"},
-		{"The folder in the bucket is another instance's.", func(_ *cluster, p *pod) { p.request.Bucket = "s3://backups/dragonfly/shop/my-cache" },
+		{"The folder in the bucket belongs to another instance.", func(_ *cluster, p *pod) { p.request.Bucket = "s3://backups/dragonfly/shop/my-cache" },
 			"the snapshots in s3://backups/dragonfly/shop/my-cache belong to another instance, and the two instances would overwrite each other's snapshots: " +
 				"something renamed or copied this one after dragonfly-generator ran; render and apply manifests for my-namespace/my-cache, so that the folder ends with /my-namespace/my-cache"},
-		{"Its name ends alike.", func(_ *cluster, p *pod) { p.request.Bucket = "s3://backups/dragonfly/x-my-namespace/my-cache" }, "belong to another instance"},
+		{"So does one with the same suffix.", func(_ *cluster, p *pod) { p.request.Bucket = "s3://backups/dragonfly/x-my-namespace/my-cache" }, "belong to another instance"},
 		{"The server reads the key of another rotation.", func(_ *cluster, p *pod) {
 			p.env[handover.PasswordRotationVariable], p.request.RotationKey = "3", handover.RotationKey("2")
 		}, `the server reads the key password-d4735e3a265e16ee of Secret my-cache-password, but the key for the rotation "3" in the pod's annotation database.bizmatters.io/password-rotation is password-4e07408562bedb8b: ` +
 			"something changed the annotation after dragonfly-generator ran; set the rotation on the claim instead"},
 		{"The server reads the key of a rotation, but there is none.", func(_ *cluster, p *pod) { p.request.RotationKey = handover.RotationKey("2") }, `but the key for the rotation "" in the pod's annotation database.bizmatters.io/password-rotation is password:`},
-		{"The server reads the key of none, but there is one.", func(_ *cluster, p *pod) {
+		{"The server reads the key without a rotation, but there is one.", func(_ *cluster, p *pod) {
 			p.env[handover.PasswordRotationVariable], p.request.RotationKey = "2", handover.RotationKey("")
 		}, "the server reads the key password of Secret"},
 		{"Outside a cluster.", func(_ *cluster, p *pod) { delete(p.env, "KUBERNETES_SERVICE_HOST") }, "prepare must run in the init container of a Dragonfly pod in Kubernetes"},
@@ -768,8 +768,8 @@ func TestStops(t *testing.T) {
 	}
 }
 
-// An answer that is not from an API server does not end the wait, and is not quoted.
-func TestNonsense(t *testing.T) {
+// A response that is not from an API server does not end the wait, and is not quoted.
+func TestInvalidResponse(t *testing.T) {
 	for _, body := range []string{"", marker, `{"kind":"Secret"}`, `{"metadata":{"resourceVersion":"1"},"data":{"password":"` + marker + `"}}`} {
 		c := newCluster(t)
 		real := c.Config.Handler
@@ -787,7 +787,7 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
-// What it does not own stays.
+// Keys and annotations that it does not own are kept.
 func TestOthersKeysStay(t *testing.T) {
 	c := newCluster(t)
 	c.secrets[passwordSecret].annotations = map[string]string{"team": "a"}
@@ -803,7 +803,7 @@ func TestOthersKeysStay(t *testing.T) {
 	assert.Equal(t, map[string]string{"team": "a", rotationAnnotation: "1"}, c.secrets[passwordSecret].annotations)
 }
 
-// snapshotFile returns a file of a snapshot: a header with pairs of a field and its value, and data after it.
+// snapshotFile returns a file of a snapshot: a header with fields, given as names and values, and then data.
 func snapshotFile(fields ...string) string {
 	text := "REDIS0009"
 	for i := 0; i < len(fields); i += 2 {
@@ -812,7 +812,7 @@ func snapshotFile(fields ...string) string {
 	return text + "\xFE\x00" + strings.Repeat("x", 4000)
 }
 
-// A full instance comes back: maxmemory is what its snapshot needs, in every way that a run can take.
+// A full instance can restart: maxmemory is what its snapshot needs, whether or not the run makes requests.
 func TestMaxMemory(t *testing.T) {
 	const mebi = 1 << 20
 	for _, tc := range []struct {
@@ -824,14 +824,14 @@ func TestMaxMemory(t *testing.T) {
 	}{
 		{reason: "There is no snapshot yet.", want: "--maxmemory=751619276\n"},
 		{reason: "It fits.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "789200239")}, want: "--maxmemory=751619276\n"},
-		{reason: "It does not, by a byte.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "789200240")}, want: "--maxmemory=759135469\n",
+		{reason: "It is a byte too large.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "789200240")}, want: "--maxmemory=759135469\n",
 			log: "the snapshot dump-summary.dfs on /data needs 753Mi of memory, more than the server can load with the configured maxmemory of 751619276 bytes, so maxmemory is 759135469 bytes for this pod; " +
 				"delete keys, because writes are refused until then; after that, the next pod gets the configured maxmemory again\n"},
-		{reason: "A shard says more.", files: map[string]string{
+		{reason: "A shard needs more.", files: map[string]string{
 			"dump-summary.dfs": snapshotFile("snapshot-id", "a", "used-mem", "1"), "dump-0000.dfs": snapshotFile("snapshot-id", "a", "used-mem", "789200240"),
 		}, want: "--maxmemory=759135469\n", log: "the snapshot dump-summary.dfs"},
-		{reason: "At 85% of the limit it just loads.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "912680550")}, want: "--maxmemory=877911768\n", log: "writes are refused"},
-		{reason: "Above that it stops.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "912680551")},
+		{reason: "At 85% of the limit, it just loads.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "912680550")}, want: "--maxmemory=877911768\n", log: "writes are refused"},
+		{reason: "Above that, prepare stops.", files: map[string]string{"dump-summary.dfs": snapshotFile("used-mem", "912680551")},
 			err: "the snapshot dump-summary.dfs on /data needs 871Mi of memory, which does not fit in the server's memory limit of 1Gi; choose a size with a memory limit of at least 1.2Gi, apply, " +
 				"and delete the pod my-cache-0, because a StatefulSet does not replace a pod that never became ready"},
 		{reason: "It cannot be read.", files: map[string]string{"dump-summary.dfs": "garbage"}, want: "--maxmemory=751619276\n",
@@ -840,16 +840,16 @@ func TestMaxMemory(t *testing.T) {
 		c := newCluster(t)
 		p := c.pod(t, "my-cache-0")
 		p.request.MemoryLimit, p.request.MaxMemory = 1024*mebi, 1024*mebi*7/10
-		c.set(passwordSecret, "password", marker) // or it would be lost
+		c.set(passwordSecret, "password", marker) // otherwise, it would be lost
 		for name, text := range tc.files {
 			p.write(t, "/data/"+name, text)
 		}
-		for _, path := range []string{"by the API server", "settled"} {
+		for _, path := range []string{"with requests", "settled"} {
 			err := p.start(t, c)
 			if tc.err != "" {
 				require.EqualError(t, err, tc.err, tc.reason)
 				assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile), tc.reason)
-				assert.Empty(t, c.forget(), "It stops before it changes anything.")
+				assert.Empty(t, c.forget(), "It stops before the first request.")
 				continue
 			}
 			require.NoError(t, err, tc.reason)
@@ -865,11 +865,11 @@ func TestMaxMemory(t *testing.T) {
 	c := newCluster(t)
 	p := c.pod(t, "my-cache-0")
 	p.request = handover.Request{FlagFile: true, MaxMemory: 5}
-	require.NoError(t, p.start(t, c), "Without a volume, there is no snapshot to look at.")
+	require.NoError(t, p.start(t, c), "Without a volume, there is no snapshot.")
 	assert.Contains(t, p.read(t, handover.FlagFile), "\n--maxmemory=5\n")
 }
 
-// The folder of a bucket and the key of the rotation are those of the pod.
+// The folder in the bucket and the key of the rotation belong to the pod.
 func TestOwnArguments(t *testing.T) {
 	for _, bucket := range []string{"s3://backups/my-namespace/my-cache", "gs://b/a/c/my-namespace/my-cache/"} {
 		c := newCluster(t)
@@ -881,7 +881,7 @@ func TestOwnArguments(t *testing.T) {
 	}
 }
 
-// A namespace that was copied, Secrets and volume included: its applications must not reach the original.
+// A namespace was copied, including its Secrets and volume. Its applications must not reach the original.
 func TestCopiedNamespace(t *testing.T) {
 	c := newCluster(t)
 	copied := func() {
@@ -908,7 +908,7 @@ func TestCopiedNamespace(t *testing.T) {
 		`corrected the endpoint from "my-cache.shop.svc.k8s.example.org" to "`+own+`": the Secret was copied from another instance, and so was the password unless it has been rotated since`+"\n", p.log.String())
 	assert.JSONEq(t, `{"instance":"my-namespace/my-cache","hadPassword":true,"endpointCorrected":true}`, p.read(t, "/data/.dragonfly-generator"))
 
-	require.NoError(t, p.start(t, c), "The mounted copies are still the copied ones.")
+	require.NoError(t, p.start(t, c), "The mounted copies are outdated.")
 	assert.Equal(t, "both Secrets of my-namespace/my-cache already have the password\n", p.log.String())
 	p.restarted(t, c)
 	c.forget()
@@ -930,7 +930,7 @@ func TestCopiedNamespace(t *testing.T) {
 	}
 }
 
-// A volume that was another instance's: the password that was lost, if it was, is not this one's.
+// The volume belonged to another instance, so its record does not mean that this instance's password is lost.
 func TestVolumeOfAnotherInstance(t *testing.T) {
 	c := newCluster(t)
 	p := c.pod(t, "my-cache-0")
@@ -955,14 +955,14 @@ func TestVolumeOfAnotherInstance(t *testing.T) {
 	c.secrets[passwordSecret].data = nil
 	delete(c.secrets[connectionSecret].data, "password")
 	p.restarted(t, c)
-	require.ErrorContains(t, p.start(t, c), "is lost", "From now on it is this instance's.")
+	require.ErrorContains(t, p.start(t, c), "is lost", "From now on, the volume belongs to this instance.")
 
-	// So it is without a name: the record was written by an older version.
+	// So does one whose record names no instance, because an older version wrote it.
 	p.write(t, "/data/.dragonfly-generator", `{"hadPassword":true}`)
 	delete(p.env, handover.PasswordRotationVariable)
 	require.ErrorContains(t, p.start(t, c), "is lost")
 	assert.NotContains(t, p.log.String(), "belonged to")
-	// A replica with such a volume waits for pod 0, as any new one.
+	// A replica with another instance's volume waits for pod 0, as any new replica does.
 	r := c.pod(t, "my-cache-1")
 	r.write(t, "/data/.dragonfly-generator", record)
 	r.paused = func(int) { c.set(passwordSecret, "password", marker) }
@@ -970,7 +970,7 @@ func TestVolumeOfAnotherInstance(t *testing.T) {
 	assert.Contains(t, r.log.String(), "waiting: pod my-cache-0 has not created the password yet\n")
 }
 
-// existing returns a pod whose password Secret is somebody else's, so the Role allows no PATCH of it.
+// existing returns a pod whose password Secret belongs to someone else, so the Role does not allow PATCH on it.
 func (c *cluster) existing(t *testing.T) *pod {
 	t.Helper()
 	p := c.pod(t, "my-cache-0")
@@ -978,7 +978,7 @@ func (c *cluster) existing(t *testing.T) *pod {
 	p.request.Keys = map[string]string{"uri": "redis://:{passwordEncoded}@{endpoint}"}
 	c.answer = func(method, name string) int {
 		if method == http.MethodPatch && name == passwordSecret {
-			t.Error("wrote to a Secret of somebody else's")
+			t.Error("wrote to someone else's Secret")
 			return 403
 		}
 		return 0
@@ -990,7 +990,7 @@ func TestExistingPassword(t *testing.T) {
 	c := newCluster(t)
 	p := c.existing(t)
 	c.set(passwordSecret, "password", marker)
-	c.secrets[connectionSecret].annotations = map[string]string{rotationAnnotation: "of before"}
+	c.secrets[connectionSecret].annotations = map[string]string{rotationAnnotation: "old"}
 	p.mount(t, c)
 	require.NoError(t, p.start(t, c))
 	assert.Equal(t, []string{"GET my-cache-conn", "GET my-cache-password", "PATCH my-cache-conn"}, c.forget())
@@ -1002,9 +1002,9 @@ func TestExistingPassword(t *testing.T) {
 
 	p.restarted(t, c)
 	require.NoError(t, p.start(t, c))
-	assert.Empty(t, c.forget(), "It needs no API server once all is right.")
+	assert.Empty(t, c.forget(), "Once both Secrets are complete, it makes no request.")
 
-	// It is changed, and a rotation restarts the pod, before the kubelet has noticed.
+	// The Secret changes, and a rotation restarts the pod before the kubelet updates the mounted copy.
 	p.restarted(t, c)
 	c.set(passwordSecret, "password", marker+"2")
 	p.env[handover.PasswordRotationVariable] = "1"
@@ -1020,25 +1020,25 @@ func TestExistingPassword(t *testing.T) {
 	p.restarted(t, c)
 	c.forget()
 	require.NoError(t, p.start(t, c))
-	assert.Empty(t, c.forget(), "The volume knows that the rotation was done.")
+	assert.Empty(t, c.forget(), "The volume records that the rotation was done.")
 	delete(p.env, handover.PasswordRotationVariable)
 	require.NoError(t, p.start(t, c))
-	assert.Empty(t, c.forget(), "Removing it changes nothing.")
+	assert.Empty(t, c.forget(), "Removing the rotation changes nothing.")
 	assert.JSONEq(t, `{"instance":"my-namespace/my-cache","hadPassword":true,"rotation":"1"}`, p.read(t, "/data/.dragonfly-generator"))
 
 	p.request.Data, p.env[handover.PasswordRotationVariable] = "", "1"
 	require.NoError(t, p.start(t, c))
-	assert.Contains(t, c.forget(), "GET my-cache-password", "Without a volume, it asks whenever a rotation is requested.")
-	assert.Equal(t, map[string]string{rotationAnnotation: "of before"}, c.secrets[connectionSecret].annotations)
+	assert.Contains(t, c.forget(), "GET my-cache-password", "Without a volume, it reads the Secret whenever a rotation is requested.")
+	assert.Equal(t, map[string]string{rotationAnnotation: "old"}, c.secrets[connectionSecret].annotations)
 	assert.Empty(t, c.secrets[passwordSecret].annotations)
 }
 
-// It comes a minute later, in steps.
+// The Secret appears a minute later, and its key later still.
 func TestExistingPasswordComesLater(t *testing.T) {
 	c := newCluster(t)
 	p := c.existing(t)
 	delete(c.secrets, passwordSecret)
-	c.set(connectionSecret, "password", "of before")
+	c.set(connectionSecret, "password", "old")
 	p.mount(t, c)
 	p.paused = func(pauses int) {
 		switch pauses {
@@ -1058,7 +1058,8 @@ func TestExistingPasswordComesLater(t *testing.T) {
 	assert.Len(t, p.pauses, 8)
 }
 
-// A secretGenerator gives it a hash. The kubelet mounts it, perhaps later; the API server has none of the known name.
+// A secretGenerator adds a hash to the Secret's name. The kubelet mounts it, perhaps later; the API server has no Secret with
+// the name that prepare knows.
 func TestExistingPasswordWithAHash(t *testing.T) {
 	for _, status := range []int{403, 404} {
 		c := newCluster(t)
@@ -1097,15 +1098,16 @@ func TestExistingPasswordIsInvalid(t *testing.T) {
 		p.mount(t, c)
 		require.EqualError(t, p.start(t, c), "key password of Secret my-namespace/my-cache-password "+err)
 		assert.NotContains(t, p.log.String(), marker)
-		assert.Empty(t, p.pauses, "The kubelet restarts the container.")
+		assert.Empty(t, p.pauses, "It is the kubelet that restarts the container.")
 		assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile))
 
 		c.set(passwordSecret, "password", marker)
-		require.NoError(t, p.start(t, c), "Which finds the corrected Secret.")
+		require.NoError(t, p.start(t, c), "The restarted container finds the corrected Secret.")
 	}
 }
 
-// Renamed after the function ran, with a password Secret of somebody else's: that one says nothing about a copy.
+// The instance was renamed after the function ran. A password Secret that belongs to someone else does not show that the
+// instance is a copy.
 func TestExistingRenamed(t *testing.T) {
 	for _, mounted := range []bool{true, false} {
 		c := newCluster(t)
@@ -1119,13 +1121,13 @@ func TestExistingRenamed(t *testing.T) {
 
 		c.set(connectionSecret, "password", marker)
 		p.mount(t, c)
-		require.NoError(t, p.start(t, c), "It was copied.")
+		require.NoError(t, p.start(t, c), "A copied instance starts.")
 		assert.Equal(t, "my-cache.my-namespace.svc.cluster.local", c.secrets[connectionSecret].data["endpoint"])
 		assert.Equal(t, "redis://:"+marker+"@my-cache.my-namespace.svc.cluster.local", c.secrets[connectionSecret].data["uri"])
 	}
 }
 
-// An API server with an IPv6 address: the host stands in brackets.
+// The API server has an IPv6 address, so the host is in brackets.
 func TestIPv6(t *testing.T) {
 	c := newCluster(t)
 	for _, host := range []string{"fd00::1", "[fd00::1]"} {
