@@ -18,15 +18,15 @@ func newPrepare(s Streams) *cobra.Command {
 	var request handover.Request
 	cmd := &cobra.Command{
 		Use:   handover.Command,
-		Short: "Give a Dragonfly its password and memory before it starts",
+		Short: "Give Dragonfly its password and maxmemory before it starts",
 		Long: `The init container of an instance's pod runs this command; outside a pod it fails.
 
-It makes the instance's password at the first start, or reads the one that you make (password source Existing),
-and writes it into the instance's Secrets and into a file in memory for the server. A password that is there stays. It
-waits for missing Secrets and for the API server.
+It creates the instance's password at the first start, or reads yours (password source Existing), and writes it into
+the instance's Secrets and into a file in memory for the server. It keeps a password that already exists. It waits for
+missing Secrets and for the API server.
 
 It also stops a pod that would lose data: one with another instance's folder in a bucket, a volume that cannot be
-written, or a snapshot that does not fit into the server's memory.`,
+written to, or a snapshot that does not fit in the server's memory.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
