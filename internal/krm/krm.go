@@ -7,9 +7,11 @@ package krm
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -161,12 +163,14 @@ func (i *Item) Path() string {
 	return i.AnnotatedPath()
 }
 
-// AnnotatedPath returns the path in the package that an orchestrator's annotation names, or "" if there is none.
+// AnnotatedPath returns the path in the package that an orchestrator's annotation names, or "" if there is none. After its
+// first function, kustomize makes up a path for every item: namespace/kind_name.yaml.
 func (i *Item) AnnotatedPath() string {
-	if path := i.Annotation(kioutil.PathAnnotation); path != "" {
-		return path
+	file := cmp.Or(i.Annotation(kioutil.PathAnnotation), i.Annotation(kioutil.LegacyPathAnnotation))
+	if i.Annotation(KustomizeID) != "" && strings.HasPrefix(path.Base(file), strings.ToLower(i.Kind)+"_") {
+		return ""
 	}
-	return i.Annotation(kioutil.LegacyPathAnnotation)
+	return file
 }
 
 // Index returns the item's position in its file, from 0.
