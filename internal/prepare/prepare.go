@@ -35,6 +35,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
 // The pauses between attempts: the first and the longest.
@@ -110,9 +111,11 @@ func newKeeper(request handover.Request, env Environment) (*keeper, error) {
 		Environment: env, host: lookup("KUBERNETES_SERVICE_HOST"), port: lookup("KUBERNETES_SERVICE_PORT"),
 		pod: lookup(handover.PodNameVariable),
 	}
-	_, err := os.Stat(filepath.Join(env.Root, handover.TokenPath, "token"))
-	if k.host == "" || k.port == "" || err != nil {
+	if k.host == "" || k.port == "" {
 		return nil, fmt.Errorf("%s must run in the init container of a Dragonfly pod in Kubernetes", handover.Command)
+	}
+	if _, err := os.Stat(filepath.Join(env.Root, handover.TokenPath, "token")); err != nil {
+		return nil, fmt.Errorf("%s/token cannot be read: %w; something removed the volume that dragonfly-generator mounts there", handover.TokenPath, report.Reason(err))
 	}
 	namespace := lookup(handover.PodNamespaceVariable)
 	at := strings.LastIndexByte(k.pod, '-')

@@ -753,7 +753,7 @@ func TestStops(t *testing.T) {
 			p.env[handover.PasswordRotationVariable], p.request.RotationKey = "2", handover.RotationKey("")
 		}, "the server reads the key password of Secret"},
 		{"Outside a cluster.", func(_ *cluster, p *pod) { delete(p.env, "KUBERNETES_SERVICE_HOST") }, "prepare must run in the init container of a Dragonfly pod in Kubernetes"},
-		{"Without a token.", func(_ *cluster, p *pod) { _ = os.Remove(filepath.Join(p.root, handover.TokenPath, "token")) }, "prepare must run in the init container of a Dragonfly pod in Kubernetes"},
+		{"Without a token.", func(_ *cluster, p *pod) { _ = os.Remove(filepath.Join(p.root, handover.TokenPath, "token")) }, "serviceaccount/token cannot be read: no such file or directory"},
 		{"Not a StatefulSet's pod.", func(_ *cluster, p *pod) { p.env["POD_NAME"] = "my-cache-x7k2p" },
 			`POD_NAME is "my-cache-x7k2p" and POD_NAMESPACE is "my-namespace"; the downward API must set them to the name and namespace of a StatefulSet's pod`},
 		{"No name.", func(_ *cluster, p *pod) { delete(p.env, "POD_NAME") }, `POD_NAME is ""`},
