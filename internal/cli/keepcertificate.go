@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -40,13 +38,9 @@ the server presents then. Open connections stay. It ends at SIGTERM.`,
 			return nil
 		},
 		RunE: func(*cobra.Command, []string) error {
-			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
-			if err := certificate.Run(ctx, request, certificate.Environment{LookupEnv: os.LookupEnv, Log: s.Err}); err != nil {
-				fmt.Fprintf(s.Err, "error: %s\n", err)
-				return errFailed
-			}
-			return nil
+			return untilStopped(s, func(ctx context.Context) error {
+				return certificate.Run(ctx, request, certificate.Environment{Getenv: os.Getenv, Log: s.Err})
+			})
 		},
 	}
 	request.Bind(cmd.Flags())

@@ -22,7 +22,7 @@ func TestOutsideAPod(t *testing.T) {
 		{"keep-certificate.", keep("--tls=/tls", "--address=127.0.0.1:6379"), 1, "error: keep-certificate must run in the sidecar of a Dragonfly pod in Kubernetes\n"},
 		{"With an admin port.", keep("--tls=/tls", "--address=127.0.0.1:6379", "--admin=[::1]:9999", "--flag-file"), 1, "must run in the sidecar of a Dragonfly pod in Kubernetes\n"},
 		{"A word to prepare.", []string{"prepare", "my-cache"}, 2, `error: unknown command "my-cache" for "dragonfly-generator prepare"`},
-		{"A size with a unit.", []string{"prepare", "--max-memory=1Gi"}, 2, "must be a number of bytes"},
+		{"A size with a unit.", []string{"prepare", "--max-memory=1Gi"}, 2, "invalid syntax"},
 		{"The rotation is read from the pod's annotation.", []string{"prepare", "--rotation=2"}, 2, "unknown flag: --rotation"},
 		{"A word to keep-certificate.", keep("my-cache"), 2, `error: unknown command "my-cache" for "dragonfly-generator keep-certificate"`},
 		{"No folder.", keep("--address=127.0.0.1:6379"), 2, "error: keep-certificate needs --tls=DIR; specify the folder of the mounted certificate\n"},

@@ -29,16 +29,22 @@ It also stops a pod that would lose data: one with another instance's folder in 
 written to, or a snapshot that does not fit in the server's memory.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
-			env := prepare.Environment{LookupEnv: os.LookupEnv, Random: rand.Reader, Log: s.Err}
-			if err := prepare.Run(ctx, request, env); err != nil {
-				fmt.Fprintf(s.Err, "error: %s\n", err)
-				return errFailed
-			}
-			return nil
+			return untilStopped(s, func(ctx context.Context) error {
+				return prepare.Run(ctx, request, prepare.Environment{Getenv: os.Getenv, Random: rand.Reader, Log: s.Err})
+			})
 		},
 	}
 	request.Bind(cmd.Flags())
 	return cmd
+}
+
+// untilStopped runs a command of the pod, which ends early when the kubelet stops the container.
+func untilStopped(s Streams, run func(context.Context) error) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintf(s.Err, "error: %s\n", err)
+		return errFailed
+	}
+	return nil
 }

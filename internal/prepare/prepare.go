@@ -46,9 +46,9 @@ const (
 
 // Environment holds the inputs and outputs of a run.
 type Environment struct {
-	LookupEnv func(string) (string, bool)
-	Random    io.Reader
-	Log       io.Writer // one line for each action or wait, never with a secret value
+	Getenv func(string) string
+	Random io.Reader
+	Log    io.Writer // one line for each action or wait, never with a secret value
 
 	// For tests: Root is the folder that the mount paths start from, instead of /.
 	Root string
@@ -106,10 +106,9 @@ func Run(ctx context.Context, request handover.Request, env Environment) error {
 }
 
 func newKeeper(request handover.Request, env Environment) (*keeper, error) {
-	lookup := func(name string) string { value, _ := env.LookupEnv(name); return value }
 	k := &keeper{
-		Environment: env, host: lookup("KUBERNETES_SERVICE_HOST"), port: lookup("KUBERNETES_SERVICE_PORT"),
-		pod: lookup(handover.PodNameVariable),
+		Environment: env, host: env.Getenv("KUBERNETES_SERVICE_HOST"), port: env.Getenv("KUBERNETES_SERVICE_PORT"),
+		pod: env.Getenv(handover.PodNameVariable),
 	}
 	if k.host == "" || k.port == "" {
 		return nil, fmt.Errorf("%s must run in the init container of a Dragonfly pod in Kubernetes", handover.Command)
@@ -117,7 +116,7 @@ func newKeeper(request handover.Request, env Environment) (*keeper, error) {
 	if _, err := os.Stat(filepath.Join(env.Root, handover.TokenPath, "token")); err != nil {
 		return nil, fmt.Errorf("%s/token cannot be read: %w; something removed the volume that dragonfly-generator mounts there", handover.TokenPath, report.Reason(err))
 	}
-	namespace := lookup(handover.PodNamespaceVariable)
+	namespace := env.Getenv(handover.PodNamespaceVariable)
 	at := strings.LastIndexByte(k.pod, '-')
 	ordinal, err := strconv.Atoi(k.pod[at+1:])
 	if at <= 0 || err != nil || namespace == "" {
@@ -126,7 +125,7 @@ func newKeeper(request handover.Request, env Environment) (*keeper, error) {
 	}
 	k.facts = facts{
 		instance: instance.Name{Namespace: namespace, Name: k.pod[:at]}, ordinal: ordinal,
-		request: request, rotation: lookup(handover.PasswordRotationVariable),
+		request: request, rotation: env.Getenv(handover.PasswordRotationVariable),
 	}
 	if request.Data != "" {
 		k.volume = volume{folder: filepath.Join(env.Root, request.Data), shown: request.Data}
@@ -320,12 +319,8 @@ func (p patch) names() string {
 }
 
 func sleep(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	within, cancel := context.WithTimeout(ctx, pause)
+	defer cancel()
+	<-within.Done()
+	return ctx.Err()
 }

@@ -263,8 +263,8 @@ func (p *pod) run(ctx context.Context) error {
 	p.pauses = nil
 	p.log.Reset()
 	return prepare.Run(ctx, p.request, prepare.Environment{
-		LookupEnv: func(name string) (string, bool) { value, found := p.env[name]; return value, found },
-		Random:    rand.Reader, Log: &p.log, Root: p.root, Transport: p.transport,
+		Getenv: func(name string) string { return p.env[name] },
+		Random: rand.Reader, Log: &p.log, Root: p.root, Transport: p.transport,
 		Sleep: func(ctx context.Context, pause time.Duration) error {
 			p.pauses = append(p.pauses, pause)
 			if p.paused != nil {

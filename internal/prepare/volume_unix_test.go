@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	err := prepare.Run(context.Background(), handover.Request{Data: "/data", FlagFile: true},
-		prepare.Environment{LookupEnv: os.LookupEnv, Log: io.Discard, Root: root})
+		prepare.Environment{Getenv: os.Getenv, Log: io.Discard, Root: root})
 	fmt.Print(err)
 }
 

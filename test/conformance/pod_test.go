@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -123,9 +124,9 @@ func (p *pod) read(t *testing.T, workload metav1.ObjectMeta, annotations map[str
 	for i, arg := range container.Args {
 		container.Args[i] = strings.ReplaceAll(arg, "$$", "$") // as the kubelet does
 	}
-	var err error
-	p.request, err = handover.Parse(container.Args)
-	require.NoError(t, err)
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	p.request.Bind(flags)
+	require.NoError(t, flags.Parse(container.Args[1:]))
 	p.secrets = map[string]string{}
 	for _, mount := range container.VolumeMounts {
 		for _, volume := range volumes {

@@ -43,8 +43,8 @@ const (
 
 // Environment holds the inputs and outputs of a run.
 type Environment struct {
-	LookupEnv func(string) (string, bool)
-	Log       io.Writer // one line for each change and each problem; never with a secret value
+	Getenv func(string) string
+	Log    io.Writer // one line for each change and each problem; never with a secret value
 
 	// For tests: Root is the folder that the mount paths start from, instead of /.
 	Root string
@@ -64,7 +64,7 @@ type keeper struct {
 
 // Run makes sure that the server presents the mounted certificate, until ctx ends.
 func Run(ctx context.Context, request handover.CertificateRequest, env Environment) error {
-	if host, _ := env.LookupEnv("KUBERNETES_SERVICE_HOST"); host == "" {
+	if env.Getenv("KUBERNETES_SERVICE_HOST") == "" {
 		return fmt.Errorf("%s must run in the sidecar of a Dragonfly pod in Kubernetes", handover.CertificateCommand)
 	}
 	k := &keeper{Environment: env, request: request}
@@ -214,8 +214,7 @@ func (k *keeper) connect(ctx context.Context) (*connection, error) {
 // password returns the server's password, or "" if there is none. It is read again each time.
 func (k *keeper) password() (string, error) {
 	if !k.request.FlagFile {
-		password, _ := k.LookupEnv(handover.PasswordVariable)
-		return password, nil
+		return k.Getenv(handover.PasswordVariable), nil
 	}
 	text, err := os.ReadFile(filepath.Join(k.Root, handover.FlagFile))
 	if err != nil {
@@ -253,12 +252,8 @@ func (k *keeper) logProblem(format string, args ...any) {
 }
 
 func sleep(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	within, cancel := context.WithTimeout(ctx, pause)
+	defer cancel()
+	<-within.Done()
+	return ctx.Err()
 }

@@ -280,8 +280,8 @@ func (s *sidecar) start(t *testing.T) {
 	t.Helper()
 	go func() {
 		s.done <- certificate.Run(s.ctx, s.request, certificate.Environment{
-			LookupEnv: func(name string) (string, bool) { value, found := s.env[name]; return value, found },
-			Log:       &s.log, Root: s.root,
+			Getenv: func(name string) string { return s.env[name] },
+			Log:    &s.log, Root: s.root,
 			Sleep: func(ctx context.Context, pause time.Duration) error {
 				select {
 				case s.paused <- pause:
@@ -614,7 +614,7 @@ func TestEnds(t *testing.T) {
 		done := make(chan error, 1)
 		go func() {
 			done <- certificate.Run(s.ctx, s.request, certificate.Environment{
-				LookupEnv: func(name string) (string, bool) { value, found := s.env[name]; return value, found }, Log: &s.log, Root: s.root,
+				Getenv: func(name string) string { return s.env[name] }, Log: &s.log, Root: s.root,
 			})
 		}()
 		<-accepted
@@ -632,7 +632,7 @@ func TestEnds(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer stop()
 	require.NoError(t, certificate.Run(ctx, s.request, certificate.Environment{
-		LookupEnv: func(string) (string, bool) { return "x", true }, Log: &s.log, Root: s.root,
+		Getenv: func(string) string { return "x" }, Log: &s.log, Root: s.root,
 	}), "It sleeps.")
 	assert.Equal(t, presents(2027), s.log.String())
 }

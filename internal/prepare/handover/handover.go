@@ -116,44 +116,11 @@ func (r *Request) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&r.Data, dataFlag, "", "keep the record in `DIR`, the folder of the volume, and look for a snapshot there")
 	flags.StringVar(&r.Bucket, bucketFlag, "", "fail unless `URL`, the folder of the snapshots, belongs to this instance")
 	flags.BoolVar(&r.FlagFile, flagFileFlag, false, "write the password and maxmemory to "+FlagFile+" for the server")
-	flags.Var((*size)(&r.MaxMemory), maxMemoryFlag, "the server's maxmemory in `BYTES`, raised if the snapshot needs more")
-	flags.Var((*size)(&r.MemoryLimit), memoryLimitFlag, "the server's memory limit in `BYTES`")
+	flags.Int64Var(&r.MaxMemory, maxMemoryFlag, 0, "the server's maxmemory in `BYTES`, raised if the snapshot needs more")
+	flags.Int64Var(&r.MemoryLimit, memoryLimitFlag, 0, "the server's memory limit in `BYTES`")
 	flags.BoolVar(&r.Existing, existingFlag, false, "read the password Secret, and never write to it")
 	flags.StringVar(&r.RotationKey, rotationKeyFlag, "", "fail unless `KEY` belongs to the rotation in the pod's annotation")
 	flags.Var(&keys{&r.Keys}, keyFlag, "add `KEY=TEMPLATE` to the connection Secret; may be repeated")
-}
-
-// Parse parses the arguments of the process, including the command: what Args returns, after Kubernetes has expanded it.
-func Parse(args []string) (Request, error) {
-	var r Request
-	flags := pflag.NewFlagSet(Command, pflag.ContinueOnError)
-	r.Bind(flags)
-	if err := flags.Parse(args); err != nil {
-		return Request{}, err
-	}
-	if !slices.Equal(flags.Args(), []string{Command}) {
-		return Request{}, errors.New("not the arguments of " + Command)
-	}
-	return r, nil
-}
-
-// size is a flag with a number of bytes, a pflag.Value.
-type size int64
-
-// String implements pflag.Value.
-func (s *size) String() string { return strconv.FormatInt(int64(*s), 10) }
-
-// Type implements pflag.Value.
-func (*size) Type() string { return "BYTES" }
-
-// Set implements pflag.Value.
-func (s *size) Set(text string) error {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 {
-		return errors.New("must be a number of bytes")
-	}
-	*s = size(n)
-	return nil
 }
 
 // keys is the flag --key, a pflag.Value.

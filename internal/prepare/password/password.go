@@ -42,9 +42,6 @@ func (Password) GoString() string { return redacted }
 // MarshalText implements encoding.TextMarshaler, which JSON, YAML, XML and log/slog use too.
 func (Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// MarshalYAML implements yaml.Marshaler.
-func (Password) MarshalYAML() (any, error) { return redacted, nil }
-
 // Parse parses a password that was not generated here. It accepts what can be passed to the server unchanged:
 // non-empty valid UTF-8 without NULs and line breaks. The error never quotes the password.
 func Parse(text string) (Password, error) {
