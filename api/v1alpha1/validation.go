@@ -98,10 +98,7 @@ func oneOf[T ~string](path *field.Path, value T, known ...T) field.ErrorList {
 	for i, name := range known {
 		names[i] = string(name)
 	}
-	hint := ""
-	if near := nearest.To(string(value), names); near != "" {
-		hint = fmt.Sprintf("did you mean %q? ", near)
-	}
+	_, hint := nearest.Hint(string(value), names)
 	return field.ErrorList{problem(path, "is unknown; "+hint+"use one of "+strings.Join(names, ", "))}
 }
 

@@ -25,12 +25,12 @@ import (
 
 // Platform is the configuration of instances without a profile and of those with each profile.
 type Platform struct {
-	specs     map[string]Spec // by profile, "" for none
-	isInvalid bool
+	specs   map[string]Spec // by profile, "" for none
+	isValid bool
 }
 
 // IsValid reports whether no problems were found. An invalid configuration must not be used for anything else.
-func (p Platform) IsValid() bool { return !p.isInvalid }
+func (p Platform) IsValid() bool { return p.isValid }
 
 // Spec is the configuration that applies to an instance, with its defaults filled in.
 type Spec struct {
@@ -79,7 +79,7 @@ const syncWave = "argocd.argoproj.io/sync-wave"
 func Default() Platform {
 	spec := Spec{Path: "spec", CarryAnnotations: []string{syncWave}}
 	spec.Default()
-	return Platform{specs: map[string]Spec{"": spec}}
+	return Platform{specs: map[string]Spec{"": spec}, isValid: true}
 }
 
 // For returns the configuration of a profile; "" is for instances without one.
@@ -111,7 +111,7 @@ func Read(functionConfig *krm.Item, results *report.Results) Platform {
 	}
 	r := reader{report.Subject{Item: functionConfig, Results: results}}
 	platform := r.read()
-	platform.isInvalid = r.Errors() > 0
+	platform.isValid = r.Errors() == 0
 	return platform
 }
 

@@ -29,10 +29,8 @@ type Options struct {
 
 // Expand decides how the claims become objects among the items. It changes nothing.
 func Expand(list *krm.List, o Options, results *report.Results) merge.Changes {
-	before := results.Errors()
 	platform := config.Read(list.FunctionConfig, results)
-	overrides.Check(list.FunctionConfig, platform, results)
-	isConfigured := results.Errors() == before
+	isConfigured := overrides.Check(list.FunctionConfig, platform, results) && platform.IsValid()
 	instances, owners := instance.FromClaims(list, o.InPlace, platform, results)
 	if !isConfigured { // any further problems may be consequences
 		return merge.Changes{}

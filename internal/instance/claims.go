@@ -205,15 +205,13 @@ func isTemplate(n *yaml.Node) bool {
 // unknownProfile reports a profile that the configuration does not have.
 func (c *claim) unknownProfile(name string, known []string) {
 	field := report.Field{Path: "metadata.annotations[" + v1alpha1.Profile + "]", Current: name}
-	switch near := nearest.To(name, known); {
-	case len(known) == 0:
+	if len(known) == 0 {
 		c.Errorf(field, "unknown profile %q, because the function has no configuration with profiles; remove the annotation, or add spec.profiles to the %s", name, v1alpha1.ConfigKind)
-	case near != "":
-		field.Proposed = near
-		c.Errorf(field, "unknown profile %q; did you mean %q? the profiles are %s", name, near, strings.Join(known, ", "))
-	default:
-		c.Errorf(field, "unknown profile %q; the profiles are %s", name, strings.Join(known, ", "))
+		return
 	}
+	near, hint := nearest.Hint(name, known)
+	field.Proposed = near
+	c.Errorf(field, "unknown profile %q; %sthe profiles are %s", name, hint, strings.Join(known, ", "))
 }
 
 func (c *claim) validateName(name Name) {
@@ -239,11 +237,8 @@ func (c *claim) validateName(name Name) {
 func (c *claim) validateSpec(spec v1alpha1.DragonflyInstanceSpec, platform config.Spec) {
 	if _, found := platform.Sizes[*spec.Size]; !found {
 		names := platform.SizeNames()
-		field, hint := report.Field{Path: "spec.size", Current: *spec.Size}, ""
-		if near := nearest.To(*spec.Size, names); near != "" {
-			field.Proposed, hint = near, fmt.Sprintf("did you mean %q? ", near)
-		}
-		c.Errorf(field, "unknown size %q; %sthe sizes are %s", *spec.Size, hint, strings.Join(names, ", "))
+		near, hint := nearest.Hint(*spec.Size, names)
+		c.Errorf(report.Field{Path: "spec.size", Current: *spec.Size, Proposed: near}, "unknown size %q; %sthe sizes are %s", *spec.Size, hint, strings.Join(names, ", "))
 	}
 	field := report.Field{Path: "spec.storageGB", Current: *spec.StorageGB}
 	switch storage := platform.Storage; {
@@ -265,9 +260,6 @@ func (c *claim) validateSource(source v1alpha1.PasswordSource) {
 	for _, known := range v1alpha1.PasswordSources {
 		names = append(names, string(known))
 	}
-	field, hint := report.Field{Path: "metadata.annotations[" + v1alpha1.PasswordSourceAnnotation + "]"}, ""
-	if near := nearest.To(string(source), names); near != "" {
-		field.Proposed, hint = near, fmt.Sprintf("did you mean %q? ", near)
-	}
-	c.Errorf(field, "unknown password source; %suse one of %s", hint, strings.Join(names, ", "))
+	near, hint := nearest.Hint(string(source), names)
+	c.Errorf(report.Field{Path: "metadata.annotations[" + v1alpha1.PasswordSourceAnnotation + "]", Proposed: near}, "unknown password source; %suse one of %s", hint, strings.Join(names, ", "))
 }

@@ -76,8 +76,7 @@ func (c *claim) annotations(given map[string]string, carry []string) map[string]
 		case strings.HasPrefix(key, v1alpha1.Group+"/"):
 			c.unknownAnnotation(field, strings.TrimPrefix(key, v1alpha1.Group+"/"))
 		case nearlyOwn(key) != "":
-			field.Proposed = nearlyOwn(key)
-			c.Errorf(field, "unknown annotation; did you mean %q?", nearlyOwn(key))
+			c.misspelledAnnotation(field, nearlyOwn(key))
 		}
 	}
 	return annotations
@@ -89,12 +88,15 @@ func (c *claim) unknownAnnotation(field report.Field, name string) {
 		names = append(names, strings.TrimPrefix(own, v1alpha1.Group+"/"))
 	}
 	if near := nearest.To(name, names); near != "" {
-		near = v1alpha1.Group + "/" + near
-		field.Proposed = near
-		c.Errorf(field, "unknown annotation; did you mean %q?", near)
+		c.misspelledAnnotation(field, v1alpha1.Group+"/"+near)
 		return
 	}
 	c.Results.FieldWarnf(c.Item, field, "is unknown, so it has no effect; remove it, or use one of %s", strings.Join(ownAnnotations, ", "))
+}
+
+func (c *claim) misspelledAnnotation(field report.Field, meant string) {
+	field.Proposed = meant
+	c.Errorf(field, "unknown annotation; did you mean %q?", meant)
 }
 
 // nearlyOwn returns our annotation with the name of the key if the group of the key is nearly ours, otherwise "".
@@ -103,7 +105,7 @@ func nearlyOwn(key string) string {
 	own := v1alpha1.Group + "/" + name
 	_, parent, _ := strings.Cut(v1alpha1.Group, ".")
 	// In the group above ours, a profile may be anything.
-	isNear := domain == parent && own != v1alpha1.Profile || nearest.Distance(domain, v1alpha1.Group) <= 2
+	isNear := domain == parent && own != v1alpha1.Profile || isNear(domain, v1alpha1.Group)
 	if !slices.Contains(ownAnnotations, own) || !isNear {
 		return ""
 	}

@@ -2,6 +2,7 @@
 package nearest
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -23,6 +24,15 @@ func To(text string, names []string) string {
 		}
 	}
 	return best
+}
+
+// Hint returns the name that text is probably a misspelling of, and a question about it for a message: `did you mean "x"? `.
+// Both are empty if there is none.
+func Hint(text string, names []string) (near, question string) {
+	if near = To(text, names); near != "" {
+		question = fmt.Sprintf("did you mean %q? ", near)
+	}
+	return near, question
 }
 
 // Distance returns how many letters must be added, removed or changed to turn one text into the other.

@@ -24,11 +24,11 @@ import (
 )
 
 // Check reports patches that cannot be applied or that change fixed fields, and extra objects that are refused, in every
-// profile.
+// profile. It returns true if there are none.
 //
 // Patches are tried on two instances that differ in everything: a patch that sets a field to a value may happen to match
 // one of them, but not both.
-func Check(functionConfig *krm.Item, platform config.Platform, results *report.Results) {
+func Check(functionConfig *krm.Item, platform config.Platform, results *report.Results) bool {
 	c := checker{Subject: report.Subject{Item: functionConfig, Results: results}}
 	for _, spec := range platform.All() {
 		c.spec = spec
@@ -43,6 +43,7 @@ func Check(functionConfig *krm.Item, platform config.Platform, results *report.R
 		}
 		c.extraObjects()
 	}
+	return c.Errors() == 0
 }
 
 // Samples returns two instances that differ in everything.

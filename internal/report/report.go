@@ -38,11 +38,6 @@ func withoutInfos(results fn.Results) fn.Results {
 // HasErrors reports whether there are any errors.
 func (r *Results) HasErrors() bool { return r.all.ExitCode() != 0 }
 
-// Errors returns the number of errors.
-func (r *Results) Errors() int {
-	return len(slices.DeleteFunc(slices.Clone(r.all), func(result *fn.Result) bool { return result.Severity != fn.Error }))
-}
-
 // Errorf adds an error about the item, which may be nil.
 func (r *Results) Errorf(item *krm.Item, format string, args ...any) {
 	r.add(fn.Error, item, nil, format, args...)
@@ -58,8 +53,8 @@ func (r *Results) Infof(item *krm.Item, format string, args ...any) {
 	r.add(fn.Info, item, nil, format, args...)
 }
 
-// Field is the field of the item that a result is about. Current is its value and Proposed a better one; each is nil if
-// there is nothing to show.
+// Field is the field of the item that a result is about. Current is its value, or nil if that is not shown. Proposed is a better
+// value, or nil or "" if there is none.
 type Field struct {
 	Path              string
 	Current, Proposed any
@@ -124,6 +119,9 @@ func (r *Results) add(severity fn.Severity, item *krm.Item, field *Field, format
 	}
 	if field != nil {
 		result.Field = &fn.Field{Path: field.Path, CurrentValue: field.Current, ProposedValue: field.Proposed}
+		if field.Proposed == "" {
+			result.Field.ProposedValue = nil
+		}
 	}
 	r.all = append(r.all, result)
 }
