@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
@@ -16,15 +18,13 @@ type neighbours struct{ pods, selectors []string }
 
 // noteNeighbour notes pods that have the label app of an instance, and selectors that match its pod by that label.
 func (l *linter) noteNeighbour(item *krm.Item) {
-	if same := (instance.Name{Namespace: item.Namespace, Name: item.Name}); l.byName[same] != nil && slices.Contains(same.IDs(), item.ID) {
+	if same := (instance.Name{Namespace: item.Namespace, Name: item.Name}); l.neighbours[same] != nil && slices.Contains(same.IDs(), item.ID) {
 		return // there is an error about it
 	}
 	what := item.Kind + " " + item.Name
 	if pod := podOf(item); pod != nil {
-		name := instance.Name{Namespace: item.Namespace, Name: yamlnode.Text(pod, "metadata", "labels", "app")}
-		if _, found := l.byName[name]; found {
-			m := l.neighboursOf(name)
-			m.pods = append(m.pods, what)
+		if n := l.neighbours[instance.Name{Namespace: item.Namespace, Name: yamlnode.Text(pod, "metadata", "labels", "app")}]; n != nil {
+			n.pods = append(n.pods, what)
 		}
 		return
 	}
@@ -41,32 +41,24 @@ func (l *linter) noteNeighbour(item *krm.Item) {
 		return
 	}
 	name := instance.Name{Namespace: item.Namespace, Name: selector["app"]}
-	if _, found := l.byName[name]; !found || !matches(selector, name.OwnLabels()) || meansInstance(selector) {
-		return
+	n := l.neighbours[name]
+	if n != nil && labels.SelectorFromSet(selector).Matches(labels.Set(name.OwnLabels())) && !meansInstance(selector) {
+		n.selectors = append(n.selectors, what)
 	}
-	m := l.neighboursOf(name)
-	m.selectors = append(m.selectors, what)
-}
-
-func (l *linter) neighboursOf(name instance.Name) *neighbours {
-	if l.neighbours[name] == nil {
-		l.neighbours[name] = &neighbours{}
-	}
-	return l.neighbours[name]
 }
 
 func (l *linter) warnOfNeighbours() {
 	for _, c := range l.Instances {
-		m := l.neighbours[c.Name]
-		if m == nil {
+		n := l.neighbours[c.Name]
+		if len(n.pods)+len(n.selectors) == 0 {
 			continue
 		}
 		var all []string
-		if len(m.pods) > 0 {
-			all = append(all, "the pods of "+strings.Join(m.pods, ", ")+" have the same label app: "+c.Name.Name)
+		if len(n.pods) > 0 {
+			all = append(all, "the pods of "+strings.Join(n.pods, ", ")+" have the same label app: "+c.Name.Name)
 		}
-		if len(m.selectors) > 0 {
-			all = append(all, "the selectors of "+strings.Join(m.selectors, ", ")+" match its pod by the label app: "+c.Name.Name)
+		if len(n.selectors) > 0 {
+			all = append(all, "the selectors of "+strings.Join(n.selectors, ", ")+" match its pod by the label app: "+c.Name.Name)
 		}
 		l.results.Warnf(c.Item, "%s, so each reaches or counts the other's pods; rename the claim, for example to %s, or add app.kubernetes.io/name: dragonfly to any selector that is meant for the instance",
 			strings.Join(all, ", and "), otherName(c.Name.Name))
@@ -84,15 +76,6 @@ func otherName(name string) string {
 // meansInstance reports whether a selector has a label that only instances have.
 func meansInstance(selector map[string]string) bool {
 	return selector["app.kubernetes.io/name"] != "" || selector[v1alpha1.ManagedByLabel] != ""
-}
-
-func matches(selector, labels map[string]string) bool {
-	for key, value := range selector {
-		if labels[key] != value {
-			return false
-		}
-	}
-	return true
 }
 
 // isSecondBudget reports whether an item is a PodDisruptionBudget for the pods of an instance for which the operator makes

@@ -51,7 +51,6 @@ type linter struct {
 	Input
 	results *report.Results
 
-	byName  map[instance.Name]*instance.Instance
 	named   map[string][]*instance.Instance // instances by the names of their Secrets, in all namespaces
 	ignored map[string][]*instance.Instance // instances by the Secret names in their ignored Crossplane fields
 	former  map[string]bool                 // names that claims had before kustomize changed them
@@ -69,12 +68,12 @@ type secret struct{ namespace, name string }
 func newLinter(in Input, results *report.Results) *linter {
 	l := &linter{
 		Input: in, results: results,
-		byName: map[instance.Name]*instance.Instance{}, named: map[string][]*instance.Instance{},
+		named:   map[string][]*instance.Instance{},
 		ignored: map[string][]*instance.Instance{}, former: map[string]bool{}, made: map[secret]bool{}, neighbours: map[instance.Name]*neighbours{},
 	}
 	for i := range in.Instances {
 		c := &in.Instances[i].Instance
-		l.byName[c.Name] = c
+		l.neighbours[c.Name] = &neighbours{}
 		for _, name := range []string{c.PasswordSecret(), c.ConnectionSecret()} {
 			l.named[name] = append(l.named[name], c)
 		}
