@@ -41,7 +41,7 @@ func newTree(items []*krm.Item) tree {
 		if first || len(at) < len(t.root) { // the other packages are below it
 			t.root, first = at, false
 		}
-		for f := range functions(item) {
+		for _, f := range append(yamlnode.Elements(item.Node, "pipeline", "mutators"), yamlnode.Elements(item.Node, "pipeline", "validators")...) {
 			if file := yamlnode.Text(f, "configPath"); file != "" {
 				t.configs[path.Join(at, file)] = true
 			}
@@ -70,23 +70,6 @@ func (t tree) isElsewhere(item *krm.Item) bool {
 // isConfig reports whether some package names the item's file as the configuration of a function.
 func (t tree) isConfig(item *krm.Item) bool {
 	return t.configs[path.Join(item.Annotation(krm.PackagePath), item.AnnotatedPath())]
-}
-
-// functions iterates over the functions of a Kptfile's pipeline.
-func functions(kptfile *krm.Item) func(yield func(*yaml.Node) bool) {
-	return func(yield func(*yaml.Node) bool) {
-		for _, list := range []string{"mutators", "validators"} {
-			functions := yamlnode.Get(kptfile.Node, "pipeline", list)
-			if functions == nil || functions.Kind != yaml.SequenceNode {
-				continue
-			}
-			for _, f := range functions.Content {
-				if !yield(f) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // isThis reports whether an entry of a pipeline is this function, judging by the name of its image or program.

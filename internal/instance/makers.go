@@ -89,11 +89,7 @@ func (m makes) elements(object *yaml.Node) []*yaml.Node {
 	if m.each == "" {
 		return []*yaml.Node{object}
 	}
-	list := yamlnode.Follow(field(object, m.each))
-	if list == nil || list.Kind != yaml.SequenceNode {
-		return nil
-	}
-	return list.Content
+	return yamlnode.Elements(field(object, m.each))
 }
 
 func (m makes) secret(n *yaml.Node, item *krm.Item) (krm.ID, bool) {

@@ -118,17 +118,13 @@ func (i *Item) listed(seen map[*yaml.Node]bool) []*Item {
 	if !strings.HasSuffix(i.Kind, "List") || seen[i.Node] {
 		return nil
 	}
-	nodes := yamlnode.Get(i.Node, "items")
-	if nodes == nil || nodes.Kind != yaml.SequenceNode {
-		return nil
-	}
 	if seen == nil {
 		seen = map[*yaml.Node]bool{}
 	}
 	seen[i.Node] = true
 	var items []*Item
-	for _, n := range nodes.Content {
-		if n = yamlnode.Follow(n); n.Kind != yaml.MappingNode {
+	for _, n := range yamlnode.Elements(i.Node, "items") {
+		if n.Kind != yaml.MappingNode {
 			continue
 		}
 		item := NewItem(n)

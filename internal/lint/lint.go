@@ -103,25 +103,6 @@ func podOf(item *krm.Item) *yaml.Node {
 	return nil
 }
 
-// visit calls back for every field in n, including those in lists.
-func visit(n *yaml.Node, field func(key string, value *yaml.Node)) {
-	seen := map[*yaml.Node]bool{} // aliases can make a node contain itself
-	var walk func(n *yaml.Node)
-	walk = func(n *yaml.Node) {
-		if n = yamlnode.Follow(n); n == nil || seen[n] {
-			return
-		}
-		seen[n] = true
-		for key, value := range yamlnode.Fields(n) {
-			field(key.Value, value)
-		}
-		for _, child := range n.Content {
-			walk(child)
-		}
-	}
-	walk(n)
-}
-
 // changesOf holds the changes to one instance.
 type changesOf struct {
 	created, updated, superseded, dropped []string

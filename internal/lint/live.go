@@ -105,16 +105,18 @@ func changesImmutable(old, fresh *yaml.Node) bool {
 	policy := func(set *yaml.Node) string {
 		return cmp.Or(yamlnode.Text(set, "spec", "podManagementPolicy"), string(appsv1.OrderedReadyPodManagement))
 	}
-	oldTemplates, newTemplates := yamlnode.Get(old, "spec", "volumeClaimTemplates"), yamlnode.Get(fresh, "spec", "volumeClaimTemplates")
-	if policy(old) != policy(fresh) || oldTemplates != nil && count(oldTemplates) != count(newTemplates) {
+	had, has := yamlnode.Get(old, "spec", "volumeClaimTemplates"), yamlnode.Elements(fresh, "spec", "volumeClaimTemplates")
+	switch {
+	case policy(old) != policy(fresh):
+		return true
+	case len(yamlnode.Elements(had)) == 0:
+		return false
+	case len(yamlnode.Elements(had)) != len(has):
 		return true
 	}
-	if oldTemplates == nil || newTemplates == nil {
-		return false
-	}
-	for _, after := range newTemplates.Content {
+	for _, after := range has {
 		name := yamlnode.Text(after, "metadata", "name")
-		before := yamlnode.Named(oldTemplates, name, "metadata")
+		before := yamlnode.Named(had, name, "metadata")
 		differs := func(path ...string) bool {
 			return !yamlnode.Equal(yamlnode.Get(before, path...), yamlnode.Get(after, path...))
 		}
@@ -159,13 +161,6 @@ func changesClaim(old, fresh *yaml.Node) bool {
 		}
 	}
 	return false
-}
-
-func count(list *yaml.Node) int {
-	if list = yamlnode.Follow(list); list == nil {
-		return 0
-	}
-	return len(list.Content)
 }
 
 func className(name string) string {

@@ -26,15 +26,17 @@ func (l *linter) noteReader(item *krm.Item) {
 			l.reads = append(l.reads, read{item, secret{item.Namespace, name}})
 		}
 	}
-	visit(item.Node, func(key string, value *yaml.Node) {
-		switch key {
-		case "secretKeyRef", "secretRef":
-			take(value, yamlnode.Text(value, "name"))
-		case "secret": // of a volume, or one of its sources
-			take(value, yamlnode.Text(value, "secretName"))
-			take(value, yamlnode.Text(value, "name"))
+	for n := range yamlnode.All(item.Node) {
+		for key, value := range yamlnode.Fields(n) {
+			switch key.Value {
+			case "secretKeyRef", "secretRef":
+				take(value, yamlnode.Text(value, "name"))
+			case "secret": // of a volume, or one of its sources
+				take(value, yamlnode.Text(value, "secretName"))
+				take(value, yamlnode.Text(value, "name"))
+			}
 		}
-	})
+	}
 }
 
 // warnOfReaders warns about references to Secrets that do not exist but look like those of a claim.

@@ -83,11 +83,7 @@ func (l *linter) warnOfStorage(old, fresh *yaml.Node, inst instance.Instance) bo
 
 // flagIn returns the value of a flag in the arguments of a container, or "" if it is not set.
 func flagIn(container *yaml.Node, name string) string {
-	args := yamlnode.Get(container, "args")
-	if args == nil {
-		return ""
-	}
-	for _, arg := range args.Content {
+	for _, arg := range yamlnode.Elements(container, "args") {
 		if value, found := strings.CutPrefix(yamlnode.Text(arg), "--"+name+"="); found {
 			return value
 		}

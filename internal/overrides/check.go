@@ -145,11 +145,7 @@ func (c *checker) carried(n *yaml.Node, path string) {
 	known(n, path, "apiVersion", "kind", "metadata", "spec")
 	known(yamlnode.Get(n, "metadata"), path+".metadata", "name", "namespace", "labels", "annotations")
 	known(yamlnode.Get(n, "spec"), path+".spec", "type", "ports")
-	ports := yamlnode.Get(n, "spec", "ports")
-	if ports == nil {
-		return
-	}
-	for i, port := range ports.Content {
+	for i, port := range yamlnode.Elements(n, "spec", "ports") {
 		at := decode.Element(path+".spec.ports", i)
 		known(port, at, "port", "nodePort")
 		if yamlnode.Text(port, "port") != strconv.Itoa(instance.Port) {

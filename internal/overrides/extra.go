@@ -266,27 +266,15 @@ func refuseHashedNames(list *krm.List, built []Built, results *report.Results) {
 			if o.Node == nil || !strings.Contains(o.Group, ".") || strings.HasSuffix(o.Group, ".k8s.io") {
 				continue
 			}
-			for _, name := range slices.Sorted(maps.Keys(textsIn(o.Node))) {
+			texts := map[string]bool{}
+			for n := range yamlnode.All(o.Node) {
+				texts[n.Value] = true
+			}
+			for _, name := range slices.Sorted(maps.Keys(texts)) {
 				if item := hashed[b.SecretID(name)]; item != nil {
 					results.Errorf(item, "is referenced by the %s %s, but kustomize appends a hash to its name after this function and does not update that reference; set `options: {disableNameSuffixHash: true}` in its secretGenerator", o.Kind, o.Name)
 				}
 			}
 		}
 	}
-}
-
-// textsIn returns the strings in a tree.
-func textsIn(n *yaml.Node) map[string]bool {
-	found := map[string]bool{}
-	var visit func(n *yaml.Node)
-	visit = func(n *yaml.Node) {
-		if n.Kind == yaml.ScalarNode {
-			found[n.Value] = true
-		}
-		for _, child := range n.Content {
-			visit(child)
-		}
-	}
-	visit(n)
-	return found
 }

@@ -36,7 +36,7 @@ func stdout(in *inputs, changes merge.Changes, results *report.Results) ([]byte,
 				continue
 			}
 			if item := document.item; item != nil && !instance.IsClaim(item) && !isLocal(item) {
-				refuseClaimIn(item, item.Node, map[*yaml.Node]bool{}, results)
+				refuseClaimIn(item, results)
 				add(append(comments, body(document.Text)...))
 			}
 			comments = nil
@@ -54,17 +54,11 @@ func stdout(in *inputs, changes merge.Changes, results *report.Results) ([]byte,
 
 // refuseClaimIn reports a claim somewhere in what is printed. Nothing is made of it, and a cluster does not know it.
 // A reference to a claim has no metadata.
-func refuseClaimIn(item *krm.Item, n *yaml.Node, seen map[*yaml.Node]bool, results *report.Results) {
-	if n = yamlnode.Follow(n); seen[n] {
-		return
-	}
-	seen[n] = true
-	if n.Kind == yaml.MappingNode && yamlnode.Get(n, "metadata") != nil && instance.IsClaim(krm.NewItem(n)) {
-		results.Errorf(item, "contains the claim %s, but nothing is made from it there; write it as a separate object", yamlnode.Text(n, "metadata", "name"))
-		return
-	}
-	for _, child := range n.Content {
-		refuseClaimIn(item, child, seen, results)
+func refuseClaimIn(item *krm.Item, results *report.Results) {
+	for n := range yamlnode.All(item.Node) {
+		if n.Kind == yaml.MappingNode && yamlnode.Get(n, "metadata") != nil && instance.IsClaim(krm.NewItem(n)) {
+			results.Errorf(item, "contains the claim %s, but nothing is made from it there; write it as a separate object", yamlnode.Text(n, "metadata", "name"))
+		}
 	}
 }
 

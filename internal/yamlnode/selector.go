@@ -6,14 +6,9 @@ import "sigs.k8s.io/kustomize/kyaml/yaml"
 // are left out: they rarely exclude a pod that matches the rest.
 func LabelSelector(n *yaml.Node) map[string]string {
 	labels := Texts(Get(n, "matchLabels"))
-	expressions := Get(n, "matchExpressions")
-	if expressions == nil {
-		return labels
-	}
-	for _, e := range expressions.Content {
-		values := Get(e, "values")
-		if Text(e, "operator") == "In" && values != nil && len(values.Content) == 1 {
-			labels[Text(e, "key")] = Text(values.Content[0])
+	for _, e := range Elements(n, "matchExpressions") {
+		if values := Elements(e, "values"); Text(e, "operator") == "In" && len(values) == 1 {
+			labels[Text(e, "key")] = Text(values[0])
 		}
 	}
 	return labels

@@ -37,18 +37,41 @@ func Fields(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	}
 }
 
-// Named returns the element of a list that has the name, or nil if there is none. The path leads to the name's parent.
-func Named(list *yaml.Node, name string, path ...string) *yaml.Node {
-	list = Follow(list)
+// Elements returns the elements of the list at path, or nil if there is no list.
+func Elements(n *yaml.Node, path ...string) []*yaml.Node {
+	list := Get(n, path...)
 	if list == nil || list.Kind != yaml.SequenceNode {
 		return nil
 	}
-	for _, element := range list.Content {
+	elements := make([]*yaml.Node, len(list.Content))
+	for i, element := range list.Content {
+		elements[i] = Follow(element)
+	}
+	return elements
+}
+
+// Named returns the element of a list that has the name, or nil if there is none. The path leads to the name's parent.
+func Named(list *yaml.Node, name string, path ...string) *yaml.Node {
+	for _, element := range Elements(list) {
 		if Text(element, append(path, "name")...) == name {
-			return Follow(element)
+			return element
 		}
 	}
 	return nil
+}
+
+// All iterates over n and everything in it, each node once, because aliases can make a node contain itself.
+func All(n *yaml.Node) iter.Seq[*yaml.Node] {
+	seen := map[*yaml.Node]bool{}
+	var visit func(n *yaml.Node, yield func(*yaml.Node) bool) bool
+	visit = func(n *yaml.Node, yield func(*yaml.Node) bool) bool {
+		if n = Follow(n); n == nil || seen[n] {
+			return true
+		}
+		seen[n] = true
+		return yield(n) && !slices.ContainsFunc(n.Content, func(child *yaml.Node) bool { return !visit(child, yield) })
+	}
+	return func(yield func(*yaml.Node) bool) { visit(n, yield) }
 }
 
 // Get follows the keys of path through mappings, aliases and merge keys. It returns nil if there is no such field.
