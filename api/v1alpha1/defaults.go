@@ -50,9 +50,10 @@ func (p *Password) setDefaults() {
 	orDefault(&p.Image, DefaultPrepareImage)
 }
 
-// ContainerResources returns the resources of the init container, which runs for about 50 ms and uses 10 MiB. A pod's request is
-// the larger of the requests of its init containers and of its other containers, so these cost nothing even with the
-// smallest size. Because they equal the limits, the pod is Guaranteed if the size's requests equal its limits.
+// ContainerResources returns the resources of the containers that run this program. The init container prepare runs for about
+// 50 ms and uses 10 MiB; a pod's request is the larger of the requests of its init containers and of its other containers, so
+// it costs nothing even with the smallest size. The requests of the sidecar for certificates are added to the pod's. Because
+// requests equal limits, the pod is Guaranteed if the size's requests equal its limits.
 func (p *Password) ContainerResources() (requests, limits Resources) {
 	requests, limits = p.Resources.Requests, p.Resources.Limits
 	for _, r := range []struct {

@@ -390,14 +390,15 @@ type Password struct {
 	// +optional
 	Source *PasswordSource `json:"source,omitempty"`
 
-	// Image of the init container that provides the server's password. It must contain this program.
+	// Image of the init container that provides the server's password, and of the sidecar that `tls.reload` adds. It must
+	// contain this program.
 	// +kubebuilder:default="ghcr.io/bizmatters/dragonfly-generator:v0.1.0"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:example="registry.example.com/dragonfly-generator:v0.1.0"
 	// +optional
 	Image *string `json:"image,omitempty"`
 
-	// Resources of that init container, by default 100m of CPU and 64Mi of memory. A limit equals its request
+	// Resources of each of these containers, by default 100m of CPU and 64Mi of memory. A limit equals its request
 	// unless it is set too.
 	// +optional
 	Resources ResourceRequirements `json:"resources,omitempty"`

@@ -141,7 +141,7 @@ func holdsOther(secret, fresh *yaml.Node, field string) bool {
 // encodeFor writes a document in the format of the file, YAML or JSON.
 func encodeFor(file string, n *yaml.Node) ([]byte, error) {
 	if path.Ext(file) != ".json" {
-		return encode(n)
+		return yaml.Marshal(n)
 	}
 	if n.Kind == yaml.DocumentNode {
 		n = n.Content[0]

@@ -13,7 +13,6 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
-	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
@@ -62,10 +61,6 @@ func (s *source) resources() []*krm.Item {
 		}
 	}
 	return items
-}
-
-func (in *inputs) haveClaims() bool {
-	return slices.ContainsFunc(in.items(), instance.IsClaim)
 }
 
 // reader finds and reads the inputs. It reports every problem and continues.

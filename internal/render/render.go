@@ -8,10 +8,12 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/expand"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -81,15 +83,16 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 // expanded expands the claims. It reports an error if there are none, so that a wrong path removes nothing.
 func expanded(o Options, in *inputs, results *report.Results) merge.Changes {
 	options := expand.Options{InPlace: o.Folder != "", Prune: o.Prune}
-	expansion := expand.Expand(krm.NewList(in.items(), in.config), options, results)
-	if !results.HasErrors() && !in.haveClaims() {
+	list := krm.NewList(in.items(), in.config)
+	changes := expand.Expand(list, options, results)
+	if !results.HasErrors() && !slices.ContainsFunc(list.Items, instance.IsClaim) {
 		hint := "name the files or folders that contain the claims"
 		if in.stdin {
 			hint += ", and do not annotate claims with config.kubernetes.io/local-config, or kustomize drops them"
 		}
 		results.Errorf(nil, "there is no %s in %s; %s", v1alpha1.ClaimKind, strings.Join(o.Paths, ", "), hint)
 	}
-	return expansion
+	return changes
 }
 
 // refuseOutside reports objects of ours that are outside the output folder, because nothing would keep them up to date.

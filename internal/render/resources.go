@@ -54,7 +54,7 @@ func flatten(document krm.Document) []krm.Document {
 		if len(item.Listed()) > 0 {
 			continue // what it holds is among the listed
 		}
-		text, err := encode(item.Node)
+		text, err := yaml.Marshal(item.Node)
 		if err != nil {
 			return []krm.Document{document}
 		}

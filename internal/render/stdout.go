@@ -43,7 +43,7 @@ func stdout(in *inputs, changes merge.Changes, results *report.Results) ([]byte,
 		}
 	}
 	for _, addition := range changes.Add {
-		text, err := encode(addition.Node)
+		text, err := yaml.Marshal(addition.Node)
 		if err != nil {
 			return nil, err
 		}
@@ -97,11 +97,4 @@ func commentsOf(text []byte) []byte {
 		}
 	}
 	return comments
-}
-
-// encode writes a document.
-func encode(n *yaml.Node) ([]byte, error) {
-	var text bytes.Buffer
-	err := yaml.NewEncoder(&text).Encode(n)
-	return text.Bytes(), err
 }

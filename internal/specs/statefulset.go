@@ -40,7 +40,7 @@ const (
 	readinessFailures      = 15
 )
 
-// StatefulSet returns the StatefulSet that runs one Dragonfly with its data on a volume.
+// StatefulSet returns the StatefulSet that runs one Dragonfly.
 func StatefulSet(inst instance.Instance) *appsv1.StatefulSet {
 	return &appsv1.StatefulSet{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
