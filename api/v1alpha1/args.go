@@ -10,6 +10,9 @@ var ownFlags = map[string]string{
 	"dir":              "the volume is mounted there",
 	"dbfilename":       "with another name, old snapshots would fill up the volume",
 	"version_check":    "it would call home",
+	"tls":              "it comes from spec.tls",
+	"tls_cert_file":    "it comes from spec.tls",
+	"tls_key_file":     "it comes from spec.tls",
 	"snapshot_cron":    "it comes from spec.snapshotCron",
 	"maxmemory":        "it follows from the memory limit in spec.sizes",
 	"proactor_threads": "it follows from the CPU limit in spec.sizes",
@@ -33,14 +36,11 @@ var bindFlags = []string{"bind", "admin_bind"}
 // wildcards are all IPv4 addresses, and all IPv4 and IPv6 addresses, which IPv6-only clusters need.
 var wildcards = []string{"0.0.0.0", "::"}
 
-// tlsFlags are the flags that spec.tls sets.
-var tlsFlags = []string{"tls", "tls_cert_file", "tls_key_file"}
-
 // operatorFlags are the flags that the Dragonfly Operator sets itself, to reach its pods and to replicate, and flags that need
 // files that it cannot mount.
 var operatorFlags = []string{
 	"admin_port", "admin_nopass", "break_replication_on_master_restart", "replicaof",
-	"tls", "tls_cert_file", "tls_key_file", "tls_ca_cert_file", "tls_ca_cert_dir", "tls_replication", "no_tls_on_admin_port",
+	"tls_ca_cert_file", "tls_ca_cert_dir", "tls_replication", "no_tls_on_admin_port",
 }
 
 // clientCertificateFlags make Dragonfly ask clients for certificates.
@@ -70,8 +70,6 @@ func (s *ProfileSpec) validateArg(arg string) string {
 		return "sets --" + name + ", but neither the Service nor the probes would reach Dragonfly at an address other than 0.0.0.0 or ::; use one of these, or remove it"
 	case *s.Backend == Operator && slices.Contains(operatorFlags, name):
 		return "sets --" + name + ", which the operator sets itself, or which needs files that backend: Operator cannot mount; remove it"
-	case s.TLS != nil && slices.Contains(tlsFlags, name):
-		return "sets --" + name + ", which spec.tls sets; remove it"
 	}
 	return ""
 }
@@ -96,7 +94,7 @@ func FlagName(arg string) (name string, isFlag bool) {
 	}
 	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")
 	off := strings.TrimPrefix(name, "no")
-	for _, flags := range [][]string{forbiddenFlags, bindFlags, operatorFlags, tlsFlags} {
+	for _, flags := range [][]string{forbiddenFlags, bindFlags, operatorFlags} {
 		if slices.Contains(flags, off) {
 			return off, true
 		}

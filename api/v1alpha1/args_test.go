@@ -14,7 +14,7 @@ import (
 func TestForbiddenFlags(t *testing.T) {
 	for _, flag := range []string{
 		"requirepass", "aclfile", "flagfile", "fromenv", "tryfromenv", "port", "memcached_port", "bind", "admin_bind", "primary_port_http_enabled", "admin_nopass",
-		"dir", "dbfilename", "snapshot_cron", "maxmemory", "proactor_threads", "version_check", "help", "helpshort", "version", "only_check_args",
+		"dir", "dbfilename", "snapshot_cron", "maxmemory", "proactor_threads", "version_check", "tls", "tls_cert_file", "tls_key_file", "help", "helpshort", "version", "only_check_args",
 	} {
 		for _, spelling := range []string{
 			"--" + flag, "-" + flag, "--" + flag + "=hunter2", "-" + flag + "=hunter2", "--no" + flag, "-no" + flag, "--no" + flag + "=true",
@@ -25,7 +25,7 @@ func TestForbiddenFlags(t *testing.T) {
 	}
 	for _, good := range []string{
 		"--cache_mode=true", "-cache_mode", "--notify_keyspace_events=Ex", "--nodf_snapshot_format", "--cluster_announce_ip=$(POD_IP)",
-		"--bind=0.0.0.0", "--bind=::", "--admin_bind=::", "--tls=true", "--s3_endpoint=minio.storage.svc",
+		"--bind=0.0.0.0", "--bind=::", "--admin_bind=::", "--s3_endpoint=minio.storage.svc",
 	} {
 		assert.Empty(t, problems(t, "{args: ['"+good+"']}"), good)
 	}
@@ -52,7 +52,7 @@ func TestArgs(t *testing.T) {
 		{"So has the memory.", "{args: [--maxmemory=1G]}", "spec.sizes"},
 		{"The operator sets its own port.", "{backend: Operator, args: [--admin_port=9999]}", "the operator sets"},
 		{"The operator cannot mount files.", "{backend: Operator, args: [--tls_ca_cert_file=/a]}", "cannot mount"},
-		{"TLS has fields of its own.", "{tls: {secretName: a}, args: [--tls_cert_file=/a]}", "spec.tls"},
+		{"TLS has fields of its own.", "{args: [--tls_cert_file=/a]}", "spec.tls"},
 	} {
 		errs := problems(t, tc.settings)
 		require.Equal(t, []string{"spec.args[0]"}, paths(errs), tc.reason)

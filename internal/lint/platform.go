@@ -226,7 +226,6 @@ func (p *platformLinter) sample() {
 				p.warn(p.at("overrides.statefulSet"), "adds a startup probe, which restarts a pod that loads a large snapshot, again and again; remove it")
 			}
 			p.bucket(server.Env, server.EnvFrom)
-			p.tlsFlags(server)
 		}
 	case *operator.Dragonfly:
 		p.images("overrides.dragonfly.spec.initContainers", object.Spec.InitContainers)
@@ -257,28 +256,5 @@ func (p *platformLinter) bucket(env []corev1.EnvVar, from []corev1.EnvFromSource
 		p.warn(p.at("storage.bucket"), "no region is set, so Dragonfly's S3 client uses us-east-1; set the variable AWS_REGION of the container (see docs/configuration.md)")
 	case scheme == "az" && !has("AZURE_STORAGE_ACCOUNT"):
 		p.warn(p.at("storage.bucket"), "Dragonfly's Azure client needs the variable AZURE_STORAGE_ACCOUNT and a key or connection string, and does not read workload identity tokens; set them on the container (see docs/configuration.md)")
-	}
-}
-
-// tlsFlags warns about a server that speaks TLS by a flag of args, where nothing brings it a certificate or the probe does
-// not speak TLS.
-func (p *platformLinter) tlsFlags(server corev1.Container) {
-	at := slices.IndexFunc(p.spec.Args, func(arg string) bool {
-		arg = strings.ToLower(strings.TrimLeft(arg, "-"))
-		return arg == "tls" || arg == "tls=true"
-	})
-	if p.spec.TLS != nil || at < 0 {
-		return
-	}
-	probe := server.ReadinessProbe
-	hasProbe := probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Scheme == corev1.URISchemeHTTPS
-	hasCertificate := slices.ContainsFunc(p.spec.Args, func(arg string) bool {
-		_, file, found := strings.Cut(arg, "tls_cert_file=")
-		return found && slices.ContainsFunc(server.VolumeMounts, func(mount corev1.VolumeMount) bool {
-			return file == mount.MountPath || strings.HasPrefix(file, strings.TrimSuffix(mount.MountPath, "/")+"/")
-		})
-	})
-	if !hasProbe || !hasCertificate {
-		p.warn(decode.Element(p.at("args"), at), "turns on TLS without a mounted certificate or without a readiness probe over HTTPS, so pods never become ready; use spec.tls instead, which adds both")
 	}
 }

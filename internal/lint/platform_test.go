@@ -97,7 +97,6 @@ func TestTLSWarnings(t *testing.T) {
 		"{tls: {secretName: a}}":                                              {},
 		"{tls: {secretName: a}, args: [--tls_ca_cert_file=x]}":                {"spec.args[0]", "spec.tls"},
 		"{tls: {secretName: a, reload: false}, args: [--tls_ca_cert_file=x]}": {"spec.args[0]"},
-		"{args: [--tls=true]}":                                                {"spec.args[0]"},
 	} {
 		assert.ElementsMatch(t, want, paths(warnings(t, spec)), spec)
 	}
