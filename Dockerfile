@@ -1,5 +1,5 @@
-# Any Docker builds this, and BuildKit for several platforms at once: BUILDPLATFORM is its word for the machine's
-# own, on which Go builds for all of them. BUILDER is an image with Go 1.26 and a shell.
+# Any Docker can build this; BuildKit can build it for several platforms at once. It sets BUILDPLATFORM to the machine's
+# own platform, on which Go cross-compiles for all of them. BUILDER is an image with Go 1.26 and a shell.
 ARG BUILDER=golang:1.26
 FROM --platform=${BUILDPLATFORM:-linux} ${BUILDER} AS build
 WORKDIR /src

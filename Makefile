@@ -22,7 +22,7 @@ DIST      ?= dist
 PLATFORMS  = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 # PLAYGROUND is where the playground page is built.
 PLAYGROUND ?= bin/playground
-# The same program for everyone: the Go settings of the user that affect a program are set explicitly.
+# The same program for everyone: Go settings that affect the program are set here, whatever the user's own are.
 REPRODUCIBLY = env -u GOEXPERIMENT GOFLAGS='-trimpath -buildvcs=false' GOWORK=off CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off
 LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/internal/cli.version=$(VERSION)
 
@@ -32,21 +32,22 @@ LDFLAGS  = -s -w -X github.com/bizmatters/dragonfly-generator/internal/cli.versi
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# Only manifests go to stdout. go build -v lists each package that it compiles on stderr, so that the terminal is not silent.
+# Only manifests go to stdout. go build -v lists each package that it compiles on stderr, so that the terminal shows
+# progress.
 .PHONY: demo
 demo: ## Print the manifests of the example (needs Go; the first run compiles for a few minutes)
-	@echo "compiling the function and a small program on kustomize's library; this takes some minutes the first time" >&2
+	@echo "compiling the function and a small program on kustomize's library; this takes a few minutes the first time" >&2
 	@CGO_ENABLED=0 go build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/dragonfly-generator .
 	@CGO_ENABLED=0 go build -v -trimpath -ldflags '-s -w' -o bin/kustomize-build ./tools/kustomize-build
 	@echo "kustomize build --enable-alpha-plugins --enable-exec examples/agent-executor-cache" >&2
 	@PATH="$(CURDIR)/bin:$$PATH" bin/kustomize-build examples/agent-executor-cache
 
-# Without the tests that are slow on purpose. vet is in lint.
+# Without the deliberately slow tests. vet is part of lint.
 QUICK = $$(go list ./... | grep -Ev '/test/(bench|faults|hostile)$$')
 
 .PHONY: test
 test: ## Run the fast tests (needs Go; the first run compiles for a few minutes)
-	@echo "compiling what is not compiled yet, one line a package; the first time takes some minutes"
+	@echo "compiling whatever is not compiled yet, one line per package; the first time takes a few minutes"
 	@go build -v $$(go list -f '{{join .TestImports "\n"}}{{"\n"}}{{join .XTestImports "\n"}}' $(QUICK) | sort -u)
 	@echo "testing"
 	@go test -vet=off $(QUICK)
@@ -56,12 +57,12 @@ test-all: test check-generated test-hostile test-faults ## Also run the tests th
 
 .PHONY: test-hostile
 test-hostile: ## Feed the program 100 MB, a million keys and broken streams (needs Go; a few minutes)
-	@echo "feeding the program what takes long or much memory; some inputs take half a minute"
+	@echo "feeding the program inputs that take long or use much memory; some take half a minute"
 	go test -count=1 -v ./test/hostile
 
 .PHONY: test-faults
 test-faults: ## Kill the program hundreds of times while it writes, fill the disk, remove permissions (needs Go; a few minutes)
-	@echo "killing the program while it writes, some hundred times"
+	@echo "killing the program while it writes, a few hundred times"
 	go test -count=1 -v ./test/faults
 
 .PHONY: check-generated
@@ -82,10 +83,10 @@ fuzz: ## Fuzz lists, claims and configurations for FUZZTIME each, 20s unless set
 		go test ./generator -run "^$$" -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 20x || exit 1; \
 	done
 
-# One round of the benchmarks is not enough on a machine that does other work, so there are BENCHCOUNT rounds.
+# On a machine that does other work, one round of the benchmarks is not enough, so there are BENCHCOUNT rounds.
 .PHONY: bench
 bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Compare the program's speed with others: benchmarks BENCH, BENCHCOUNT times (needs Go; 15 minutes)
-	@docker info >/dev/null 2>&1 || echo "without a Docker Engine, functions in containers are not measured; start one: dockerd --bridge=none --iptables=false"
+	@docker info >/dev/null 2>&1 || echo "without a Docker Engine, functions in containers are not measured; to start one: dockerd --bridge=none --iptables=false"
 	@rm -f bin/bench.txt
 	@for _ in $$(seq $(or $(BENCHCOUNT),3)); do \
 		PATH="$(CURDIR)/bin:$$PATH" go test ./test/bench -run "^$$" -bench "$(or $(BENCH),.)" -benchtime $(or $(BENCHTIME),2s) -timeout 60m >>bin/bench.txt || { cat bin/bench.txt; exit 1; }; \
@@ -93,8 +94,8 @@ bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Compare the pr
 	@bin/benchstat -col /by bin/bench.txt
 
 .PHONY: lint
-lint: bin/golangci-lint bin/actionlint ## Check format, vet and lint (needs Go; the first run builds the linter for a few minutes)
-	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
+lint: bin/golangci-lint bin/actionlint ## Check formatting, vet and lint (needs Go; the first run builds the linter for a few minutes)
+	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "run gofmt on: $$unformatted"; exit 1; }
 	@for os in linux darwin windows; do \
 		echo "go vet for $$os, all tests included"; \
 		GOOS=$$os go vet -tags e2e,conformance,dist,node,kind ./... || exit 1; \
@@ -103,7 +104,7 @@ lint: bin/golangci-lint bin/actionlint ## Check format, vet and lint (needs Go; 
 	bin/golangci-lint run --build-tags e2e,conformance,dist,node,kind
 	bin/actionlint
 
-# The SBOMs contain the hash of the program that wrote them, so they are only reproducible on the same platform.
+# The SBOMs contain the hash of the program that wrote them, so they are reproducible only on the same platform.
 .PHONY: dist
 dist: bin/cyclonedx-gomod ## Build the release VERSION into dist: programs, SBOMs, completions, checksums (needs Go)
 	@rm -rf "$(DIST)" && mkdir -p "$(DIST)"
@@ -121,7 +122,7 @@ dist: bin/cyclonedx-gomod ## Build the release VERSION into dist: programs, SBOM
 	@cd "$(DIST)" && LC_ALL=C && sha256sum dragonfly-generator_* >SHA256SUMS && cat SHA256SUMS
 
 .PHONY: dist-test
-dist-test: ## Build a release twice, in two places, and check what is in it (needs Go)
+dist-test: ## Build a release twice, in two places, and check its contents (needs Go)
 	go test -tags dist -count=1 -timeout 30m -v ./test/release
 
 .PHONY: image
@@ -141,7 +142,7 @@ operator-by-hand: ## Print how to run docs/operator.md by hand, with the real op
 	@go run ./tools/by-hand
 
 .PHONY: node-test
-node-test: build bin/kustomize bin/cert-manager $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node, with a stand-in for Dragonfly or with the program DRAGONFLY (needs root, Debian and Go; builds Kubernetes at first, 37 CPU minutes)
+node-test: build bin/kustomize bin/cert-manager $(CONTROL_PLANE) $(NODE) ## Run the pods on a real node, with a stand-in for Dragonfly or with the program DRAGONFLY (needs root, Debian and Go; the first run builds Kubernetes, 37 CPU minutes)
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/dragonfly-standin ./test/node/standin
 	DRAGONFLY="$(if $(DRAGONFLY),$(abspath $(DRAGONFLY)))" NODE_PROGRAMS="$(PROGRAMS)" test/node/cluster.sh run go test -tags node -count=1 -timeout 30m -parallel 8 -v $(if $(RUN),-run '$(RUN)') ./test/node
 
@@ -154,7 +155,7 @@ observability-test: bin/promtool ## Check alerts, dashboard and PodMonitors with
 	PATH="$(CURDIR)/bin:$$PATH" go test -C tools/prometheus -count=1 .
 
 .PHONY: s3-test
-s3-test: build ## Keep snapshots in a real S3 server, with a stand-in for Dragonfly (needs Go; downloads modules, and compiles for some minutes at first)
+s3-test: build ## Keep snapshots in a real S3 server, with a stand-in for Dragonfly (needs Go; downloads modules; the first run compiles for a few minutes)
 	PATH="$(CURDIR)/bin:$$PATH" CGO_ENABLED=0 go test -C tools/s3 -count=1 -v .
 
 .PHONY: secretmakers-test
@@ -165,13 +166,13 @@ secretmakers-test: ## Compare the table of objects that make Secrets with their 
 playground: playground-build ## Try the generator in a browser, on localhost (needs Go)
 	@go run ./playground/serve -dir "$(PLAYGROUND)"
 
-# Without inlining, the program is a sixth smaller, and a claim still takes milliseconds. The file is compressed here,
-# because not every server does that. If zopfli is installed, as for the published page, it makes the file 4% smaller in a
-# minute.
+# Without inlining, the program is a sixth smaller, and a claim still takes only milliseconds. The file is compressed
+# here, because not every server does that. If zopfli is installed, as for the published page, it spends a minute to
+# make the file 4% smaller.
 .PHONY: playground-build
 playground-build: ## Build the playground into PLAYGROUND, by default bin/playground (needs Go)
 	@rm -rf "$(PLAYGROUND)" && mkdir -p "$(PLAYGROUND)"
-	@echo "compiling the generator to WebAssembly, which takes some minutes at first"
+	@echo "compiling the generator to WebAssembly, which takes a few minutes the first time"
 	@GOOS=js GOARCH=wasm $(REPRODUCIBLY) go build -gcflags=all=-l -ldflags '-s -w' -o "$(PLAYGROUND)/generator.wasm" ./playground/wasm
 	@if command -v zopfli >/dev/null; then zopfli --i1 "$(PLAYGROUND)/generator.wasm" && rm "$(PLAYGROUND)/generator.wasm"; \
 	else gzip -9n "$(PLAYGROUND)/generator.wasm"; fi
@@ -232,7 +233,7 @@ bin/kustomize: tools/kustomize/go.mod
 bin/kube-score: tools/kube-score/go.mod
 	@go build -C tools/kube-score -o $(CURDIR)/bin/kube-score github.com/zegl/kube-score/cmd/kube-score
 
-# Argo CD's module has most of Kubernetes in it.
+# Argo CD's module pulls in most of Kubernetes.
 bin/argocd-diff: tools/argocd-diff/main.go tools/argocd-diff/go.mod
 	@CGO_ENABLED=0 go build -C tools/argocd-diff -o "$(CURDIR)/bin/argocd-diff" -ldflags '-s -w' .
 
@@ -254,7 +255,7 @@ bin/kind: tools/kind/go.mod
 bin/benchstat: tools/benchstat/go.mod
 	@go build -C tools/benchstat -o $(CURDIR)/bin/benchstat golang.org/x/perf/cmd/benchstat
 
-# Without the clients of all clouds in which Prometheus can discover targets.
+# Without the clients for all the clouds in which Prometheus can discover targets.
 bin/promtool: tools/prometheus/go.mod
 	@go build -C tools/prometheus -tags remove_all_sd -o "$(CURDIR)/bin/promtool" github.com/prometheus/prometheus/cmd/promtool
 

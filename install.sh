@@ -1,14 +1,14 @@
 #!/bin/sh
-# Installs a release of dragonfly-generator, after its checksum has been verified.
+# Installs a release of dragonfly-generator, after verifying its checksum.
 #
 #   curl -fsSL https://raw.githubusercontent.com/bizmatters/dragonfly-generator/v0.1.0/install.sh | sh -s -- v0.1.0
 #
 # Usage: install.sh [-b DIR] [VERSION]
 #   VERSION   v0.1.0, or `latest` (the default)
-#   -b DIR    where to; $HOME/.local/bin unless given
+#   -b DIR    target folder; $HOME/.local/bin by default
 #
-# If cosign is in PATH, the signature of the checksums is verified, too. DRAGONFLY_GENERATOR_RELEASES names another place
-# that has what a release has, such as a mirror.
+# If cosign is in PATH, the signature of the checksums is verified too. DRAGONFLY_GENERATOR_RELEASES is the URL of
+# another place with the files of a release, such as a mirror.
 set -eu
 
 name=dragonfly-generator
@@ -20,7 +20,7 @@ fail() {
   exit 1
 }
 
-# Everything is in functions that the last line calls: a download that breaks off runs nothing.
+# Everything is in functions that only the last line calls, so an interrupted download runs nothing.
 platform() {
   case $(uname -s) in
   Linux) os=linux ;;
@@ -45,7 +45,7 @@ download() { # URL FILE
   fi
 }
 
-# GitHub's page `latest` leads to that of a version.
+# GitHub's page `latest` redirects to the page of a version.
 latest() {
   command -v curl >/dev/null || fail "the latest version cannot be found without curl; name a VERSION"
   curl -fsSLI --connect-timeout 20 -o "$temporary/latest" -w '%{url_effective}' "$repository/releases/latest" | sed 's|.*/||'
@@ -61,7 +61,7 @@ checksum() { # FILE
   fi
 }
 
-verify_signature() { # the tag is part of who signed
+verify_signature() { # the signer's identity includes the tag
   command -v cosign >/dev/null || return 0
   download "$releases/$version/SHA256SUMS.sigstore.json" "$temporary/SHA256SUMS.sigstore.json" ||
     fail "the signature of $version cannot be downloaded"
@@ -80,7 +80,7 @@ main() {
       folder=$2
       shift 2
       ;;
-    -*) fail "unknown option $1; there is -b DIR" ;;
+    -*) fail "unknown option $1; the only option is -b DIR" ;;
     *)
       version=$1
       shift
@@ -93,21 +93,21 @@ main() {
   [ "$version" != latest ] || version=$(latest)
   case $version in
   v[0-9]*) ;;
-  *) fail "\"$version\" is not a version; write one like v0.1.0" ;;
+  *) fail "\"$version\" is not a version; use one like v0.1.0" ;;
   esac
 
   program=${name}_${version}_${os}_$arch$exe
-  download "$releases/$version/SHA256SUMS" "$temporary/SHA256SUMS" || fail "the checksums of $version cannot be downloaded; is there such a version?"
+  download "$releases/$version/SHA256SUMS" "$temporary/SHA256SUMS" || fail "the checksums of $version cannot be downloaded; does that version exist?"
   verify_signature
   want=$(awk -v file="$program" '$2 == file || $2 == "*" file { print $1 }' "$temporary/SHA256SUMS")
   [ -n "$want" ] || fail "$version has no checksum of $program"
   download "$releases/$version/$program" "$temporary/$program" || fail "$program cannot be downloaded"
   got=$(checksum "$temporary/$program")
-  [ "$got" = "$want" ] || fail "the checksum of $program is $got, and has to be $want; nothing is installed"
+  [ "$got" = "$want" ] || fail "the checksum of $program is $got but should be $want; nothing is installed"
 
   mkdir -p "$folder"
   chmod 755 "$temporary/$program"
-  # Beside the old one first, so that a program which runs is never half of one and half of the other.
+  # Beside the old one first, so that nobody ever runs half of one and half of the other.
   cp "$temporary/$program" "$folder/.$name.$$"
   mv -f "$folder/.$name.$$" "$folder/$name$exe"
   echo "$folder/$name$exe"

@@ -2,9 +2,9 @@
 # A Kubernetes cluster with one real node on this machine, so that pods really start.
 #
 #   cluster.sh run COMMAND…                 start it, run the command with KUBECONFIG set, and stop it
-#   cluster.sh up                           start it, instead of one that is up, and wait until the node is Ready
+#   cluster.sh up                           start it, replacing one that is up, and wait until the node is Ready
 #   cluster.sh down                         stop it and remove everything it made
-#   cluster.sh reboot                       kill everything on the node, empty its memory, start it again
+#   cluster.sh reboot                       kill everything on the node, clear its memory, start it again
 #   cluster.sh image NAME FOLDER [CONFIG]   load an image whose root is the folder; CONFIG is the OCI image
 #                                           config: {"Entrypoint": ["/x"], "User": "1000", …}
 #   cluster.sh inside COMMAND…              run a command in the node's namespaces (crictl, ctr, iptables)
@@ -13,18 +13,18 @@
 # Docker, no systemd and no KVM; the container runtime is Debian's containerd with runc, which are installed
 # if they are missing.
 #
-# Everything runs in network, mount and PID namespaces of its own. The cluster cannot reach anything outside
-# the machine, because it has no default route; its firewall rules and mounts are not the machine's. Killing
-# one process, the init of the PID namespace, ends all of it, pods included. What the kubelet changes for the
-# whole machine, a few sysctls and the cgroup of the pods, `down` undoes.
+# Everything runs in its own network, mount and PID namespaces. The cluster cannot reach anything outside the machine,
+# because it has no default route; its firewall rules and mounts are not the machine's. Killing one process, the init of
+# the PID namespace, ends all of it, pods included. `down` undoes what the kubelet changes for the whole machine: a few
+# sysctls and the cgroup of the pods.
 #
 # The IPs of pods and Services are reachable from the machine, which gets routes to them.
 set -euo pipefail
 
 NODE_DIR=${NODE_DIR:-${TMPDIR:-/tmp}/dragonfly-generator-node}  # the cluster's files; not below /run or /var
-NODE_NET=${NODE_NET:-10.77}                                     # the first half of a /16 that is free here
+NODE_NET=${NODE_NET:-10.77}                                     # the first half of a /16 that is unused on this machine
 NODE_LABELS=${NODE_LABELS:-workload-type=stateful}
-NODE_SNAPSHOTTER=${NODE_SNAPSHOTTER:-overlayfs}                 # `native` where / is an overlay itself
+NODE_SNAPSHOTTER=${NODE_SNAPSHOTTER:-overlayfs}                 # `native` if / is itself an overlay
 
 # The folder of kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy, kubectl, etcd,
 # coredns and pause.
@@ -36,10 +36,11 @@ script=$(readlink -f "${BASH_SOURCE[0]}")
 readonly script
 readonly machine=$NODE_NET.0.1 node=$NODE_NET.0.2 pods=$NODE_NET.1.0/24 services=$NODE_NET.2.0/24
 readonly server=https://$node:6443 link=node-${NODE_NET//./-}
-# The parent of the pods' cgroups. A kubelet kills what it does not know below its own, so clusters must not share one.
+# The parent of the pods' cgroups. A kubelet kills anything under its own that it does not know, so clusters must not
+# share one.
 if [ -d /sys/fs/cgroup/memory ]; then cgroup=/$link; else cgroup=/; fi # with cgroup v2, they do
 readonly cgroup
-# The kubelet has an address of the API server of its own, so that a test can hold up its connection alone.
+# The kubelet reaches the API server at its own address, so that a test can stall its connection alone.
 readonly kubelet_server=https://127.0.0.2:6443
 
 say() { printf '%s node: %s\n' "$(date +%T)" "$*" >&2; }
@@ -71,8 +72,8 @@ down() {
   rm -rf --one-file-system "$NODE_DIR"
 }
 
-# The disk keeps what it had: etcd's data, volumes, images. Processes, mounts, /run and the memory of
-# emptyDir volumes are gone, without a goodbye.
+# The disk keeps what it had: etcd's data, volumes, images. Processes, mounts, /run and the contents of emptyDir volumes
+# in memory are gone, without a clean shutdown.
 reboot() {
   init_pid >/dev/null || die "not up"
   cd "$NODE_DIR"
@@ -95,7 +96,7 @@ requirements() {
   for program in kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl etcd coredns pause; do
     [ -x "$NODE_PROGRAMS/$program" ] || die "NODE_PROGRAMS=$NODE_PROGRAMS has no $program; run make node-test"
   done
-  # The last two are what the test of the quickstart makes its image of Redis from.
+  # The quickstart test builds its Redis image from the last two.
   for package in containerd runc containernetworking-plugins iptables iproute2 openssl procps curl busybox-static redis-tools; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' $package 2>/dev/null)" = installed ] || missing+=("$package")
   done
@@ -129,7 +130,7 @@ users:
 YAML
 }
 
-# What the kubelet sets for the whole machine.
+# The sysctls that the kubelet sets for the whole machine.
 sysctls=(vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops kernel.keys.root_maxkeys kernel.keys.root_maxbytes)
 
 configuration() {
@@ -139,7 +140,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs"]
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "localhost/pause:1"
-  restrict_oom_score_adj = true # lowering it takes CAP_SYS_RESOURCE, which root of a CI job may lack
+  restrict_oom_score_adj = true # lowering it takes CAP_SYS_RESOURCE, which root in a CI job may lack
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "$NODE_SNAPSHOTTER"
   [plugins."io.containerd.grpc.v1.cri".cni]
@@ -210,7 +211,7 @@ shutdown() {
   if pid=$(init_pid); then
     kill -KILL "$pid"
     for _ in $(seq 100); do [ -e "/proc/$pid" ] || break; sleep 0.1; done
-    ip link delete "$link" 2>/dev/null || true # or the kernel has, with the network namespace
+    ip link delete "$link" 2>/dev/null || true # unless the kernel already has, with the network namespace
   fi
   # The pods' cgroups stay behind, empty, and the next kubelet would take seconds for each. With cgroup v1 there is
   # one tree for each controller.
@@ -265,7 +266,7 @@ image() { # NAME FOLDER [CONFIG]
 init() {
   cd "$NODE_DIR"
   export PATH="$NODE_PROGRAMS:$PATH"
-  # The usual places, but this node's own. The binds stay in this mount namespace.
+  # The usual paths, but this node's own folders. The binds stay in this mount namespace.
   mount --bind run /run
   mount --bind lib /var/lib
   mount --bind log /var/log
@@ -298,7 +299,7 @@ init() {
   start kube-proxy --kubeconfig kubeconfig --hostname-override=node --proxy-mode=iptables --cluster-cidr="$pods" \
     --conntrack-max-per-core=0 --conntrack-tcp-timeout-established=0 --conntrack-tcp-timeout-close-wait=0
   start coredns -conf etc/Corefile
-  # An init has to reap every orphan, and a component that ends is news; so it waits for each, not for all.
+  # An init must reap every orphan, and must report any component that ends, so it waits for each process, not for all.
   while :; do
     local code=0 ended=
     wait -n -p ended || code=$?
