@@ -1,4 +1,4 @@
-// What the page offers to start from. Each has to be accepted by the generator; the browser test tries them all.
+// The examples on the page. The generator must accept each of them; the browser test tries them all.
 
 const claim = (name, size = 'small', annotations = '') => `apiVersion: database.bizmatters.io/v1alpha1
 kind: DragonflyInstance
@@ -26,12 +26,12 @@ export const examples = [
   },
   {
     id: 'profile',
-    title: 'A profile of the platform',
+    title: 'A platform profile',
     claim: claim('sessions', 'medium', `  annotations:
     database.bizmatters.io/profile: cache
 `),
     configuration: configuration(`  storageClassName: standard
-  # A claim takes one by its annotation.
+  # A claim selects one with its annotation.
   profiles:
     cache: # nothing outlives the pod
       storage: {type: None}
@@ -57,7 +57,7 @@ export const examples = [
     id: 'operator',
     title: 'Dragonfly Operator, two replicas',
     claim: claim('orders', 'medium'),
-    configuration: configuration(`  # More than one pod, and failover, by the Dragonfly Operator.
+    configuration: configuration(`  # More than one pod, and failover, with the Dragonfly Operator.
   backend: Operator
   replicas: 2
 `),

@@ -1,4 +1,4 @@
-// The page around the generator: two editors, and what the generator makes of them. No framework, and no build step.
+// The page around the generator: two editors and the generator's output. No framework, no build step.
 import { examples } from './examples.js';
 
 const $ = (id) => document.getElementById(id);
@@ -19,8 +19,8 @@ const key = /^(\s*(?:- +)*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s#:{}[\],"'&*!|>%@`-][^
 const parts = /(?<=^|\s)(#.*)$|("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?)|([{}[\],])|([^\s{}[\],"'#:]+(?=:\s))|([^\s{}[\],"']+)|(\s+)|(.)/g;
 const literal = /^(?:-?\d[\d.]*|true|false|null|~)$/;
 
-// colour returns the line as spans. It looks at no more than the line, so what stands in a block of text is
-// coloured as if it were YAML, which does no harm.
+// colour returns the line as spans. It looks only at that line, so the contents of a block scalar are colored as if
+// they were YAML, which does no harm.
 function colour(line) {
   const spans = [];
   const add = (kind, text) => text && spans.push(kind ? element('span', { className: kind }, text) : text);
@@ -47,7 +47,7 @@ function colour(line) {
   return spans;
 }
 
-// show writes the text into the element, a numbered line each; marks says what kind of message is at which line.
+// show writes the text into the element, as numbered lines; marks maps a line to the kind of message there.
 function show(pre, text, marks = new Map()) {
   const lines = text.split('\n');
   const plain = lines.length > 5000;
@@ -66,7 +66,7 @@ class Editor {
     this.list = $(id).querySelector('.messages');
     this.marks = new Map();
     this.area.addEventListener('input', () => {
-      this.marks = new Map(); // lines move while somebody types
+      this.marks = new Map(); // lines move while the user types
       this.paint();
       changed();
     });
@@ -81,18 +81,18 @@ class Editor {
     this.paint();
   }
 
-  // line is where the caret is, from 1.
+  // line is the caret's line, from 1.
   get line() { return this.text.slice(0, this.area.selectionStart).split('\n').length; }
 
   paint() { show(this.pre, this.text, this.marks); }
 
-  // indent starts a new line below the one before. Tab is left alone: it leads to the next control.
+  // indent starts a new line with the indentation of the previous one. Tab is left alone: it moves to the next control.
   indent(event) {
     if (event.inputType !== 'insertLineBreak') return;
     const before = this.text.slice(0, this.area.selectionStart);
     const [, spaces, opens] = /([ ]*)[^\n]*?(:\s*)?$/.exec(before.slice(before.lastIndexOf('\n') + 1));
     if (!spaces && !opens) return;
-    // Deprecated, and the only way that keeps undo.
+    // Deprecated, but the only way that keeps undo.
     if (document.execCommand('insertText', false, `\n${spaces}${opens ? '  ' : ''}`)) event.preventDefault();
   }
 
@@ -133,12 +133,12 @@ const configuration = new Editor('configuration', edited);
 // ---- The generator --------------------------------------------------------------------------------------------
 
 let shown = { manifests: [], messages: [], claims: [], profiles: [] };
-const sizes = { names: [], of: undefined }; // those of the configuration
-let stale = false; // the manifests are those of an input before
+const sizes = { names: [], of: undefined }; // the configuration's sizes
+let stale = false; // the manifests belong to an earlier input
 let chosen = 0;
 let timer;
 
-// start loads the generator. Its file is compressed already, as not every server does that.
+// start loads the generator. Its file is already compressed, because not every server does that.
 async function start() {
   const response = await fetch('generator.wasm.gz');
   if (!response.ok) throw new Error(`the server answers ${response.status} for the generator`);
@@ -152,7 +152,7 @@ async function start() {
 }
 
 function edited() {
-  if (location.hash) history.replaceState(null, '', location.pathname + location.search); // it holds another input
+  if (location.hash) history.replaceState(null, '', location.pathname + location.search); // it contains another input
   $('example').value = '';
   later();
 }
@@ -195,7 +195,7 @@ function status(text, kind = '') {
 
 // ---- Pickers --------------------------------------------------------------------------------------------------
 
-// claimAtCaret is the claim that the pickers are about.
+// claimAtCaret is the claim that the pickers change.
 function claimAtCaret() {
   const line = claim.line;
   return shown.claims.findLast((c) => c.line <= line) ?? shown.claims[0];
@@ -317,7 +317,7 @@ function toast(text) {
   toastTimer = setTimeout(() => $('toast').classList.remove('visible'), 2500);
 }
 
-// ---- The input, in a link and over a reload -------------------------------------------------------------------
+// ---- The input, in a link and across reloads -------------------------------------------------------------------
 
 function take(input) {
   claim.text = input.claim;
@@ -326,7 +326,7 @@ function take(input) {
   return input;
 }
 
-// The link holds the input in its fragment, which browsers do not send to the server.
+// The link contains the input in its fragment, which browsers do not send to the server.
 async function toLink() {
   const json = JSON.stringify({ claim: claim.text, configuration: configuration.text });
   const packed = new Blob([json]).stream().pipeThrough(new CompressionStream('deflate-raw'));
@@ -351,7 +351,7 @@ async function fromLink() {
 
 $('link').addEventListener('click', async () => {
   history.replaceState(null, '', await toLink());
-  await copy(location.href, 'Copied a link that holds the input');
+  await copy(location.href, 'Copied a link that contains the input');
 });
 
 window.addEventListener('hashchange', async () => {

@@ -8,7 +8,7 @@ import (
 )
 
 // WithSize returns the text with the size of the claim that starts at the line, or with none if the size is "".
-// A text in which that cannot be done by changing a line comes back as it is.
+// If changing a line cannot do that, it returns the text unchanged.
 func WithSize(content string, line int, size string) string {
 	return with(content, line, size, "spec", "size")
 }
@@ -51,7 +51,7 @@ func (e *editor) set(n *yaml.Node, value string, path []string) {
 	case len(path) == 1 && inner.Kind == yaml.ScalarNode && inner.Value != "":
 		e.replace(inner, value)
 	case n.Style&yaml.FlowStyle == 0 && (inner.Kind == yaml.ScalarNode && inner.Tag == yaml.NodeTagNull || len(inner.Content) == 0):
-		// `spec:`, `spec: {}`, `size:`: the line is written anew.
+		// `spec:`, `spec: {}`, `size:`: the line is rewritten.
 		e.splice(key.Line-1, 1, block(path, value, key.Column-1))
 	}
 }

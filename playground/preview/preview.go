@@ -86,7 +86,7 @@ func Of(claims, configuration string) Preview {
 	if len(configs) > 1 {
 		shown.Messages = append(shown.Messages, Message{
 			Severity: Error, File: ConfigurationFile, Line: configs[1].root.Line,
-			Text: "there is more than one configuration; the function takes one, so remove this one",
+			Text: "there is more than one configuration; the function accepts only one, so remove this one",
 		})
 	}
 	shown.Claims = append(shown.Claims, claimsOf(items)...)

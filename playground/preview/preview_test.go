@@ -33,7 +33,7 @@ func TestManifests(t *testing.T) {
 	var files []string
 	for _, m := range shown.Manifests {
 		files = append(files, m.File)
-		assert.NotContains(t, m.YAML, "config.kubernetes.io", "%s has no bookkeeping left", m.File)
+		assert.NotContains(t, m.YAML, "config.kubernetes.io", "%s must have no bookkeeping left", m.File)
 		assert.Equal(t, "my-namespace", m.Namespace)
 	}
 	assert.ElementsMatch(t, []string{
@@ -63,7 +63,7 @@ func TestFilesOfTheSameName(t *testing.T) {
 func TestOtherResourcesPass(t *testing.T) {
 	const other = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n  namespace: my-namespace\ndata:\n  a: b\n"
 	shown := preview.Of(other+"---\n"+claim, configuration)
-	require.Equal(t, "StatefulSet", shown.Manifests[0].Kind, "what runs comes first")
+	require.Equal(t, "StatefulSet", shown.Manifests[0].Kind, "the object that runs comes first")
 	assert.Equal(t, preview.Manifest{
 		Kind: "ConfigMap", Name: "settings", Namespace: "my-namespace", File: "configmap_settings.yaml", YAML: other,
 	}, shown.Manifests[1])
@@ -74,25 +74,25 @@ func TestMessages(t *testing.T) {
 	for _, c := range []struct {
 		reason                string
 		claims, configuration string
-		want                  preview.Message // Text is a part of it
+		want                  preview.Message // Text is part of it
 	}{
 		{"A field is found by its path.", strings.Replace(claim, "size", "sise", 1), configuration,
 			preview.Message{Severity: preview.Error, File: preview.ClaimFile, Line: 8, Subject: "DragonflyInstance my-cache", Field: "spec.sise", Text: `did you mean "size"?`}},
-		{"Of two claims with the same name, it is the second.", claim + "---\n" + second, configuration,
+		{"With two claims of the same name, it is the second.", claim + "---\n" + second, configuration,
 			preview.Message{Severity: preview.Error, File: preview.ClaimFile, Line: 17, Subject: "DragonflyInstance my-cache", Field: "spec.sise", Text: "unknown field"}},
 		{"Names with dots are found.", strings.Replace(claim, "spec:", "  labels:\n    example.com/team: ' no '\nspec:", 1), configuration,
 			preview.Message{Severity: preview.Error, File: preview.ClaimFile, Line: 8, Subject: "DragonflyInstance my-cache", Field: "metadata.labels[example.com/team]", Text: "label value"}},
-		{"What is missing is at what should hold it.", strings.Replace(claim, "  namespace: my-namespace\n", "", 1), configuration,
+		{"A missing field is reported at its parent.", strings.Replace(claim, "  namespace: my-namespace\n", "", 1), configuration,
 			preview.Message{Severity: preview.Error, File: preview.ClaimFile, Line: 4, Subject: "DragonflyInstance my-cache", Field: "metadata.namespace", Text: "namespace"}},
-		{"A mistake in the configuration stands there.", claim, configuration + "  args:\n  - --cache_mode=true\n  - --port=1\n",
+		{"A mistake in the configuration is reported there.", claim, configuration + "  args:\n  - --cache_mode=true\n  - --port=1\n",
 			preview.Message{Severity: preview.Error, File: preview.ConfigurationFile, Line: 9, Subject: "DragonflyGenerator platform", Field: "spec.args[1]", Text: "--port"}},
-		{"What is not YAML has its line.", claim + "  : : [\n", configuration,
+		{"A YAML error has its line.", claim + "  : : [\n", configuration,
 			preview.Message{Severity: preview.Error, File: preview.ClaimFile, Line: 9, Text: "is not valid YAML"}},
-		{"Also within something that goes over several lines.", strings.Replace(claim, "spec:", "  labels: {\n    a: b,\n    c: 'd\n  }\nspec:", 1), configuration,
+		{"Also inside something that spans several lines.", strings.Replace(claim, "spec:", "  labels: {\n    a: b,\n    c: 'd\n  }\nspec:", 1), configuration,
 			preview.Message{Severity: preview.Error, File: preview.ClaimFile, Line: 7, Text: "is not valid YAML"}},
-		{"A text without an object says so.", claim + "---\n- a\n", configuration,
+		{"A text without an object is reported.", claim + "---\n- a\n", configuration,
 			preview.Message{Severity: preview.Error, File: preview.ClaimFile, Line: 10, Text: "is not an object"}},
-		{"There is one configuration.", claim, configuration + "---\n" + configuration,
+		{"There can be only one configuration.", claim, configuration + "---\n" + configuration,
 			preview.Message{Severity: preview.Error, File: preview.ConfigurationFile, Line: 8, Text: "more than one configuration"}},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
@@ -129,17 +129,17 @@ func TestWithSize(t *testing.T) {
 	for _, c := range []struct{ reason, before, size, after string }{
 		{"A size is replaced, its comment stays.", head + "spec:\n  size: small # for now\n", "large", head + "spec:\n  size: large # for now\n"},
 		{"Quotes are replaced with it.", head + "spec:\n  size: \"sm all\"\n", "large", head + "spec:\n  size: large\n"},
-		{"In braces too.", head + "spec: {size: small, storageGB: 3}\n", "large", head + "spec: {size: large, storageGB: 3}\n"},
+		{"Also in braces.", head + "spec: {size: small, storageGB: 3}\n", "large", head + "spec: {size: large, storageGB: 3}\n"},
 		{"A spec without a size gets one.", head + "spec:\n    storageGB: 3\n", "large", head + "spec:\n    size: large\n    storageGB: 3\n"},
 		{"So does one in braces.", head + "spec: {storageGB: 3}\n", "large", head + "spec: {size: large, storageGB: 3}\n"},
 		{"So does an empty one.", head + "spec:\n", "large", head + "spec:\n  size: large\n"},
-		{"So does one with a size that is empty.", head + "spec:\n  size:\n  storageGB: 3\n", "large", head + "spec:\n  size: large\n  storageGB: 3\n"},
-		{"Without a spec it is written at the end.", head + "\n", "large", head + "spec:\n  size: large\n\n"},
+		{"So does one with an empty size.", head + "spec:\n  size:\n  storageGB: 3\n", "large", head + "spec:\n  size: large\n  storageGB: 3\n"},
+		{"Without a spec, it is written at the end.", head + "\n", "large", head + "spec:\n  size: large\n\n"},
 		{"At the end of the document, not of the text.", head + "---\nkind: Other\n", "large", head + "spec:\n  size: large\n---\nkind: Other\n"},
 		{"No size removes the line.", head + "spec:\n  size: small\n  storageGB: 3\n", "", head + "spec:\n  storageGB: 3\n"},
-		{"And a spec that had nothing else.", head + "spec:\n  size: small\n", "", head},
-		{"What is not on a line is left alone.", head + "spec:\n  size: [a]\n", "large", head + "spec:\n  size: [a]\n"},
-		{"What is not a claim is left alone.", "kind: Other\nspec: {size: small}\n", "large", "kind: Other\nspec: {size: small}\n"},
+		{"And a spec that contained nothing else.", head + "spec:\n  size: small\n", "", head},
+		{"A size that is not on one line is left alone.", head + "spec:\n  size: [a]\n", "large", head + "spec:\n  size: [a]\n"},
+		{"Anything that is not a claim is left alone.", "kind: Other\nspec: {size: small}\n", "large", "kind: Other\nspec: {size: small}\n"},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			assert.Equal(t, c.after, preview.WithSize(c.before, 1, c.size))
@@ -165,7 +165,7 @@ metadata:
 	assert.Equal(t, strings.Replace(with, "cache", "durable", 1), preview.WithProfile(with, 1, "durable"))
 }
 
-// FuzzPreview: whatever somebody types while they are not done yet, the page goes on, and its lines are lines of
+// FuzzPreview: whatever somebody has typed so far, the page keeps working, and the line numbers in messages exist in
 // the text.
 func FuzzPreview(f *testing.F) {
 	f.Add(claim, configuration, "large")
@@ -179,7 +179,7 @@ func FuzzPreview(f *testing.F) {
 		}
 		shown := preview.Of(claims, configuration)
 		for _, m := range shown.Messages {
-			if m.File != "" && !strings.ContainsAny(claims+configuration, "\r\u0085\u2028\u2029") { // other line breaks of YAML
+			if m.File != "" && !strings.ContainsAny(claims+configuration, "\r\u0085\u2028\u2029") { // YAML's other line breaks
 				assert.GreaterOrEqual(t, m.Line, 1, m)
 				assert.LessOrEqual(t, m.Line, lines[m.File], m)
 			}

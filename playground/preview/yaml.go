@@ -21,8 +21,8 @@ type source struct {
 	root  *yaml.Node
 }
 
-// searchedLines is the maximum length of a text, in lines, for which the line of an error is searched: each line is another
-// attempt.
+// searchedLines is the maximum length of a text, in lines, in which we search for the line of an error: each line is
+// another attempt.
 const searchedLines = 300
 
 // notYAML returns the message for an error of the YAML library. The text stays on the user's own screen, so the message may

@@ -1,4 +1,4 @@
-// Command serve shows a folder of static files on localhost, as GitHub Pages would, under a path of its own.
+// Command serve serves a folder of static files on localhost under its own path, as GitHub Pages would.
 package main
 
 import (
@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	address := flag.String("address", "localhost:8080", "where to listen")
+	address := flag.String("address", "localhost:8080", "address to listen on")
 	dir := flag.String("dir", "bin/playground", "the folder")
 	flag.Parse()
 	const path = "/dragonfly-generator/"
@@ -18,7 +18,7 @@ func main() {
 	mux := http.NewServeMux()
 	mux.Handle("/", http.RedirectHandler(path, http.StatusFound))
 	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-cache") // who builds it again wants to see that
+		w.Header().Set("Cache-Control", "no-cache") // after a rebuild, the browser must show the new files
 		files.ServeHTTP(w, r)
 	})
 	server := &http.Server{Addr: *address, Handler: mux, ReadHeaderTimeout: 10 * time.Second}

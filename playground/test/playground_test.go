@@ -30,18 +30,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// path is a path below the root, as a project's page on GitHub Pages has one.
+// path is below the root, like that of a project's page on GitHub Pages.
 const path = "/dragonfly-generator/"
 
-// limit is how large the page may be in bytes, compressed.
+// limit is the maximum size of the page in bytes, compressed.
 const limit = 5_000_000
 
-// patience is for a browser on a machine that does other things too.
+// patience is generous, because the machine may be busy.
 const patience = 2 * time.Minute
 
 type step = chromedp.Action[chromedp.Void]
 
-// chromium is the browser, which does not come with Go.
+// chromium is the browser, which Go does not provide.
 func chromium(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "google-chrome"} {
@@ -52,11 +52,11 @@ func chromium(t *testing.T) string {
 			return found
 		}
 	}
-	require.FailNow(t, "there is no Chromium; install it (apt-get install chromium), or name another with CHROMIUM=/path/to/it")
+	require.FailNow(t, "Chromium is not installed; install it (apt-get install chromium), or set CHROMIUM=/path/to/it")
 	return ""
 }
 
-// folder is the page as it was built.
+// folder contains the built page.
 func folder(t *testing.T) string {
 	t.Helper()
 	dir := cmp.Or(os.Getenv("PLAYGROUND"), filepath.Join("..", "..", "bin", "playground"))
@@ -64,13 +64,13 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-// browser is a running one, and a server with the page.
+// browser is a running browser, and a server with the page.
 type browser struct {
 	context.Context
 
 	address string
 	mu      sync.Mutex
-	asked   []string // what the server was asked for
+	asked   []string // the requests that the server got
 }
 
 func start(t *testing.T) *browser {
@@ -95,7 +95,7 @@ func start(t *testing.T) *browser {
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
 	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // Chromium refuses to run as root with one
+		options = append(options, chromedp.NoSandbox) // Chromium refuses to run as root with a sandbox
 	}
 	allocator, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
@@ -106,7 +106,7 @@ func start(t *testing.T) *browser {
 	return b
 }
 
-// page is a tab that collects console errors and requests to other servers, which must not occur.
+// page is a tab that collects console errors and requests to other servers; there must be none.
 type page struct {
 	t   *testing.T
 	ctx context.Context
@@ -127,11 +127,11 @@ func (b *browser) open(t *testing.T, fragment string) *page {
 	t.Cleanup(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		assert.Empty(t, p.complaints, "the console is empty")
+		assert.Empty(t, p.complaints, "the console must be empty")
 		assert.NotEmpty(t, p.requests)
 		for _, url := range p.requests {
 			isOwn := strings.HasPrefix(url, b.address) || strings.HasPrefix(url, "blob:"+strings.TrimSuffix(b.address, path))
-			assert.True(t, isOwn, "%s is requested, which is not the page's own", url)
+			assert.True(t, isOwn, "%s was requested, which is on another server", url)
 		}
 	})
 	p.do(chromedp.Navigate(b.address + fragment))
@@ -161,8 +161,8 @@ func (p *page) do(steps ...step) {
 	require.NoError(p.t, chromedp.Do(ctx, steps...))
 }
 
-// wait waits until the JavaScript expression is true. While the page is loaded anew there is nothing to ask, which
-// is no error.
+// wait waits until the JavaScript expression is true. While the page reloads, evaluating it fails, which is not an
+// error.
 func (p *page) wait(what, expression string) {
 	p.t.Helper()
 	var last error
@@ -182,7 +182,7 @@ func evaluate[T any](p *page, expression string) (T, error) {
 	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// get is what the JavaScript expression is.
+// get returns the value of the JavaScript expression.
 func get[T any](p *page, expression string) T {
 	p.t.Helper()
 	value, err := evaluate[T](p, expression)
@@ -195,18 +195,18 @@ const (
 	configurationEditor = "#configuration textarea"
 )
 
-// typedConfiguration are the keys of a configuration up to its spec. The editor indents by itself.
+// typedConfiguration is what a person types for a configuration up to its spec. The editor indents automatically.
 const typedConfiguration = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\n" +
 	"metadata:\nname: platform\n" + kb.Backspace + kb.Backspace + "spec:\n"
 
-// empty empties an editor as a person would.
+// empty clears an editor as a person would.
 func (p *page) empty(editor string) {
 	p.t.Helper()
 	p.do(chromedp.Click(editor), chromedp.KeyEvent("a", chromedp.KeyModifiers(kb.ModifierCtrl)), chromedp.KeyEvent(kb.Delete))
 	p.wait("the editor is empty", `document.querySelector('`+editor+`').value === ''`)
 }
 
-// choose takes an option of a select.
+// choose selects an option of a select element.
 func (p *page) choose(id, value string) {
 	p.t.Helper()
 	_ = get[bool](p, `(() => {
@@ -221,7 +221,7 @@ func (p *page) claim() string {
 	return get[string](p, `document.querySelector('`+claimEditor+`').value`)
 }
 
-// manifest is the text of the manifest that is shown, without the numbers of its lines.
+// manifest returns the text of the manifest on display, without its line numbers.
 func (p *page) manifest() string {
 	return get[string](p, `[...document.querySelectorAll('#yaml .line')].map((line) => line.textContent).join('\n')`)
 }
@@ -234,9 +234,9 @@ func TestTypeAClaimAndSeeTheStatefulSet(t *testing.T) {
 	b := start(t)
 	p := b.open(t, "")
 	p.empty(claimEditor)
-	p.wait("there is nothing to show", `document.querySelectorAll('#tabs button').length === 0`)
+	p.wait("nothing is shown", `document.querySelectorAll('#tabs button').length === 0`)
 
-	// The editor indents by itself, as below `metadata:` and what follows.
+	// The editor indents automatically, such as below `metadata:`.
 	p.do(chromedp.SendKeys(claimEditor, "apiVersion: database.bizmatters.io/v1alpha1\n"+
 		"kind: DragonflyInstance\nmetadata:\nname: typed\nnamespace: by-hand\n"+kb.Backspace+kb.Backspace+
 		"spec:\nsize: medium\nstorageGB: 20"))
@@ -282,17 +282,17 @@ func TestMakeAMistakeAndSeeTheMessage(t *testing.T) {
 	assert.Equal(t, []int{line}, get[[]int](p, `[...document.querySelectorAll('#claim .line')].flatMap((line, i) => line.classList.contains('error') ? [i + 1] : [])`),
 		"the line of the field is marked, and no other")
 	assert.Equal(t, "true", get[string](p, `document.querySelector('`+claimEditor+`').getAttribute('aria-invalid')`))
-	assert.True(t, get[bool](p, `document.getElementById('download-all').disabled`), "what was made before the mistake cannot be downloaded")
+	assert.True(t, get[bool](p, `document.getElementById('download-all').disabled`), "the output from before the mistake cannot be downloaded")
 
 	p.do(chromedp.Click("#claim .messages li.error button"))
 	assert.Equal(t, "  sise: small", get[string](p, `(() => {
 		const area = document.activeElement;
 		return area.value.slice(area.selectionStart, area.selectionEnd);
-	})()`), "the message leads to its line")
+	})()`), "a click on the message leads to its line")
 
 	p.empty(configurationEditor)
 	p.do(chromedp.SendKeys(configurationEditor, typedConfiguration+"replica: 2"))
-	p.wait("a mistake in the configuration is told there",
+	p.wait("a mistake in the configuration is shown there",
 		`document.querySelector('#configuration .messages li.error')?.textContent.includes('spec.replica') ?? false`)
 }
 
@@ -301,14 +301,14 @@ func TestSizesAreThoseOfTheProgram(t *testing.T) {
 	assert.Equal(t, []string{"", "micro", "small", "medium", "large"}, get[[]string](p, `[...document.getElementById('size').options].map((option) => option.value)`))
 	p.choose("size", "large")
 	p.wait("the claim has the size", `document.querySelector('`+claimEditor+`').value.includes('  size: large\n')`)
-	p.wait("the manifest follows", `document.getElementById('yaml').textContent.includes('memory: 8Gi')`)
+	p.wait("the manifest follows the claim", `document.getElementById('yaml').textContent.includes('memory: 8Gi')`)
 }
 
 func TestProfilesAreThoseOfTheConfiguration(t *testing.T) {
 	p := start(t).open(t, "")
 	p.empty(configurationEditor)
 	p.do(chromedp.SendKeys(configurationEditor, typedConfiguration+"profiles:\ncache: {}\ndurable: {}"))
-	p.wait("the profiles are offered", `document.getElementById('profile').options.length === 3`)
+	p.wait("the profiles are selectable", `document.getElementById('profile').options.length === 3`)
 	assert.Equal(t, []string{"", "cache", "durable"}, get[[]string](p, `[...document.getElementById('profile').options].map((option) => option.value)`))
 	before := p.claim()
 	p.choose("profile", "durable")
@@ -335,7 +335,7 @@ func TestALinkHoldsTheInput(t *testing.T) {
 	p := b.open(t, "")
 	p.choose("example", "operator")
 	p.do(chromedp.SendKeys(claimEditor, kb.End+" # für später"))
-	p.wait("the example is no longer itself", `document.getElementById('example').value === ''`)
+	p.wait("the example is no longer selected", `document.getElementById('example').value === ''`)
 	p.do(chromedp.Click("#link"))
 	p.wait("the link is in the address", `location.hash.startsWith('#input=')`)
 	claim, configuration := p.claim(), get[string](p, `document.querySelector('`+configurationEditor+`').value`)
@@ -347,7 +347,7 @@ func TestALinkHoldsTheInput(t *testing.T) {
 	assert.Equal(t, "dragonfly_orders.yaml", other.tabs()[0])
 
 	other.do(chromedp.SendKeys(claimEditor, "# more\n"))
-	other.wait("an edited input leaves the address", `location.hash === ''`)
+	other.wait("after an edit, the address no longer has the link", `location.hash === ''`)
 	changed := other.claim()
 	other.wait("the generator has seen it", `sessionStorage.getItem('dragonfly-generator-input').includes('# more')`)
 	other.do(chromedp.Reload())
@@ -355,7 +355,7 @@ func TestALinkHoldsTheInput(t *testing.T) {
 	assert.Equal(t, changed, other.claim(), "and is there after a reload")
 
 	damaged := b.open(t, "#input=AAAA")
-	damaged.wait("a damaged link is told", `document.getElementById('toast').textContent.includes('damaged')`)
+	damaged.wait("a damaged link is reported", `document.getElementById('toast').textContent.includes('damaged')`)
 
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -382,7 +382,7 @@ func TestThePolicyHolds(t *testing.T) {
 	defer p.mu.Unlock()
 	require.NotEmpty(t, p.complaints)
 	assert.Contains(t, strings.Join(p.complaints, "\n"), "Content Security Policy")
-	p.complaints = nil // those that were asked for
+	p.complaints = nil // the requests that the test makes
 }
 
 func TestLayouts(t *testing.T) {
@@ -390,15 +390,15 @@ func TestLayouts(t *testing.T) {
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{320, 390, 768, 1440} {
 			p.do(chromedp.EmulateViewport(width, 900), prefers(scheme))
-			assert.LessOrEqual(t, get[int64](p, `document.documentElement.scrollWidth`), width, "at %d pixels nothing is cut off", width)
+			assert.LessOrEqual(t, get[int64](p, `document.documentElement.scrollWidth`), width, "at a width of %d pixels, nothing must be cut off", width)
 			background := get[string](p, `getComputedStyle(document.body).backgroundColor`)
 			p.do(chromedp.Click("#theme"))
-			assert.NotEqual(t, background, get[string](p, `getComputedStyle(document.body).backgroundColor`), "the other theme looks different")
+			assert.NotEqual(t, background, get[string](p, `getComputedStyle(document.body).backgroundColor`), "the other theme must look different")
 			p.do(chromedp.Click("#theme"))
 			assert.Equal(t, background, get[string](p, `getComputedStyle(document.body).backgroundColor`))
-			_ = get[bool](p, `delete document.documentElement.dataset.theme`) // as the system has it again
+			_ = get[bool](p, `delete document.documentElement.dataset.theme`) // back to the system's theme
 
-			// The text that is typed lies exactly over the text that is seen.
+			// The typed text lies exactly over the visible text.
 			assert.True(t, get[bool](p, `(() => {
 				const area = document.querySelector('`+claimEditor+`'), pre = document.querySelector('#claim pre');
 				const a = area.getBoundingClientRect(), b = pre.getBoundingClientRect();

@@ -1,8 +1,7 @@
 //go:build js && wasm
 
-// Command wasm is the generator in a browser. It puts four functions into the page's `dragonfly`: preview,
-// sizes, withSize and withProfile, which are those of package preview, with JSON for what is not a string or a
-// number.
+// Command wasm is the generator in a browser. It adds four functions to the page's `dragonfly`: preview, sizes,
+// withSize and withProfile. They are the functions of package preview, with JSON for anything but strings and numbers.
 package main
 
 import (
@@ -27,13 +26,13 @@ func main() {
 		return preview.WithProfile(args[0].String(), args[1].Int(), args[2].String())
 	}))
 	js.Global().Set("dragonfly", dragonfly)
-	select {} // the functions are called as long as the page lives
+	select {} // the functions must work as long as the page is open
 }
 
 func encode(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // strings and numbers can always be written
+		panic(err) // strings and numbers can always be marshalled
 	}
 	return string(text)
 }

@@ -1,11 +1,11 @@
-// Command argocd-diff does to a cluster what Argo CD does when it compares and syncs an application, with the module that
-// Argo CD uses. The conformance tests use it to find out whether Argo CD would see a difference, and what remains of a
-// Secret.
+// Command argocd-diff does to a cluster what Argo CD does when it compares and syncs an application, with the module
+// that Argo CD uses. The conformance tests use it to find out whether Argo CD would see a difference, and what is left
+// of a Secret.
 //
 //	argocd-diff [flags] sync|diff… < manifests.yaml
 //
-// sync applies the manifests. diff prints the kind and name of each object that Argo CD would show as out of sync, and no
-// value. Several commands run one after the other. The cluster is the one in KUBECONFIG.
+// sync applies the manifests. diff prints the kind and name of each object that Argo CD would show as out of sync, but
+// no values. Several commands run one after another. The cluster is the one in KUBECONFIG.
 //
 //	-server-side-apply   the sync option ServerSideApply=true
 //	-server-side-diff    the compare option ServerSideDiff=true
@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if flags.NArg() == 0 {
-		return errors.New("nothing to do; say sync or diff")
+		return errors.New("nothing to do; specify sync or diff")
 	}
 	targets, err := read(os.Stdin)
 	if err != nil {
@@ -134,14 +134,14 @@ func (a *argocd) connect() (cleanup func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	// Comparing on the server side takes an applier that answers with the object as JSON.
+	// Comparing on the server side needs an applier that returns the object as JSON.
 	dryRunner, cleanup, err := a.kubectl.ManageServerSideDiffDryRuns(a.config)
 	if err != nil {
 		return nil, err
 	}
 	a.diffs = []diff.Option{
 		diff.WithLogr(logr.Discard()), diff.WithManager(manager), diff.WithGVKParser(parser),
-		// Where Argo CD applies on the server side, it compares by the schema and the managed fields.
+		// If Argo CD applies on the server side, it compares by schema and managed fields.
 		diff.WithStructuredMergeDiff(a.serverSideApply && !a.serverSideDiff),
 		diff.WithServerSideDiff(a.serverSideDiff), diff.WithServerSideDryRunner(diff.NewK8sServerSideDryRunner(dryRunner)),
 	}
@@ -217,11 +217,11 @@ func (a *argocd) sync(ctx context.Context, targets, gone []*unstructured.Unstruc
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	return errors.New("the sync does not come to an end")
+	return errors.New("the sync does not finish")
 }
 
-// keepIgnored does to the target of a Secret what normalizeTargetResources does in Argo CD v3.5.7 (controller/sync.go),
-// which no module has, when the differences in /data are ignored: what it is compared by is taken from the live object.
+// keepIgnored does to a Secret's target what normalizeTargetResources in Argo CD v3.5.7 (controller/sync.go, which is
+// not in a module) does if differences in /data are ignored: it copies /data from the live object.
 func keepIgnored(target, live *unstructured.Unstructured) {
 	if target.GetKind() != "Secret" || live == nil {
 		return

@@ -1,5 +1,5 @@
-// Command by-hand prints how to run docs/operator.md by hand, with the real operator: the page's own blocks, with what
-// has to be there before them and what to look at after them.
+// Command by-hand prints how to run docs/operator.md by hand, with the real operator: the page's own blocks, with the
+// setup before them and the checks after them.
 package main
 
 import (
@@ -25,14 +25,14 @@ func main() {
 	}
 }
 
-// A step is what to do before the blocks of a section, and what to look at after them.
+// A step is the setup before the blocks of a section, and the checks after them.
 type step struct {
 	section, before, after string
 }
 
 const (
 	build = "kustomize build --enable-alpha-plugins --enable-exec . > manifests.yaml\n"
-	// onServer runs a command of redis-cli in a pod, with the password out of the command line.
+	// onServer runs a redis-cli command in a pod, and keeps the password off the command line.
 	onServer = "kubectl get secret my-cache-password -n my-namespace -o jsonpath='{.data.password}' | base64 -d |\n" +
 		"  kubectl exec -i my-cache-0 -n my-namespace -c dragonfly -- sh -c 'REDISCLI_AUTH=$(cat) redis-cli "
 	isThere = "\n# This must print the value.\n" + onServer + "GET tried-by-hand'\n"
@@ -71,7 +71,7 @@ var steps = []step{
 	},
 }
 
-// script returns a script of bash, to be run block by block. What the page says around the blocks is in its comments.
+// script returns a bash script to run block by block. The page's text around the blocks becomes comments.
 func script(page string) (string, error) {
 	var s strings.Builder
 	fmt.Fprintf(&s, `# How to run docs/operator.md by hand, with the Dragonfly Operator %s. You need a cluster of your own with nodes for it,
@@ -100,19 +100,19 @@ kubectl label node --all workload-type=stateful --overwrite
 			}
 		}
 		if !found {
-			return "", fmt.Errorf("docs/operator.md has no block of sh in a section %q; follow it in tools/by-hand", step.section)
+			return "", fmt.Errorf("docs/operator.md has no sh block in a section %q; update tools/by-hand", step.section)
 		}
 		s.WriteString(step.after)
 	}
 	for _, b := range blocksOf(page) {
 		if b.language == "sh" && !strings.Contains(s.String(), b.text) {
-			return "", errors.New("docs/operator.md has a block of sh in the section " + b.section + ", which no step runs; add one in tools/by-hand")
+			return "", errors.New("docs/operator.md has an sh block in the section " + b.section + ", which no step runs; add one in tools/by-hand")
 		}
 	}
 	return s.String(), nil
 }
 
-// block is a block of code of the page. Its prose is the paragraph above it, as comments.
+// block is a code block on the page. Its prose is the paragraph above it, as comments.
 type block struct{ section, language, prose, text string }
 
 func blocksOf(page string) []block {

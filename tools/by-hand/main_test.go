@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is printed is a script with every block of the page that runs.
+// The output is a script with every block on the page that runs.
 func TestScript(t *testing.T) {
 	page, err := os.ReadFile("../../docs/operator.md")
 	require.NoError(t, err)
@@ -32,5 +32,5 @@ func TestScriptFollowsThePage(t *testing.T) {
 	_, err = script(string(page) + "\n## News\n\n```sh\nkubectl get pods\n```\n")
 	require.ErrorContains(t, err, "the section News, which no step runs")
 	_, err = script(strings.Replace(string(page), "## And back", "## Return", 1))
-	require.ErrorContains(t, err, `no block of sh in a section "And back"`)
+	require.ErrorContains(t, err, `no sh block in a section "And back"`)
 }

@@ -1,6 +1,6 @@
-// Command cert-manager runs those controllers of cert-manager that issue a Certificate from a CA or from itself,
-// against the cluster of KUBECONFIG, until it is killed. cert-manager's own program is not a module, and needs its
-// webhook; these are its controllers as they are.
+// Command cert-manager runs the cert-manager controllers that issue CA and self-signed Certificates, against the
+// cluster in KUBECONFIG, until it is killed. cert-manager's own program is not a module, and needs its webhook; these
+// are its unmodified controllers.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command coredns is CoreDNS with only the plugins that serve a cluster's own names. The usual build contains the SDKs of
-// every cloud.
+// Command coredns is CoreDNS with only the plugins that serve a cluster's own names. The usual build contains the SDK
+// of every cloud.
 package main
 
 import (

@@ -1,12 +1,11 @@
-// Command flux-apply does to a cluster what Flux's kustomize-controller does at each interval: it cleans up what kubectl
-// has written, applies, and prunes. It calls the module that kustomize-controller calls, with the options of its
-// v1.9.6.
+// Command flux-apply does to a cluster what Flux's kustomize-controller does at each interval: it cleans up after
+// kubectl, applies, and prunes. It calls the same module as kustomize-controller, with the options of v1.9.6.
 //
 //	flux-apply [-previous FILE] sync|diff… < manifests.yaml
 //
 // sync applies the manifests, and deletes the objects in FILE that are no longer among them. diff prints the kind and
-// name of each object that the next sync would change, and no value. Several of them are done one after the other. The
-// cluster is that of KUBECONFIG.
+// name of each object that the next sync would change, but no values. Several commands run one after another. The
+// cluster is the one in KUBECONFIG.
 package main
 
 import (
@@ -48,7 +47,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if flags.NArg() == 0 {
-		return errors.New("nothing to do; say sync or diff")
+		return errors.New("nothing to do; specify sync or diff")
 	}
 	objects, err := read(os.Stdin)
 	if err != nil {

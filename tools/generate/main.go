@@ -2,8 +2,8 @@
 // claim's definition in the Krmfile, and the reference in docs/configuration.md. `make generate` runs it; with -check, it
 // writes nothing and fails if a file is stale.
 //
-// The comments of the types are the descriptions, and their markers the rules, as controller-gen of the
-// Kubernetes project reads them. One marker is our own: `+unit=GiB` says what a number counts.
+// The types' comments become the descriptions, and their markers the rules, as Kubernetes' controller-gen reads them.
+// One marker is our own: `+unit=GiB` gives the unit of a number.
 package main
 
 import (
@@ -26,7 +26,7 @@ import (
 
 func main() {
 	root := flag.String("root", "../..", "the repository")
-	check := flag.Bool("check", false, "write nothing, and fail where a file is stale")
+	check := flag.Bool("check", false, "write nothing, and fail if a file is stale")
 	flag.Parse()
 	if err := run(*root, *check); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -66,13 +66,13 @@ func run(root string, check bool) error {
 		}
 	}
 	if stale {
-		return errors.New("the Go types of the API say something else; run `make generate`")
+		return errors.New("it does not match the Go types of the API; run `make generate`")
 	}
 	return nil
 }
 
-// unit is the marker for the unit of a number. A schema has no field for it, so it is passed as the format, which otherwise
-// holds the number of bits.
+// unit is the marker for the unit of a number. A schema has no field for it, so it is passed as the format, which
+// otherwise contains the number of bits.
 type unit string
 
 var _ crd.SchemaMarker = unit("")

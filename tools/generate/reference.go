@@ -16,7 +16,7 @@ const (
 	end   = "<!-- The end of what is generated. -->\n"
 )
 
-// reference returns the page with its table of fields renewed.
+// reference returns the page with its table of fields regenerated.
 func (api *api) reference(page []byte) ([]byte, error) {
 	before, rest, found := bytes.Cut(page, []byte(begin))
 	_, after, foundEnd := bytes.Cut(rest, []byte(end))
@@ -35,12 +35,12 @@ func (api *api) reference(page []byte) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// rows writes the fields of an object, in the order of its Go type, which the schema does not keep. Those of a type
-// that another one embeds are shown there only, and not again for each field of that type.
+// rows writes the fields of an object, in the order of its Go type, which the schema does not keep. The fields of an
+// embedded type are shown only there, and not again for each field of that type.
 func (api *api) rows(out *bytes.Buffer, path string, schema apiextensions.JSONSchemaProps, goType string, embedded map[string]bool) error {
 	info := api.types[goType]
 	if info == nil || embedded[goType] {
-		return nil // a plain value, a type of another package, or shown above
+		return nil // a plain value, a type from another package, or shown above
 	}
 	for _, field := range info.Fields {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
@@ -78,8 +78,7 @@ func (api *api) rows(out *bytes.Buffer, path string, schema apiextensions.JSONSc
 	return nil
 }
 
-// innerOf returns the name of the Go type whose fields a field has, how its elements are written, and
-// their schema.
+// innerOf returns the name of the Go type with a field's own fields, how its elements are written, and their schema.
 func innerOf(expr ast.Expr, props apiextensions.JSONSchemaProps) (goType, suffix string, schema apiextensions.JSONSchemaProps) {
 	switch t := expr.(type) {
 	case *ast.StarExpr:
@@ -110,7 +109,7 @@ func typeName(props apiextensions.JSONSchemaProps) string {
 	return props.Type
 }
 
-// unitOf leaves out the formats that say how many bits a number has.
+// unitOf ignores formats that say how many bits a number has.
 func unitOf(props apiextensions.JSONSchemaProps) string {
 	if props.Format == "int32" || props.Format == "int64" {
 		return ""
@@ -118,7 +117,7 @@ func unitOf(props apiextensions.JSONSchemaProps) string {
 	return props.Format
 }
 
-// flow returns a value of a marker as YAML on one line, or "" if there is none.
+// flow returns a marker's value as YAML on one line, or "" if there is none.
 func flow(value *apiextensions.JSON) (string, error) {
 	if value == nil {
 		return "", nil
@@ -143,7 +142,7 @@ func unquote(n *yaml.Node) {
 	}
 }
 
-// cell fits a text into a table.
+// cell makes a text fit into a table cell.
 func cell(text string) string {
 	return strings.NewReplacer("\n", " ", "|", `\|`).Replace(strings.TrimSpace(text))
 }

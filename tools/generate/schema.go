@@ -36,8 +36,8 @@ func (api *api) jsonSchema(props apiextensions.JSONSchemaProps, kind string) ([]
 	return text.Bytes(), err
 }
 
-// lessThan makes a schema of a whole one of a part, which stands over another part: what a field is without it is
-// said there, and so may be what it needs.
+// lessThan turns a complete schema into one for a part that overrides another part: defaults are stated there, and
+// required fields may be set there.
 func lessThan(schema map[string]any) {
 	delete(schema, "default")
 	properties, _ := schema["properties"].(map[string]any)
@@ -50,7 +50,7 @@ func lessThan(schema map[string]any) {
 	}
 }
 
-// plain returns the schema as JSON has it, with descriptions of one line a paragraph.
+// plain returns the schema as plain JSON values, with each paragraph of a description on one line.
 func plain(props apiextensions.JSONSchemaProps) (map[string]any, error) {
 	text, err := json.Marshal(props)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command kustomize-build prints the output of `kustomize build --enable-alpha-plugins --enable-exec DIR`. `make demo` runs it,
-// because kustomize itself takes minutes to compile, and its library is already among our dependencies.
+// Command kustomize-build prints the output of `kustomize build --enable-alpha-plugins --enable-exec DIR`. `make demo`
+// runs it, because kustomize itself takes minutes to compile, and its library is already among our dependencies.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package observability_test checks examples/observability with the parsers and the test tool of Prometheus, and
-// with the types of the Prometheus Operator. `make observability-test` runs it.
+// Package observability_test checks examples/observability with Prometheus's parsers and test tool, and with the
+// Prometheus Operator's types. `make observability-test` runs it.
 package observability_test
 
 import (
@@ -32,7 +32,7 @@ const (
 	docs     = "../../docs"
 )
 
-// The metrics that alerts and dashboard may use; the file says where each comes from.
+// The metrics that the alerts and the dashboard may use; the file says where each comes from.
 const metricsFile = "metrics.tsv"
 
 func read(t *testing.T, path ...string) []byte {
@@ -42,8 +42,8 @@ func read(t *testing.T, path ...string) []byte {
 	return content
 }
 
-// example reads an object of the example into its Go type, which must have every field of it, spelled as the API
-// server wants it: encoding/json, and so sigs.k8s.io/yaml, would take joblabel for jobLabel.
+// example reads one of the example's objects into its Go type, which must have all its fields, spelled as the API
+// server wants them: encoding/json, and so sigs.k8s.io/yaml, would accept joblabel for jobLabel.
 func example[T any](t *testing.T, file string) T {
 	t.Helper()
 	text, err := yaml.YAMLToJSONStrict(read(t, examples, "observability", file))
@@ -67,7 +67,7 @@ func alerts(t *testing.T) []monitoringv1.Rule {
 	return all
 }
 
-// ruleTest is the part of a promtool test that is looked at here.
+// ruleTest is the part of a promtool test that we check.
 type ruleTest struct {
 	Tests []struct {
 		Name        string `json:"name"`
@@ -95,7 +95,7 @@ func promtool(t *testing.T, folder string, args ...string) {
 }
 
 func TestRules(t *testing.T) {
-	// promtool knows no PrometheusRule, but its spec is the rule file.
+	// promtool does not know PrometheusRules, but the spec of one is a rule file.
 	rules, err := yaml.Marshal(example[monitoringv1.PrometheusRule](t, "prometheusrule.yaml").Spec)
 	require.NoError(t, err)
 	folder := t.TempDir()
@@ -105,8 +105,8 @@ func TestRules(t *testing.T) {
 	promtool(t, folder, "test", "rules", "rules_test.yaml")
 }
 
-// TestSnapshotAge: the dashboard's longest expression counts from the last attempt that succeeded. At minute 30 one
-// does, at minute 40 one fails, and now it is minute 50.
+// TestSnapshotAge: the dashboard's longest expression counts from the last attempt that succeeded. One succeeds at
+// minute 30, one fails at minute 40, and now it is minute 50.
 func TestSnapshotAge(t *testing.T) {
 	expressions := dashboardExpressions(t)
 	var age string
@@ -136,7 +136,7 @@ func TestSnapshotAge(t *testing.T) {
 
 var labelInTemplate = regexp.MustCompile(`\$labels\.(\w+)`)
 
-// TestEveryAlertIsTested keeps the unit tests complete: each alert fires for some series of theirs and not for others.
+// TestEveryAlertIsTested keeps the unit tests complete: each alert fires for some of their series and not for others.
 func TestEveryAlertIsTested(t *testing.T) {
 	var tests ruleTest
 	require.NoError(t, yaml.Unmarshal(read(t, "rules_test.yaml"), &tests))
@@ -163,7 +163,7 @@ func TestEveryAlertIsTested(t *testing.T) {
 		for _, text := range alert.Annotations {
 			for _, label := range labelInTemplate.FindAllStringSubmatch(text, -1) {
 				for _, sample := range fired[alert.Alert] {
-					assert.Contains(t, sample, label[1]+`="`, "%s prints a label that it does not have", alert.Alert)
+					assert.Contains(t, sample, label[1]+`="`, "%s uses a label that it does not have", alert.Alert)
 				}
 			}
 		}
@@ -189,7 +189,7 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// dashboard is the part of a Grafana dashboard that is looked at here.
+// dashboard is the part of a Grafana dashboard that we check.
 type dashboard struct {
 	Panels []struct {
 		ID          int    `json:"id"`
@@ -213,7 +213,7 @@ var (
 	variables   = strings.NewReplacer("$__rate_interval", "5m", "$namespace", "(shop|quiet)", "$instance", "(cart|gap)")
 )
 
-// dashboardExpressions are those that Grafana sends to Prometheus, with its variables filled in as it does.
+// dashboardExpressions are the expressions that Grafana sends to Prometheus, with its variables filled in.
 func dashboardExpressions(t *testing.T) map[string]string {
 	t.Helper()
 	var board dashboard
@@ -246,7 +246,7 @@ func dashboardExpressions(t *testing.T) map[string]string {
 // replacements are label_replace's groups, which look like Grafana's variables.
 var replacements = regexp.MustCompile(`"\$\d"`)
 
-// TestMetrics lets no expression use a metric that nobody exports, and keeps the list free of what nobody uses.
+// TestMetrics lets no expression use a metric that nothing exports, and keeps unused metrics off the list.
 func TestMetrics(t *testing.T) {
 	expressions := dashboardExpressions(t)
 	for _, alert := range alerts(t) {
@@ -278,17 +278,17 @@ func TestMetrics(t *testing.T) {
 			known[name] = true
 		}
 	}
-	assert.Equal(t, known, used, "%s and the metrics in use", metricsFile)
+	assert.Equal(t, known, used, "%s must list exactly the metrics in use", metricsFile)
 }
 
-// pod is what Prometheus discovers of one.
+// pod is what Prometheus discovers about a pod.
 type pod struct {
 	namespace string
 	labels    map[string]string
 	ports     []corev1.ContainerPort
 }
 
-// exampleInstance returns the pod of the StatefulSet that an example prints.
+// exampleInstance returns the pod of the StatefulSet in an example's output.
 func exampleInstance(t *testing.T, folder string) pod {
 	t.Helper()
 	for _, document := range strings.Split(string(read(t, examples, folder, "expected.yaml")), "\n---\n") {
@@ -323,9 +323,9 @@ func TestEveryPodIsScrapedOnce(t *testing.T) {
 		monitor, instance, scheme, target string
 	}{
 		{"An instance.", plain, "dragonfly", "agent-executor-cache", "http", "10.0.0.1:6379"},
-		{"One with TLS is asked by the name in its certificate.", labeled(tls, "metrics-scheme", "https"), "dragonfly-tls", "cart", "https", "cart.shop-tls.svc.cluster.local:6379"},
-		{"One of the operator.", operatorInstance, "dragonfly-operator", "cart", "http", "10.0.0.1:9999"},
-		{"One of the operator with TLS, which its admin port has not.", labeled(operatorInstance, "metrics-scheme", "https"), "dragonfly-operator", "cart", "http", "10.0.0.1:9999"},
+		{"One with TLS is scraped by the name in its certificate.", labeled(tls, "metrics-scheme", "https"), "dragonfly-tls", "cart", "https", "cart.shop-tls.svc.cluster.local:6379"},
+		{"One run by the operator.", operatorInstance, "dragonfly-operator", "cart", "http", "10.0.0.1:9999"},
+		{"One run by the operator with TLS, which its admin port does not have.", labeled(operatorInstance, "metrics-scheme", "https"), "dragonfly-operator", "cart", "http", "10.0.0.1:9999"},
 		{"Another Dragonfly.", pod{"shop", map[string]string{"app.kubernetes.io/name": "dragonfly"}, plain.ports}, "", "", "", ""},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
@@ -362,7 +362,7 @@ func TestEveryPodIsScrapedOnce(t *testing.T) {
 	}
 }
 
-// TestCertificateIsProbed has the blackbox exporter look at the port of each pod with TLS.
+// TestCertificateIsProbed has the blackbox exporter probe the port of each pod with TLS.
 func TestCertificateIsProbed(t *testing.T) {
 	monitor := example[monitoringv1.PodMonitor](t, "podmonitor-certificate.yaml")
 	selector, err := metav1.LabelSelectorAsSelector(&monitor.Spec.Selector)
@@ -435,15 +435,15 @@ func TestNetworkPolicy(t *testing.T) {
 	assert.EqualValues(t, 9999, rule.Ports[0].Port.IntValue())
 }
 
-// TestKustomizationHasEverything finds a file that was added to the folder and forgotten there.
+// TestKustomizationHasEverything finds files that were added to the folder but not to the kustomization.
 func TestKustomizationHasEverything(t *testing.T) {
 	kustomization := string(read(t, examples, "observability", "kustomization.yaml"))
 	files, err := os.ReadDir(filepath.Join(examples, "observability"))
 	require.NoError(t, err)
 	for _, file := range files {
 		switch file.Name() {
-		case "README.md", "kustomization.yaml": // what lists them
-		case "networkpolicy-operator.yaml", "podmonitor-certificate.yaml": // is for other namespaces, or needs an exporter
+		case "README.md", "kustomization.yaml": // the kustomization itself
+		case "networkpolicy-operator.yaml", "podmonitor-certificate.yaml": // for other namespaces, or needs an exporter
 			assert.NotContains(t, kustomization, "- "+file.Name())
 		case "dashboard.json":
 			assert.Contains(t, kustomization, "files: ["+file.Name()+"]")

@@ -20,7 +20,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) != 1 {
-		return errors.New("one argument is needed: the version, such as v1.2.3")
+		return errors.New("exactly one argument is needed: the version, such as v1.2.3")
 	}
 	changelog, err := os.ReadFile("CHANGELOG.md")
 	if err != nil {
@@ -36,7 +36,7 @@ func run(args []string) error {
 
 // notes returns the section of a version, without its heading.
 func notes(changelog, version string) (string, error) {
-	// A tag may be anything, and becomes part of commands and file names. No image's tag has a plus sign.
+	// A tag may be anything, and becomes part of commands and file names. An image tag cannot contain a plus sign.
 	if semver.Canonical(version) != version || !semver.IsValid(version) {
 		return "", fmt.Errorf("%q is not a version; tag one such as v1.2.3 or v1.2.3-rc.1", version)
 	}
@@ -54,7 +54,7 @@ func notes(changelog, version string) (string, error) {
 		fields := strings.Fields(heading)
 		inside = len(fields) > 0 && fields[0] == version
 		if inside && found {
-			return "", fmt.Errorf("CHANGELOG.md has two sections %s; make them one", version)
+			return "", fmt.Errorf("CHANGELOG.md has two sections %s; merge them", version)
 		}
 		found = found || inside
 	}
@@ -63,7 +63,7 @@ func notes(changelog, version string) (string, error) {
 	}
 	trimmed := strings.TrimSpace(text.String())
 	if trimmed == "" {
-		return "", fmt.Errorf("the section %s of CHANGELOG.md is empty; say what has changed", version)
+		return "", fmt.Errorf("the section %s of CHANGELOG.md is empty; describe what has changed", version)
 	}
 	return trimmed + "\n", nil
 }

@@ -1,9 +1,9 @@
 // Package s3 lets a stand-in for Dragonfly keep snapshots in a real S3 server, Versity's gateway, as the manifests tell
 // Dragonfly to. `make s3-test` runs it.
 //
-// The stand-in is no Dragonfly. It takes a bucket and a prefix out of --dir and finds a snapshot as Dragonfly's
-// snapshot_storage.cc does, but its client is AWS' for Go, where Dragonfly has AWS' for C++. So this tests what we write
-// (the flags, the folders of instances, the names of the variables), and not Dragonfly.
+// The stand-in is not Dragonfly. It parses the bucket and prefix in --dir and finds a snapshot as Dragonfly's
+// snapshot_storage.cc does, but uses the AWS SDK for Go, where Dragonfly uses the one for C++. So this tests what we
+// write (the flags, the instances' folders, the variables' names), not Dragonfly.
 package s3
 
 import (
@@ -35,13 +35,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The Secret `bucket` that the page's configuration names, and the region of the server.
+// The Secret `bucket` that the page's configuration names, and the server's region.
 var secret = map[string]string{"id": "dragonfly", "secret": "a-secret-key"}
 
 const region = "eu-central-1"
 
-// keep is the variable that makes a stand-in of this test's program. It saves the value, or loads one and prints it if
-// there is none.
+// keep is the variable that turns this test binary into the stand-in. It contains the value to save; if it is empty,
+// the stand-in loads a value and prints it.
 const keep = "STANDIN_KEEP"
 
 func TestMain(m *testing.M) {
@@ -55,13 +55,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// standin saves the value as a snapshot, or prints that of the one that it finds.
+// standin saves the value as a snapshot, or prints the value of the one that it finds.
 func standin(ctx context.Context, args []string, value string) error {
 	flags := map[string]string{"s3_use_https": "true"}
 	for _, arg := range args {
 		name, value, found := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 		if !found || !strings.HasPrefix(arg, "--") {
-			return fmt.Errorf("the argument %s is no flag with a value", arg)
+			return fmt.Errorf("the argument %s is not a flag with a value", arg)
 		}
 		flags[name] = value
 	}
@@ -89,7 +89,8 @@ func standin(ctx context.Context, args []string, value string) error {
 		_, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &summary, Body: strings.NewReader(value)})
 		return err
 	}
-	// Dragonfly lists everything that begins with the prefix, other instances included, and takes what matches whole.
+	// Dragonfly lists everything that starts with the prefix, including other instances' snapshots, and uses full
+	// matches.
 	list, err := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
 	if err != nil {
 		return err
@@ -110,7 +111,7 @@ func standin(ctx context.Context, args []string, value string) error {
 	return errors.New("Snapshot not found")
 }
 
-// server starts an S3 server with a bucket, and returns its address and the folder that its files are in.
+// server starts an S3 server with a bucket, and returns its address and the folder with its files.
 func server(t *testing.T, bucket string) (address, folder string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -148,10 +149,10 @@ func server(t *testing.T, bucket string) (address, folder string) {
 	return address, folder
 }
 
-// container is what a manifest tells Dragonfly.
+// container is the configuration that a manifest gives Dragonfly.
 type container struct{ args, environ []string }
 
-// keeps runs the stand-in with nothing but the arguments and variables of the container.
+// keeps runs the stand-in with only the container's arguments and variables.
 func (c container) keeps(t *testing.T, value string) (string, error) {
 	t.Helper()
 	self, err := os.Executable()
@@ -166,7 +167,7 @@ func (c container) keeps(t *testing.T, value string) (string, error) {
 	return out.String(), nil
 }
 
-// with returns the container with another value of a variable, which it must have.
+// with returns the container with another value for a variable, which must already exist.
 func (c container) with(t *testing.T, name, value string) container {
 	t.Helper()
 	environ := slices.Clone(c.environ)
@@ -176,7 +177,7 @@ func (c container) with(t *testing.T, name, value string) container {
 	return container{c.args, environ}
 }
 
-// render returns the container of an instance, with a configuration.
+// render returns an instance's container under a configuration.
 func render(t *testing.T, config, namespace, name string) container {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "dragonfly-generator", "render", "-")
@@ -210,8 +211,8 @@ func render(t *testing.T, config, namespace, name string) container {
 	return container{}
 }
 
-// configuration returns the page's for a bucket in S3, with the arguments that it names for a server that is not Amazon's.
-// The gateway changes the working directory, so the page is read before it starts.
+// configuration returns the page's configuration for an S3 bucket, with the arguments that the page gives for a server
+// other than Amazon's. The gateway changes the working directory, so the page is read before it starts.
 func configuration(t *testing.T) func(address string) string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/configuration.md")
@@ -230,14 +231,14 @@ func configuration(t *testing.T) func(address string) string {
 	}
 }
 
-// What the manifests say is enough for snapshots in S3, each instance has its own, and the variables of the page are
-// those that a client of AWS' reads.
+// The manifests are enough for snapshots in S3, each instance has its own, and the page's variables are the ones that
+// an AWS client reads.
 func TestBucket(t *testing.T) {
 	configured := configuration(t)
 	address, folder := server(t, "backups")
 	platform := configured(address)
 
-	// The prefix of the first is a prefix of the second.
+	// The first one's prefix is a prefix of the second one's.
 	instances := [][2]string{{"shop", "my-cache"}, {"shop", "my-cache-2"}, {"other", "my-cache"}}
 	for _, i := range instances {
 		_, err := render(t, platform, i[0], i[1]).keeps(t, "")
@@ -252,7 +253,7 @@ func TestBucket(t *testing.T) {
 		assert.Equal(t, "of "+i[0]+"/"+i[1], got)
 	}
 
-	// Without a prefix of the platform's own, and with the slash that people write at the end.
+	// Without a prefix from the platform, and with the trailing slash that people write.
 	bare := strings.Replace(platform, "s3://backups/dragonfly", "s3://backups/", 1)
 	_, err := render(t, bare, "shop", "my-cache").keeps(t, "elsewhere")
 	require.NoError(t, err)
@@ -260,7 +261,7 @@ func TestBucket(t *testing.T) {
 
 	c := render(t, platform, "shop", "my-cache")
 	for variable, refused := range map[string]struct{ value, says string }{
-		"AWS_REGION":            {"us-east-1", "AuthorizationHeaderMalformed"}, // what Dragonfly takes without a region
+		"AWS_REGION":            {"us-east-1", "AuthorizationHeaderMalformed"}, // Dragonfly's default without a region
 		"AWS_ACCESS_KEY_ID":     {"somebody", "No user exists with the provided access key ID"},
 		"AWS_SECRET_ACCESS_KEY": {"another", "SignatureDoesNotMatch"},
 	} {
@@ -269,5 +270,5 @@ func TestBucket(t *testing.T) {
 	}
 	overTLS := strings.Replace(platform, ", --s3_use_https=false", "", 1)
 	_, err = render(t, overTLS, "shop", "my-cache").keeps(t, "")
-	assert.ErrorContains(t, err, "server gave HTTP response to HTTPS client", "the flag is not without effect")
+	assert.ErrorContains(t, err, "server gave HTTP response to HTTPS client", "the flag must have an effect")
 }

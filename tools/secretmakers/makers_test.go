@@ -1,15 +1,15 @@
-// Package secretmakers_test compares internal/instance's table of the objects that make Secrets with their operators: it
-// gives such objects to the program, beside a claim, and looks at the source of the password that the program sees.
+// Package secretmakers_test compares internal/instance's table of the objects that make Secrets with their operators:
+// it passes such objects to the program, beside a claim, and checks which password source it detects.
 // `make secretmakers-test` runs it.
 //
-// The modules of two operators are to be had from the proxy that this was written with:
+// The modules of two operators are available from the proxy with which this was written:
 //
 //   - Sealed Secrets, whose own code seals and unseals here.
-//   - External Secrets, whose CRDs the objects have to fit. Its Go types are in a module that is not to be had, and those
+//   - External Secrets, whose CRDs the objects must match. Its Go types are in a module that is not available, and those
 //     of older versions need all of controller-runtime, which takes minutes to compile.
 //
-// Those of the Vault Secrets Operator, 1Password, Infisical, Bitwarden, sops-secrets-operator, Doppler and akv2k8s are
-// not. Their objects have the fields that their documentation names.
+// The modules of the Vault Secrets Operator, 1Password, Infisical, Bitwarden, sops-secrets-operator, Doppler and
+// akv2k8s are not. Their objects have the fields that their documentation gives.
 package secretmakers_test
 
 import (
@@ -35,7 +35,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The newest version that is to be had.
+// The newest version that is available.
 const externalSecrets = "github.com/external-secrets/external-secrets@v1.3.2"
 
 var program string
@@ -57,7 +57,7 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// TestSealedSecret: the operator itself makes a Secret of what it sealed, and its name is the one that the program sees.
+// TestSealedSecret: the operator itself makes a Secret from a SealedSecret, with the name that the program detects.
 func TestSealedSecret(t *testing.T) {
 	key, certificate, err := crypto.GeneratePrivateKeyAndCert(2048, time.Hour, "test")
 	require.NoError(t, err)
@@ -75,9 +75,9 @@ func TestSealedSecret(t *testing.T) {
 			func(s *v1alpha1.SealedSecret) { s.Spec.Template.Name = "other" }, "shop/my-cache-password"},
 		{"Neither does the namespace.",
 			func(s *v1alpha1.SealedSecret) { s.Spec.Template.Namespace = "other" }, "shop/my-cache-password"},
-		{"What may be renamed makes a Secret of its new name, whatever the template says.",
+		{"One that may be renamed makes a Secret with its new name, whatever the template says.",
 			func(s *v1alpha1.SealedSecret) { s.Name = "other" }, "shop/other"},
-		{"What may be moved makes one where it is.",
+		{"One that may be moved makes one where it is.",
 			func(s *v1alpha1.SealedSecret) { s.Namespace = "other" }, "other/my-cache-password"},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
@@ -122,7 +122,7 @@ spec:
   data:
   - {secretKey: password, remoteRef: {key: my-cache}}
 `},
-	{"Without a target, one of its own name.", true, `
+	{"Without a target, it has the ExternalSecret's own name.", true, `
 apiVersion: external-secrets.io/v1
 kind: ExternalSecret
 metadata: {name: my-cache-password, namespace: shop}
@@ -137,7 +137,7 @@ metadata: {name: a, namespace: shop}
 spec:
   target: {name: my-cache-password, template: {data: {password: "{{ .password }}"}}}
 `},
-	{"Its own name does not count where the target has one.", false, `
+	{"Its own name does not count if the target has one.", false, `
 apiVersion: external-secrets.io/v1
 kind: ExternalSecret
 metadata: {name: my-cache-password, namespace: shop}
@@ -157,14 +157,14 @@ metadata: {name: my-cache-password, namespace: shop}
 spec:
   target: {creationPolicy: Owner}
 `},
-	{"Orphan makes the Secret, too.", true, `
+	{"Orphan makes the Secret too.", true, `
 apiVersion: external-secrets.io/v1
 kind: ExternalSecret
 metadata: {name: my-cache-password, namespace: shop}
 spec:
   target: {creationPolicy: Orphan}
 `},
-	{"Merge needs one that is there.", false, `
+	{"Merge needs an existing one.", false, `
 apiVersion: external-secrets.io/v1
 kind: ExternalSecret
 metadata: {name: my-cache-password, namespace: shop}
@@ -196,7 +196,7 @@ spec:
   externalSecretSpec:
     target: {name: my-cache-password}
 `},
-	{"Without a target, one named like the ExternalSecrets that it makes.", true, `
+	{"Without a target, it is named like the ExternalSecrets that it makes.", true, `
 apiVersion: external-secrets.io/v1
 kind: ClusterExternalSecret
 metadata: {name: a}
@@ -204,14 +204,14 @@ spec:
   externalSecretName: my-cache-password
   externalSecretSpec: {}
 `},
-	{"Which are named like itself by default.", true, `
+	{"Which by default are named like the ClusterExternalSecret.", true, `
 apiVersion: external-secrets.io/v1
 kind: ClusterExternalSecret
 metadata: {name: my-cache-password}
 spec:
   externalSecretSpec: {}
 `},
-	{"Merge needs Secrets that are there.", false, `
+	{"Merge needs existing Secrets.", false, `
 apiVersion: external-secrets.io/v1
 kind: ClusterExternalSecret
 metadata: {name: my-cache-password}
@@ -232,9 +232,9 @@ spec:
   - match: {secretKey: password, remoteRef: {remoteKey: my-cache}}
 `},
 
-	// https://github.com/hashicorp/vault-secrets-operator/blob/main/docs/api/api-reference.md#destination: create is false
-	// by default, and then the Secret has to be there.
-	{"A VaultStaticSecret creates its destination if it is told to.", true, `
+	// https://github.com/hashicorp/vault-secrets-operator/blob/main/docs/api/api-reference.md#destination: create is
+	// false by default, and then the Secret must exist.
+	{"A VaultStaticSecret creates its destination if asked to.", true, `
 apiVersion: secrets.hashicorp.com/v1beta1
 kind: VaultStaticSecret
 metadata: {name: a, namespace: shop}
@@ -254,7 +254,7 @@ spec:
   type: kv-v2
   destination: {name: my-cache-password}
 `},
-	{"A VaultDynamicSecret is like it.", true, `
+	{"So does a VaultDynamicSecret.", true, `
 apiVersion: secrets.hashicorp.com/v1beta1
 kind: VaultDynamicSecret
 metadata: {name: a, namespace: shop}
@@ -263,7 +263,7 @@ spec:
   path: creds/my-cache
   destination: {name: my-cache-password, create: true}
 `},
-	{"It can say that it does not create one.", false, `
+	{"It can say not to create one.", false, `
 apiVersion: secrets.hashicorp.com/v1beta1
 kind: VaultDynamicSecret
 metadata: {name: a, namespace: shop}
@@ -274,7 +274,7 @@ spec:
 `},
 
 	// https://github.com/1Password/onepassword-operator: the Secret is named like the item.
-	{"A OnePasswordItem makes a Secret of its name.", true, `
+	{"A OnePasswordItem makes a Secret with its name.", true, `
 apiVersion: onepassword.com/v1
 kind: OnePasswordItem
 metadata: {name: my-cache-password, namespace: shop}
@@ -300,7 +300,7 @@ spec:
   - {secretName: other, secretNamespace: shop}
   - {secretName: my-cache-password, secretNamespace: shop, creationPolicy: Owner}
 `},
-	{"ConfigMaps are none of them.", false, `
+	{"ConfigMaps do not count.", false, `
 apiVersion: secrets.infisical.com/v1alpha1
 kind: InfisicalSecret
 metadata: {name: a, namespace: shop}
@@ -310,7 +310,7 @@ spec:
 `},
 	// https://infisical.com/docs/integrations/platforms/kubernetes/infisical-static-secret-crd; kind, name and namespace are
 	// required, and both policies create.
-	{"An InfisicalStaticSecret has a list of both.", true, `
+	{"An InfisicalStaticSecret has a list of both kinds.", true, `
 apiVersion: secrets.infisical.com/v1beta1
 kind: InfisicalStaticSecret
 metadata: {name: a, namespace: infisical}
@@ -355,7 +355,7 @@ spec:
 `},
 
 	// https://github.com/isindir/sops-secrets-operator
-	{"A SopsSecret makes a Secret of each template, beside itself.", true, `
+	{"A SopsSecret makes a Secret from each template, in its own namespace.", true, `
 apiVersion: isindir.github.com/v1alpha3
 kind: SopsSecret
 metadata: {name: a, namespace: shop}
@@ -366,7 +366,7 @@ spec:
   - {name: my-cache-password, stringData: {password: "ENC[AES256_GCM,data:uw==,iv:x,tag:y,type:str]"}}
 sops: {encrypted_regex: ^(data|stringData)$, mac: "ENC[AES256_GCM,data:uw==,iv:x,tag:y,type:str]"}
 `},
-	{"Where the names are encrypted (encrypted_suffix: Templates), the claim has to state the source.", false, `
+	{"If the names are encrypted (encrypted_suffix: Templates), the claim must state the source.", false, `
 apiVersion: isindir.github.com/v1alpha3
 kind: SopsSecret
 metadata: {name: my-cache-password, namespace: shop}
@@ -377,7 +377,7 @@ spec:
 sops: {encrypted_suffix: Templates, mac: "ENC[AES256_GCM,data:uw==,iv:x,tag:y,type:str]"}
 `},
 
-	// https://docs.doppler.com/docs/kubernetes-operator; the namespace is that of the DopplerSecret by default.
+	// https://docs.doppler.com/docs/kubernetes-operator; the namespace defaults to the DopplerSecret's.
 	{"A DopplerSecret names the Secret and its namespace.", true, `
 apiVersion: secrets.doppler.com/v1alpha1
 kind: DopplerSecret
@@ -395,7 +395,7 @@ spec:
   managedSecret: {name: my-cache-password}
 `},
 
-	// https://akv2k8s.io/reference/azure-key-vault-secret/; without output.secret the object is for the injector alone.
+	// https://akv2k8s.io/reference/azure-key-vault-secret/; without output.secret, the object is only for the injector.
 	{"An AzureKeyVaultSecret names the Secret.", true, `
 apiVersion: spv.no/v2beta1
 kind: AzureKeyVaultSecret
@@ -405,7 +405,7 @@ spec:
   output:
     secret: {name: my-cache-password, dataKey: password}
 `},
-	{"Its own name is none of a Secret.", false, `
+	{"Its own name is not a Secret's.", false, `
 apiVersion: spv.no/v2beta1
 kind: AzureKeyVaultSecret
 metadata: {name: my-cache-password, namespace: shop}
@@ -430,7 +430,7 @@ func TestMakers(t *testing.T) {
 	}
 }
 
-// TestSchemas: else nothing was compared.
+// TestSchemas: the schemas must refuse something, or nothing was compared.
 func TestSchemas(t *testing.T) {
 	schemas := externalSecretsSchemas(t)
 	for _, wrong := range []string{
@@ -443,7 +443,7 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
-// sees asserts that the program takes the object for what makes the claim's password, or that it does not.
+// sees asserts whether the program treats the object as the source of the claim's password.
 func sees(t *testing.T, object string, makes bool) {
 	t.Helper()
 	var item map[string]any
@@ -482,7 +482,7 @@ func sees(t *testing.T, object string, makes bool) {
 }
 
 // externalSecretsSchemas returns the schemas in the CRDs of External Secrets, by apiVersion and kind. An API server
-// drops fields that they do not have; here they are an error.
+// drops fields that they lack; here those are an error.
 func externalSecretsSchemas(t *testing.T) map[string]*jsonschema.Schema {
 	t.Helper()
 	out, err := exec.Command("go", "mod", "download", "-json", externalSecrets).Output()
