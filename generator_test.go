@@ -18,14 +18,14 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected output from what the program does, for review with git diff")
+var update = flag.Bool("update", false, "rewrite the expected output with the program's own, for review with git diff")
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
 // TestGolden runs each case of testdata/golden.
 //
-// Beside what the case expects it checks what holds for every input: on an error the items leave as they
-// came; on success a second run over the output changes nothing.
+// Besides what the case expects, it checks what holds for every input: an error leaves the items unchanged; after a
+// success, a second run over the output changes nothing.
 func TestGolden(t *testing.T) {
 	byFamily := map[string][]testkit.Case{}
 	for _, c := range testkit.Cases(t) {
@@ -55,7 +55,7 @@ func checkCase(t *testing.T, c testkit.Case) {
 	}
 	if got.ExitCode != 0 {
 		if got.Stdout != "" {
-			testkit.Same(t, itemsOf(t, string(c.Input)), itemsOf(t, got.Stdout), "the items must leave as they came")
+			testkit.Same(t, itemsOf(t, string(c.Input)), itemsOf(t, got.Stdout), "the items must be unchanged")
 		}
 		return
 	}
@@ -64,7 +64,7 @@ func checkCase(t *testing.T, c testkit.Case) {
 	testkit.Same(t, got.Stdout, again.Stdout, "the second run must change nothing")
 }
 
-// withExitCode returns what is on stderr, with the exit code in the last line unless that is 0.
+// withExitCode returns stderr, with the exit code in the last line unless it is 0.
 func withExitCode(r testkit.Result) string {
 	if r.ExitCode == 0 {
 		return r.Stderr
@@ -72,7 +72,7 @@ func withExitCode(r testkit.Result) string {
 	return r.Stderr + fmt.Sprintf("exit code %d\n", r.ExitCode)
 }
 
-// The cases named "everything" set every field of the configuration, so that a new field cannot be forgotten there.
+// The cases named "everything" set every field of the configuration, so that nobody forgets to add a new one.
 func TestEverythingIsSet(t *testing.T) {
 	var set []reflect.Value // the settings of both cases, and of their profiles
 	for _, name := range []string{"config/everything", "operator/everything"} {
@@ -109,8 +109,7 @@ func everythingIsSet(t *testing.T, path string, values []reflect.Value) {
 	}
 }
 
-// inside returns what a field holds: the elements of a list or map, what a pointer points to, or a value that is not
-// zero.
+// inside returns the contents of a field: the elements of a list or map, the target of a pointer, or a nonzero value.
 func inside(v reflect.Value) []reflect.Value {
 	var all []reflect.Value
 	switch {
@@ -127,8 +126,8 @@ func inside(v reflect.Value) []reflect.Value {
 	return all
 }
 
-// The golden cases run in the test's own process. These show that as a process of its own, with real streams and
-// a real environment, the program does the same.
+// The golden cases run in the test's process. These runs show that the program does the same as a separate process,
+// with real streams and a real environment.
 func TestGoldenAsProcess(t *testing.T) {
 	for _, name := range []string{"claim/size-small", "claim/every-problem-at-once", "config/image-latest", "kpt/first-render", "input/empty"} {
 		t.Run(name, func(t *testing.T) {
@@ -140,19 +139,19 @@ func TestGoldenAsProcess(t *testing.T) {
 	}
 }
 
-// Windows ends lines in its own way, which changes nothing in what is made. (Editors and Git change line breaks in
-// golden cases, so this is not one of them.)
+// Windows line breaks do not change the output. (This is not a golden case, because editors and Git change line breaks
+// there.)
 func TestWindowsLineBreaks(t *testing.T) {
 	c := testkit.Find(t, "claim/size-small")
 	got := testkit.Call(bytes.ReplaceAll(c.Input, []byte("\n"), []byte("\r\n")))
 	assert.Zero(t, got.ExitCode)
 	assert.Empty(t, got.Stderr)
-	testkit.Same(t, c.Output, c.View(t, got.Stdout), "the output must be that of plain line breaks")
+	testkit.Same(t, c.Output, c.View(t, got.Stdout), "the output must be the same as with Unix line breaks")
 	again := testkit.Call([]byte(got.Stdout))
 	testkit.Same(t, got.Stdout, again.Stdout, "the second run must change nothing")
 }
 
-// itemsOf returns the items in one form, whatever the indentation they came in.
+// itemsOf returns the items in a normal form, whatever their indentation was.
 func itemsOf(t *testing.T, list string) string {
 	t.Helper()
 	var parsed struct {
@@ -180,11 +179,11 @@ func TestManyProblems(t *testing.T) {
 	require.Len(t, got, unknown)
 	assert.Equal(t, "error: DragonflyInstance my-namespace/my-cache: spec.field0: unknown field; remove it", got[0])
 	assert.Equal(t, "error: DragonflyInstance my-namespace/my-cache: spec.field9999: unknown field; remove it", got[unknown-1])
-	testkit.Same(t, itemsOf(t, list.String()), itemsOf(t, result.Stdout), "the items must leave as they came")
+	testkit.Same(t, itemsOf(t, list.String()), itemsOf(t, result.Stdout), "the items must be unchanged")
 }
 
-// TestNoLeaks sends a marker in as somebody's password, in every form that YAML has, through successes and failures. It
-// must leave in their Secret, and be nowhere else.
+// TestNoLeaks passes in a marker as somebody's password, in every form that YAML has, through successes and failures.
+// It must come out in their Secret, and nowhere else.
 func TestNoLeaks(t *testing.T) {
 	const marker = "hunter2-hunter2-hunter2-hunter2-hunter2"
 	encoded := base64.StdEncoding.EncodeToString([]byte(marker))
@@ -222,9 +221,9 @@ func TestNoLeaks(t *testing.T) {
 			}
 			if got.ExitCode == 0 {
 				succeeded++
-				assert.Equal(t, strings.Count(in, "  password: "), strings.Count(got.Stdout, "  password: "), "%s: their Secret alone has a password", where)
+				assert.Equal(t, strings.Count(in, "  password: "), strings.Count(got.Stdout, "  password: "), "%s: only their Secret may contain the password", where)
 			}
 		}
 	}
-	assert.Greater(t, succeeded, 10, "the test would be worth nothing if every list failed for another reason")
+	assert.Greater(t, succeeded, 10, "the test would prove nothing if every list failed for another reason")
 }

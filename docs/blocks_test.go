@@ -18,7 +18,7 @@ import (
 
 var yamlBlock = regexp.MustCompile("(?ms)^ *```yaml\n(.*?)^ *```$")
 
-// claim is one that every configuration of the pages fits.
+// claim works with every configuration on the pages.
 const claim = `
 apiVersion: database.bizmatters.io/v1alpha1
 kind: DragonflyInstance
@@ -29,8 +29,8 @@ metadata:
 
 const header = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata:\n  name: platform\n"
 
-// configurationIn returns the configuration in a block of YAML: the whole one, or its spec or fields of that. It
-// returns "" where there is none.
+// configurationIn returns the configuration in a YAML block, which may be a whole object, its spec, or fields of the
+// spec. It returns "" if there is none.
 func configurationIn(page, block string) string {
 	switch {
 	case strings.Contains(block, "kind: DragonflyGenerator"):
@@ -45,7 +45,7 @@ func configurationIn(page, block string) string {
 	return ""
 }
 
-// What people paste is YAML, and the function accepts every configuration that the pages show.
+// Whatever people paste is YAML, and the function accepts every configuration on the pages.
 func TestBlocks(t *testing.T) {
 	pages, err := filepath.Glob("*.md")
 	require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestBlocks(t *testing.T) {
 		require.NoError(t, err)
 		for _, match := range yamlBlock.FindAllStringSubmatch(string(text), -1) {
 			block := match[1]
-			if strings.Contains(block, "{{") || strings.Contains(block, "…") { // a template of kubectl, or an excerpt
+			if strings.Contains(block, "{{") || strings.Contains(block, "…") { // a kubectl template, or an excerpt
 				continue
 			}
 			decoder := yaml.NewDecoder(strings.NewReader(block))

@@ -20,11 +20,11 @@ const fieldManager = "--field-manager=dragonfly-password"
 var (
 	block     = regexp.MustCompile("(?ms)^ *```[a-z]*\n(.*?)^ *```")
 	separator = regexp.MustCompile(`\n|\||&&|;|\$\(`)
-	// writes are kubectl's commands that change an object.
+	// writes are the kubectl commands that change an object.
 	writes = []string{"annotate", "create", "edit", "label", "patch", "replace", "set"}
 )
 
-// unmanaged returns the commands in a page's blocks that write into a Secret and leave the field manager to kubectl.
+// unmanaged returns the commands in a page's blocks that write into a Secret without naming a field manager.
 func unmanaged(page string) []string {
 	var found []string
 	for _, match := range block.FindAllStringSubmatch(page, -1) {
@@ -45,8 +45,8 @@ func unmanaged(page string) []string {
 	return found
 }
 
-// Flux takes over what managers whose names begin with kubectl wrote, and removes it at its next run: a password that
-// somebody has put back would be gone again.
+// Flux takes over fields written by managers whose names start with kubectl, and removes them at its next run: a
+// restored password would be gone again.
 func TestCommandsNameAFieldManager(t *testing.T) {
 	pages, commands := 0, 0
 	require.NoError(t, filepath.WalkDir(testkit.Root(t), func(path string, entry fs.DirEntry, err error) error {

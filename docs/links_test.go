@@ -22,7 +22,7 @@ var (
 	unslugs = regexp.MustCompile(`[^\p{L}\p{N}\- _]`)
 )
 
-// anchors returns the fragments that GitHub makes of a page's headings.
+// anchors returns the fragments that GitHub generates from a page's headings.
 func anchors(page string) map[string]bool {
 	found := map[string]bool{}
 	for _, heading := range title.FindAllStringSubmatch(fence.ReplaceAllString(page, ""), -1) {
@@ -32,7 +32,7 @@ func anchors(page string) map[string]bool {
 	return found
 }
 
-// Every link between the pages leads to a file and a heading that are there, and docs/README.md leads to every page.
+// Every link between the pages leads to a file and a heading that exist, and docs/README.md links to every page.
 func TestLinks(t *testing.T) {
 	root := testkit.Root(t)
 	pages := map[string]string{}
@@ -67,7 +67,7 @@ func TestLinks(t *testing.T) {
 	contents := pages[filepath.Join(root, "docs", "README.md")]
 	for page := range pages {
 		if filepath.Dir(page) == filepath.Join(root, "docs") && filepath.Base(page) != "README.md" {
-			assert.Contains(t, contents, "]("+filepath.Base(page), "the table of contents must lead to every page")
+			assert.Contains(t, contents, "]("+filepath.Base(page), "the table of contents must link to every page")
 		}
 	}
 }

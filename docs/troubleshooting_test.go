@@ -1,11 +1,11 @@
 // Package docs_test checks what the pages say:
 //
 //   - Every link leads to a page and a heading that exist (links_test.go).
-//   - Every block of YAML is YAML, and the function accepts the configurations among them (blocks_test.go).
-//   - Every command that writes into a Secret names a field manager of its own (commands_test.go).
+//   - Every YAML block is valid, and the function accepts the configurations among them (blocks_test.go).
+//   - Every command that writes into a Secret names its own field manager (commands_test.go).
 //   - Every test that SECURITY.md names exists (security_test.go).
-//   - Every message that troubleshooting.md quotes is one of the program's (troubleshooting_test.go). Messages carry
-//     their own remedy, so the page does not have to have them all.
+//   - Every message that troubleshooting.md quotes comes from the program (troubleshooting_test.go). Messages carry
+//     their own remedy, so the page need not list them all.
 package docs_test
 
 import (
@@ -28,13 +28,13 @@ import (
 )
 
 var (
-	// A message is an item of a list that begins with code. Its placeholders stand in angle brackets.
+	// A message is a list item that starts with code. Its placeholders are in angle brackets.
 	quoted      = regexp.MustCompile("(?m)^- (``.+?``|`[^`]+`)")
 	placeholder = regexp.MustCompile(`<[a-z][a-z ]*>`)
 	verb        = regexp.MustCompile(`%[-+# 0]*[0-9*]*(?:\[[0-9]+\])?[a-zA-Z]`)
 )
 
-// texts returns the strings of a Go file, concatenations as one. A NUL stands for what is filled in.
+// texts returns the strings in a Go file, with concatenations joined. A NUL stands for each value that is filled in.
 func texts(file *ast.File) []string {
 	var found []string
 	var text func(ast.Expr) string
@@ -65,7 +65,7 @@ func texts(file *ast.File) []string {
 	return found
 }
 
-// source returns the strings of the program, without those of its tests.
+// source returns the program's strings, without those in its tests.
 func source(t *testing.T) []string {
 	t.Helper()
 	var found []string

@@ -12,16 +12,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bizmatters/dragonfly-generator/examples"
-	_ "github.com/bizmatters/dragonfly-generator/internal/cli" // imported so that go test does not reuse a result from before a change of the program
+	_ "github.com/bizmatters/dragonfly-generator/internal/cli" // imported so that go test reruns when the program changes
 	"github.com/bizmatters/dragonfly-generator/internal/kustomize"
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-var update = flag.Bool("update", false, "rewrite expected.yaml from what kustomize prints, for review with git diff")
+var update = flag.Bool("update", false, "rewrite expected.yaml with kustomize's output, for review with git diff")
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
-// runTests puts the function into PATH, where the examples call it by its name.
+// runTests puts the function into PATH, because the examples call it by name.
 func runTests(m *testing.M) int {
 	bin, err := os.MkdirTemp("", "dragonfly-generator")
 	if err != nil {

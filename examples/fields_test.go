@@ -54,7 +54,7 @@ const (
 	replacement = "replacements:\n- source: {kind: Service, name: my-cache, fieldPath: metadata.name}\n  targets:\n  - {select: {kind: Pod}, fieldPaths: [metadata.name]}\n"
 )
 
-// objects are those of a build, by kind and name.
+// objects are the objects of a build, by kind and name.
 type objects map[string]*yaml.RNode
 
 func (o objects) field(t *testing.T, object, path string) string {
@@ -72,15 +72,15 @@ func (o objects) field(t *testing.T, object, path string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// What docs/gitops.md says of each field of a kustomization is what kustomize does, beside the function and,
-// where that is the way out, above it or behind it.
+// What docs/gitops.md says about each kustomization field is what kustomize does with that field beside the function
+// and, if that is the workaround, above or after it.
 func TestFieldsBesideTheFunction(t *testing.T) {
 	type build struct {
 		fields  string   // of the kustomization with the function
-		behind  []string // transformers in files that follow the function
-		inline  []string // the same, written into the list
+		behind  []string // transformers in files, after the function
+		inline  []string // the same, inline in the list
 		overlay string   // fields of an overlay above it
-		wrong   string   // in the error, or empty
+		wrong   string   // part of the error, or empty
 		check   func(*testing.T, objects)
 	}
 	rows := map[string][]build{
@@ -94,7 +94,7 @@ func TestFieldsBesideTheFunction(t *testing.T) {
 			assert.NotContains(t, o["StatefulSet my-cache"].MustString(), "v9.9.9")
 		}}},
 		"`commonAnnotations:`": {{fields: "commonAnnotations: {team: search}\n", check: func(t *testing.T, o objects) {
-			assert.Equal(t, "search", o.field(t, "Pod application", "metadata.annotations.team"), "else nothing is shown")
+			assert.Equal(t, "search", o.field(t, "Pod application", "metadata.annotations.team"), "or this proves nothing")
 			assert.NotContains(t, o["StatefulSet my-cache"].MustString(), "search")
 		}}},
 		"`labels:`, `commonLabels:`": {
@@ -159,7 +159,7 @@ func TestFieldsBesideTheFunction(t *testing.T) {
 				output, err := kustomize.Build(dir)
 				if b.wrong != "" {
 					require.ErrorContains(t, err, b.wrong)
-					assert.Contains(t, row[0], "`"+b.wrong+"`", "the page must have the words of the error")
+					assert.Contains(t, row[0], "`"+b.wrong+"`", "the page must quote the error")
 					return
 				}
 				require.NoError(t, err)

@@ -23,7 +23,7 @@ const (
 	fuzzKptfile = "- {apiVersion: kpt.dev/v1, kind: Kptfile, metadata: {name: x}}\n"
 	fuzzClaim   = "- apiVersion: database.bizmatters.io/v1alpha1\n  kind: DragonflyInstance\n  metadata: {name: victim, namespace: theirs}\n"
 
-	// marker is a password of somebody else, and must not appear anywhere but in their Secret.
+	// marker is somebody else's password, and must not appear anywhere but in their Secret.
 	marker = "hunter2-hunter2-hunter2-hunter2-hunter2"
 )
 
@@ -46,7 +46,7 @@ func TestBeginnings(t *testing.T) {
 		}
 	}
 	require.Positive(t, succeeded)
-	require.Less(t, succeeded, len(list)/2, "most beginnings are no list")
+	require.Less(t, succeeded, len(list)/2, "most prefixes are not a list")
 }
 
 // FuzzClaim mutates one claim, as a hostile author could, next to somebody else's instance. That instance
@@ -79,14 +79,14 @@ func FuzzClaim(f *testing.F) {
 		}
 		for i, item := range itemsOf(t, before) {
 			if !yamlnode.Equal(item, list[i]) {
-				t.Fatalf("the claim has changed the %s %s of somebody else", yamlnode.Text(item, "kind"), yamlnode.Text(item, "metadata", "name"))
+				t.Fatalf("the claim changed somebody else's %s %s", yamlnode.Text(item, "kind"), yamlnode.Text(item, "metadata", "name"))
 			}
 		}
 		name, namespace := yamlnode.Text(list[there], "metadata", "name"), yamlnode.Text(list[there], "metadata", "namespace")
 		source := yamlnode.Text(list[there], "metadata", "annotations", "database.bizmatters.io/password-source")
 		want := map[string]int{"": 7, "InCluster": 7, "Existing": 6, "External": 2}[source]
 		if len(list) != there+1+want {
-			t.Fatalf("a claim becomes %d objects, not %d", want, len(list)-there-1)
+			t.Fatalf("a claim must expand into %d objects, not %d", want, len(list)-there-1)
 		}
 		for _, object := range list[there+1:] {
 			checkOwn(t, object, name, namespace)
@@ -104,19 +104,18 @@ func checkOwn(t *testing.T, object *yaml.Node, name, namespace string) {
 	t.Helper()
 	kind := yamlnode.Text(object, "kind")
 	if got := yamlnode.Text(object, "metadata", "namespace"); got != namespace {
-		t.Fatalf("a %s is in another namespace than its claim", kind)
+		t.Fatalf("a %s is not in its claim's namespace", kind)
 	}
 	if got := yamlnode.Text(object, "metadata", "name"); got != name && (kind != "Secret" || got != name+"-password" && got != name+"-conn") {
 		t.Fatalf("a %s has a name that does not belong to its claim", kind)
 	}
 	path := yamlnode.Text(object, "metadata", "annotations", "internal.config.kubernetes.io/path")
 	if folder := filepath.Base(filepath.Dir(path)); path != "" && (folder != name+"."+namespace || !filepath.IsLocal(path)) {
-		t.Fatalf("a %s lies outside of the folder of its claim", kind)
+		t.Fatalf("a %s is outside its claim's folder", kind)
 	}
 }
 
-// checkPod compares the pod with that of an instance of the default size: the author of a claim can change
-// nothing in it but the size and the rotation.
+// checkPod compares the pod with that of a default instance: a claim's author can change only its size and rotation.
 func checkPod(t *testing.T, object, usual *yaml.Node) {
 	t.Helper()
 	pod := func(n *yaml.Node) *yaml.Node { return yamlnode.Get(n, "spec", "template", "spec") }
@@ -147,7 +146,7 @@ func checkPod(t *testing.T, object, usual *yaml.Node) {
 		yamlnode.Set(pod(n), "terminationGracePeriodSeconds", nil) // depends on the size
 	}
 	if !yamlnode.Equal(pod(object), pod(usual)) {
-		t.Fatal("the claim says what its pod runs")
+		t.Fatal("the claim controls what its pod runs")
 	}
 }
 
@@ -178,9 +177,8 @@ func FuzzConfiguration(f *testing.F) {
 	})
 }
 
-// runTwice runs the function and checks what must be true for every input: there is no panic; the output is
-// YAML; an error leaves the items unchanged; a second run after a success changes nothing; and only Secrets
-// contain secrets.
+// runTwice runs the function and checks what must hold for every input: no panic, the output is YAML, an error leaves
+// the items unchanged, a second run after a success changes nothing, and only Secrets contain secrets.
 func runTwice(t *testing.T, in []byte) (out []byte, failed bool) {
 	t.Helper()
 	out, results := generator.Run(in)
@@ -188,7 +186,7 @@ func runTwice(t *testing.T, in []byte) (out []byte, failed bool) {
 	checkSecrets(t, in, out, results)
 	if out == nil {
 		if !failed {
-			t.Fatal("without an output it must be an error")
+			t.Fatal("no output must mean an error")
 		}
 		return nil, failed
 	}
@@ -198,7 +196,7 @@ func runTwice(t *testing.T, in []byte) (out []byte, failed bool) {
 	}
 	if failed {
 		if before, _ := items(in); !bytes.Equal(before, after) {
-			t.Fatal("on an error the items must leave as they came")
+			t.Fatal("after an error the items must be unchanged")
 		}
 		return out, failed
 	}
@@ -226,7 +224,7 @@ func checkSecrets(t *testing.T, in, out []byte, results fn.Results) {
 	if list, ok := parse(in); ok && slices.ContainsFunc(itemsIn(list), func(item *yaml.Node) bool {
 		return !isSecret(item) && shows(rawTextOf(item))
 	}) {
-		return // the input already has it elsewhere
+		return // the input already contains it elsewhere
 	}
 	if shows(report.Lines(results)) {
 		t.Fatal("stderr shows a secret")
@@ -264,7 +262,7 @@ func indent(text string, by int) string {
 	return strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", by))
 }
 
-// parse returns the list, a mapping.
+// parse returns the list as a mapping.
 func parse(list []byte) (*yaml.Node, bool) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(list, &document); err != nil || len(document.Content) == 0 || document.Content[0].Kind != yaml.MappingNode {

@@ -16,9 +16,9 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// TestWalk changes a kept package at random, as happens over months, and renders it after every change. An error must
-// leave the items unchanged, a second render must change nothing, no Secret of ours may ever hold a password, and what
-// somebody else wrote must stay.
+// TestWalk changes a package at random, as people do over months, and renders it in place after every change. An error
+// must leave the items unchanged, a second render must change nothing, none of our Secrets may ever contain a password,
+// and what others wrote must stay.
 func TestWalk(t *testing.T) {
 	const walks, steps = 60, 12
 	renders, refusals := 0, 0
@@ -32,7 +32,7 @@ func TestWalk(t *testing.T) {
 			}
 		}
 	}
-	require.Greater(t, renders-refusals, renders/3, "the walks must come to something")
+	require.Greater(t, renders-refusals, renders/3, "the walks must not all be refused")
 	require.Positive(t, refusals)
 }
 
@@ -40,13 +40,13 @@ func TestWalk(t *testing.T) {
 type walk struct {
 	random                 *rand.Rand
 	size, source, rotation string
-	claims                 int               // besides the first
-	theirs                 map[string]string // what somebody else makes, by kind and name
+	claims                 int               // in addition to the first one
+	theirs                 map[string]string // what others made, by kind and name
 	ours                   []*yaml.Node      // what the function wrote
 	log                    []string
 }
 
-// change changes something, and says what.
+// change makes a random change, and describes it.
 func (w *walk) change() string {
 	one := func(values ...string) string { return values[w.random.Intn(len(values))] }
 	switch w.random.Intn(7) {
@@ -118,7 +118,7 @@ func (w *walk) render(t *testing.T) (refused bool) {
 	before, _ := items(in)
 	after, _ := items(out)
 	if results.ExitCode() != 0 {
-		require.True(t, bytes.Equal(before, after), "on an error the items must leave as they came: %s", story)
+		require.True(t, bytes.Equal(before, after), "after an error the items must be unchanged: %s", story)
 		return true
 	}
 	again, results := generator.Run(out)
@@ -133,9 +133,9 @@ func (w *walk) render(t *testing.T) (refused bool) {
 			}
 			continue
 		}
-		require.Empty(t, yamlnode.Text(item, "data", "password"), "a Secret of ours holds a password: %s", story)
+		require.Empty(t, yamlnode.Text(item, "data", "password"), "one of our Secrets contains a password: %s", story)
 		w.ours = append(w.ours, item)
 	}
-	require.Equal(t, len(w.theirs), theirs, "what somebody else wrote must stay: %s", story)
+	require.Equal(t, len(w.theirs), theirs, "what others wrote must stay: %s", story)
 	return false
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 )
 
-// Every flag that is refused is refused in every spelling that Dragonfly might take.
+// A refused flag is refused in every spelling that Dragonfly might accept.
 func TestForbiddenFlags(t *testing.T) {
 	for _, flag := range []string{
 		"requirepass", "aclfile", "flagfile", "fromenv", "tryfromenv", "port", "memcached_port", "bind", "admin_bind", "primary_port_http_enabled", "admin_nopass",
@@ -31,7 +31,7 @@ func TestForbiddenFlags(t *testing.T) {
 	}
 }
 
-// Only the wildcards are addresses that the Service and the probes reach.
+// The Service and the probes can reach the server only if it listens on a wildcard address.
 func TestBind(t *testing.T) {
 	for _, bad := range []string{"--bind", "--bind=127.0.0.1", "--bind=10.0.0.1", "--admin_bind=localhost", "--bind=", "--bind=0.0.0.0,::1", "--bind={name}"} {
 		errs := problems(t, "{args: ['"+bad+"']}")
@@ -42,14 +42,14 @@ func TestBind(t *testing.T) {
 
 func TestArgs(t *testing.T) {
 	for _, tc := range []struct{ reason, settings, want string }{
-		{"A word is no flag.", "{args: [hunter2]}", "--name=value"},
+		{"A bare word is not a flag.", "{args: [hunter2]}", "--name=value"},
 		{"Three dashes are too many.", "{args: [---dbnum=1]}", "--name=value"},
 		{"A flag has a name.", "{args: ['--=hunter2']}", "--name=value"},
-		{"A value is behind an equals sign.", "{args: ['--dbnum 1']}", "--name=value"},
+		{"A value follows an equals sign.", "{args: ['--dbnum 1']}", "--name=value"},
 		{"Two lines could be two flags.", `{args: ["--dbnum=1\n--requirepass=hunter2"]}`, "line break"},
 		{"Kubernetes would fill in the password.", "{args: ['--dbnum=$(DFLY_requirepass)']}", "secret"},
-		{"What the function sets has another place.", "{args: [--snapshot_cron=hunter2]}", "spec.snapshotCron"},
-		{"So has the memory.", "{args: [--maxmemory=1G]}", "spec.sizes"},
+		{"What the function sets is configured elsewhere.", "{args: [--snapshot_cron=hunter2]}", "spec.snapshotCron"},
+		{"So is the memory.", "{args: [--maxmemory=1G]}", "spec.sizes"},
 		{"The operator sets its own port.", "{backend: Operator, args: [--admin_port=9999]}", "the operator sets"},
 		{"The operator cannot mount files.", "{backend: Operator, args: [--tls_ca_cert_file=/a]}", "cannot mount"},
 		{"TLS has fields of its own.", "{args: [--tls_cert_file=/a]}", "spec.tls"},
@@ -58,7 +58,7 @@ func TestArgs(t *testing.T) {
 		require.Equal(t, []string{"spec.args[0]"}, paths(errs), tc.reason)
 		assert.Contains(t, errs[0].Detail, tc.want, tc.reason)
 	}
-	assert.Equal(t, []string{"spec.args[1]", "spec.args[2]"}, paths(problems(t, "{args: [--dbnum=1, x, --port=1]}")), "Each has its place.")
+	assert.Equal(t, []string{"spec.args[1]", "spec.args[2]"}, paths(problems(t, "{args: [--dbnum=1, x, --port=1]}")), "Each has its own field.")
 }
 
 func TestFlagName(t *testing.T) {

@@ -17,7 +17,7 @@ func TestFill(t *testing.T) {
 		"${name} {{name}} {Name}": "${name} {{name}} {Name}",
 		`{"a": "{name}"}`:         `{"a": "my-cache"}`,
 		"{port} {name":            "{port} {name",
-		"{password}":              "{name}", // a value is not filled in again
+		"{password}":              "{name}", // values are not expanded again
 		"name":                    "name",
 		"{{ name }}":              "{{ name }}",
 		"{na{name}":               "{namy-cache",

@@ -198,8 +198,8 @@ func TestSchemasAgreeWithTheFunction(t *testing.T) {
 		}
 		for _, object := range cases.bad {
 			bySchema, byFunction := verdicts(object)
-			assert.Error(t, bySchema, "the schema takes\n%s", object)
-			assert.Error(t, byFunction, "the function takes\n%s", object)
+			assert.Error(t, bySchema, "the schema accepts\n%s", object)
+			assert.Error(t, byFunction, "the function accepts\n%s", object)
 		}
 	}
 }

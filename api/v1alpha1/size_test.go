@@ -10,7 +10,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 )
 
-// size returns a size with those limits, "" for none.
+// size returns a size with the given limits; "" means no limit.
 func size(memory, cpu string) v1alpha1.Size {
 	var s v1alpha1.Size
 	if memory != "" {
@@ -41,14 +41,14 @@ func TestDefaultSizes(t *testing.T) {
 		assert.Equal(t, tc.cpuRequest, size.Requests.CPU.String(), "The CPU request of %s.", tc.name)
 		assert.Equal(t, tc.cpuLimit, size.Limits.CPU.String(), "The CPU limit of %s.", tc.name)
 		assert.Equal(t, tc.maxMemory, size.MaxMemory(), "Dragonfly gets 70%% of the memory limit of %s.", tc.name)
-		assert.Equal(t, tc.threads, size.ThreadCount(), "Dragonfly gets a thread for each CPU of %s that it may use a part of.", tc.name)
+		assert.Equal(t, tc.threads, size.ThreadCount(), "Dragonfly gets a thread for each CPU of %s, even if it may use only part of it.", tc.name)
 	}
-	assert.Len(t, sizes, 4, "A size that is not in this table is not tested.")
+	assert.Len(t, sizes, 4, "Every built-in size must be in this table.")
 	for name, size := range sizes {
 		assert.GreaterOrEqual(t, size.MaxMemory(), v1alpha1.MinMemoryPerThread*size.ThreadCount(),
-			"Dragonfly exits at start when it has less memory for each thread; size %s.", name)
+			"With less memory per thread, Dragonfly exits at startup; size %s.", name)
 	}
-	assert.EqualValues(t, 268435456, v1alpha1.MinMemoryPerThread, "Dragonfly demands 256 MiB for each thread.")
+	assert.EqualValues(t, 268435456, v1alpha1.MinMemoryPerThread, "Dragonfly demands 256 MiB per thread.")
 }
 
 func TestDefaultSizesAreNotShared(t *testing.T) {
@@ -57,16 +57,16 @@ func TestDefaultSizesAreNotShared(t *testing.T) {
 	assert.Contains(t, profile(t, "{}").Sizes, "small", "A configuration that changes the sizes does not change the defaults.")
 }
 
-// A size is completed from ours of that name, and a new one from its own limits.
+// A size inherits from the built-in one of the same name; a new one uses its own limits.
 func TestSizesAreCompleted(t *testing.T) {
 	sizes := profile(t, "{sizes: {small: {limits: {memory: 3e9}}, micro: {}, xl: {limits: {cpu: 2, memory: 16Gi}, requests: {cpu: 1}}}}").Sizes
 	small, micro, xl := sizes["small"], sizes["micro"], sizes["xl"]
-	assert.EqualValues(t, 3000000000, small.MemoryLimit(), "What is set counts.")
-	assert.Equal(t, "1", small.Limits.CPU.String(), "What is not keeps its default.")
+	assert.EqualValues(t, 3000000000, small.MemoryLimit(), "A field that is set takes effect.")
+	assert.Equal(t, "1", small.Limits.CPU.String(), "A field that is not set keeps its default.")
 	assert.Equal(t, "512Mi", small.Requests.Memory.String())
 	assert.Equal(t, profile(t, "{}").Sizes["micro"].MaxMemory(), micro.MaxMemory())
 	assert.Equal(t, "1", xl.Requests.CPU.String())
-	assert.Equal(t, "16Gi", xl.Requests.Memory.String(), "The requests of a new size are its limits.")
+	assert.Equal(t, "16Gi", xl.Requests.Memory.String(), "The requests of a new size default to its limits.")
 }
 
 func TestMaxMemory(t *testing.T) {
@@ -74,13 +74,13 @@ func TestMaxMemory(t *testing.T) {
 		reason, limit string
 		want          int64
 	}{
-		{"70% are rounded down.", "9", 6},
-		{"70% of one byte are none.", "1", 0},
-		{"What divides by ten stays exact.", "10", 7},
-		{"A limit in decimal units is in bytes all the same.", "1G", 700000000},
+		{"70% is rounded down.", "9", 6},
+		{"70% of one byte is zero.", "1", 0},
+		{"A multiple of ten stays exact.", "10", 7},
+		{"A limit in decimal units is in bytes too.", "1G", 700000000},
 		{"A limit of a terabyte does not lose a byte.", "1Ti", 769658139443},
 		{"The largest limit does not overflow.", "9223372036854775807", 6456360425798343064},
-		{"No limit is none.", "", 0},
+		{"No limit stays no limit.", "", 0},
 	} {
 		assert.Equal(t, tc.want, size(tc.limit, "").MaxMemory(), tc.reason)
 	}
@@ -92,7 +92,7 @@ func TestMaxMemoryPercent(t *testing.T) {
 	assert.EqualValues(t, 1288490188, of.MaxMemory(), "A size can leave more than the default.")
 	assert.EqualValues(t, 60, of.MemoryPercent())
 	assert.EqualValues(t, 70, size("2Gi", "").MemoryPercent())
-	assert.EqualValues(t, 70, v1alpha1.DefaultMaxMemoryPercent, "With more, full instances were killed while they loaded.")
+	assert.EqualValues(t, 70, v1alpha1.DefaultMaxMemoryPercent, "With more, full instances were killed while loading.")
 }
 
 func TestTerminationGrace(t *testing.T) {
@@ -101,12 +101,12 @@ func TestTerminationGrace(t *testing.T) {
 		threads             int32
 		want                int64
 	}{
-		{"Every size that comes with the program has the least.", "8Gi", "4", 0, 600},
-		{"A thread writes 4 MiB a second.", "16Gi", "1", 0, 2868},
-		{"Every thread writes its part.", "16Gi", "4", 0, 717},
-		{"The threads count, and not the CPUs.", "16Gi", "4", 2, 1434},
-		{"Without a CPU limit too.", "16Gi", "", 2, 1434},
-		{"A second is started.", "3438Mi", "1", 0, 602},
+		{"Every built-in size gets the minimum.", "8Gi", "4", 0, 600},
+		{"A thread writes 4 MiB per second.", "16Gi", "1", 0, 2868},
+		{"Every thread writes its share.", "16Gi", "4", 0, 717},
+		{"The threads count, not the CPUs.", "16Gi", "4", 2, 1434},
+		{"Even without a CPU limit.", "16Gi", "", 2, 1434},
+		{"A fraction of a second is rounded up.", "3438Mi", "1", 0, 602},
 	} {
 		of := size(tc.memory, tc.cpu)
 		if tc.threads > 0 {
@@ -123,10 +123,10 @@ func TestThreads(t *testing.T) {
 	}{
 		{"A tenth of a CPU is one thread.", "100m", 1},
 		{"One CPU is one thread.", "1", 1},
-		{"A thousand thousandths are one CPU.", "1000m", 1},
-		{"A part of a further CPU is a further thread.", "1001m", 2},
-		{"A decimal point is as good as thousandths.", "2.5", 3},
-		{"The smallest part is a thread.", "1n", 1},
+		{"A thousand millicores are one CPU.", "1000m", 1},
+		{"A fraction of another CPU is another thread.", "1001m", 2},
+		{"A decimal fraction works like millicores.", "2.5", 3},
+		{"The smallest fraction is a thread.", "1n", 1},
 	} {
 		assert.Equal(t, tc.want, size("", tc.limit).ThreadCount(), tc.reason)
 	}
@@ -135,10 +135,10 @@ func TestThreads(t *testing.T) {
 func TestNamesOfSizes(t *testing.T) {
 	spec := profile(t, "{}")
 	assert.Equal(t, []string{"micro", "small", "medium", "large"}, spec.SizeNames(),
-		"An error lists the sizes as people think of them.")
+		"An error lists the sizes in the order that people expect.")
 
 	spec.Sizes = map[string]v1alpha1.Size{"b": size("1Gi", ""), "z": size("512Mi", ""), "c": size("1024Mi", ""), "a": size("1Gi", ""), "y": size("1G", "")}
-	assert.Equal(t, []string{"z", "y", "a", "b", "c"}, spec.SizeNames(), "Sizes of the same memory are in the order of their names, at every run.")
+	assert.Equal(t, []string{"z", "y", "a", "b", "c"}, spec.SizeNames(), "Sizes with the same memory are sorted by name, on every run.")
 }
 
 func TestSizesWithThreads(t *testing.T) {
@@ -149,9 +149,9 @@ func TestSizesWithThreads(t *testing.T) {
 	assert.Nil(t, burst.Limits.CPU, "With threads a size needs no CPU.")
 	assert.Nil(t, burst.Requests.CPU, "With threads a size needs no CPU.")
 	assert.EqualValues(t, 2, burst.ThreadCount())
-	assert.Nil(t, small.Limits.CPU, "A size of ours loses its limit too.")
+	assert.Nil(t, small.Limits.CPU, "A built-in size can lose its limit too.")
 	assert.Equal(t, "250m", small.Requests.CPU.String())
-	assert.Equal(t, "1", both.Limits.CPU.String(), "Who writes both gets both.")
+	assert.Equal(t, "1", both.Limits.CPU.String(), "If both are set, both apply.")
 	assert.EqualValues(t, 1288490188, both.MaxMemory())
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 )
 
-// profile returns settings with their defaults.
+// profile parses settings and fills in the defaults.
 func profile(t *testing.T, settings string) v1alpha1.ProfileSpec {
 	t.Helper()
 	var spec v1alpha1.ProfileSpec
@@ -20,7 +20,7 @@ func profile(t *testing.T, settings string) v1alpha1.ProfileSpec {
 	return spec
 }
 
-// problems validates settings. Whatever is wrong with them, the errors do not show a secret.
+// problems validates settings, and checks that no error shows a secret, whatever is wrong.
 func problems(t *testing.T, settings string) field.ErrorList {
 	t.Helper()
 	spec := profile(t, settings)
@@ -53,7 +53,7 @@ func TestValidate(t *testing.T) {
 	for _, tc := range []struct {
 		settings string
 		want     []string
-		says     string // in the last of the errors
+		says     string // part of the last error
 	}{
 		{"{backend: Operator, replicas: 3}", []string{}, ""},
 		{"{backend: operator}", []string{"spec.backend"}, "StatefulSet, Operator"},
@@ -128,7 +128,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// By some labels and annotations, an applier puts the manifest, which has no password, in the place of the live Secret.
+// Some labels and annotations make an applier replace the live Secret with the manifest, which has no password.
 func TestSecretsAreNotReplaced(t *testing.T) {
 	for text, refused := range map[string]bool{
 		"{argocd.argoproj.io/sync-options: Replace=true}":                     true,
@@ -150,8 +150,8 @@ func TestSecretsAreNotReplaced(t *testing.T) {
 			}
 		}
 	}
-	assert.Empty(t, problems(t, "{serviceAccount: {annotations: {argocd.argoproj.io/sync-options: Replace=true}}}"), "A ServiceAccount is no Secret.")
-	assert.Len(t, problems(t, "{labels: {kustomize.toolkit.fluxcd.io/force: enabled}}"), 1, "Flux reads the label, too.")
+	assert.Empty(t, problems(t, "{serviceAccount: {annotations: {argocd.argoproj.io/sync-options: Replace=true}}}"), "A ServiceAccount is not a Secret.")
+	assert.Len(t, problems(t, "{labels: {kustomize.toolkit.fluxcd.io/force: enabled}}"), 1, "Flux reads the label too.")
 	assert.Equal(t, "Prune=false", v1alpha1.WithoutReplacing("argocd.argoproj.io/sync-options", "Replace=true,Prune=false"))
 	assert.Equal(t, "Replace=true", v1alpha1.WithoutReplacing("example.com/a", "Replace=true"))
 }
@@ -245,7 +245,7 @@ func TestTLSDefaults(t *testing.T) {
 	assert.Equal(t, "cert-manager.io", *tls.IssuerRef.Group)
 }
 
-// A limit of the init container follows its request, and the other way round.
+// The init container's limit follows its request, and vice versa.
 func TestPrepareResources(t *testing.T) {
 	for resources, want := range map[string][4]string{
 		"{}": {"100m", "100m", "64Mi", "64Mi"},
@@ -259,7 +259,7 @@ func TestPrepareResources(t *testing.T) {
 	}
 }
 
-// What a claim does not set comes from the platform.
+// Whatever a claim does not set comes from the platform.
 func TestClaimDefaults(t *testing.T) {
 	platform := profile(t, "{defaultSize: large, storage: {defaultGB: 50}}")
 	var claim v1alpha1.DragonflyInstanceSpec

@@ -36,12 +36,12 @@ func TestReplace(t *testing.T) {
 	assert.Equal(t, "two", string(text))
 	info, err := os.Stat(filepath.Join(dir, "a.yaml"))
 	require.NoError(t, err)
-	assert.Equal(t, fs.FileMode(0o640), info.Mode().Perm(), "A file that is there keeps its permissions.")
+	assert.Equal(t, fs.FileMode(0o640), info.Mode().Perm(), "An existing file keeps its permissions.")
 	require.NoError(t, atomicfile.Replace(root, "a.yaml", 0o600, strings.NewReader("a password")))
 	info, err = os.Stat(filepath.Join(dir, "a.yaml"))
 	require.NoError(t, err)
-	assert.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), "But not more than its owner has, if nobody else may read the new content.")
-	assert.Equal(t, []string{"a.yaml"}, names(t, dir), "No temporary file stays.")
+	assert.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), "But only the owner's, if nobody else may read the new content.")
+	assert.Equal(t, []string{"a.yaml"}, names(t, dir), "No temporary file is left behind.")
 }
 
 func TestReplaceFails(t *testing.T) {
@@ -52,11 +52,11 @@ func TestReplaceFails(t *testing.T) {
 	require.ErrorContains(t, atomicfile.Replace(root, "a.yaml", 0o600, broken), "gone")
 	text, err := os.ReadFile(filepath.Join(dir, "a.yaml"))
 	require.NoError(t, err)
-	assert.Equal(t, "one", string(text), "What does not arrive whole does not arrive.")
+	assert.Equal(t, "one", string(text), "An incomplete write changes nothing.")
 
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o700))
 	require.Error(t, atomicfile.Replace(root, "folder", 0o600, strings.NewReader("one")))
-	assert.Equal(t, []string{"a.yaml", "folder"}, names(t, dir), "No temporary file stays.")
+	assert.Equal(t, []string{"a.yaml", "folder"}, names(t, dir), "No temporary file is left behind.")
 }
 
 func TestNothingOutside(t *testing.T) {

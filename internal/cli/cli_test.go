@@ -24,15 +24,15 @@ func TestRun(t *testing.T) {
 		stdin          string
 		terminal       bool
 		exitCode       int
-		stdout, stderr string // a part of it; nothing where empty
+		stdout, stderr string // part of it; "" means no output
 	}{
-		{reason: "A pipe on stdin is the function.", stdin: empty, stdout: "kind: ResourceList"},
-		{reason: "What is wrong with the list goes to stderr.", stdin: "a: b\n", exitCode: 1, stderr: "error: stdin is not a ResourceList"},
+		{reason: "With a pipe on stdin, it runs the function.", stdin: empty, stdout: "kind: ResourceList"},
+		{reason: "Errors in the list go to stderr.", stdin: "a: b\n", exitCode: 1, stderr: "error: stdin is not a ResourceList"},
 		{reason: "Nobody types a ResourceList, so a terminal gets the help.", terminal: true, exitCode: 2, stderr: "Usage:"},
-		{reason: "Who asks for help gets it on stdout.", args: []string{"help"}, stdout: "It is a KRM function"},
-		{reason: "Who asks for help as an option gets it too.", args: []string{"--help"}, stdout: "It is a KRM function"},
-		{reason: "The version is one line.", args: []string{"version"}, stdout: "\n"},
-		{reason: "A word that is no command is the command line's fault.", args: []string{"rendr"}, exitCode: 2, stderr: `error: unknown command "rendr"`},
+		{reason: "Help that was asked for goes to stdout.", args: []string{"help"}, stdout: "It is a KRM function"},
+		{reason: "So does help by option.", args: []string{"--help"}, stdout: "It is a KRM function"},
+		{reason: "The version is a single line.", args: []string{"version"}, stdout: "\n"},
+		{reason: "An unknown command is a usage error.", args: []string{"rendr"}, exitCode: 2, stderr: `error: unknown command "rendr"`},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := cli.Run(tc.args, cli.Streams{
@@ -49,11 +49,11 @@ func TestRun(t *testing.T) {
 func TestStreamsThatBreak(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	assert.Equal(t, 1, cli.Run(nil, cli.Streams{In: iotest.ErrReader(errors.New("reset")), Out: &stdout, Err: &stderr}))
-	assert.Equal(t, "error: stdin cannot be read: reset\n", stderr.String(), "A list that is read in part is no list.")
+	assert.Equal(t, "error: stdin cannot be read: reset\n", stderr.String(), "A list that was only partly read is not used.")
 	assert.Empty(t, stdout.String())
 
 	stderr.Reset()
 	list := strings.NewReader("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n")
-	assert.Equal(t, 1, cli.Run(nil, cli.Streams{In: list, Out: brokenPipe{}, Err: &stderr}), "What does not arrive is no success.")
+	assert.Equal(t, 1, cli.Run(nil, cli.Streams{In: list, Out: brokenPipe{}, Err: &stderr}), "Output that cannot be written is a failure.")
 	assert.Equal(t, "error: stdout cannot be written: broken pipe\n", stderr.String())
 }

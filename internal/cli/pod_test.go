@@ -9,22 +9,22 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/cli"
 )
 
-// What the pod's own containers run starts elsewhere only to say so.
+// Outside a pod, the commands of the pod's containers only report that they do not run there.
 func TestOutsideAPod(t *testing.T) {
 	keep := func(args ...string) []string { return append([]string{"keep-certificate"}, args...) }
 	for _, tc := range []struct {
 		reason string
 		args   []string
 		code   int
-		stderr string // a part of it
+		stderr string // part of it
 	}{
 		{"prepare.", []string{"prepare", "--data=/data"}, 1, "error: prepare must run in the init container of a Dragonfly pod in Kubernetes\n"},
 		{"keep-certificate.", keep("--tls=/tls", "--address=127.0.0.1:6379"), 1, "error: keep-certificate must run in the sidecar of a Dragonfly pod in Kubernetes\n"},
 		{"With an admin port.", keep("--tls=/tls", "--address=127.0.0.1:6379", "--admin=[::1]:9999", "--flag-file"), 1, "must run in the sidecar of a Dragonfly pod in Kubernetes\n"},
-		{"A word to prepare.", []string{"prepare", "my-cache"}, 2, `error: unknown command "my-cache" for "dragonfly-generator prepare"`},
+		{"prepare takes no arguments.", []string{"prepare", "my-cache"}, 2, `error: unknown command "my-cache" for "dragonfly-generator prepare"`},
 		{"A size with a unit.", []string{"prepare", "--max-memory=1Gi"}, 2, "invalid syntax"},
 		{"The rotation is read from the pod's annotation.", []string{"prepare", "--rotation=2"}, 2, "unknown flag: --rotation"},
-		{"A word to keep-certificate.", keep("my-cache"), 2, `error: unknown command "my-cache" for "dragonfly-generator keep-certificate"`},
+		{"keep-certificate takes no arguments.", keep("my-cache"), 2, `error: unknown command "my-cache" for "dragonfly-generator keep-certificate"`},
 		{"No folder.", keep("--address=127.0.0.1:6379"), 2, "error: keep-certificate needs --tls=DIR; specify the folder of the mounted certificate\n"},
 		{"No address.", keep("--tls=/tls"), 2, `error: keep-certificate needs --address=HOST:PORT, not ""`},
 		{"Half an address.", keep("--tls=/tls", "--address=127.0.0.1"), 2, `error: keep-certificate needs --address=HOST:PORT, not "127.0.0.1"`},

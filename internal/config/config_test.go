@@ -31,13 +31,13 @@ func readObject(t *testing.T, object string) (config.Platform, fn.Results) {
 	return platform, results.All()
 }
 
-// resultsOf reads a configuration with that spec.
+// resultsOf reads a configuration with the given spec.
 func resultsOf(t *testing.T, spec string) (config.Platform, fn.Results) {
 	t.Helper()
 	return readObject(t, "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: x}\nspec: "+spec+"\n")
 }
 
-// read reads a configuration with that spec, and returns the fields of its problems, all of them errors.
+// read reads a configuration with the given spec, and returns the fields of its problems, all of which are errors.
 func read(t *testing.T, spec string) (config.Platform, []string) {
 	t.Helper()
 	platform, results := resultsOf(t, spec)
@@ -58,7 +58,7 @@ func fieldsOf(t *testing.T, results fn.Results) []string {
 	return fields
 }
 
-// of returns the configuration of a profile.
+// of returns the configuration under a profile.
 func of(t *testing.T, platform config.Platform, profile string) config.Spec {
 	t.Helper()
 	spec, found := platform.For(profile)
@@ -66,7 +66,7 @@ func of(t *testing.T, platform config.Platform, profile string) config.Spec {
 	return spec
 }
 
-// asJSON is for comparisons: quantities of the same amount can differ in how they are held.
+// asJSON is for comparisons: equal quantities can have different representations.
 func asJSON(t *testing.T, value any) string {
 	t.Helper()
 	text, err := json.Marshal(value)
@@ -90,7 +90,7 @@ func TestWithoutConfiguration(t *testing.T) {
 	assert.Equal(t, asJSON(t, of(t, config.Default(), "")), asJSON(t, of(t, platform, "")))
 
 	platform, all := readObject(t, "{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyInstance, metadata: {name: a}, spec: {size: 1}}")
-	assert.Empty(t, all, "A claim is judged elsewhere.")
+	assert.Empty(t, all, "Claims are validated elsewhere.")
 	assert.Equal(t, asJSON(t, of(t, config.Default(), "")), asJSON(t, of(t, platform, "")))
 }
 
@@ -112,11 +112,11 @@ func TestReadSettings(t *testing.T) {
 	assert.EqualValues(t, 3, *spec.Replicas)
 	assert.EqualValues(t, 16<<30, spec.Sizes["xl"].MemoryLimit())
 	assert.EqualValues(t, 20, *spec.Storage.DefaultGB)
-	assert.EqualValues(t, 1, *spec.Storage.MinGB, "What is not set keeps its default.")
+	assert.EqualValues(t, 1, *spec.Storage.MinGB, "Whatever is not set keeps its default.")
 	assert.Equal(t, []string{"argocd.argoproj.io/sync-wave", "example.com/cost"}, spec.CarryAnnotations)
 	assert.Equal(t, "a", spec.Tolerations[0].Key)
 	assert.NotNil(t, spec.NodeSelector)
-	assert.Empty(t, spec.NodeSelector, "An empty map takes the default away.")
+	assert.Empty(t, spec.NodeSelector, "An empty map removes the default.")
 }
 
 // Aliases and merge keys are written out, as Kubernetes would.
@@ -153,7 +153,7 @@ func TestOtherObjects(t *testing.T) {
 	}
 }
 
-// All problems come at once: those of form and those of meaning.
+// All problems are reported at once: those of form and those of meaning.
 func TestEveryProblemAtOnce(t *testing.T) {
 	_, problems := read(t, `
   imgae: hunter2
@@ -208,7 +208,7 @@ func TestVariables(t *testing.T) {
 	assert.False(t, config.HoldsVariable(nil))
 }
 
-// Config checks that patches and extra objects are objects. What is in them is judged where they are applied.
+// Config checks that patches and extra objects are objects. Their contents are validated where they are applied.
 func TestPatchesAndExtraObjects(t *testing.T) {
 	for spec, want := range map[string][]string{
 		"{extraObjects: [a]}":                      {"spec.extraObjects[0]"},
@@ -255,13 +255,13 @@ func TestConfigMap(t *testing.T) {
 	assert.Equal(t, "a:v1.40.1", *spec.Image)
 	assert.EqualValues(t, "Existing", *spec.Password.Source)
 	assert.Equal(t, "s3://a", *spec.Storage.Bucket)
-	assert.Equal(t, "cluster.local", *spec.ClusterDomain, "What it does not set keeps its default.")
+	assert.Equal(t, "cluster.local", *spec.ClusterDomain, "Whatever it does not set keeps its default.")
 	assert.Equal(t, []string{"argocd.argoproj.io/sync-wave"}, spec.CarryAnnotations)
 	assert.Empty(t, platform.Profiles())
 
 	for _, empty := range []string{"", "data: ", "data: {}"} {
 		platform, problems := readMap(empty)
-		assert.Empty(t, problems, "kpt makes an empty one if it was given nothing.")
+		assert.Empty(t, problems, "kpt passes an empty one if it was given none.")
 		assert.Equal(t, asJSON(t, of(t, config.Default(), "").ProfileSpec), asJSON(t, of(t, platform, "").ProfileSpec))
 	}
 

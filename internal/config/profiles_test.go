@@ -61,27 +61,27 @@ func TestProfiles(t *testing.T) {
 	base, same := of(t, platform, ""), of(t, platform, "same")
 	assert.Equal(t, "one", base.TLS.IssuerRef.Name)
 	same.Path = base.Path
-	assert.Equal(t, asJSON(t, base), asJSON(t, same), "A profile that says nothing changes nothing.")
+	assert.Equal(t, asJSON(t, base), asJSON(t, same), "An empty profile changes nothing.")
 
 	part := of(t, platform, "part")
-	assert.Equal(t, v1alpha1.Storage{Type: new(v1alpha1.OnVolume), MinGB: new(int32(5)), DefaultGB: new(int32(20)), MaxGB: new(int32(50))}, part.Storage, "A struct is replaced field by field.")
-	assert.Equal(t, map[string]string{"team": "cache"}, part.Labels, "A map is replaced whole.")
-	assert.Equal(t, []string{"--dbnum=2"}, part.Args, "A list is replaced whole.")
-	assert.Equal(t, []string{"micro", "small", "medium", "xxl", "large"}, part.SizeNames(), "So is that of the sizes; those of every platform stay.")
+	assert.Equal(t, v1alpha1.Storage{Type: new(v1alpha1.OnVolume), MinGB: new(int32(5)), DefaultGB: new(int32(20)), MaxGB: new(int32(50))}, part.Storage, "A struct is merged field by field.")
+	assert.Equal(t, map[string]string{"team": "cache"}, part.Labels, "A map is replaced as a whole.")
+	assert.Equal(t, []string{"--dbnum=2"}, part.Args, "A list is replaced as a whole.")
+	assert.Equal(t, []string{"micro", "small", "medium", "xxl", "large"}, part.SizeNames(), "So is the map of sizes; the built-in ones stay.")
 	assert.Equal(t, &v1alpha1.TLS{
 		SecretName: new("{name}-tls"), Reload: new(true),
 		IssuerRef: &v1alpha1.IssuerRef{Group: new("cert-manager.io"), Kind: new("ClusterIssuer"), Name: "two"},
 	}, part.TLS)
-	assert.Equal(t, "a:v1.40.1", *part.Image, "What it says nothing about stays.")
-	assert.Contains(t, part.CarryAnnotations, "example.com/cost", "This is not for profiles to set.")
-	assert.Equal(t, []string{"spec.overrides.statefulSet", "spec.profiles.part.overrides.statefulSet"}, pathsOf(part.StatefulSetPatches), "Patches come on top.")
+	assert.Equal(t, "a:v1.40.1", *part.Image, "Whatever it does not mention stays.")
+	assert.Contains(t, part.CarryAnnotations, "example.com/cost", "Profiles cannot set this.")
+	assert.Equal(t, []string{"spec.overrides.statefulSet", "spec.profiles.part.overrides.statefulSet"}, pathsOf(part.StatefulSetPatches), "Patches are added.")
 	assert.Equal(t, []string{"spec.overrides.service"}, pathsOf(part.ServicePatches))
-	assert.Equal(t, []string{"spec.extraObjects[0]", "spec.profiles.part.extraObjects[0]"}, pathsOf(part.Extra), "Extra objects come on top.")
+	assert.Equal(t, []string{"spec.extraObjects[0]", "spec.profiles.part.extraObjects[0]"}, pathsOf(part.Extra), "Extra objects are added.")
 	assert.JSONEq(t, `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{name}-b"}}`, string(part.Extra[1].JSON))
-	assert.Equal(t, []string{"spec.extraObjects[0]"}, pathsOf(base.Extra), "Those of a profile are not those of spec.")
+	assert.Equal(t, []string{"spec.extraObjects[0]"}, pathsOf(base.Extra), "A profile's are not added to spec's.")
 
 	none, byDefault := of(t, platform, "none"), of(t, config.Default(), "")
-	assert.Equal(t, byDefault.Image, none.Image, "A null takes a field back to its default.")
+	assert.Equal(t, byDefault.Image, none.Image, "A null resets a field to its default.")
 	assert.Equal(t, byDefault.SnapshotCron, none.SnapshotCron)
 	assert.Equal(t, byDefault.Storage, none.Storage)
 	assert.Equal(t, byDefault.SizeNames(), none.SizeNames())
@@ -98,34 +98,34 @@ func TestProfiles(t *testing.T) {
 	assert.Empty(t, nothing.StatefulSetPatches)
 }
 
-// An error names the field that somebody wrote, once.
+// An error names the field as written, and is reported once.
 func TestProblemsOfProfiles(t *testing.T) {
 	for _, tc := range []struct {
 		reason, spec string
 		want         []string
 	}{
-		{"What is wrong with a profile is so although nobody takes it.", "{profiles: {a: {image: ''}}}", []string{"spec.profiles.a.image"}},
-		{"What is wrong with spec is reported once, however many profiles there are.", "{image: '', profiles: {a: {}, b: {labels: {c: d}}}}", []string{"spec.image"}},
-		{"A profile can be wrong in the same way.", "{image: '', profiles: {a: {image: ''}}}", []string{"spec.image", "spec.profiles.a.image"}},
-		{"A profile can put it right.", "{image: '', profiles: {a: {image: 'a:v1.40.1'}}}", []string{"spec.image"}},
-		{"An unknown field in a profile is one.", "{profiles: {a: {imgae: b}}}", []string{"spec.profiles.a.imgae"}},
+		{"Problems in a profile are reported even if no claim uses it.", "{profiles: {a: {image: ''}}}", []string{"spec.profiles.a.image"}},
+		{"Problems in spec are reported once, however many profiles there are.", "{image: '', profiles: {a: {}, b: {labels: {c: d}}}}", []string{"spec.image"}},
+		{"A profile can have the same problem.", "{image: '', profiles: {a: {image: ''}}}", []string{"spec.image", "spec.profiles.a.image"}},
+		{"A profile can fix it.", "{image: '', profiles: {a: {image: 'a:v1.40.1'}}}", []string{"spec.image"}},
+		{"An unknown field in a profile is reported.", "{profiles: {a: {imgae: b}}}", []string{"spec.profiles.a.imgae"}},
 		{"Profiles do not nest.", "{profiles: {a: {profiles: {}}}}", []string{"spec.profiles.a.profiles"}},
-		{"What is carried over is the same for all.", "{profiles: {a: {carryAnnotations: []}}}", []string{"spec.profiles.a.carryAnnotations"}},
-		{"A profile without fields is written {}.", "{profiles: {a: }}", []string{"spec.profiles.a"}},
-		{"A name is what a claim can write.", "{profiles: {a b: {}}}", []string{"spec.profiles[a b]"}},
-		{"No name is none.", "{profiles: {'': {}}}", []string{"spec.profiles[]"}},
-		{"An element of a list has its place.", "{args: [--dbnum=1], profiles: {a: {args: [--dbnum=1, x]}}}", []string{"spec.profiles.a.args[1]"}},
+		{"What is carried over is the same for all profiles.", "{profiles: {a: {carryAnnotations: []}}}", []string{"spec.profiles.a.carryAnnotations"}},
+		{"An empty profile is written {}.", "{profiles: {a: }}", []string{"spec.profiles.a"}},
+		{"A profile's name must be valid in a claim.", "{profiles: {a b: {}}}", []string{"spec.profiles[a b]"}},
+		{"A profile needs a name.", "{profiles: {'': {}}}", []string{"spec.profiles[]"}},
+		{"A list element is named by its index.", "{args: [--dbnum=1], profiles: {a: {args: [--dbnum=1, x]}}}", []string{"spec.profiles.a.args[1]"}},
 		{"Two fields of two places that do not fit are the profile's problem, at the one that somebody wrote.", "{storage: {minGB: 5}, profiles: {a: {storage: {maxGB: 4}}}}", []string{"spec.storage.minGB"}},
 		{"A default is written nowhere.", "{profiles: {a: {storage: {maxGB: 4}}}}", []string{"spec.profiles.a.storage.defaultGB"}},
 		{"A size that spec has is not there any more in a profile with sizes.", "{sizes: {xl: {limits: {cpu: 1, memory: 2Gi}}}, defaultSize: xl, profiles: {a: {sizes: {}}}}", []string{"spec.defaultSize"}},
 		{"What is right for a StatefulSet may be wrong for the operator.", "{args: [--tls=true], profiles: {a: {backend: Operator}}}", []string{"spec.args[0]"}},
 		{"A bucket has no effect in a profile without one.", "{storage: {type: None}, profiles: {a: {storage: {bucket: s3://a}}}}", []string{"spec.profiles.a.storage.bucket"}},
-		{"A profile can set what is null above it.", "{storage: null, profiles: {a: {storage: {type: None}}}}", []string{}},
-		{"So it can below.", "{password: {resources: null}, profiles: {a: {password: {resources: {limits: {cpu: 1}}}}}}", []string{}},
-		{"It can set what is wrong above it.", "{storage: 5, profiles: {a: {storage: {type: None}}}}", []string{"spec.storage"}},
-		{"A patch above it can be of the wrong type.", "{overrides: {statefulSet: []}, profiles: {a: {overrides: {statefulSet: {spec: {}}}}}}", []string{"spec.overrides.statefulSet"}},
-		{"A field is spelt as it is, in a second reading, too.", "{Replicas: 5, profiles: {a: {}}}", []string{"spec.Replicas"}},
-		{"A dot in the name of a profile is no step.", "{profiles: {v1.2: {image: ''}}}", []string{"spec.profiles[v1.2].image"}},
+		{"A profile can set what is null in spec.", "{storage: null, profiles: {a: {storage: {type: None}}}}", []string{}},
+		{"Also further down.", "{password: {resources: null}, profiles: {a: {password: {resources: {limits: {cpu: 1}}}}}}", []string{}},
+		{"It can set what is wrong in spec.", "{storage: 5, profiles: {a: {storage: {type: None}}}}", []string{"spec.storage"}},
+		{"A patch in spec can have the wrong type.", "{overrides: {statefulSet: []}, profiles: {a: {overrides: {statefulSet: {spec: {}}}}}}", []string{"spec.overrides.statefulSet"}},
+		{"A field keeps its spelling when it is read a second time.", "{Replicas: 5, profiles: {a: {}}}", []string{"spec.Replicas"}},
+		{"A dot in a profile's name does not separate path elements.", "{profiles: {v1.2: {image: ''}}}", []string{"spec.profiles[v1.2].image"}},
 	} {
 		_, problems := read(t, tc.spec)
 		assert.Equal(t, tc.want, problems, "%s %s", tc.reason, tc.spec)
@@ -154,13 +154,13 @@ func TestFilled(t *testing.T) {
 	assert.Equal(t, map[string]string{"a": "c {password} {{name}}"}, filled.Annotations)
 	assert.Equal(t, map[string]string{"a": "a"}, filled.ConnectionSecret.Labels)
 	assert.Equal(t, map[string]string{"a": "a"}, filled.ConnectionSecret.Annotations)
-	assert.Equal(t, map[string]string{"a": "{name}"}, filled.ConnectionSecret.ExtraKeys, "The pod fills in these.")
+	assert.Equal(t, map[string]string{"a": "{name}"}, filled.ConnectionSecret.ExtraKeys, "The pod fills these in.")
 	assert.Equal(t, map[string]string{"a": "a"}, filled.ServiceAccount.Annotations)
 	assert.Equal(t, "a-tls", *filled.TLS.SecretName)
 	assert.Equal(t, "b", filled.TLS.IssuerRef.Name)
 	assert.Equal(t, `{"metadata":{"annotations":{"a":"a"}}}`, string(filled.ServicePatches[0].JSON))
 	assert.Contains(t, string(filled.Extra[0].JSON), "{name}", "The names of extra objects are filled in later.")
-	assert.Equal(t, before, asJSON(t, spec), "The configuration itself stays as it is.")
+	assert.Equal(t, before, asJSON(t, spec), "The configuration itself is unchanged.")
 	assert.Equal(t, "a-sa", *of(t, platform, "named").Filled(values).ServiceAccount.Name)
 }
 

@@ -54,7 +54,7 @@ func parse(t *testing.T, text string) *yaml.Node {
 	return n.YNode()
 }
 
-// strict decodes a text into an object that stands at a path.
+// strict decodes a text into an object at a path.
 func strict(t *testing.T, text string, into any, o decode.Options) []decode.Problem {
 	t.Helper()
 	o.Path = "at"
@@ -90,13 +90,13 @@ quantity: 10
 raw: {z: 1, a: [2, null]}
 `, &got, decode.Options{}))
 	assert.Equal(t, "here", got.Beside)
-	assert.Equal(t, "", *got.Text, "An empty string is one.")
+	assert.Equal(t, "", *got.Text, "An empty string is a string.")
 	assert.True(t, got.Flag)
 	assert.Equal(t, "500m", got.List[0].Amount.String())
 	assert.Equal(t, int32(-3), got.List[0].Number)
 	assert.Equal(t, "2Gi", got.Map["a.b"].Amount.String())
 	assert.Contains(t, got.Map, "c")
-	assert.NotNil(t, got.Plain, "An empty map is one.")
+	assert.NotNil(t, got.Plain, "An empty map is a map.")
 	assert.Equal(t, intstr.FromInt32(5), *got.Either)
 	assert.Equal(t, 2026, got.When.Year())
 	assert.Equal(t, "10", got.Quantity.String())
@@ -105,7 +105,7 @@ raw: {z: 1, a: [2, null]}
 
 	var untouched outer
 	assert.Empty(t, strict(t, "{text: null, flag: ~, list: , map: , quantity: null, raw: }", &untouched, decode.Options{}))
-	assert.Equal(t, outer{}, untouched, "A null is the default.")
+	assert.Equal(t, outer{}, untouched, "A null means the default.")
 }
 
 func TestStrictReportsEverything(t *testing.T) {
@@ -157,14 +157,14 @@ raw: [hunter2]
 		assert.Contains(t, problems[i].Message, w.message, w.path)
 		assert.Equal(t, w.proposed, problems[i].Proposed, w.path)
 	}
-	assert.Nil(t, got.Text, "What does not fit stays as it was.")
+	assert.Nil(t, got.Text, "A field that does not fit is left as it was.")
 }
 
-// What has a problem is left out, and everything else is there, so that it can be judged too.
+// A field with a problem is left out; the rest is decoded, so that it can be validated too.
 func TestStrictDecodesTheRest(t *testing.T) {
 	var got outer
 	text, problems := decode.Strict(parse(t, "{beside: a, text: 1, map: {a: {number: 1, amount: hunter2}}, plain: {b: c}}"), &got, decode.Options{})
-	assert.Equal(t, []string{"text", "map.a.amount"}, pathsOf(problems), "At the top, paths have no dot in front.")
+	assert.Equal(t, []string{"text", "map.a.amount"}, pathsOf(problems), "At the top, paths have no leading dot.")
 	assert.Equal(t, `{"beside":"a","text":null,"map":{"a":{"number":1,"amount":null}},"plain":{"b":"c"}}`, string(text))
 	assert.Equal(t, outer{Inline: Inline{Beside: "a"}, Map: map[string]inner{"a": {Number: 1}}, Plain: map[string]string{"b": "c"}}, got)
 }
@@ -214,21 +214,21 @@ spec:
 `
 	patch := decode.Options{IsPatch: true}
 	var got appsv1.StatefulSet
-	assert.Empty(t, strict(t, directives, &got, patch), "Directives and nulls belong to a patch.")
+	assert.Empty(t, strict(t, directives, &got, patch), "A patch may contain directives and nulls.")
 	assert.EqualValues(t, 0o440, *got.Spec.Template.Spec.Volumes[0].Secret.DefaultMode)
 	assert.Equal(t, []string{
 		"at.spec[$patch]", "at.spec.template.spec.containers[0][$patch]",
 		"at.spec.template.spec.volumes[0].secret.defaultMode", "at.spec.template.spec.nodeSelector.a",
-	}, pathsOf(strict(t, directives, new(appsv1.StatefulSet), decode.Options{})), "They belong to nothing else.")
+	}, pathsOf(strict(t, directives, new(appsv1.StatefulSet), decode.Options{})), "Nothing else may.")
 	assert.Equal(t, []string{"at.metadata.creationTimestamp", "at.spec.updateStrategy.rollingUpdate.maxUnavailable"},
 		pathsOf(strict(t, "{metadata: {creationTimestamp: [x]}, spec: {updateStrategy: {rollingUpdate: {maxUnavailable: [x]}}}}", new(appsv1.StatefulSet), patch)),
-		"What decodes itself is asked.")
+		"A type's own UnmarshalJSON is called.")
 	problems := strict(t, "spec: {template: {spec: {containers: [{name: a, imag: x}]}}}", new(appsv1.StatefulSet), patch)
 	require.Equal(t, []string{"at.spec.template.spec.containers[0].imag"}, pathsOf(problems))
 	assert.Equal(t, "image", problems[0].Proposed)
 }
 
-// Aliases are written out before, and of two fields of the same name nobody knows which counts.
+// Aliases must have been expanded before, and with two fields of the same name it is unclear which one counts.
 func TestFromYAML(t *testing.T) {
 	for text, want := range map[string]struct{ path, message string }{
 		"{spec: {size: hunter2, size: hunter2}}":           {"spec.size", "twice"},
@@ -265,7 +265,7 @@ func TestJSON(t *testing.T) {
 
 func TestFields(t *testing.T) {
 	assert.Equal(t, []string{"beside", "text", "flag", "list", "map", "plain", "either", "when", "anything", "quantity", "raw"}, decode.Fields(reflect.TypeFor[outer]()))
-	assert.Empty(t, decode.Fields(reflect.TypeFor[resource.Quantity]()), "What is embedded need not be a struct.")
+	assert.Empty(t, decode.Fields(reflect.TypeFor[resource.Quantity]()), "An embedded field need not be a struct.")
 }
 
 func TestPaths(t *testing.T) {

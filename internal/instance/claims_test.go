@@ -30,7 +30,7 @@ func list(t *testing.T, functionConfig string, items ...string) *krm.List {
 	return l
 }
 
-// problem is an expected error: the path and proposed value of its field, and a part of its message.
+// problem is an expected error: the path and proposed value of its field, and part of its message.
 type problem struct {
 	field    string
 	proposed any
@@ -41,9 +41,9 @@ type problem struct {
 func assertProblems(t *testing.T, want []problem, results fn.Results, reason string) {
 	t.Helper()
 	for i, result := range results {
-		assert.Equal(t, fn.Error, result.Severity, "What is reported of a claim is an error: %s", reason)
+		assert.Equal(t, fn.Error, result.Severity, "Every result about a claim must be an error: %s", reason)
 		if i >= len(want) {
-			t.Errorf("there is a further problem, %q: %s", result, reason)
+			t.Errorf("unexpected problem %q: %s", result, reason)
 			continue
 		}
 		field := fn.Field{}
@@ -71,7 +71,7 @@ func assertHidden(t *testing.T, results fn.Results, reason string) {
 	assert.NotContains(t, string(text)+report.Lines(results), marker, "A secret is shown: %s", reason)
 }
 
-// platformOf reads a configuration with that spec.
+// platformOf reads a configuration with the given spec.
 func platformOf(t *testing.T, spec string) config.Platform {
 	t.Helper()
 	var results report.Results
@@ -110,92 +110,92 @@ func TestClaimIsRefused(t *testing.T) {
 		want          []problem
 	}{
 		// The version.
-		{"A version that we do not know is never passed by silently.", "apiVersion: database.bizmatters.io/v1\nkind: DragonflyInstance\n",
+		{"An unknown version is never silently skipped.", "apiVersion: database.bizmatters.io/v1\nkind: DragonflyInstance\n",
 			[]problem{{"apiVersion", "database.bizmatters.io/v1alpha1", "version"}}},
-		{"Of a version that we do not know nothing else is judged.", "apiVersion: database.bizmatters.io/v1beta1\nkind: DragonflyInstance\nother: hunter2\n",
+		{"In an unknown version, nothing else is validated.", "apiVersion: database.bizmatters.io/v1beta1\nkind: DragonflyInstance\nother: hunter2\n",
 			[]problem{{"apiVersion", "database.bizmatters.io/v1alpha1", "version"}}},
 
 		// The name.
-		{"A claim has a name.", metadata("namespace: ns"), []problem{{"metadata.name", nil, "is missing"}}},
-		{"A null is no name.", metadata("name: , namespace: ns"), []problem{{"metadata.name", nil, "is missing"}}},
-		{"A number is no name.", metadata("name: 1, namespace: ns"), []problem{{"metadata.name", nil, "must be a string"}}},
-		{"A list is no name.", metadata("name: [a], namespace: ns"), []problem{{"metadata.name", nil, "not a list"}}},
-		{"An empty name is none.", metadata(`name: "", namespace: ns`), []problem{{"metadata.name", nil, "is missing"}}},
+		{"A claim needs a name.", metadata("namespace: ns"), []problem{{"metadata.name", nil, "is missing"}}},
+		{"A null is not a name.", metadata("name: , namespace: ns"), []problem{{"metadata.name", nil, "is missing"}}},
+		{"A number is not a name.", metadata("name: 1, namespace: ns"), []problem{{"metadata.name", nil, "must be a string"}}},
+		{"A list is not a name.", metadata("name: [a], namespace: ns"), []problem{{"metadata.name", nil, "not a list"}}},
+		{"An empty name is not a name.", metadata(`name: "", namespace: ns`), []problem{{"metadata.name", nil, "is missing"}}},
 		{"The Service's name starts with a letter.", metadata("name: 1a, namespace: ns"), []problem{{"metadata.name", nil, "start with a letter"}}},
-		{"The Service's name has no capitals.", metadata("name: myCache, namespace: ns"), []problem{{"metadata.name", nil, "lower case letters"}}},
+		{"The Service's name has no upper case letters.", metadata("name: myCache, namespace: ns"), []problem{{"metadata.name", nil, "lower case letters"}}},
 		{"The Service's name has no dots.", metadata("name: a.b, namespace: ns"), []problem{{"metadata.name", nil, "lower case letters"}}},
-		{"The Service's name has no dash at its end.", metadata("name: a-, namespace: ns"), []problem{{"metadata.name", nil, "end with a letter or digit"}}},
+		{"The Service's name has no trailing dash.", metadata("name: a-, namespace: ns"), []problem{{"metadata.name", nil, "end with a letter or digit"}}},
 		{"A StatefulSet of 53 characters never gets its pod.", metadata("namespace: ns, name: " + name53), []problem{{"metadata.name", nil, "53 characters"}}},
 
 		// The namespace.
-		{"The endpoint spells the namespace out.", metadata("name: a"), []problem{{"metadata.namespace", nil, "is missing"}}},
-		{"A null is no namespace.", metadata("name: a, namespace: null"), []problem{{"metadata.namespace", nil, "is missing"}}},
-		{"A number is no namespace.", metadata("name: a, namespace: 1"), []problem{{"metadata.namespace", nil, "must be a string"}}},
-		{"A namespace has no capitals.", metadata("name: a, namespace: NS"), []problem{{"metadata.namespace", nil, "lower case letters"}}},
+		{"The endpoint contains the namespace.", metadata("name: a"), []problem{{"metadata.namespace", nil, "is missing"}}},
+		{"A null is not a namespace.", metadata("name: a, namespace: null"), []problem{{"metadata.namespace", nil, "is missing"}}},
+		{"A number is not a namespace.", metadata("name: a, namespace: 1"), []problem{{"metadata.namespace", nil, "must be a string"}}},
+		{"A namespace has no upper case letters.", metadata("name: a, namespace: NS"), []problem{{"metadata.namespace", nil, "lower case letters"}}},
 		{"A namespace has no dots.", metadata("name: a, namespace: a.b"), []problem{{"metadata.namespace", nil, "lower case letters"}}},
 		{"A namespace has at most 63 characters.", metadata("name: a, namespace: " + strings.Repeat("a", 64)), []problem{{"metadata.namespace", nil, "at most 63"}}},
 
 		// The size.
-		{"A size is one that there is.", withSpec("{size: huge}"), []problem{{"spec.size", nil, "the sizes are " + names}}},
-		{"A typing error gets the size that was meant.", withSpec("{size: smal}"), []problem{{"spec.size", "small", `did you mean "small"`}}},
+		{"A size must exist.", withSpec("{size: huge}"), []problem{{"spec.size", nil, "the sizes are " + names}}},
+		{"A typo gets a suggestion.", withSpec("{size: smal}"), []problem{{"spec.size", "small", `did you mean "small"`}}},
 		{"Sizes are in lower case.", withSpec("{size: Large}"), []problem{{"spec.size", "large", `did you mean "large"`}}},
-		{"A number is no size.", withSpec("{size: 1}"), []problem{{"spec.size", nil, "must be a string"}}},
-		{"A list is no size.", withSpec("{size: [small]}"), []problem{{"spec.size", nil, "not a list"}}},
-		{"An empty text is no size.", withSpec(`{size: ""}`), []problem{{"spec.size", nil, "the sizes are " + names}}},
+		{"A number is not a size.", withSpec("{size: 1}"), []problem{{"spec.size", nil, "must be a string"}}},
+		{"A list is not a size.", withSpec("{size: [small]}"), []problem{{"spec.size", nil, "not a list"}}},
+		{"An empty string is not a size.", withSpec(`{size: ""}`), []problem{{"spec.size", nil, "the sizes are " + names}}},
 
 		// The storage.
-		{"There is no volume of nothing.", withSpec("{storageGB: 0}"), []problem{{"spec.storageGB", int32(1), "use 1 (GiB) or more"}}},
-		{"There is no volume of less than nothing.", withSpec("{storageGB: -1}"), []problem{{"spec.storageGB", int32(1), "use 1 (GiB) or more"}}},
-		{"A string is no number, although it is clear which is meant.", withSpec(`{storageGB: "20"}`), []problem{{"spec.storageGB", nil, "not a string"}}},
-		{"A quantity is no number.", withSpec("{storageGB: 10Gi}"), []problem{{"spec.storageGB", nil, "whole number"}}},
+		{"A volume cannot have size zero.", withSpec("{storageGB: 0}"), []problem{{"spec.storageGB", int32(1), "use 1 (GiB) or more"}}},
+		{"A volume cannot have a negative size.", withSpec("{storageGB: -1}"), []problem{{"spec.storageGB", int32(1), "use 1 (GiB) or more"}}},
+		{"A string is not a number, even if it is clear which one is meant.", withSpec(`{storageGB: "20"}`), []problem{{"spec.storageGB", nil, "not a string"}}},
+		{"A quantity is not a number.", withSpec("{storageGB: 10Gi}"), []problem{{"spec.storageGB", nil, "whole number"}}},
 		{"A half is not a whole number.", withSpec("{storageGB: 1.5}"), []problem{{"spec.storageGB", nil, "whole number"}}},
 		{"A whole number with a point is a float.", withSpec("{storageGB: 10.0}"), []problem{{"spec.storageGB", nil, "whole number"}}},
-		{"YAML reads an octal number as another one than people do.", withSpec("{storageGB: 010}"), []problem{{"spec.storageGB", nil, "plain digits"}}},
-		{"YAML reads underscores away.", withSpec("{storageGB: 1_0}"), []problem{{"spec.storageGB", nil, "plain digits"}}},
+		{"YAML reads an octal number differently than people do.", withSpec("{storageGB: 010}"), []problem{{"spec.storageGB", nil, "plain digits"}}},
+		{"YAML ignores underscores.", withSpec("{storageGB: 1_0}"), []problem{{"spec.storageGB", nil, "plain digits"}}},
 		{"A hexadecimal number is not in plain digits.", withSpec("{storageGB: 0x10}"), []problem{{"spec.storageGB", nil, "plain digits"}}},
 		{"A sign is not a digit.", withSpec("{storageGB: +5}"), []problem{{"spec.storageGB", nil, "plain digits"}}},
-		{"A number has an end.", withSpec("{storageGB: 99999999999999999999}"), []problem{{"spec.storageGB", nil, ""}}},
-		{"A bool is no number.", withSpec("{storageGB: true}"), []problem{{"spec.storageGB", nil, "whole number"}}},
-		{"An object is no number.", withSpec("{storageGB: {value: 10}}"), []problem{{"spec.storageGB", nil, "not an object"}}},
+		{"A number has a maximum.", withSpec("{storageGB: 99999999999999999999}"), []problem{{"spec.storageGB", nil, ""}}},
+		{"A bool is not a number.", withSpec("{storageGB: true}"), []problem{{"spec.storageGB", nil, "whole number"}}},
+		{"An object is not a number.", withSpec("{storageGB: {value: 10}}"), []problem{{"spec.storageGB", nil, "not an object"}}},
 
 		// Unknown fields.
-		{"A field that is not known is an error, and its value is not shown.", withSpec("{password: hunter2}"), []problem{{"spec.password", nil, "unknown field"}}},
-		{"A typing error gets the field that was meant.", withSpec("{storage: 10}"), []problem{{"spec.storage", "storageGB", `did you mean "storageGB"`}}},
-		{"Fields are told apart by their case.", withSpec("{storageGb: 10}"), []problem{{"spec.storageGb", "storageGB", `did you mean "storageGB"`}}},
-		{"A field in the wrong place is not known there.", claimNamed("ns", "a") + "size: small\n", []problem{{"size", nil, "move it under spec"}}},
-		{"A field at the top is not known.", claimNamed("ns", "a") + "data: {password: hunter2}\n", []problem{{"data", nil, "unknown field"}}},
-		{"A typing error in the metadata loses labels otherwise.", metadata("name: a, namespace: ns, label: {hunter2: x}"), []problem{{"metadata.label", "labels", `did you mean "labels"`}}},
+		{"An unknown field is an error, and its value is not shown.", withSpec("{password: hunter2}"), []problem{{"spec.password", nil, "unknown field"}}},
+		{"A typo gets a suggestion.", withSpec("{storage: 10}"), []problem{{"spec.storage", "storageGB", `did you mean "storageGB"`}}},
+		{"Field names are case-sensitive.", withSpec("{storageGb: 10}"), []problem{{"spec.storageGb", "storageGB", `did you mean "storageGB"`}}},
+		{"A field in the wrong place is unknown there.", claimNamed("ns", "a") + "size: small\n", []problem{{"size", nil, "move it under spec"}}},
+		{"An unknown field at the top is an error.", claimNamed("ns", "a") + "data: {password: hunter2}\n", []problem{{"data", nil, "unknown field"}}},
+		{"Otherwise, a typo in the metadata would lose labels.", metadata("name: a, namespace: ns, label: {hunter2: x}"), []problem{{"metadata.label", "labels", `did you mean "labels"`}}},
 
 		// Values that are not objects.
-		{"Metadata that is none is one problem and not three.", "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata: hunter2\n",
+		{"Metadata that is not an object is one problem, not three.", "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata: hunter2\n",
 			[]problem{{"metadata", nil, "must be an object"}}},
-		{"A spec is an object.", withSpec("[hunter2]"), []problem{{"spec", nil, "must be an object"}}},
-		{"Labels are an object.", labelled("hunter2"), []problem{{"metadata.labels", nil, "must be an object"}}},
-		{"Annotations are an object.", annotated("[hunter2]"), []problem{{"metadata.annotations", nil, "must be an object"}}},
+		{"A spec must be an object.", withSpec("[hunter2]"), []problem{{"spec", nil, "must be an object"}}},
+		{"Labels must be an object.", labelled("hunter2"), []problem{{"metadata.labels", nil, "must be an object"}}},
+		{"Annotations must be an object.", annotated("[hunter2]"), []problem{{"metadata.annotations", nil, "must be an object"}}},
 
 		// Labels.
-		{"A label is a text.", labelled("{a: {b: hunter2}}"), []problem{{"metadata.labels.a", nil, "not an object"}}},
+		{"A label must be a string.", labelled("{a: {b: hunter2}}"), []problem{{"metadata.labels.a", nil, "not an object"}}},
 		{"Kubernetes refuses such a label name.", labelled("{a b: c}"), []problem{{"metadata.labels[a b]", nil, "not a valid label name"}}},
 		{"Kubernetes refuses such a label value.", labelled("{a: b c}"), []problem{{"metadata.labels.a", nil, "not a valid label value"}}},
-		{"Kubernetes refuses so long a label value.", labelled("{a: " + strings.Repeat("b", 64) + "}"), []problem{{"metadata.labels.a", nil, "not a valid label value"}}},
+		{"Kubernetes refuses such a long label value.", labelled("{a: " + strings.Repeat("b", 64) + "}"), []problem{{"metadata.labels.a", nil, "not a valid label value"}}},
 
 		// Annotations.
-		{"An annotation is a text.", annotated("{a: [hunter2]}"), []problem{{"metadata.annotations.a", nil, "not a list"}}},
-		{"An empty rotation would be none.", annotated(`{database.bizmatters.io/password-rotation: ""}`), []problem{{"metadata.annotations[database.bizmatters.io/password-rotation]", nil, "1 to 63 printable ASCII"}}},
-		{"A null rotation would be none.", annotated("{database.bizmatters.io/password-rotation: }"), []problem{{"metadata.annotations[database.bizmatters.io/password-rotation]", nil, "is empty"}}},
-		{"A rotation has an end.", annotated("{database.bizmatters.io/password-rotation: " + strings.Repeat("a", 64) + "}"), []problem{{"metadata.annotations[database.bizmatters.io/password-rotation]", nil, "1 to 63 printable ASCII"}}},
-		{"A rotation is in ASCII.", annotated("{database.bizmatters.io/password-rotation: ä}"), []problem{{"metadata.annotations[database.bizmatters.io/password-rotation]", nil, "1 to 63 printable ASCII"}}},
+		{"An annotation must be a string.", annotated("{a: [hunter2]}"), []problem{{"metadata.annotations.a", nil, "not a list"}}},
+		{"An empty rotation would have no effect.", annotated(`{database.bizmatters.io/password-rotation: ""}`), []problem{{"metadata.annotations[database.bizmatters.io/password-rotation]", nil, "1 to 63 printable ASCII"}}},
+		{"A null rotation would have no effect.", annotated("{database.bizmatters.io/password-rotation: }"), []problem{{"metadata.annotations[database.bizmatters.io/password-rotation]", nil, "is empty"}}},
+		{"A rotation has a maximum length.", annotated("{database.bizmatters.io/password-rotation: " + strings.Repeat("a", 64) + "}"), []problem{{"metadata.annotations[database.bizmatters.io/password-rotation]", nil, "1 to 63 printable ASCII"}}},
+		{"A rotation must be ASCII.", annotated("{database.bizmatters.io/password-rotation: ä}"), []problem{{"metadata.annotations[database.bizmatters.io/password-rotation]", nil, "1 to 63 printable ASCII"}}},
 		{"A rotation has no control characters.", annotated(`{database.bizmatters.io/password-rotation: "a\tb"}`), []problem{{"metadata.annotations[database.bizmatters.io/password-rotation]", nil, "1 to 63 printable ASCII"}}},
-		{"A rotation with a typing error would rotate nothing.", annotated("{database.bizmatters.io/password-rotate: x}"),
+		{"A misspelled rotation would rotate nothing.", annotated("{database.bizmatters.io/password-rotate: x}"),
 			[]problem{{"metadata.annotations[database.bizmatters.io/password-rotate]", "database.bizmatters.io/password-rotation", "did you mean"}}},
 
 		// YAML.
-		{"Of two sizes nobody knows which counts.", withSpec("{size: small, size: large}"), []problem{{"spec.size", nil, "twice"}}},
-		{"Of two specs nobody knows which counts.", withSpec("{}") + "spec: {}\n", []problem{{"spec", nil, "twice"}}},
+		{"With two sizes, it is unclear which one counts.", withSpec("{size: small, size: large}"), []problem{{"spec.size", nil, "twice"}}},
+		{"With two specs, it is unclear which one counts.", withSpec("{}") + "spec: {}\n", []problem{{"spec", nil, "twice"}}},
 		{"An alias bomb is refused quickly.", withSpec(bomb + "}"), []problem{{"", nil, "aliases"}}},
 		{"An object that contains itself is refused.", withSpec("&s {size: *s}"), []problem{{"", nil, "aliases"}}},
 
-		{"All problems of a claim come at once: first those of its form, in the order of its fields.",
+		{"All problems of a claim are reported at once: first those of its form, in the order of its fields.",
 			metadata("name: A, labels: {a: b c}, extra: x") + "spec: {size: smal, storageGB: 0, other: hunter2}\nmore: x\n",
 			[]problem{
 				{"metadata.extra", nil, "unknown field"},
@@ -253,39 +253,39 @@ status: {conditions: []}
 		reason, claim string
 		want          want
 	}{
-		{"Without a spec a claim takes the defaults.", claimNamed("ns", "a"), plain},
-		{"A null spec is none.", withSpec("null"), plain},
-		{"An empty spec is none.", withSpec("{}"), plain},
-		{"Null fields are none.", withSpec("{size: , storageGB: ~}"), plain},
-		{"Size and storage are taken.", withSpec("{size: micro, storageGB: 500}"), want{size: "micro", storageGB: 500}},
+		{"Without a spec, a claim gets the defaults.", claimNamed("ns", "a"), plain},
+		{"A null spec counts as missing.", withSpec("null"), plain},
+		{"An empty spec counts as missing.", withSpec("{}"), plain},
+		{"Null fields count as missing.", withSpec("{size: , storageGB: ~}"), plain},
+		{"Size and storage are used.", withSpec("{size: micro, storageGB: 500}"), want{size: "micro", storageGB: 500}},
 		{"One GiB is enough.", withSpec("{storageGB: 1}"), want{size: "small", storageGB: 1}},
-		{"Quotes do not make another size.", withSpec(`{size: "medium"}`), want{size: "medium", storageGB: 10}},
+		{"Quotes do not change the size.", withSpec(`{size: "medium"}`), want{size: "medium", storageGB: 10}},
 		{"Aliases are followed.", withSpec("{storageGB: &n 20, size: &s medium, resourceRef: {a: *s, b: *n}}"), want{size: "medium", storageGB: 20}},
 		{"Merge keys are followed.", withSpec("{<<: {size: medium, storageGB: 5}, storageGB: 20}"), want{size: "medium", storageGB: 20}},
-		{"A claim that was live under Crossplane moves over unchanged.", live, want{size: "large", storageGB: 20}},
-		{"The fields that name a Secret of their own are told.", withSpec("{writeConnectionSecretToRef: {name: x}, publishConnectionDetailsTo: {name: y}}"),
+		{"A claim that was live under Crossplane works unchanged.", live, want{size: "large", storageGB: 20}},
+		{"Fields that name a Secret of their own are reported.", withSpec("{writeConnectionSecretToRef: {name: x}, publishConnectionDetailsTo: {name: y}}"),
 			want{size: "small", storageGB: 10, ownSecrets: []string{"spec.publishConnectionDetailsTo", "spec.writeConnectionSecretToRef"}}},
 		{"A null names no Secret.", withSpec("{writeConnectionSecretToRef: null}"), plain},
 
-		{"Labels go to the objects, numbers and bools by their text.", labelled(`{team: a, tier: 1, cache: true, empty: "", example.com/x: y}`),
+		{"Labels go to the objects, numbers and bools as written.", labelled(`{team: a, tier: 1, cache: true, empty: "", example.com/x: y}`),
 			want{size: "small", storageGB: 10, labels: map[string]string{"team": "a", "tier": "1", "cache": "true", "empty": "", "example.com/x": "y"}}},
-		{"Labels by which orchestrators track what they own do not.", labelled(`{team: a, kpt.dev/x: a, internal.kpt.dev/x: a, cli-utils.sigs.k8s.io/inventory-id: a,
+		{"Labels that orchestrators use to track what they own do not.", labelled(`{team: a, kpt.dev/x: a, internal.kpt.dev/x: a, cli-utils.sigs.k8s.io/inventory-id: a,
   argocd.argoproj.io/instance: a, kustomize.toolkit.fluxcd.io/name: a, helm.sh/chart: a, crossplane.io/claim-name: a,
   config.kubernetes.io/x: a, kubectl.kubernetes.io/x: a, applyset.kubernetes.io/part-of: a}`),
 			want{size: "small", storageGB: 10, labels: map[string]string{"team": "a"}}},
-		{"A domain that only looks like an orchestrator's is somebody else's.", labelled("{nothelm.sh/x: a, helm.sh.example.com/x: a, helm.sh: a}"),
+		{"A domain that only resembles an orchestrator's is somebody else's.", labelled("{nothelm.sh/x: a, helm.sh.example.com/x: a, helm.sh: a}"),
 			want{size: "small", storageGB: 10, labels: map[string]string{"nothelm.sh/x": "a", "helm.sh.example.com/x": "a", "helm.sh": "a"}}},
-		{"Null labels are none.", labelled("null"), plain},
+		{"Null labels count as missing.", labelled("null"), plain},
 
-		{"Of the annotations the sync wave goes to the objects.", annotated(`{argocd.argoproj.io/sync-wave: "-1", team: a, argocd.argoproj.io/hook: Sync}`),
+		{"Of the annotations, the sync wave goes to the objects.", annotated(`{argocd.argoproj.io/sync-wave: "-1", team: a, argocd.argoproj.io/hook: Sync}`),
 			want{size: "small", storageGB: 10, annotations: map[string]string{"argocd.argoproj.io/sync-wave": "-1"}}},
 		{"A sync wave may be a number.", annotated("{argocd.argoproj.io/sync-wave: 0}"),
 			want{size: "small", storageGB: 10, annotations: map[string]string{"argocd.argoproj.io/sync-wave": "0"}}},
-		{"A rotation is taken by its text.", annotated("{database.bizmatters.io/password-rotation: 2}"), want{size: "small", storageGB: 10, rotation: "2"}},
-		{"A rotation can say why.", annotated(`{database.bizmatters.io/password-rotation: "2026-08, after the leak ~"}`), want{size: "small", storageGB: 10, rotation: "2026-08, after the leak ~"}},
+		{"A rotation is used as written.", annotated("{database.bizmatters.io/password-rotation: 2}"), want{size: "small", storageGB: 10, rotation: "2"}},
+		{"A rotation can state a reason.", annotated(`{database.bizmatters.io/password-rotation: "2026-08, after the leak ~"}`), want{size: "small", storageGB: 10, rotation: "2026-08, after the leak ~"}},
 		{"A rotation may have 63 characters.", annotated("{database.bizmatters.io/password-rotation: " + strings.Repeat("a", 63) + "}"), want{size: "small", storageGB: 10, rotation: strings.Repeat("a", 63)}},
-		{"Another domain's rotation is not ours.", annotated("{example.com/password-rotate: x}"), plain},
-		{"Null annotations are none.", annotated("null"), plain},
+		{"A rotation in another domain is not ours.", annotated("{example.com/password-rotate: x}"), plain},
+		{"Null annotations count as missing.", annotated("null"), plain},
 	} {
 		var results report.Results
 		claims, _ := instance.FromClaims(list(t, "", tc.claim), false, config.Default(), &results)

@@ -13,7 +13,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// An object carries what protects it from deletion, as the claim does not reach the cluster.
+// The objects carry the claim's protection from deletion, because the claim does not reach the cluster.
 func TestProtection(t *testing.T) {
 	for given, want := range map[string]map[string]string{
 		"{helm.sh/resource-policy: keep, cli-utils.sigs.k8s.io/on-remove: keep, kustomize.toolkit.fluxcd.io/prune: disabled}": {
@@ -31,7 +31,7 @@ func TestProtection(t *testing.T) {
 	var results report.Results
 	instances, _ := instance.FromClaims(list(t, "", labelled("{kustomize.toolkit.fluxcd.io/prune: disabled}")), false, config.Default(), &results)
 	require.Len(t, instances, 1)
-	assert.Equal(t, map[string]string{"kustomize.toolkit.fluxcd.io/prune": "disabled"}, instances[0].Labels, "Flux reads the label, too.")
+	assert.Equal(t, map[string]string{"kustomize.toolkit.fluxcd.io/prune": "disabled"}, instances[0].Labels, "Flux reads the label too.")
 }
 
 func TestCarriedAnnotations(t *testing.T) {
@@ -50,9 +50,9 @@ func TestProfilesOfClaims(t *testing.T) {
 		reason, platform, profile string
 		want                      []problem
 	}{
-		{"A profile is one that there is.", profiles, "utterly-different", []problem{{annotation, nil, "the profiles are big, cache"}}},
-		{"A typing error gets the profile that was meant.", profiles, "cahe", []problem{{annotation, "cache", `did you mean "cache"`}}},
-		{"Without profiles there is none.", "{}", "cache", []problem{{annotation, nil, "no configuration with profiles"}}},
+		{"A profile must exist.", profiles, "utterly-different", []problem{{annotation, nil, "the profiles are big, cache"}}},
+		{"A typo gets a suggestion.", profiles, "cahe", []problem{{annotation, "cache", `did you mean "cache"`}}},
+		{"Without profiles, none can be chosen.", "{}", "cache", []problem{{annotation, nil, "no configuration with profiles"}}},
 	} {
 		var results report.Results
 		instances, _ := instance.FromClaims(list(t, "", annotated("{database.bizmatters.io/profile: "+tc.profile+"}")), false, platformOf(t, tc.platform), &results)
@@ -62,7 +62,7 @@ func TestProfilesOfClaims(t *testing.T) {
 
 	var results report.Results
 	instances, _ := instance.FromClaims(list(t, "", annotated("{database.bizmatters.io/profile: big}")), false, platformOf(t, profiles), &results)
-	assertProblems(t, nil, results.All(), "The profile is there.")
+	assertProblems(t, nil, results.All(), "The profile exists.")
 	require.Len(t, instances, 1)
 	assert.Equal(t, "large", *instances[0].Claim.Size)
 	assert.Equal(t, map[string]string{"of": "a"}, instances[0].Config.Labels, "Its placeholders are filled in.")
@@ -91,15 +91,15 @@ func TestAnnotationsOfOurs(t *testing.T) {
 		reason, claim string
 		want          []problem
 	}{
-		{"A source is one that there is.", annotated("{database.bizmatters.io/password-source: hunter2}"), []problem{{source, nil, "InCluster, Existing, External"}}},
-		{"A typing error gets the source that was meant.", annotated("{database.bizmatters.io/password-source: external}"), []problem{{source, "External", `did you mean "External"`}}},
-		{"An empty source is none.", annotated("{database.bizmatters.io/password-source: ''}"), []problem{{source, nil, "InCluster, Existing, External"}}},
-		{"A rotation is filled in before.", annotated("{database.bizmatters.io/password-rotation: '${N}'}"), []problem{{"", nil, "variable"}}},
-		{"An annotation of a near group is a typing error.", annotated("{databse.bizmatters.io/password-rotation: x}"),
+		{"A source must exist.", annotated("{database.bizmatters.io/password-source: hunter2}"), []problem{{source, nil, "InCluster, Existing, External"}}},
+		{"A typo gets a suggestion.", annotated("{database.bizmatters.io/password-source: external}"), []problem{{source, "External", `did you mean "External"`}}},
+		{"An empty source is not a source.", annotated("{database.bizmatters.io/password-source: ''}"), []problem{{source, nil, "InCluster, Existing, External"}}},
+		{"Variables in a rotation must be filled in first.", annotated("{database.bizmatters.io/password-rotation: '${N}'}"), []problem{{"", nil, "variable"}}},
+		{"An annotation of a similar group is a typo.", annotated("{databse.bizmatters.io/password-rotation: x}"),
 			[]problem{{"metadata.annotations[databse.bizmatters.io/password-rotation]", "database.bizmatters.io/password-rotation", "did you mean"}}},
-		{"So is one of the group above.", annotated("{bizmatters.io/password-source: Existing}"),
+		{"So is one of the parent group.", annotated("{bizmatters.io/password-source: Existing}"),
 			[]problem{{"metadata.annotations[bizmatters.io/password-source]", "database.bizmatters.io/password-source", "did you mean"}}},
-		{"In the group above, a profile may be anything.", annotated("{bizmatters.io/profile: x}"), nil},
+		{"In the parent group, a profile may mean anything.", annotated("{bizmatters.io/profile: x}"), nil},
 		{"As a label it has no effect.", labelled("{database.bizmatters.io/profile: x}"), []problem{{"metadata.labels[database.bizmatters.io/profile]", nil, "metadata.annotations"}}},
 	} {
 		var results report.Results
@@ -110,19 +110,19 @@ func TestAnnotationsOfOurs(t *testing.T) {
 
 	var results report.Results
 	instances, _ := instance.FromClaims(list(t, "", annotated("{database.bizmatters.io/utterly-different: hunter2}")), false, config.Default(), &results)
-	assert.Len(t, instances, 1, "One that nobody knows has no effect.")
+	assert.Len(t, instances, 1, "An unknown annotation has no effect.")
 	require.Len(t, results.All(), 1)
 	assert.Equal(t, fn.Warning, results.All()[0].Severity)
 	assertHidden(t, results.All(), "Its value is not shown.")
 }
 
-// A claim that is not finished yet is refused as such, before anything else in it is.
+// An unfinished claim is refused as such, before anything else in it is validated.
 func TestTemplates(t *testing.T) {
 	for _, tc := range []struct{ reason, claim, want string }{
 		{"Flux fills in variables later.", withSpec("{size: '${SIZE}', storageGB: hunter2}"), "variable"},
-		{"So it does in the name.", metadata("name: '${NAME}', namespace: ns"), "variable"},
-		{"Helm fills in its templates.", withSpec("{size: '{{ .Values.size }}'}"), "helm template"},
-		{"YAML takes a template without quotes for a mapping.", claimNamed("ns", "a") + "spec: {size: {{ .Values.size }}}\n", "helm template"},
+		{"Also in the name.", metadata("name: '${NAME}', namespace: ns"), "variable"},
+		{"Helm fills in its templates later.", withSpec("{size: '{{ .Values.size }}'}"), "helm template"},
+		{"YAML takes an unquoted template for a mapping.", claimNamed("ns", "a") + "spec: {size: {{ .Values.size }}}\n", "helm template"},
 	} {
 		var results report.Results
 		instances, _ := instance.FromClaims(list(t, "", tc.claim), false, config.Default(), &results)
@@ -145,7 +145,7 @@ func TestMisplacedFields(t *testing.T) {
 	}
 }
 
-// Of a configuration with problems nothing is known, so what claims ask for is not judged by it.
+// An invalid configuration says nothing reliable, so claims are not validated against it.
 func TestInvalidConfiguration(t *testing.T) {
 	l := list(t, "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nspec: {sizes: {xl: hunter2}}",
 		withSpec("{size: xl}"), metadata("name: B, namespace: ns, annotations: {database.bizmatters.io/profile: x}"), metadata("name: C, namespace: ns"))

@@ -16,11 +16,11 @@ func TestWhose(t *testing.T) {
 		reason, mark       string
 		stateless, inPlace instance.Ownership
 	}{
-		{"Without our mark it is somebody else's.", "other: ns/a", instance.Theirs, instance.Theirs},
-		{"An empty mark is none.", `database.bizmatters.io/generated-from: ""`, instance.Theirs, instance.Theirs},
+		{"Without our mark, it is somebody else's.", "other: ns/a", instance.Theirs, instance.Theirs},
+		{"An empty mark counts as missing.", `database.bizmatters.io/generated-from: ""`, instance.Theirs, instance.Theirs},
 		{"The mark of this claim makes it ours.", "database.bizmatters.io/generated-from: ns/a", instance.Ours, instance.Ours},
-		{"The mark of another claim that is there is that claim's.", "database.bizmatters.io/generated-from: ns/b", instance.Renamed, instance.Renamed},
-		{"The mark of a claim that is gone has moved with it, but only kpt moves both.", "database.bizmatters.io/generated-from: old/a", instance.Renamed, instance.Ours},
+		{"With the mark of another existing claim, it is that claim's.", "database.bizmatters.io/generated-from: ns/b", instance.Renamed, instance.Renamed},
+		{"The mark of a claim that is gone may have moved along with it, but only kpt moves both.", "database.bizmatters.io/generated-from: old/a", instance.Renamed, instance.Ours},
 	} {
 		l := list(t, "", claimNamed("ns", "a"), claimNamed("ns", "b"), "{apiVersion: v1, kind: Secret, metadata: {annotations: {"+tc.mark+"}}}")
 		for inPlace, want := range map[bool]instance.Ownership{false: tc.stateless, true: tc.inPlace} {

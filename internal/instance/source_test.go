@@ -43,27 +43,27 @@ func TestSources(t *testing.T) {
 		want                    []problem
 	}{
 		{"By default the pod makes the password.", "{}", claim(""), nil, v1alpha1.InCluster, 0, nil},
-		{"The platform can say otherwise.", "{password: {source: Existing}}", claim(""), nil, v1alpha1.Existing, 0, nil},
-		{"A claim wins over the platform.", "{password: {source: Existing}}", claim("External"), nil, v1alpha1.External, 0, nil},
-		{"A password among the items is taken.", "{}", claim(""), []string{password}, v1alpha1.Existing, 1, nil},
+		{"The platform can change that.", "{password: {source: Existing}}", claim(""), nil, v1alpha1.Existing, 0, nil},
+		{"A claim overrides the platform.", "{password: {source: Existing}}", claim("External"), nil, v1alpha1.External, 0, nil},
+		{"A password among the items is used.", "{}", claim(""), []string{password}, v1alpha1.Existing, 1, nil},
 		{"So is one in a List.", "{}", claim(""), []string{inList}, v1alpha1.Existing, 1, nil},
 		{"So is an encrypted one.", "{}", claim(""), []string{encrypted}, v1alpha1.Existing, 1, nil},
 		{"So is one that an operator makes.", "{}", claim(""), []string{external}, v1alpha1.Existing, 1, nil},
-		{"So is one that is made in many namespaces.", "{}", claim(""), []string{everywhere}, v1alpha1.Existing, 1, nil},
-		{"What is stated is not seen.", "{}", claim("Existing"), []string{external}, v1alpha1.Existing, 0, nil},
-		{"Where both Secrets are made, none is.", "{}", claim(""), []string{external, sealed}, v1alpha1.External, 2, nil},
-		{"External is left alone.", "{}", claim("External"), []string{password, connection}, v1alpha1.External, 0, nil},
-		{"What we made before makes nothing.", "{}", claim(""), []string{ours}, v1alpha1.InCluster, 0, nil},
+		{"So is one made in many namespaces.", "{}", claim(""), []string{everywhere}, v1alpha1.Existing, 1, nil},
+		{"A stated source is not reported as detected.", "{}", claim("Existing"), []string{external}, v1alpha1.Existing, 0, nil},
+		{"If both Secrets are provided, the pod needs none.", "{}", claim(""), []string{external, sealed}, v1alpha1.External, 2, nil},
+		{"External is not changed.", "{}", claim("External"), []string{password, connection}, v1alpha1.External, 0, nil},
+		{"Our own earlier output does not count as a source.", "{}", claim(""), []string{ours}, v1alpha1.InCluster, 0, nil},
 		{"A Secret in another namespace is another one.", "{}", claim(""), []string{elsewhere}, v1alpha1.InCluster, 0, nil},
 
-		{"Two passwords are one too many.", "{}", claim("InCluster"), []string{password}, "", 0, []problem{{"", nil, "password source InCluster"}}},
-		{"A connection Secret alone is not clear.", "{}", claim(""), []string{connection}, "", 0, []problem{{"", nil, "was not made from it"}}},
-		{"Nor is one beside a stated source.", "{}", claim("Existing"), []string{external, sealed}, "", 0, []problem{{"", nil, "makes a-conn"}}},
-		{"Two plain Secrets look like an export.", "{}", claim(""), []string{password, connection}, "", 0, []problem{{"", nil, "in plain text"}}},
-		{"A Secret without a namespace is not clear.", "{}", claim(""), []string{nowhere}, "", 0, []problem{{"metadata.namespace", "ns", "is missing"}}},
-		{"A password in a manifest of ours would be fixed.", "{}", claim(""), []string{leaked}, "", 0, []problem{{"", nil, "contains a password"}}},
-		{"A Secret that kustomize renamed in another way is lost.", "{}", moved, []string{renamed}, "", 0, []problem{{"", nil, "two different names"}}},
-		{"Unless it is that of another claim.", "{}", moved, []string{renamed, claimNamed("ns", "x")}, v1alpha1.InCluster, 0, nil},
+		{"Two password sources are one too many.", "{}", claim("InCluster"), []string{password}, "", 0, []problem{{"", nil, "password source InCluster"}}},
+		{"A connection Secret alone is ambiguous.", "{}", claim(""), []string{connection}, "", 0, []problem{{"", nil, "was not made from it"}}},
+		{"So is one beside a stated source.", "{}", claim("Existing"), []string{external, sealed}, "", 0, []problem{{"", nil, "makes a-conn"}}},
+		{"Two plaintext Secrets look like an export.", "{}", claim(""), []string{password, connection}, "", 0, []problem{{"", nil, "in plain text"}}},
+		{"A Secret without a namespace is ambiguous.", "{}", claim(""), []string{nowhere}, "", 0, []problem{{"metadata.namespace", "ns", "is missing"}}},
+		{"A password in one of our manifests would never change.", "{}", claim(""), []string{leaked}, "", 0, []problem{{"", nil, "contains a password"}}},
+		{"A Secret that kustomize renamed differently is lost.", "{}", moved, []string{renamed}, "", 0, []problem{{"", nil, "two different names"}}},
+		{"Unless it belongs to another claim.", "{}", moved, []string{renamed, claimNamed("ns", "x")}, v1alpha1.InCluster, 0, nil},
 	} {
 		l := list(t, "", append([]string{tc.claim}, tc.items...)...)
 		var results report.Results
@@ -96,7 +96,7 @@ func TestHasPassword(t *testing.T) {
 func TestOwners(t *testing.T) {
 	_, owners := instance.FromClaims(list(t, "", withSpec("{size: 1}")), false, config.Default(), &report.Results{})
 	assert.True(t, owners.HasClaims())
-	assert.True(t, owners.IsClaimed("ns/a"), "A claim with problems owns its objects all the same.")
+	assert.True(t, owners.IsClaimed("ns/a"), "A claim with problems still owns its objects.")
 	assert.False(t, owners.IsClaimed("ns/b"))
 	_, owners = instance.FromClaims(list(t, ""), false, config.Default(), &report.Results{})
 	assert.False(t, owners.HasClaims())

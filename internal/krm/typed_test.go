@@ -25,7 +25,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// objects returns every object that an instance can have, by its file.
+// objects returns every object that an instance can have, by file.
 func objects(t *testing.T) map[string]any {
 	t.Helper()
 	all := map[string]any{}
@@ -69,16 +69,16 @@ func TestTypedIsWithoutNoise(t *testing.T) {
 		n, err := krm.FromTyped(object)
 		require.NoError(t, err)
 		walk(n, "", func(path, key string, value *yaml.Node) {
-			assert.NotEqual(t, "status", key, "%s in %s is for the cluster to write.", path, what)
-			assert.NotEqual(t, "creationTimestamp", key, "%s in %s is for the cluster to write.", path, what)
-			assert.False(t, yamlnode.IsNull(value), "%s in %s means nothing.", path, what)
+			assert.NotEqual(t, "status", key, "%s in %s is set by the cluster.", path, what)
+			assert.NotEqual(t, "creationTimestamp", key, "%s in %s is set by the cluster.", path, what)
+			assert.False(t, yamlnode.IsNull(value), "%s in %s has no meaning.", path, what)
 			if value.Kind == yaml.MappingNode && len(value.Content) == 0 {
-				assert.Equal(t, "emptyDir", key, "%s in %s is empty and means nothing.", path, what)
+				assert.Equal(t, "emptyDir", key, "%s in %s is empty and has no meaning.", path, what)
 			}
 		})
 	}
 	text := toYAML(t, objects(t)["statefulset.yaml"])
-	assert.Contains(t, text, "emptyDir: {}\n", "An emptyDir says what it is by being there.")
+	assert.Contains(t, text, "emptyDir: {}\n", "The presence of an emptyDir is its meaning.")
 	assert.NotContains(t, text, "nodeSelector", "A node selector that selects nothing is left out.")
 }
 
@@ -106,27 +106,27 @@ func TestTypedStartsAsPeopleWriteIt(t *testing.T) {
 	}
 	text := toYAML(t, objects(t)["statefulset.yaml"])
 	assert.Contains(t, text, "volumeClaimTemplates:\n  - apiVersion: v1\n    kind: PersistentVolumeClaim\n    metadata:\n      name: dragonfly-data\n",
-		"An object inside of another starts so too.")
+		"So does an object inside another.")
 }
 
 func TestTypedQuotes(t *testing.T) {
 	for _, tc := range []struct{ reason, text string }{
-		{"A word needs no quotes, and has none.", "word"},
-		{"A number would be no annotation.", "2"},
+		{"A word needs no quotes, and gets none.", "word"},
+		{"A number would not be a string.", "2"},
 		{"A number with a point would lose its last digit.", "1.10"},
-		{"An octal number would be another one.", "010"},
-		{"A hexadecimal number would be another one.", "0x1f"},
-		{"A number with an exponent would be another one.", "1e3"},
-		{"A bool would be no annotation.", "true"},
-		{"A null would be no annotation.", "null"},
+		{"An octal number would change its value.", "010"},
+		{"A hexadecimal number would change its value.", "0x1f"},
+		{"A number with an exponent would change its value.", "1e3"},
+		{"A bool would not be a string.", "true"},
+		{"A null would not be a string.", "null"},
 		{"A tilde would be a null.", "~"},
 		{"A date would be a date.", "2026-08-01"},
-		{"An empty text would be a null.", ""},
+		{"An empty string would be a null.", ""},
 		{"A colon would make an object.", "a: b"},
 		{"A hash would begin a comment.", "a #b"},
 		{"An asterisk would begin an alias.", "*/30 * * * *"},
 		{"A line break would end the value.", "a\nb"},
-		{"HTML's characters stay as they are, although JSON escapes them.", "<a>&b"},
+		{"HTML characters stay as they are, although JSON escapes them.", "<a>&b"},
 	} {
 		config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"key": tc.text}}}
 		var back yaml.Node
@@ -136,7 +136,7 @@ func TestTypedQuotes(t *testing.T) {
 		assert.True(t, yamlnode.IsString(got), tc.reason)
 	}
 	text := toYAML(t, &corev1.ConfigMap{Data: map[string]string{"a": "word", "b": "2"}})
-	assert.Equal(t, "data:\n  a: word\n  b: \"2\"\n", text, "Quotes are there where they are needed, and only there.")
+	assert.Equal(t, "data:\n  a: word\n  b: \"2\"\n", text, "Quotes appear where needed, and only there.")
 }
 
 func TestTypedKeepsNumbers(t *testing.T) {
@@ -144,8 +144,8 @@ func TestTypedKeepsNumbers(t *testing.T) {
 	assert.Equal(t, "a: 9223372036854775807\nb: false\nc:\n- true\n- null\n- -1.5\n- 10\n", text, "A number does not pass through a float.")
 }
 
-// TestTypedIsWhatJSONIs fills StatefulSets and Services at random, fields included that we never set, and
-// compares with what encoding/json makes of them.
+// TestTypedIsWhatJSONIs fills StatefulSets and Services at random, including fields that we never set, and compares the
+// result with encoding/json's.
 func TestTypedIsWhatJSONIs(t *testing.T) {
 	random := randfill.NewWithSeed(1).NilChance(0.5).NumElements(0, 3).Funcs(
 		func(q *resource.Quantity, c randfill.Continue) {
@@ -158,7 +158,7 @@ func TestTypedIsWhatJSONIs(t *testing.T) {
 			}
 		},
 		func(v *metav1.Time, c randfill.Continue) { *v = metav1.Unix(c.Int63n(1<<32), 0) },
-		func(v *[]metav1.ManagedFieldsEntry, _ randfill.Continue) { *v = nil }, // JSON of their own, and never ours
+		func(v *[]metav1.ManagedFieldsEntry, _ randfill.Continue) { *v = nil }, // their own JSON format, and never set by us
 		func(v *appsv1.StatefulSetStatus, _ randfill.Continue) { *v = appsv1.StatefulSetStatus{} },
 		func(v *corev1.PersistentVolumeClaimStatus, _ randfill.Continue) {
 			*v = corev1.PersistentVolumeClaimStatus{}
@@ -174,21 +174,21 @@ func TestTypedIsWhatJSONIs(t *testing.T) {
 			decoder := json.NewDecoder(bytes.NewReader(text))
 			decoder.UseNumber()
 			require.NoError(t, decoder.Decode(&fields))
-			delete(fields, "status") // the cluster's
+			delete(fields, "status") // set by the cluster
 
 			want, err := krm.FromTyped(fields)
 			require.NoError(t, err)
 			got, err := krm.FromTyped(object)
 			require.NoError(t, err)
-			yamlnode.Set(got, "status", nil) // there where apiVersion or kind is not
-			require.True(t, yamlnode.Equal(want, got), "A %T must have the fields that JSON gives it.", object)
+			yamlnode.Set(got, "status", nil) // present if apiVersion or kind is missing
+			require.True(t, yamlnode.Equal(want, got), "A %T must have the same fields as in JSON.", object)
 		}
 	}
 }
 
 func TestTypedFails(t *testing.T) {
 	_, err := krm.FromTyped(broken{})
-	assert.Error(t, err, "What cannot be marshalled is an error.")
+	assert.Error(t, err, "A value that cannot be marshalled is an error.")
 }
 
 type broken struct{}

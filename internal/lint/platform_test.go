@@ -16,7 +16,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// warnings reads a valid configuration with that spec, and returns what it is warned of.
+// warnings reads a valid configuration with the given spec, and returns its warnings.
 func warnings(t *testing.T, spec string) fn.Results {
 	t.Helper()
 	n, err := yaml.Parse("apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: x}\nspec: " + spec + "\n")
@@ -41,20 +41,20 @@ func paths(results fn.Results) []string {
 	return all
 }
 
-// Dragonfly exits at start on a flag that it does not have.
+// Dragonfly exits at startup if it does not know a flag.
 func TestUnknownFlags(t *testing.T) {
 	for _, tc := range []struct {
 		reason, spec string
 		want         []string
 		not          string
 	}{
-		{"A typo has a nearest flag.", "{args: [--cache_mod=true]}",
+		{"A typo gets a suggestion.", "{args: [--cache_mod=true]}",
 			[]string{"sets --cache_mod", "v1.40 does not have", "did you mean --cache_mode?", "exits at start", "correct or remove it"}, "check that"},
-		{"Of another version nobody knows here.", "{image: 'a:v1.41.0', args: [--cache_mod=true]}",
+		{"For another version, we cannot know.", "{image: 'a:v1.41.0', args: [--cache_mod=true]}",
 			[]string{"sets --cache_mod", "v1.40 does not have", "did you mean --cache_mode?", "check that the version in your image has it"}, "remove it"},
-		{"Nor of an image without a version.", "{image: 'a:nightly', args: [--utterly_different]}",
+		{"Nor for an image without a version.", "{image: 'a:nightly', args: [--utterly_different]}",
 			[]string{"sets --utterly_different", "v1.40 does not have", "check that the version in your image has it"}, "did you mean"},
-		{"What may not be set is not proposed.", "{args: [--ports=1]}",
+		{"A flag that may not be set is not suggested.", "{args: [--ports=1]}",
 			[]string{"sets --ports", "v1.40 does not have", "exits at start", "correct or remove it"}, "did you mean"},
 		{"With a CA, Dragonfly asks the probe for a certificate.", "{args: [--tls_ca_cert_file=/a]}",
 			[]string{"client certificate", "never become ready", "readinessProbe in overrides.statefulSet"}, "does not have;"},

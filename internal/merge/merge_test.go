@@ -22,10 +22,10 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// What a row of a table of fates is about.
+// The situation that a row of a fate table describes.
 var yes, no, either = []bool{true}, []bool{false}, []bool{false, true}
 
-// constants returns the names of the constants of a type that counts from 0, in their order.
+// constants returns the names of the constants of a type that counts from 0, in order.
 func constants(t *testing.T, file, typeName string) []string {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
@@ -45,18 +45,18 @@ func constants(t *testing.T, file, typeName string) []string {
 			}
 		}
 	}
-	require.NotEmpty(t, names, "%s declares the constants of %s.", file, typeName)
+	require.NotEmpty(t, names, "%s must declare the constants of %s.", file, typeName)
 	return names
 }
 
-// checkFates fails unless the rows say about every combination, once, and of every fate.
+// checkFates fails unless the rows cover every combination, once, and every fate.
 func checkFates[S comparable, F ~int](t *testing.T, combinations []S, rows map[S]F, fateOf func(S) F, fates []string) {
 	t.Helper()
-	assert.Len(t, rows, len(combinations), "The rows are about combinations that there are.")
+	assert.Len(t, rows, len(combinations), "The rows must cover only combinations that exist.")
 	reached := map[F]bool{}
 	for _, combination := range combinations {
 		want, found := rows[combination]
-		require.True(t, found, "No row is about %+v.", combination)
+		require.True(t, found, "No row covers %+v.", combination)
 		got := fateOf(combination)
 		require.Less(t, int(got), len(fates))
 		assert.Equal(t, fates[want], fates[got], "The fate of %+v.", combination)
@@ -67,10 +67,10 @@ func checkFates[S comparable, F ~int](t *testing.T, combinations []S, rows map[S
 	}
 }
 
-// TestFates holds what happens to an object that has a name that an instance needs.
+// TestFates checks what happens to an object with a name that an instance needs.
 func TestFates(t *testing.T) {
 	owners := constants(t, "../instance/owners.go", "Ownership")
-	require.Equal(t, 4, reflect.TypeFor[situation]().NumField(), "What is known besides has to be in the rows.")
+	require.Equal(t, 4, reflect.TypeFor[situation]().NumField(), "Every other field must be in the rows.")
 	var combinations []situation
 	for owner := range owners {
 		for _, has := range either {
@@ -88,14 +88,14 @@ func TestFates(t *testing.T) {
 		has, inPlace, same []bool
 		want               fate
 	}{
-		{"What is missing is created.", instance.Nobody, yes, either, either, add},
+		{"A missing object is created.", instance.Nobody, yes, either, either, add},
 		{"A name that the other backend needs is free.", instance.Nobody, no, either, either, leave},
-		{"Without our mark it is never overwritten.", instance.Theirs, either, either, either, refuseTheirs},
-		{"What is as it should be stays.", instance.Ours, yes, either, yes, leave},
-		{"What is kept is brought up to date.", instance.Ours, yes, yes, no, replace},
-		{"A change that nobody would keep comes back at the next run.", instance.Ours, yes, no, no, refuseChanged},
-		{"What the other backend makes in the cluster goes from the files.", instance.Ours, no, yes, either, remove},
-		{"It cannot go where nobody would keep that.", instance.Ours, no, no, either, refuseChanged},
+		{"Without our mark, an object is never overwritten.", instance.Theirs, either, either, either, refuseTheirs},
+		{"An object that is as it should be stays.", instance.Ours, yes, either, yes, leave},
+		{"An object is updated if results are kept.", instance.Ours, yes, yes, no, replace},
+		{"If they are not kept, the outdated object would be back at the next run.", instance.Ours, yes, no, no, refuseChanged},
+		{"An object that the other backend makes in the cluster is removed from the files.", instance.Ours, no, yes, either, remove},
+		{"It cannot be removed if results are not kept.", instance.Ours, no, no, either, refuseChanged},
 		{"A folder was copied for a new claim.", instance.Renamed, either, yes, either, refuseCopy},
 		{"Something renamed it after the function ran.", instance.Renamed, either, no, either, refuseRenamed},
 	} {
@@ -103,7 +103,7 @@ func TestFates(t *testing.T) {
 			for _, inPlace := range row.inPlace {
 				for _, same := range row.same {
 					s := situation{has: has, owner: row.owner, inPlace: inPlace, upToDate: same}
-					require.NotContains(t, rows, s, "Two rows are about one combination: %s", row.reason)
+					require.NotContains(t, rows, s, "Two rows cover the same combination: %s", row.reason)
 					rows[s] = row.want
 				}
 			}
@@ -112,9 +112,9 @@ func TestFates(t *testing.T) {
 	checkFates(t, combinations, rows, situation.fate, constants(t, "merge.go", "fate"))
 }
 
-// TestFatesOfLeftovers holds what happens to an object with our mark that no instance needs.
+// TestFatesOfLeftovers checks what happens to an object with our mark that no instance needs.
 func TestFatesOfLeftovers(t *testing.T) {
-	require.Equal(t, 3, reflect.TypeFor[leftover]().NumField(), "What is known besides has to be in the rows.")
+	require.Equal(t, 3, reflect.TypeFor[leftover]().NumField(), "Every other field must be in the rows.")
 	var combinations []leftover
 	for _, inPlace := range either {
 		for _, claimed := range either {
@@ -131,8 +131,8 @@ func TestFatesOfLeftovers(t *testing.T) {
 	}{
 		{"The instance no longer has it.", yes, yes, yes, dropped},
 		{"A copy that somebody keeps under another name is theirs.", yes, yes, no, stays},
-		{"The claim was deleted, and with it the instance.", yes, no, yes, gone},
-		{"Without a claim and with another name, somebody has to decide.", yes, no, no, renamed},
+		{"The claim was deleted, and so the instance goes.", yes, no, yes, gone},
+		{"Without a claim and with another name, somebody must decide.", yes, no, no, renamed},
 		{"It was made before the function ran here, and does not match the claim.", no, yes, yes, isChanged},
 		{"It may come from somebody's rendered base.", no, no, yes, stays},
 		{"Something renamed it after the function ran.", no, either, no, isRenamed},
@@ -141,7 +141,7 @@ func TestFatesOfLeftovers(t *testing.T) {
 			for _, claimed := range row.claimed {
 				for _, ownName := range row.ownName {
 					l := leftover{inPlace, claimed, ownName}
-					require.NotContains(t, rows, l, "Two rows are about one combination: %s", row.reason)
+					require.NotContains(t, rows, l, "Two rows cover the same combination: %s", row.reason)
 					rows[l] = row.want
 				}
 			}
@@ -154,11 +154,11 @@ func TestFatesOfLeftovers(t *testing.T) {
 type outcome struct {
 	add, replace []string
 	remove       map[string]Reason
-	gone         map[string]bool // whether they are removed, by the claim that is gone
+	gone         map[string]bool // whether the objects of a claim that is gone are removed, by claim
 	reports      string          // errors and warnings
 }
 
-// decide merges the instances of the claims among the items, and returns what happens to objects of a kind.
+// decide merges the instances of the claims among the items, and returns the outcome for objects of a kind.
 func decide(t *testing.T, kind string, inPlace, prune bool, items ...string) outcome {
 	t.Helper()
 	_, changes, results := merged(t, inPlace, prune, items...)
@@ -206,7 +206,7 @@ func claim(name string, annotations ...string) string {
 
 const external = "database.bizmatters.io/password-source: External"
 
-// marked returns an object that was made from a claim, "" for none.
+// marked returns an object that was made from the claim, or from none if it is "".
 func marked(kind, name, claim string) string {
 	apiVersion := map[string]string{"Service": "v1", "Role": "rbac.authorization.k8s.io/v1", "Dragonfly": "dragonflydb.io/v1alpha1"}[kind]
 	mark := ""
@@ -216,7 +216,7 @@ func marked(kind, name, claim string) string {
 	return "{apiVersion: " + apiVersion + ", kind: " + kind + ", metadata: {name: " + name + ", namespace: ns, annotations: {" + mark + "}}}"
 }
 
-// upToDate returns an object of the claim, as it is made.
+// upToDate returns an object of the claim as the function makes it.
 func upToDate(t *testing.T, kind, claimed string) string {
 	t.Helper()
 	_, changes, _ := merged(t, false, false, claim(claimed))
@@ -242,42 +242,42 @@ func TestDecide(t *testing.T) {
 		inPlace, prune bool
 		items          []string
 		want           outcome // without its reports
-		report         string  // what is said of the object, "" for nothing
+		report         string  // the report about the object, "" for none
 	}{
-		// The fates of what has a name that an instance needs.
-		{"What is missing is added.", "Service", !inPlace, !prune, []string{claim("a")}, outcome{add: []string{"a"}}, ""},
-		{"What is not needed is not missed.", "Dragonfly", inPlace, !prune, []string{claim("a")}, outcome{}, ""},
-		{"What is up to date stays.", "Service", !inPlace, !prune, []string{claim("a"), upToDate(t, "Service", "a")}, outcome{}, ""},
-		{"It stays where results are written in place, too.", "Service", inPlace, prune, []string{claim("a"), upToDate(t, "Service", "a")}, outcome{}, ""},
-		{"What is stale is replaced.", "Service", inPlace, !prune, []string{claim("a"), marked("Service", "a", "a")}, outcome{replace: []string{"a"}}, ""},
-		{"What moved with its claim is replaced.", "Service", inPlace, !prune, []string{claim("a"), marked("Service", "a", "before")}, outcome{replace: []string{"a"}}, ""},
-		{"What the other backend makes is removed.", "Dragonfly", inPlace, !prune, []string{claim("a"), marked("Dragonfly", "a", "a")}, outcome{remove: map[string]Reason{"a": OtherBackend}}, ""},
-		{"What has no mark is not ours.", "Service", inPlace, prune, []string{claim("a"), marked("Service", "a", "")}, outcome{}, "the claim ns/a needs this name for its own Service"},
-		{"What has no mark has a name that the other backend needs.", "Dragonfly", inPlace, prune, []string{claim("a"), marked("Dragonfly", "a", "")}, outcome{}, "the claim ns/a needs this name for the object that runs it"},
-		{"What is stale cannot be kept up to date.", "Service", !inPlace, !prune, []string{claim("a"), marked("Service", "a", "a")}, outcome{}, stale},
-		{"What the other backend makes cannot be removed.", "Dragonfly", !inPlace, !prune, []string{claim("a"), marked("Dragonfly", "a", "a")}, outcome{}, stale},
-		{"What was made from another claim is a copy.", "Service", inPlace, prune, []string{claim("a"), claim("b"), marked("Service", "a", "b")}, outcome{add: []string{"b"}}, copied},
-		{"What was made from another claim was renamed.", "Service", !inPlace, !prune, []string{claim("a"), claim("b"), marked("Service", "a", "b")}, outcome{add: []string{"b"}}, moved},
+		// Objects with a name that an instance needs.
+		{"A missing object is added.", "Service", !inPlace, !prune, []string{claim("a")}, outcome{add: []string{"a"}}, ""},
+		{"An unneeded object is not missed.", "Dragonfly", inPlace, !prune, []string{claim("a")}, outcome{}, ""},
+		{"An up-to-date object stays.", "Service", !inPlace, !prune, []string{claim("a"), upToDate(t, "Service", "a")}, outcome{}, ""},
+		{"It stays even if results are written in place.", "Service", inPlace, prune, []string{claim("a"), upToDate(t, "Service", "a")}, outcome{}, ""},
+		{"A stale object is replaced.", "Service", inPlace, !prune, []string{claim("a"), marked("Service", "a", "a")}, outcome{replace: []string{"a"}}, ""},
+		{"An object that moved with its claim is replaced.", "Service", inPlace, !prune, []string{claim("a"), marked("Service", "a", "before")}, outcome{replace: []string{"a"}}, ""},
+		{"An object that the other backend makes is removed.", "Dragonfly", inPlace, !prune, []string{claim("a"), marked("Dragonfly", "a", "a")}, outcome{remove: map[string]Reason{"a": OtherBackend}}, ""},
+		{"An object without a mark is not ours.", "Service", inPlace, prune, []string{claim("a"), marked("Service", "a", "")}, outcome{}, "the claim ns/a needs this name for its own Service"},
+		{"An object without a mark has a name that the other backend needs.", "Dragonfly", inPlace, prune, []string{claim("a"), marked("Dragonfly", "a", "")}, outcome{}, "the claim ns/a needs this name for the object that runs it"},
+		{"A stale object cannot be kept up to date.", "Service", !inPlace, !prune, []string{claim("a"), marked("Service", "a", "a")}, outcome{}, stale},
+		{"An object that the other backend makes cannot be removed.", "Dragonfly", !inPlace, !prune, []string{claim("a"), marked("Dragonfly", "a", "a")}, outcome{}, stale},
+		{"An object made from another claim is a copy.", "Service", inPlace, prune, []string{claim("a"), claim("b"), marked("Service", "a", "b")}, outcome{add: []string{"b"}}, copied},
+		{"An object made from another claim was renamed.", "Service", !inPlace, !prune, []string{claim("a"), claim("b"), marked("Service", "a", "b")}, outcome{add: []string{"b"}}, moved},
 
-		// The fates of what is left over.
-		{"What the instance no longer has is removed.", "Role", inPlace, !prune, []string{claim("a", external), marked("Role", "a", "a")}, outcome{remove: map[string]Reason{"a": Dropped}}, ""},
-		{"What the instance no longer has cannot be removed.", "Role", !inPlace, !prune, []string{claim("a", external), marked("Role", "a", "a")}, outcome{}, stale},
-		{"What was copied under another name stays.", "Role", inPlace, prune, []string{claim("a", external), marked("Role", "other", "a")}, outcome{}, ""},
-		{"What goes with its claim is removed.", "Role", inPlace, prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}, remove: map[string]Reason{"b": ClaimGone}, gone: map[string]bool{"ns/b": true}}, ""},
-		{"It stays unless it is to be removed.", "Role", inPlace, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}, gone: map[string]bool{"ns/b": false}}, ""},
+		// Leftovers.
+		{"An object that the instance no longer has is removed.", "Role", inPlace, !prune, []string{claim("a", external), marked("Role", "a", "a")}, outcome{remove: map[string]Reason{"a": Dropped}}, ""},
+		{"An object that the instance no longer has cannot be removed.", "Role", !inPlace, !prune, []string{claim("a", external), marked("Role", "a", "a")}, outcome{}, stale},
+		{"A copy under another name stays.", "Role", inPlace, prune, []string{claim("a", external), marked("Role", "other", "a")}, outcome{}, ""},
+		{"An object is removed with its claim.", "Role", inPlace, prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}, remove: map[string]Reason{"b": ClaimGone}, gone: map[string]bool{"ns/b": true}}, ""},
+		{"It stays unless removal is asked for.", "Role", inPlace, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}, gone: map[string]bool{"ns/b": false}}, ""},
 		{"It stays if no claim is left, which is more likely a mistake.", "Role", inPlace, prune, []string{marked("Role", "b", "b")}, outcome{gone: map[string]bool{"ns/b": false}}, ""},
-		{"It stays where it may be somebody's base.", "Role", !inPlace, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}}, ""},
-		{"With another name and no claim it stays, and somebody decides.", "Role", inPlace, prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, "was made from the claim ns/b, which is gone, but has another name now"},
-		{"With another name in one build it is refused.", "Role", !inPlace, !prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, moved},
+		{"It stays if it may be somebody's base.", "Role", !inPlace, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}}, ""},
+		{"With another name and no claim, it stays, and somebody must decide.", "Role", inPlace, prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, "was made from the claim ns/b, which is gone, but has another name now"},
+		{"With another name in the same build, it is refused.", "Role", !inPlace, !prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, moved},
 
-		// What stands above all fates.
-		{"Of two objects none is the right one.", "Service", inPlace, prune, []string{claim("a"), marked("Service", "a", "a"), marked("Service", "a", "a")}, outcome{}, "the same object is in items[1] and items[2]"},
-		{"What others may refer to cannot change.", "Service", inPlace, prune, []string{claim("a"), strings.Replace(marked("Service", "a", "a"), "metadata: ", "metadata: &m ", 1)}, outcome{}, "has YAML anchors"},
-		{"What others may refer to cannot go.", "Role", inPlace, prune, []string{claim("a"), strings.Replace(marked("Role", "b", "b"), "metadata: ", "metadata: &m ", 1)}, outcome{add: []string{"a"}}, "has YAML anchors"},
-		{"After an error nothing of a claim that is gone is removed.", "Role", inPlace, prune, []string{claim("a"), claim("A"), marked("Role", "b", "b")}, outcome{add: []string{"a"}}, "rename the claim"},
-		{"What a claim with problems needs is not decided.", "Role", inPlace, prune, []string{claim("a", "database.bizmatters.io/password-source: x"), marked("Role", "a", "a")}, outcome{}, "unknown password source"},
-		{"A claim's path leads out of its package.", "Service", inPlace, prune, []string{claim("a", "internal.config.kubernetes.io/path: ../a.yaml")}, outcome{add: []string{"a"}}, "points outside the package"},
-		{"An object without a namespace may be anybody's.", "Service", inPlace, prune, []string{claim("a"), strings.Replace(marked("Service", "a", ""), "namespace: ns, ", "", 1)}, outcome{add: []string{"a"}}, "it is not clear whether this belongs to the claim ns/a"},
+		// Rules that override all fates.
+		{"With two objects, neither is the right one.", "Service", inPlace, prune, []string{claim("a"), marked("Service", "a", "a"), marked("Service", "a", "a")}, outcome{}, "the same object is in items[1] and items[2]"},
+		{"An object that others may refer to cannot change.", "Service", inPlace, prune, []string{claim("a"), strings.Replace(marked("Service", "a", "a"), "metadata: ", "metadata: &m ", 1)}, outcome{}, "has YAML anchors"},
+		{"An object that others may refer to cannot be removed.", "Role", inPlace, prune, []string{claim("a"), strings.Replace(marked("Role", "b", "b"), "metadata: ", "metadata: &m ", 1)}, outcome{add: []string{"a"}}, "has YAML anchors"},
+		{"After an error, nothing is removed with a claim that is gone.", "Role", inPlace, prune, []string{claim("a"), claim("A"), marked("Role", "b", "b")}, outcome{add: []string{"a"}}, "rename the claim"},
+		{"The needs of a claim with problems are not decided.", "Role", inPlace, prune, []string{claim("a", "database.bizmatters.io/password-source: x"), marked("Role", "a", "a")}, outcome{}, "unknown password source"},
+		{"A claim's path points outside its package.", "Service", inPlace, prune, []string{claim("a", "internal.config.kubernetes.io/path: ../a.yaml")}, outcome{add: []string{"a"}}, "points outside the package"},
+		{"An object without a namespace could be anyone's.", "Service", inPlace, prune, []string{claim("a"), strings.Replace(marked("Service", "a", ""), "namespace: ns, ", "", 1)}, outcome{add: []string{"a"}}, "it is not clear whether this belongs to the claim ns/a"},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
 			got := decide(t, tc.kind, tc.inPlace, tc.prune, tc.items...)
@@ -294,7 +294,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// A replaced object keeps its place and the comments around it, and a new one gets a place beside its claim.
+// A replaced object keeps its position and the comments around it, and a new one goes beside its claim.
 func TestApply(t *testing.T) {
 	const where = "internal.config.kubernetes.io/path"
 	old := "# by hand\n  apiVersion: v1\n  kind: Service\n  metadata:\n    name: a\n    namespace: ns\n    annotations:\n" +
@@ -306,16 +306,16 @@ func TestApply(t *testing.T) {
 	service := list.Find(krm.ID{Kind: "Service", Namespace: "ns", Name: "a"})
 	require.Len(t, service, 1)
 	assert.Equal(t, "services.yaml", service[0].Annotation(where), "A replaced object stays in its file.")
-	assert.Empty(t, service[0].Annotation("example.com/by"), "Of what is not ours to keep, nothing is left.")
+	assert.Empty(t, service[0].Annotation("example.com/by"), "Nothing that the function must not keep is left.")
 	assert.Equal(t, "ClusterIP", yamlnode.Text(service[0].Node, "spec", "type"), "The content is new.")
 	role := list.Find(krm.ID{Group: "rbac.authorization.k8s.io", Kind: "Role", Namespace: "ns", Name: "a"})
 	require.Len(t, role, 1)
 	assert.Equal(t, "caches/a.ns/role.yaml", role[0].Annotation(where), "A new object goes beside its claim.")
-	assert.False(t, slices.ContainsFunc(list.Items, func(item *krm.Item) bool { return item.Kind == "Dragonfly" }), "What is removed is gone.")
+	assert.False(t, slices.ContainsFunc(list.Items, func(item *krm.Item) bool { return item.Kind == "Dragonfly" }), "A removed object is gone.")
 
 	text, err := list.Bytes(nil)
 	require.NoError(t, err)
-	assert.Equal(t, 1, bytes.Count(text, []byte("# by hand\n")), "A comment above an object stays, and spreads to no other object.")
+	assert.Equal(t, 1, bytes.Count(text, []byte("# by hand\n")), "A comment above an object stays, and does not spread to other objects.")
 
 	again, err := krm.ResourceList(text)
 	require.NoError(t, err)

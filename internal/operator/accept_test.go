@@ -16,9 +16,9 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// refusals returns why the operator, v1.6.1, would make nothing of an object, although its CRD takes it: what its
-// internal/resources/resources.go ends with an error on. The labels are those of its pull request 517, as issue 585
-// lists them for v1.6; the rest is in its source since before v1.5.
+// refusals returns why the operator, v1.6.1, would create nothing for an object although its CRD accepts it: the cases
+// in which its internal/resources/resources.go returns an error. The labels are from its pull request 517, as issue 585
+// lists them for v1.6; the rest has been in its source since before v1.5.
 func refusals(d operator.Dragonfly) []string {
 	var why []string
 	labels := map[string]map[string]string{"spec.labels": d.Spec.Labels}
@@ -57,7 +57,7 @@ func refusals(d operator.Dragonfly) []string {
 	return why
 }
 
-// The operator makes its resources of every object among the golden cases, and every field is one of its CRD.
+// The operator creates its resources for every object in the golden cases, and every field exists in its CRD.
 func TestGoldenObjectsAreAccepted(t *testing.T) {
 	found := 0
 	for _, c := range testkit.Cases(t) {
@@ -97,10 +97,10 @@ func TestRefusals(t *testing.T) {
 		reason string
 		spec   operator.Spec
 	}{
-		{"A label of the pods.", operator.Spec{PodMetadata: &operator.Metadata{Labels: map[string]string{"app": "a"}}}},
-		{"A label of the pods, by the old field.", operator.Spec{Labels: map[string]string{"app.kubernetes.io/name": "a"}}},
-		{"A label of what it makes.", operator.Spec{OwnedObjectsMetadata: &operator.Metadata{Labels: map[string]string{"app.kubernetes.io/version": "a"}}}},
-		{"A label of the Service.", operator.Spec{ServiceSpec: &operator.Service{Labels: map[string]string{"app.kubernetes.io/part-of": "a"}}}},
+		{"A label on the pods.", operator.Spec{PodMetadata: &operator.Metadata{Labels: map[string]string{"app": "a"}}}},
+		{"A label on the pods, through the old field.", operator.Spec{Labels: map[string]string{"app.kubernetes.io/name": "a"}}},
+		{"A label on what it makes.", operator.Spec{OwnedObjectsMetadata: &operator.Metadata{Labels: map[string]string{"app.kubernetes.io/version": "a"}}}},
+		{"A label on the Service.", operator.Spec{ServiceSpec: &operator.Service{Labels: map[string]string{"app.kubernetes.io/part-of": "a"}}}},
 		{"Snapshots that go nowhere.", operator.Spec{Snapshot: &operator.Snapshot{Cron: "* * * * *"}}},
 		{"Two volumes.", operator.Spec{Snapshot: &operator.Snapshot{ExistingPersistentVolumeClaimName: "a", PersistentVolumeClaimSpec: &corev1.PersistentVolumeClaimSpec{}}}},
 		{"Two budgets.", operator.Spec{PDB: &operator.DisruptionBudget{MinAvailable: &one, MaxUnavailable: &one}}},
@@ -109,12 +109,12 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// What the operator manages is told from what it passes on.
+// The labels that the operator manages differ from those that it passes on.
 func TestManagesLabel(t *testing.T) {
 	for _, key := range operator.ManagedLabels {
 		assert.True(t, operator.ManagesLabel(key), key)
 	}
-	assert.True(t, operator.ManagesLabel("app.kubernetes.io/created-by"), "what the next release may manage")
+	assert.True(t, operator.ManagesLabel("app.kubernetes.io/created-by"), "what the next release might manage")
 	for _, key := range []string{"team", "application", "kubernetes.io/name", "app.kubernetes.io", "example.com/app"} {
 		assert.False(t, operator.ManagesLabel(key), key)
 	}

@@ -30,13 +30,13 @@ func checked(t *testing.T, spec string) []string {
 	return fields
 }
 
-// A patch that cannot be decoded is not tried with a profile either.
+// A patch that cannot be decoded is not retried with a profile.
 func TestPatchThatCannotBeDecoded(t *testing.T) {
 	assert.Equal(t, []string{"spec.overrides.statefulSet.spec.template.spec.volumes[0].name"},
 		checked(t, "{overrides: {statefulSet: {spec: {template: {spec: {volumes: [{name: []}]}}}}}, profiles: {a: {}}}"))
 }
 
-// A patch is judged where it stands.
+// Problems of a patch are reported at the patch.
 func TestPatchesOfProfiles(t *testing.T) {
 	assert.Equal(t, []string{"spec.overrides.service.spec.prts", "spec.profiles.a.overrides.service.spec.tpye"},
 		checked(t, "{overrides: {service: {spec: {prts: []}}}, profiles: {a: {overrides: {service: {spec: {tpye: a}}}}}}"))
@@ -84,9 +84,9 @@ func TestExtraObjects(t *testing.T) {
 	}
 	const one = "{apiVersion: v1, kind: ConfigMap, metadata: {name: '{name}'}}"
 	problems := checked(t, "{extraObjects: ["+one+", "+one+"]}")
-	assert.Equal(t, []string{"spec.extraObjects[1]"}, problems, "Two that are the same object are one too many.")
+	assert.Equal(t, []string{"spec.extraObjects[1]"}, problems, "The same object twice is once too often.")
 	problems = checked(t, "{extraObjects: ["+one+"], profiles: {a: {extraObjects: ["+one+"]}, b: {extraObjects: null}}}")
-	assert.Equal(t, []string{"spec.profiles.a.extraObjects[0]"}, problems, "One of spec and one of a profile, too.")
+	assert.Equal(t, []string{"spec.profiles.a.extraObjects[0]"}, problems, "Even if one is in spec and one in a profile.")
 	problems = checked(t, "{annotations: {reloader.stakater.com/auto: 'true'}, tls: {secretName: '{name}', issuerRef: {name: a}}, extraObjects: [{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: '{name}'}}]}")
-	assert.Equal(t, []string{"spec.extraObjects[0].metadata.name"}, problems, "A certificate of ours has that name.")
+	assert.Equal(t, []string{"spec.extraObjects[0].metadata.name"}, problems, "Our own certificate has that name.")
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/overrides"
 )
 
-// myCache returns the instance of the contract, with a password that something else brings.
+// myCache returns the contract's example instance, with a password that something else provides.
 func myCache(t *testing.T) instance.Instance {
 	t.Helper()
 	cfg, found := config.Default().For("")
@@ -32,7 +32,7 @@ func myCache(t *testing.T) instance.Instance {
 	return inst
 }
 
-// patched returns the pod of an instance with patches of it applied.
+// patched returns the pod of an instance after applying patches.
 func patched(t *testing.T, changes ...string) corev1.PodSpec {
 	t.Helper()
 	inst := myCache(t)
@@ -61,25 +61,25 @@ func TestPatches(t *testing.T) {
 		return names(pod.Containers, func(c corev1.Container) string { return c.Name })
 	}
 	assert.Equal(t, []string{"dragonfly", "a", "b"}, containers(patched(t, "containers: [{name: a}, {name: dragonfly, image: x}]", "containers: [{name: b}]")),
-		"kubectl takes the first container, which is ours.")
+		"kubectl uses the first container, which is ours.")
 	assert.Equal(t, []string{"b"}, containers(patched(t, "containers: [{$patch: replace}, {name: b}]")), "A list can be replaced.")
-	assert.Equal(t, []string{"dragonfly"}, containers(patched(t, "containers: [{name: a}]", "containers: [{name: a, $patch: delete}]")), "A later patch takes back what an earlier one brought.")
+	assert.Equal(t, []string{"dragonfly"}, containers(patched(t, "containers: [{name: a}]", "containers: [{name: a, $patch: delete}]")), "A later patch removes what an earlier one added.")
 	assert.Equal(t, []string{"tmp", "a"}, names(patched(t, "volumes: [{name: a, emptyDir: {}}]").Volumes, func(v corev1.Volume) string { return v.Name }),
-		"What is new goes behind what is there.")
+		"New elements go after existing ones.")
 	env := patched(t, `containers: [{name: dragonfly, env: [{name: B, value: "$(A)"}]}]`, "containers: [{name: dragonfly, env: [{name: A, value: a}]}]").Containers[0].Env
 	assert.Equal(t, []string{"DFLY_requirepass", "B", "A"}, names(env, func(v corev1.EnvVar) string { return v.Name }), "A variable can refer to those before it.")
-	assert.Nil(t, patched(t, "containers: [{name: dragonfly, readinessProbe: {$patch: delete}}]").Containers[0].ReadinessProbe, "What is deleted is gone, and no empty object.")
-	assert.Equal(t, map[string]string{"a": "b"}, patched(t, "nodeSelector: {$patch: replace, a: b, c: null}").NodeSelector, "A null in what is new means nothing.")
-	assert.Empty(t, patched(t, "nodeSelector: null").NodeSelector, "A null takes a field away.")
-	assert.Equal(t, map[string]string{"a": "b"}, patched(t, "nodeSelector: {a: b}").NodeSelector, "What is only a default of ours is replaced.")
-	assert.EqualValues(t, 1000, *patched(t, "securityContext: {fsGroup: 1}").SecurityContext.RunAsUser, "A map of ours is merged.")
+	assert.Nil(t, patched(t, "containers: [{name: dragonfly, readinessProbe: {$patch: delete}}]").Containers[0].ReadinessProbe, "A deleted field is gone, not an empty object.")
+	assert.Equal(t, map[string]string{"a": "b"}, patched(t, "nodeSelector: {$patch: replace, a: b, c: null}").NodeSelector, "A null in a new object has no meaning.")
+	assert.Empty(t, patched(t, "nodeSelector: null").NodeSelector, "A null removes a field.")
+	assert.Equal(t, map[string]string{"a": "b"}, patched(t, "nodeSelector: {a: b}").NodeSelector, "A field that is only our default is replaced.")
+	assert.EqualValues(t, 1000, *patched(t, "securityContext: {fsGroup: 1}").SecurityContext.RunAsUser, "One of our maps is merged.")
 	probe := patched(t, "containers: [{name: dragonfly, readinessProbe: {httpGet: null, tcpSocket: {port: 6379}}}]").Containers[0].ReadinessProbe
 	require.NotNil(t, probe.TCPSocket)
-	assert.Nil(t, probe.HTTPGet, "One kind of a probe goes when it is set to null.")
+	assert.Nil(t, probe.HTTPGet, "One type of a probe is removed when set to null.")
 	assert.EqualValues(t, 5, probe.TimeoutSeconds)
 }
 
-// What the reader lets pass can be applied: the error of a patch would come without its place.
+// Every patch that passes validation can be applied, because an error while applying it could not name its field.
 func TestPatchesThatPassCanBeApplied(t *testing.T) {
 	for _, change := range []string{
 		"affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: a}]}}",

@@ -21,7 +21,7 @@ kind: DragonflyInstance
 metadata: {name: my-cache, namespace: my-namespace, annotations: {ANNOTATION}}
 `
 
-// run renders in a folder with those files.
+// run renders in a folder with the given files.
 func run(t *testing.T, o render.Options, files map[string]string) (ok bool, stdout, stderr string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -40,10 +40,10 @@ func TestStdinBreaks(t *testing.T) {
 	ok, stdout, stderr := run(t, render.Options{Paths: []string{"-"}}, nil)
 	assert.False(t, ok)
 	assert.Empty(t, stdout)
-	assert.Equal(t, "error: stdin cannot be read: reset\n", stderr, "What is read in part is not rendered, and nothing is said of what it lacks.")
+	assert.Equal(t, "error: stdin cannot be read: reset\n", stderr, "Partly read input is not rendered, and nothing is reported about what is missing.")
 }
 
-// TestNoLeaks sends a marker in as a password, in every form that YAML has, through all that rendering does,
+// TestNoLeaks passes in a marker as a password, in every form that YAML has, through everything that rendering does,
 // and looks for it in everything that is not a manifest.
 func TestNoLeaks(t *testing.T) {
 	const marker = "hunter2-hunter2-hunter2-hunter2-hunter2"
@@ -67,7 +67,7 @@ func TestNoLeaks(t *testing.T) {
 		"another document": "x\n---\n# stringData: {password: " + marker + "}\n---\nkind: Secret\napiVersion: v1\nmetadata: {name: x}\nstringData: {password: " + marker + "}",
 		"in a List":        "x\n---\nkind: List\napiVersion: v1\nitems:\n- kind: Secret\n  apiVersion: v1\n  metadata: {name: x}\n  stringData: {password: " + marker + "}",
 	}
-	// A Service of ours that has to change, and somebody's Secret behind it in the same file.
+	// One of our Services that has to change, and somebody's Secret after it in the same file.
 	file := func(field, value string) string {
 		return "apiVersion: v1\nkind: Service\nmetadata:\n  name: my-cache\n  namespace: my-namespace\n" +
 			"  annotations: {database.bizmatters.io/generated-from: my-namespace/my-cache}\n---\n" +
@@ -92,5 +92,5 @@ func TestNoLeaks(t *testing.T) {
 			}
 		}
 	}
-	require.Greater(t, changed, 20, "the file must have changed, or nothing was tested")
+	require.Greater(t, changed, 20, "the file must have changed, or this proves nothing")
 }

@@ -43,7 +43,7 @@ func TestResults(t *testing.T) {
 		add:    func(r *report.Results) { r.Errorf(nil, "the name %s", "is long") },
 		want:   fn.Result{Message: "the name is long", Severity: fn.Error},
 	}, {
-		reason: "A result names its object, and no file where none is known.",
+		reason: "A result names its object, and no file if none is known.",
 		add:    func(r *report.Results) { r.Infof(plain, "created") },
 		want: fn.Result{Message: "created", Severity: fn.Info,
 			ResourceRef: &fn.ResourceRef{APIVersion: "v1", Kind: "Secret", Name: "a"}},
@@ -69,16 +69,16 @@ func TestResults(t *testing.T) {
 		assert.Equal(t, tc.want, *results.All()[0], tc.reason)
 		assert.Equal(t, tc.want.Severity == fn.Error, results.HasErrors(), "Only an error fails: "+tc.reason)
 	}
-	assert.False(t, new(report.Results).HasErrors(), "Nothing found is no error.")
+	assert.False(t, new(report.Results).HasErrors(), "No results means success.")
 }
 
 func TestAfterAnErrorThereAreNoInfos(t *testing.T) {
 	var results report.Results
 	results.Infof(nil, "created")
-	assert.Len(t, results.All(), 1, "An info says what was done.")
+	assert.Len(t, results.All(), 1, "An info reports what was done.")
 	results.Errorf(nil, "wrong")
 	results.Infof(nil, "updated")
-	require.Len(t, results.All(), 1, "After an error nothing was done.")
+	require.Len(t, results.All(), 1, "After an error, nothing was done.")
 	assert.Equal(t, "wrong", results.All()[0].Message)
 }
 
@@ -95,8 +95,8 @@ error: claims/a.yaml[2]: DragonflyInstance ns/my-cache: spec.size: unknown size 
 error: Namespace a: without a namespace
 error: Nothing: without a name
 warning: careful
-`, report.Lines(all), "Errors and warnings have a line each, in their order, and infos none.")
-	assert.Empty(t, report.Lines(nil), "Without results there is nothing to say.")
+`, report.Lines(all), "Errors and warnings have a line each, in order; infos have none.")
+	assert.Empty(t, report.Lines(nil), "Without results, there is nothing to print.")
 }
 
 func TestLinesCannotBeForged(t *testing.T) {
@@ -105,15 +105,15 @@ func TestLinesCannotBeForged(t *testing.T) {
 		reason, text string
 		want         string
 	}{
-		{"A line break would begin a line of its own.", "x\nerror: forged", `x\nerror: forged`},
+		{"A line break would start a new line.", "x\nerror: forged", `x\nerror: forged`},
 		{"A carriage return would overwrite the line.", "x\rerror: forged", `x\rerror: forged`},
-		{"An escape sequence would colour the terminal, or worse.", "\x1b[2Jx", `\x1b[2Jx`},
+		{"An escape sequence would color the terminal, or worse.", "\x1b[2Jx", `\x1b[2Jx`},
 		{"A NUL would end the line for some readers.", "x\x00y", `x\x00y`},
-		{"A next-line is a line break of Unicode.", "x\u0085y", `x\u0085y`},
-		{"A line separator is a line break of Unicode.", "x\u2028y", `x\u2028y`},
-		{"A paragraph separator is a line break of Unicode.", "x\u2029y", `x\u2029y`},
+		{"A next-line character is a Unicode line break.", "x\u0085y", `x\u0085y`},
+		{"A line separator is a Unicode line break.", "x\u2028y", `x\u2028y`},
+		{"A paragraph separator is a Unicode line break.", "x\u2029y", `x\u2029y`},
 		{"An override would show the line backwards.", "x\u202ey", `x\u202ey`},
-		{"Broken UTF-8 is shown as what it is.", "x\xffy", `x\xffy`},
+		{"Broken UTF-8 is shown as bytes.", "x\xffy", `x\xffy`},
 		{"Quotes and backslashes stay readable.", `a "b" \c`, `a "b" \c`},
 		{"Letters of all languages stay readable.", "größe 日本", "größe 日本"},
 	} {
@@ -131,5 +131,5 @@ func TestLinesCannotBeForged(t *testing.T) {
 
 	var results report.Results
 	results.FieldErrorf(item(t, `{kind: "`+strings.ReplaceAll(forged, "\n", `\n`)+`"}`), report.Field{Path: forged}, "%s", forged)
-	assert.Equal(t, 1, strings.Count(report.Lines(results.All()), "\n"), "What comes from the input stays on one line.")
+	assert.Equal(t, 1, strings.Count(report.Lines(results.All()), "\n"), "Anything from the input stays on one line.")
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// One cause has one error.
+// One cause gets one error.
 func TestWhatFollowsIsNotReported(t *testing.T) {
 	var results report.Results
 	subject := report.Subject{Results: &results}
@@ -20,6 +20,6 @@ func TestWhatFollowsIsNotReported(t *testing.T) {
 	for _, result := range results.All() {
 		paths = append(paths, result.Field.Path)
 	}
-	assert.Equal(t, []string{"spec.a", "spec.ab", "spec.c", "status"}, paths, "Neither what is in a field nor what it is in is reported again.")
+	assert.Equal(t, []string{"spec.a", "spec.ab", "spec.c", "status"}, paths, "Neither a field's contents nor its parents are reported again.")
 	assert.Equal(t, len(paths), subject.Errors())
 }

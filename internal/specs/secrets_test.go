@@ -17,7 +17,7 @@ func TestSecrets(t *testing.T) {
 		want   map[string][]byte
 	}{
 		{"The pod writes the password.", secret(t, myCache(t), "secret-password.yaml"), nil},
-		{"The pod adds the password to these two keys, and no other is promised.", secret(t, myCache(t), "secret-connection.yaml"), map[string][]byte{
+		{"The pod adds the password to these two keys; no others are promised.", secret(t, myCache(t), "secret-connection.yaml"), map[string][]byte{
 			"endpoint": []byte("my-cache.my-namespace.svc.cluster.local"),
 			"port":     []byte("6379"),
 		}},
@@ -27,7 +27,7 @@ func TestSecrets(t *testing.T) {
 		}},
 	} {
 		assert.Equal(t, tc.want, tc.secret.Data, tc.reason)
-		assert.Empty(t, tc.secret.StringData, "Kubernetes never shows stringData again, so a diff would never end.")
+		assert.Empty(t, tc.secret.StringData, "Kubernetes never returns stringData, so a diff would never end.")
 		assert.Equal(t, corev1.SecretTypeOpaque, tc.secret.Type, "The type of a live Secret cannot change.")
 		assert.Nil(t, tc.secret.Immutable, "A password can be rotated.")
 	}
@@ -48,5 +48,5 @@ metadata:
   annotations:
     database.bizmatters.io/generated-from: my-namespace/my-cache
 type: Opaque
-`, toYAML(t, secret(t, myCache(t), "secret-password.yaml")), "What a Secret looks like in Git.")
+`, toYAML(t, secret(t, myCache(t), "secret-password.yaml")), "A Secret in Git must look like this.")
 }

@@ -12,14 +12,14 @@ import (
 
 func TestService(t *testing.T) {
 	spec := specs.Service(myCache(t)).Spec
-	assert.Equal(t, corev1.ServiceTypeClusterIP, spec.Type, "A live Service is of this type.")
+	assert.Equal(t, corev1.ServiceTypeClusterIP, spec.Type, "Live Services have this type.")
 	assert.Empty(t, spec.ClusterIP, "The IP is allocated: neither None nor a fixed one can be applied over a live Service.")
-	assert.Equal(t, map[string]string{"app": "my-cache", "app.kubernetes.io/name": "dragonfly"}, spec.Selector, "Applications like to be called app: my-cache too, so the label alone would lead to them.")
+	assert.Equal(t, map[string]string{"app": "my-cache", "app.kubernetes.io/name": "dragonfly"}, spec.Selector, "Applications are often labeled app: my-cache too, so that label alone would select them.")
 
 	require.Len(t, spec.Ports, 1)
 	port := spec.Ports[0]
 	assert.Equal(t, "dragonfly", port.Name)
 	assert.EqualValues(t, 6379, port.Port, "The connection Secret says so.")
 	assert.Equal(t, corev1.ProtocolTCP, port.Protocol)
-	assert.EqualValues(t, 6379, port.TargetPort.IntValue(), "The pods of an instance that is taken over do not name their port.")
+	assert.EqualValues(t, 6379, port.TargetPort.IntValue(), "The pods of an adopted instance do not name their port.")
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
-// myCache returns the instance of the contract, of the size small, with a password that something else brings. The
-// settings are those of a platform that has changed them.
+// myCache returns the contract's example instance, of size small, with a password that something else provides. The
+// settings can be changed as a platform would.
 func myCache(t *testing.T, settings ...func(*config.Spec)) instance.Instance {
 	t.Helper()
 	cfg, found := config.Default().For("")
@@ -51,7 +51,7 @@ func withCertificate(cfg *config.Spec) {
 	cfg.Default()
 }
 
-// ourLabels are on every object of my-cache, and on its pod.
+// ourLabels are on every object of my-cache and on its pod.
 var ourLabels = map[string]string{
 	"app":                          "my-cache",
 	"app.kubernetes.io/name":       "dragonfly",
@@ -60,7 +60,7 @@ var ourLabels = map[string]string{
 	"app.kubernetes.io/managed-by": "dragonfly-generator",
 }
 
-// objects returns the objects of an instance, by their files.
+// objects returns the objects of an instance, by file.
 func objects(t *testing.T, inst instance.Instance) map[string]metav1.Object {
 	t.Helper()
 	all := map[string]metav1.Object{}
@@ -74,7 +74,7 @@ func objects(t *testing.T, inst instance.Instance) map[string]metav1.Object {
 	return all
 }
 
-// allObjects returns every object that an instance can have, by its file, with the settings of the instance.
+// allObjects returns every object that an instance can have, by file, with the settings of the instance.
 func allObjects(t *testing.T, change ...func(*instance.Instance)) map[string]metav1.Object {
 	t.Helper()
 	all := map[string]metav1.Object{}
@@ -85,13 +85,13 @@ func allObjects(t *testing.T, change ...func(*instance.Instance)) map[string]met
 		}
 		maps.Copy(all, objects(t, inst))
 	}
-	require.Len(t, all, 9, "Each kind of object is looked at.")
+	require.Len(t, all, 9, "Every kind of object must be checked.")
 	return all
 }
 
 func pod(inst instance.Instance) corev1.PodSpec { return specs.StatefulSet(inst).Spec.Template.Spec }
 
-// secret returns one of the instance's Secrets, by its file.
+// secret returns one of the instance's Secrets, by file.
 func secret(t *testing.T, inst instance.Instance, file string) *corev1.Secret {
 	t.Helper()
 	secret, found := objects(t, withSecrets(inst))[file].(*corev1.Secret)
@@ -122,12 +122,12 @@ func TestObjects(t *testing.T) {
 		want     []string
 		reserved []string
 	}{
-		{"What brings both Secrets leaves nothing for the pod to do.", v1alpha1.External, nil, []string{set, service}, []string{dragonfly}},
+		{"If something else provides both Secrets, the pod has nothing to do.", v1alpha1.External, nil, []string{set, service}, []string{dragonfly}},
 		{"A pod that makes the password has an account, and both Secrets.", v1alpha1.InCluster, nil, []string{account, role, binding, set, service, password, connection}, []string{dragonfly}},
 		{"A password Secret that exists is not ours.", v1alpha1.Existing, nil, []string{account, role, binding, set, service, connection}, []string{dragonfly}},
 		{"The operator makes the StatefulSet and the Service, so nothing else may have their names.", v1alpha1.InCluster, []func(*config.Spec){byOperator}, []string{account, role, binding, dragonfly, password, connection}, []string{set, service}},
-		{"An account of the platform's has the rights already.", v1alpha1.InCluster, []func(*config.Spec){named}, []string{set, service, password, connection}, []string{dragonfly}},
-		{"An identity in a cloud needs an account, although the pod makes no password.", v1alpha1.External, []func(*config.Spec){annotated}, []string{account, set, service}, []string{dragonfly}},
+		{"The platform's own account already has the rights.", v1alpha1.InCluster, []func(*config.Spec){named}, []string{set, service, password, connection}, []string{dragonfly}},
+		{"A cloud identity needs an account, even if the pod makes no password.", v1alpha1.External, []func(*config.Spec){annotated}, []string{account, set, service}, []string{dragonfly}},
 		{"cert-manager is asked for the certificate.", v1alpha1.External, []func(*config.Spec){withCertificate}, []string{set, service, certificate}, []string{dragonfly}},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestObjects(t *testing.T) {
 			var has, reserved []string
 			for _, o := range specs.Objects(inst) {
 				assert.Equal(t, "my-namespace", o.Namespace)
-				assert.Equal(t, o.Name, o.NameFor("my-cache"), "The name for the claim's name is the object's.")
+				assert.Equal(t, o.Name, o.NameFor("my-cache"), "The name derived from the claim's must be the object's.")
 				if o.Typed == nil {
 					reserved = append(reserved, o.File)
 					continue
@@ -144,7 +144,7 @@ func TestObjects(t *testing.T) {
 				has = append(has, o.File)
 				n, err := krm.FromTyped(o.Typed)
 				require.NoError(t, err)
-				assert.Equal(t, o.ID, krm.NewItem(n).ID, "The object is what it is announced as.")
+				assert.Equal(t, o.ID, krm.NewItem(n).ID, "The object must have the announced kind.")
 			}
 			assert.Equal(t, tc.want, has)
 			assert.Equal(t, tc.reserved, reserved)
@@ -159,11 +159,11 @@ func TestMetadata(t *testing.T) {
 		if name == "" {
 			name = "my-cache"
 		}
-		assert.Equal(t, name, object.GetName(), "Applications refer to what is in %s by its name.", what)
-		assert.Equal(t, "my-namespace", object.GetNamespace(), "What is in %s stands beside the claim.", what)
-		assert.Equal(t, ourLabels, object.GetLabels(), "What is in %s carries our labels, and without the claim's no other.", what)
+		assert.Equal(t, name, object.GetName(), "Applications refer to the object in %s by name.", what)
+		assert.Equal(t, "my-namespace", object.GetNamespace(), "The object in %s must be in the claim's namespace.", what)
+		assert.Equal(t, ourLabels, object.GetLabels(), "The object in %s carries our labels and, if the claim has none, no others.", what)
 		assert.Equal(t, map[string]string{"database.bizmatters.io/generated-from": "my-namespace/my-cache"},
-			object.GetAnnotations(), "What is in %s carries the mark, and without the claim's no other annotation.", what)
+			object.GetAnnotations(), "The object in %s carries the mark and, if the claim has no annotations, no others.", what)
 	}
 }
 
@@ -181,7 +181,7 @@ func TestMetadataOfTheClaim(t *testing.T) {
 		assert.Equal(t, "my-cache", object.GetLabels()["app"], "Our label wins in %s.", what)
 		assert.Equal(t, "dragonfly-generator", object.GetLabels()["app.kubernetes.io/managed-by"], "Our label wins in %s.", what)
 		assert.Equal(t, "-1", object.GetAnnotations()["argocd.argoproj.io/sync-wave"], "The claim's annotation goes to %s.", what)
-		assert.Equal(t, "my-namespace/my-cache", object.GetAnnotations()["database.bizmatters.io/generated-from"], "The mark in %s is never the claim's to set.", what)
+		assert.Equal(t, "my-namespace/my-cache", object.GetAnnotations()["database.bizmatters.io/generated-from"], "The claim can never set the mark in %s.", what)
 	}
 	assert.Equal(t, map[string]string{"team": "a", "app": "theirs", "app.kubernetes.io/managed-by": "theirs"}, theirs,
 		"The instance's own labels stay as they are.")
@@ -189,8 +189,8 @@ func TestMetadataOfTheClaim(t *testing.T) {
 	plain, labelled := myCache(t), myCache(t)
 	asClaimed(&labelled)
 	assert.Equal(t, specs.StatefulSet(plain).Spec, specs.StatefulSet(labelled).Spec,
-		"What stands in the claim's metadata must not restart a database, nor put its pod behind another's Service.")
-	assert.Equal(t, specs.Service(plain).Spec, specs.Service(labelled).Spec, "The selector is the Service's own.")
+		"The claim's metadata must not restart a database or put its pod behind another Service.")
+	assert.Equal(t, specs.Service(plain).Spec, specs.Service(labelled).Spec, "The claim must not change the Service's selector.")
 }
 
 func TestRotation(t *testing.T) {
@@ -204,5 +204,5 @@ func TestRotation(t *testing.T) {
 	rotated(&inst)
 	template := specs.StatefulSet(inst).Spec.Template
 	assert.Equal(t, map[string]string{rotation: "2"}, template.Annotations, "A new password restarts the pod.")
-	assert.Equal(t, ourLabels, template.Labels, "A rotation changes no label.")
+	assert.Equal(t, ourLabels, template.Labels, "A rotation does not change labels.")
 }

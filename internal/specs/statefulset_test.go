@@ -16,7 +16,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
-// TestImmutableParts holds what Kubernetes does not let us change on the instances that Crossplane made.
+// TestImmutableParts checks the fields that Kubernetes does not let us change on instances made by Crossplane.
 func TestImmutableParts(t *testing.T) {
 	spec := specs.StatefulSet(myCache(t)).Spec
 	assert.Equal(t, "my-cache", spec.ServiceName, "The name of the governing Service is immutable.")
@@ -32,7 +32,7 @@ func TestImmutableParts(t *testing.T) {
 		Resources: corev1.VolumeResourceRequirements{
 			Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("10Gi")},
 		},
-	}, claim.Spec, "What the volume is is immutable.")
+	}, claim.Spec, "The volume's spec is immutable.")
 	assert.Equal(t, corev1.PersistentVolumeClaimStatus{}, claim.Status)
 
 	pod := spec.Template.Spec.SecurityContext
@@ -50,7 +50,7 @@ func TestImmutableParts(t *testing.T) {
 	}
 }
 
-// TestPodSurvives holds what is known to kill Dragonfly, or its data, where it is done otherwise.
+// TestPodSurvives checks settings that, if different, are known to kill Dragonfly or lose its data.
 func TestPodSurvives(t *testing.T) {
 	set := specs.StatefulSet(myCache(t))
 	spec, pod := set.Spec, set.Spec.Template.Spec
@@ -67,18 +67,18 @@ func TestPodSurvives(t *testing.T) {
 		{"One pod keeps the data.", spec.Replicas, new(int32(1))},
 		{"A Service named dfly-metrics would become a DFLY_ variable, on which Dragonfly aborts.", pod.EnableServiceLinks, new(false)},
 		{"Dragonfly has no business with the API server.", pod.AutomountServiceAccountToken, new(false)},
-		{"Databases run on the nodes that are made for them.", pod.NodeSelector, map[string]string{"workload-type": "stateful"}},
-		{"A snapshot is written on SIGTERM, and takes its time.", pod.TerminationGracePeriodSeconds, new(int64(600))},
-		{"A volume that is deleted with its StatefulSet is data that is lost.", spec.PersistentVolumeClaimRetentionPolicy,
+		{"Databases run on their dedicated nodes.", pod.NodeSelector, map[string]string{"workload-type": "stateful"}},
+		{"A snapshot is written on SIGTERM, which takes time.", pod.TerminationGracePeriodSeconds, new(int64(600))},
+		{"If the volume is deleted with its StatefulSet, the data is lost.", spec.PersistentVolumeClaimRetentionPolicy,
 			&appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
 				WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 			}},
-		{"The pod carries our labels and nothing of the claim's.", spec.Template.Labels, ourLabels},
+		{"The pod carries our labels and nothing from the claim.", spec.Template.Labels, ourLabels},
 
 		{"The image is pinned to a release.", c.Image, "docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1"},
 		{"A pinned image need not be pulled again.", c.ImagePullPolicy, corev1.PullIfNotPresent},
-		{"The image's entry point adds what an own command would lose.", c.Command, []string(nil)},
+		{"The image's entry point does work that a custom command would skip.", c.Command, []string(nil)},
 		{"The password comes from its Secret, under the only name that Dragonfly still accepts.", c.Env, []corev1.EnvVar{{
 			Name: "DFLY_requirepass",
 			ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
@@ -90,22 +90,22 @@ func TestPodSurvives(t *testing.T) {
 		{"The data is where Dragonfly writes it, and the root file system is read-only but for /tmp.", c.VolumeMounts, []corev1.VolumeMount{
 			{Name: "dragonfly-data", MountPath: "/data"}, {Name: "tmp", MountPath: "/tmp"},
 		}},
-		{"What is in /tmp need not live on.", pod.Volumes, []corev1.Volume{{
+		{"The contents of /tmp need not survive.", pod.Volumes, []corev1.Volume{{
 			Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}},
 		}}},
 
 		{"Traffic waits until the snapshot is loaded.", c.ReadinessProbe.ProbeHandler,
 			corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: dataPort}}},
-		{"A pod that loads its snapshot is alive although /healthz says 503.", c.LivenessProbe.ProbeHandler,
+		{"A pod that is loading its snapshot is alive, although /healthz returns 503.", c.LivenessProbe.ProbeHandler,
 			corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: dataPort}}},
-		{"A busy node is no reason to restart a store.", []int32{c.LivenessProbe.TimeoutSeconds, c.LivenessProbe.FailureThreshold, c.ReadinessProbe.TimeoutSeconds}, []int32{5, 6, 5}},
-		{"A startup probe would kill the pod that loads a large snapshot.", c.StartupProbe, (*corev1.Probe)(nil)},
+		{"A busy node is not a reason to restart a store.", []int32{c.LivenessProbe.TimeoutSeconds, c.LivenessProbe.FailureThreshold, c.ReadinessProbe.TimeoutSeconds}, []int32{5, 6, 5}},
+		{"A startup probe would kill a pod that is loading a large snapshot.", c.StartupProbe, (*corev1.Probe)(nil)},
 	} {
 		assert.Equal(t, tc.want, tc.got, tc.reason)
 	}
 }
 
-// TestPodSecurityRestricted holds what the Pod Security standard restricted asks for.
+// TestPodSecurityRestricted checks what the Pod Security standard `restricted` requires.
 func TestPodSecurityRestricted(t *testing.T) {
 	pod := pod(myCache(t))
 	runtimeDefault := &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
@@ -121,7 +121,7 @@ func TestPodSecurityRestricted(t *testing.T) {
 		ReadOnlyRootFilesystem:   new(true),
 		RunAsNonRoot:             new(true),
 		SeccompProfile:           runtimeDefault,
-	}, pod.Containers[0].SecurityContext, "The container says it too: some policies look there alone.")
+	}, pod.Containers[0].SecurityContext, "The container sets it too: some policies look only there.")
 }
 
 func TestFlags(t *testing.T) {
@@ -166,11 +166,11 @@ func TestStatefulSetAsConfigured(t *testing.T) {
 	assert.Equal(t, "500Gi", claim.Resources.Requests.Storage().String(), "The claim sets the storage, in GiB.")
 
 	pod.NodeSelector["disk"] = "hdd"
-	assert.Equal(t, map[string]string{"disk": "ssd"}, inst.Config.NodeSelector, "What happens to one instance does not reach the next.")
+	assert.Equal(t, map[string]string{"disk": "ssd"}, inst.Config.NodeSelector, "Changes to one instance do not leak into the next.")
 }
 
 func TestNoFlagHoldsThePassword(t *testing.T) {
 	for _, arg := range pod(myCache(t)).Containers[0].Args {
-		assert.False(t, strings.Contains(arg, "requirepass"), "Arguments show in the process list: %s", arg)
+		assert.False(t, strings.Contains(arg, "requirepass"), "Arguments are visible in the process list: %s", arg)
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Page is the text of a page of the docs, or a part of it. Tests find blocks by headings and languages, so the sentences
-// around them can change.
+// Page is the text of a docs page, or part of one. Tests find blocks by heading and language, so the sentences around
+// them can change.
 type Page string
 
-// ReadPage returns a page of the folder docs.
+// ReadPage returns a page from the folder docs.
 func ReadPage(t testing.TB, name string) Page {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(Root(t), "docs", name)) //nolint:gosec // a page of ours
@@ -22,7 +22,7 @@ func ReadPage(t testing.TB, name string) Page {
 	return Page(text)
 }
 
-// Replace returns the page with a text replaced, also in its blocks.
+// Replace returns the page with a text replaced, including in its blocks.
 func (p Page) Replace(old, now string) Page { return Page(strings.ReplaceAll(string(p), old, now)) }
 
 var (
@@ -76,7 +76,7 @@ func (p Page) Blocks(language string) []string {
 	return blocks
 }
 
-// Files returns the blocks of YAML whose first line names a file, `# claim.yaml`, in their order.
+// Files returns the YAML blocks whose first line names a file, such as `# claim.yaml`, in order.
 func (p Page) Files() []File {
 	var files []File
 	for _, block := range p.Blocks("yaml") {

@@ -27,13 +27,12 @@ const (
 // Case is one golden case: a file in testdata/golden, in the folder of its family.
 //
 // A file is a txtar archive. Its first line is one sentence that says what is expected and why. The second may be
-// `shows: Kind, Kind.path.to.a.field` or `shows: all`; a case that gets items and succeeds without a warning must have
-// it, because only the messages would be compared otherwise. Then come
+// `shows: Kind, Kind.path.to.a.field` or `shows: all`; it is required if a case with items succeeds without a warning,
+// because otherwise only the messages would be compared. Then come
 //
 //	-- input.yaml --   what the program reads on stdin
-//	-- output.yaml --  what it writes to stdout: of the items, those of the kinds that the case shows; without the
-//	                   section, nothing
-//	-- stderr.txt --   what it writes to stderr, with the exit code in the last line unless that is 0
+//	-- output.yaml --  what it writes to stdout, with only the items that the case shows; nothing without this section
+//	-- stderr.txt --   what it writes to stderr, with the exit code in the last line unless it is 0
 //
 // Such a file cannot contain every input: a section cannot contain a line that looks like a marker, must end
 // with a line break, and must be UTF-8 with Unix line breaks. Go tests cover other inputs (TestHostileForms,
@@ -44,12 +43,12 @@ type Case struct {
 	Shows        []string // kinds, fields of kinds, or "all"
 	Input        []byte
 	Output       string
-	Stderr       string // with the exit code in the last line unless that is 0
+	Stderr       string // with the exit code in the last line unless it is 0
 
 	file string
 }
 
-// Cases returns every case, in the order of families and names.
+// Cases returns every case, ordered by family and name.
 func Cases(t testing.TB) []Case {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(Root(t), "testdata", "golden", "*", "*.txtar"))
@@ -65,7 +64,7 @@ func Cases(t testing.TB) []Case {
 	return cases
 }
 
-// Find returns one case, by its family and name: "claim/size-small".
+// Find returns one case by family and name, such as "claim/size-small".
 func Find(t testing.TB, name string) Case {
 	t.Helper()
 	c, err := read(filepath.Join(Root(t), "testdata", "golden", filepath.FromSlash(name)+".txtar"))
@@ -97,7 +96,7 @@ func read(file string) (Case, error) {
 		Family: filepath.Base(filepath.Dir(file)), Name: strings.TrimSuffix(filepath.Base(file), ".txtar"), file: file,
 	}
 	if !utf8.Valid(text) || bytes.ContainsRune(text, '\r') {
-		return Case{}, fmt.Errorf("%s: must be UTF-8 with plain line breaks; make a Go test of any other input", file)
+		return Case{}, fmt.Errorf("%s: must be UTF-8 with Unix line breaks; write a Go test for any other input", file)
 	}
 	archive := txtar.Parse(text)
 	c.Reason = strings.TrimSpace(string(archive.Comment))
@@ -105,13 +104,13 @@ func read(file string) (Case, error) {
 		c.Reason, c.Shows = reason, strings.Split(shows, ", ")
 	}
 	if strings.Contains(c.Reason, "\n") || !strings.HasSuffix(c.Reason, ".") {
-		return Case{}, fmt.Errorf("%s: must begin with one line, a sentence that says what is expected and why", file)
+		return Case{}, fmt.Errorf("%s: must begin with a line that is a sentence about what is expected and why", file)
 	}
 	last := -1
 	for _, section := range archive.Files {
 		at := slices.Index([]string{input, output, stderr}, section.Name)
 		if at <= last || last < 0 && at != 0 {
-			return Case{}, fmt.Errorf("%s: has the section %q out of place; the sections are %s, %s, %s", file, section.Name, input, output, stderr)
+			return Case{}, fmt.Errorf("%s: has an unexpected section %q; the sections, in order, are %s, %s, %s", file, section.Name, input, output, stderr)
 		}
 		last = at
 		switch section.Name {
@@ -127,7 +126,7 @@ func read(file string) (Case, error) {
 		return Case{}, fmt.Errorf("%s: has no section %s", file, input)
 	}
 	if c.Output != "" && c.Stderr == "" && c.Shows == nil && hasItems(c.Input) {
-		return Case{}, fmt.Errorf("%s: succeeds without a warning and shows no object, so it compares next to nothing; add a line `shows: ` with what its reason is about", file)
+		return Case{}, fmt.Errorf("%s: succeeds without a warning and shows no object, so it compares next to nothing; add a line `shows: ` with the objects that its reason is about", file)
 	}
 	return c, nil
 }
@@ -141,8 +140,8 @@ func hasItems(list []byte) bool {
 	return items != nil && len(items.Content) > 0
 }
 
-// View returns what a case shows of the program's stdout: of the items those of kinds that it shows, and of an item
-// that is shown in part (`StatefulSet.spec.template.metadata`) those fields and what identifies it.
+// View returns the part of the program's stdout that a case shows: the items of the kinds that it shows and, of an item
+// that it shows in part (`StatefulSet.spec.template.metadata`), those fields and its identity.
 func (c Case) View(t testing.TB, stdout string) string {
 	t.Helper()
 	if stdout == "" || slices.Contains(c.Shows, "all") {
@@ -151,7 +150,7 @@ func (c Case) View(t testing.TB, stdout string) string {
 	list, err := yaml.Parse(stdout)
 	require.NoError(t, err)
 	root := list.YNode()
-	yamlnode.Set(root, "functionConfig", nil) // which leaves as it came
+	yamlnode.Set(root, "functionConfig", nil) // which is returned unchanged
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		if root.Content[i].Value != "items" {
 			continue
@@ -196,8 +195,8 @@ func (c Case) part(item *yaml.Node) *yaml.Node {
 	return part
 }
 
-// copyField copies the field at path, if it is there. Of a list that the path leads through, it copies that field of
-// each element, and the element's name.
+// copyField copies the field at path, if it exists. If the path leads through a list, it copies that field of each
+// element, and the element's name.
 func copyField(into, from *yaml.Node, path string) {
 	field, below, found := strings.Cut(path, ".")
 	value := yamlnode.Get(from, field)
@@ -246,7 +245,7 @@ func (c Case) Update(newOutput, newStderr string) error {
 	}
 	written, err := read(c.file)
 	if err == nil && (written.Output != newOutput || written.Stderr != newStderr) {
-		err = fmt.Errorf("%s: cannot hold what the program prints; make a Go test of it", c.file)
+		err = fmt.Errorf("%s: cannot contain what the program prints; write a Go test instead", c.file)
 	}
 	return err
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ModuleFile returns the text of a file of a Go module: of a version, module@version, or of the one that the go.mod in
-// the folder requires.
+// ModuleFile returns the text of a file in a Go module. The module is given as module@version, or without a version as
+// required by the go.mod in the folder.
 func ModuleFile(t testing.TB, folder, module, file string) string {
 	t.Helper()
 	download := exec.Command("go", "mod", "download", "-json", module) //nolint:gosec // a module that a test names

@@ -1,4 +1,4 @@
-// Package testkit holds what the tests share: the golden cases, runs of the program, and readable comparisons.
+// Package testkit contains what the tests share: the golden cases, runs of the program, and readable comparisons.
 package testkit
 
 import (
@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Same fails when the texts differ, and shows how, below the reason why they must not.
+// Same fails if the texts differ, and shows the differences below the reason why there must be none.
 func Same(t testing.TB, want, got, reason string) bool {
 	t.Helper()
 	if want == got {

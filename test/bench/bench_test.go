@@ -1,10 +1,10 @@
 //go:build linux
 
-// Package bench measures the program beside others that do a part of its work: `make bench`.
+// Package bench compares the program with others that do part of its work. Run `make bench`.
 //
-// Every program runs as a process of its own, from a file to /dev/null, as orchestrators run it. Those of
-// one benchmark differ in the part /by= of its name only, so `benchstat -col /by` sets them side by side.
-// Machines are noisy and differ, so what counts is the ratio of two columns of one run.
+// Every program runs in its own process, from a file to /dev/null, as orchestrators run it. Within a benchmark, their
+// names differ only in the part /by=, so `benchstat -col /by` shows them side by side. Machines are noisy and differ,
+// so what counts is the ratio of two columns from the same run.
 package bench
 
 import (
@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// BenchmarkColdStart is one claim. For what the SDK costs there are two measures: on what the program
-// writes, which is the other benchmarks' too, and on the claim alone.
+// BenchmarkColdStart renders one claim. It measures the cost of the SDK in two ways: on the program's output, as the
+// other benchmarks do, and on the claim alone.
 func BenchmarkColdStart(b *testing.B) {
 	claim := newInput(b, claims(1))
 	output := expanded(b, claim)
@@ -28,7 +28,7 @@ func BenchmarkColdStart(b *testing.B) {
 	})
 }
 
-// BenchmarkClaims is claims and nothing else.
+// BenchmarkClaims renders claims and nothing else.
 func BenchmarkClaims(b *testing.B) {
 	for _, n := range []int{100, 1_000, 10_000} {
 		b.Run("n="+strconv.Itoa(n), func(b *testing.B) {
@@ -38,7 +38,7 @@ func BenchmarkClaims(b *testing.B) {
 	}
 }
 
-// BenchmarkOthers is one claim among other resources.
+// BenchmarkOthers renders one claim among other resources.
 func BenchmarkOthers(b *testing.B) {
 	for _, n := range []int{1_000, 10_000} {
 		b.Run("n="+strconv.Itoa(n), func(b *testing.B) {
@@ -48,7 +48,7 @@ func BenchmarkOthers(b *testing.B) {
 	}
 }
 
-// BenchmarkSecondRender is what kpt does to a package that has been rendered: nothing changes.
+// BenchmarkSecondRender renders a package that is already rendered, as kpt does: nothing changes.
 func BenchmarkSecondRender(b *testing.B) {
 	for _, n := range []int{1, 100, 1_000} {
 		b.Run("n="+strconv.Itoa(n), func(b *testing.B) {
@@ -58,10 +58,10 @@ func BenchmarkSecondRender(b *testing.B) {
 	}
 }
 
-// BenchmarkKustomize is a whole build, as people wait for it: with the function as a program and as a container, beside
-// the same build with a function that does nothing, and beside Helm with a release for each claim. Kustomize itself takes
-// a time that grows with the square of the resources, so a function that gives what ours gives and does nothing else is
-// measured too, as by=sdk.
+// BenchmarkKustomize runs a whole build, the time that people wait: with the function as a program and as a container,
+// next to the same build with a function that does nothing, and next to Helm with a release for each claim. Kustomize's
+// own time grows with the square of the number of resources, so a function that returns the same output as ours and
+// does nothing else is measured too, as by=sdk.
 func BenchmarkKustomize(b *testing.B) {
 	const plugins, exec = "--enable-alpha-plugins", "--enable-exec"
 	for _, n := range []int{1, 10, 100} {
@@ -81,7 +81,7 @@ func BenchmarkKustomize(b *testing.B) {
 				run(b, "bash", noInput, "-euc", "for i in $(seq "+strconv.Itoa(n)+"); do helm template cache-$i testdata/chart --namespace my-namespace; done")
 			})
 			if !hasDocker() {
-				b.Log("without a Docker Engine, by=container and by=container-nothing are not measured; start one: dockerd --bridge=none --iptables=false")
+				b.Log("without a Docker Engine, by=container and by=container-nothing are not measured; to start one: dockerd --bridge=none --iptables=false")
 				return
 			}
 			build("container-nothing", plugins, container(b, "sdk-noop"), input)
@@ -90,8 +90,8 @@ func BenchmarkKustomize(b *testing.B) {
 	}
 }
 
-// BenchmarkManyClaims is the ways to render the same claims: the function as transformer of one kustomization
-// or of three, for each claim by itself, behind a build that knows nothing of it, and without kustomize.
+// BenchmarkManyClaims compares ways to render the same claims: with the function as a transformer of one kustomization
+// or of three, with a call per claim, after a build without the function, and without kustomize.
 func BenchmarkManyClaims(b *testing.B) {
 	const n, packages = 300, 3
 	all, part := newInput(b, claims(n)), newInput(b, claims(n/packages))
@@ -108,20 +108,20 @@ func BenchmarkManyClaims(b *testing.B) {
 	}
 }
 
-// sideBySide runs the program on an input, and the function that does nothing on what comes out of it.
+// sideBySide runs the program on an input, and the function that does nothing on the program's output.
 func sideBySide(b *testing.B, input, output file) {
 	b.Run("by=sdk", func(b *testing.B) { run(b, "sdk-noop", output) })
 	b.Run("by=generator", func(b *testing.B) { run(b, "dragonfly-generator", input) })
 }
 
-// run measures a program: the time of a run, and the most memory that it had at once.
+// run measures a program: the time of a run, and its peak memory.
 func run(b *testing.B, program string, stdin file, args ...string) {
 	path := find(b, program)
 	var peak int64
 	for b.Loop() {
 		peak = max(peak, start(b, exec.Command(path, args...), stdin, noOutput))
 	}
-	if peak > ownPeak(b) { // else it is not known: a child begins with its parent's
+	if peak > ownPeak(b) { // otherwise it is unknown, because a child starts with its parent's peak
 		b.ReportMetric(float64(peak)/1e6, "MB-peak")
 	}
 }

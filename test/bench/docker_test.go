@@ -12,7 +12,7 @@ import (
 // hasDocker reports whether a Docker Engine answers.
 func hasDocker() bool { return exec.Command("docker", "info").Run() == nil }
 
-// dockerfile makes an image as ours is, of a program that is built already, so that nothing has to be pulled.
+// dockerfile builds an image like ours from a program that is already built, so that nothing has to be pulled.
 const dockerfile = `FROM scratch
 COPY passwd /etc/passwd
 COPY program /program
@@ -20,7 +20,7 @@ USER 65534:65534
 ENTRYPOINT ["/program"]
 `
 
-// buildImage makes an image of a program that `make bench` has built, and returns its name.
+// buildImage builds an image from a program that `make bench` has built, and returns its name.
 func buildImage(b *testing.B, name string) (image string) {
 	b.Helper()
 	text, err := os.ReadFile(find(b, name))
@@ -40,7 +40,7 @@ func buildImage(b *testing.B, name string) (image string) {
 	}
 	image = "localhost/bench/" + name + ":v0.0.0"
 	build := exec.Command("docker", "build", "--quiet", "--tag", image, folder)
-	build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0") // is part of every engine, and pulls nothing for scratch
+	build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0") // part of every engine, and pulls nothing for scratch
 	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("%s: %s\n%s", build, err, out)
 	}

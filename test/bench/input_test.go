@@ -13,10 +13,10 @@ import (
 	"testing"
 )
 
-// part writes some items of a list. Nothing is held in memory: a child's peak begins with this process's.
+// part writes some items of a list. Nothing is kept in memory, because a child's peak starts with this process's.
 type part func(w io.Writer)
 
-// newInput writes a ResourceList of those items to a file.
+// newInput writes a ResourceList with the given items to a file.
 func newInput(b *testing.B, parts ...part) file {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "input.yaml")
@@ -38,7 +38,7 @@ func newInput(b *testing.B, parts ...part) file {
 	return file(path)
 }
 
-// expanded returns what the program makes of an input.
+// expanded returns the program's output for an input.
 func expanded(b *testing.B, input file) file {
 	b.Helper()
 	output := file(filepath.Join(b.TempDir(), "output.yaml"))
@@ -91,7 +91,7 @@ func deployments(n int) part {
 	}
 }
 
-// kptfile says that the result is kept.
+// kptfile marks the result as kept.
 func kptfile(w io.Writer) {
 	fmt.Fprint(w, `- apiVersion: kpt.dev/v1
   kind: Kptfile
@@ -102,7 +102,7 @@ func kptfile(w io.Writer) {
 `)
 }
 
-// program is how kustomize calls a function that is a program, and container one in a container.
+// program is how kustomize calls a function that is a program; container is for one in a container.
 func program(b *testing.B, name string) (call string) {
 	b.Helper()
 	return "exec: {path: " + find(b, name) + "}"
@@ -113,7 +113,7 @@ func container(b *testing.B, name string) (call string) {
 	return "container: {image: " + buildImage(b, name) + "}"
 }
 
-// kustomization makes a folder with the items of a list as resources, and a function as transformer.
+// kustomization creates a folder with the items of a list as resources, and a function as a transformer.
 func kustomization(b *testing.B, call string, list file) (folder string) {
 	b.Helper()
 	return folderOf(b, map[string]string{
@@ -124,7 +124,7 @@ func kustomization(b *testing.B, call string, list file) (folder string) {
 	})
 }
 
-// plain makes a folder with the items of a list as resources, and no function.
+// plain creates a folder with the items of a list as resources, and no function.
 func plain(b *testing.B, list file) (folder string) {
 	b.Helper()
 	return folderOf(b, map[string]string{
@@ -133,7 +133,7 @@ func plain(b *testing.B, list file) (folder string) {
 	})
 }
 
-// generators makes a folder in which each claim of a list calls the function for itself.
+// generators creates a folder in which each claim of a list calls the function separately.
 func generators(b *testing.B, list file) (folder string) {
 	b.Helper()
 	return folderOf(b, map[string]string{
@@ -156,7 +156,7 @@ func documents(b *testing.B, list file) string {
 	return strings.ReplaceAll(resources, "\n  ", "\n")
 }
 
-// folderOf makes a folder with these files.
+// folderOf creates a folder with these files.
 func folderOf(b *testing.B, files map[string]string) (folder string) {
 	b.Helper()
 	folder = b.TempDir()

@@ -28,7 +28,7 @@ func find(b *testing.B, program string) string {
 	return path
 }
 
-// start runs a program to its end and returns the most memory that it had at once, in bytes.
+// start runs a program to completion and returns its peak memory in bytes.
 func start(b *testing.B, cmd *exec.Cmd, stdin, stdout file) (peak int64) {
 	b.Helper()
 	in, err := os.Open(string(stdin))
@@ -49,7 +49,7 @@ func start(b *testing.B, cmd *exec.Cmd, stdin, stdout file) (peak int64) {
 	return inBytes(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
 }
 
-// ownPeak returns the most memory that this process had at once, in bytes.
+// ownPeak returns the peak memory of this process in bytes.
 func ownPeak(b *testing.B) int64 {
 	b.Helper()
 	var usage syscall.Rusage
@@ -59,5 +59,5 @@ func ownPeak(b *testing.B) int64 {
 	return inBytes(usage.Maxrss)
 }
 
-// inBytes takes what Linux counts in KiB.
+// inBytes converts Linux's KiB.
 func inBytes(maxrss int64) int64 { return maxrss << 10 }

@@ -1,5 +1,5 @@
 // Package certmanager runs cert-manager's own controllers against the cluster of a test. They are bin/cert-manager,
-// which make builds. It needs kubectl in PATH.
+// which make builds. The package needs kubectl in PATH.
 package certmanager
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// Issuer is the name of the ClusterIssuer that Start makes. It issues from a CA of its own.
+// Issuer is the name of the ClusterIssuer that Start creates. It issues from its own CA.
 const Issuer = "internal"
 
 const objects = `
@@ -46,7 +46,7 @@ metadata: {name: ` + Issuer + `}
 spec: {ca: {secretName: authority}}
 `
 
-// ServeTypes makes the API server serve the types of cert-manager.
+// ServeTypes makes the API server serve cert-manager's types.
 func ServeTypes(t testing.TB, kubeconfig string) {
 	t.Helper()
 	for _, kind := range []string{"certificates", "certificaterequests", "issuers", "clusterissuers"} {

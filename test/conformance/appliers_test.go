@@ -18,15 +18,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// applier is a way by which manifests come into a cluster.
+// applier is a way to get manifests into a cluster.
 type applier struct {
 	apply []string // the command that applies the manifests on its stdin
-	diff  []string // the command that prints something where applying them would change something
-	// tool is the program and its flags if one process can do several of these, and prune.
+	diff  []string // the command that prints something if applying them would change anything
+	// tool is the program and its flags, if one process can run several commands and prune.
 	tool []string
 }
 
-// appliers are the ways that people take. Argo CD and Flux have modules of their own for it, which tools/argocd-diff and
+// appliers are the ways that people use. Argo CD and Flux have their own modules for it, which tools/argocd-diff and
 // tools/flux-apply call.
 var appliers = map[string]applier{
 	"client-side apply":        {apply: kubectlCommand("apply"), diff: kubectlCommand("diff")},
@@ -54,11 +54,11 @@ func tool(command ...string) applier {
 	return a
 }
 
-// with returns the command of the tool with more arguments.
+// with returns the tool's command with more arguments.
 func (a applier) with(args ...string) []string { return append(slices.Clone(a.tool), args...) }
 
-// replace applies the manifests in the place of those of before. What is gone from them is deleted by what prunes, which
-// kubectl does not.
+// replace applies the manifests instead of the previous ones. Appliers that prune (kubectl does not) delete the objects
+// that are gone.
 func (a applier) replace(t *testing.T, before, manifests string) {
 	t.Helper()
 	if a.tool == nil {
@@ -70,7 +70,7 @@ func (a applier) replace(t *testing.T, before, manifests string) {
 	a.run(t, a.with("-previous", file, "sync"), manifests)
 }
 
-// run runs a command with the manifests on its stdin and returns its stdout. It has to succeed, or exit with 1 for a
+// run runs a command with the manifests on its stdin and returns its stdout. It must succeed, or exit with 1 for a
 // difference.
 func (a applier) run(t *testing.T, command []string, manifests string) string {
 	t.Helper()
@@ -92,20 +92,20 @@ func (a applier) unchanged(t *testing.T, p *pod, manifests string) {
 	t.Helper()
 	password, connection := p.data(t, p.instance+"-password"), p.data(t, p.instance+"-conn")
 	if a.tool != nil {
-		assert.Empty(t, a.run(t, a.with("diff", "sync", "diff", "sync"), manifests), "nothing differs from what was applied")
+		assert.Empty(t, a.run(t, a.with("diff", "sync", "diff", "sync"), manifests), "nothing must differ from what was applied")
 	} else {
 		for range 2 {
-			assert.Empty(t, a.run(t, a.diff, manifests), "nothing differs from what was applied")
+			assert.Empty(t, a.run(t, a.diff, manifests), "nothing must differ from what was applied")
 			a.run(t, a.apply, manifests)
 		}
 	}
-	assert.True(t, equal(password, p.data(t, p.instance+"-password")) && equal(connection, p.data(t, p.instance+"-conn")), "the Secrets stay as they are")
+	assert.True(t, equal(password, p.data(t, p.instance+"-password")) && equal(connection, p.data(t, p.instance+"-conn")), "the Secrets must stay as they are")
 }
 
 // equal compares without showing a value.
 func equal(a, b map[string]string) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
 
-// withExtraKeys is a configuration with keys of the connection Secret that hold the password, and one that does not.
+// withExtraKeys is a configuration with keys in the connection Secret that contain the password, and one that does not.
 const withExtraKeys = `
 apiVersion: database.bizmatters.io/v1alpha1
 kind: DragonflyGenerator
@@ -119,7 +119,7 @@ spec:
       DRAGONFLY_HOST: "{endpoint}"
 `
 
-// annotated returns the lines of a claim's metadata with annotations of its group: pairs of name and value.
+// annotated returns the lines of a claim's metadata with annotations in its group, given as pairs of name and value.
 func annotated(pairs ...string) string {
 	lines := "  annotations:\n"
 	for i := 0; i < len(pairs); i += 2 {
@@ -130,7 +130,8 @@ func annotated(pairs ...string) string {
 
 func rotated(rotation string) string { return annotated("password-rotation", rotation) }
 
-// Whoever applies: what is applied, filled by the pod, and applied again, differs in nothing and keeps its password.
+// Whoever applies: manifests that are applied, filled in by the pod, and applied again show no difference and keep the
+// password.
 func TestNoDriftNoLoss(t *testing.T) {
 	t.Parallel()
 	for name, a := range appliers {
@@ -146,9 +147,9 @@ func TestNoDriftNoLoss(t *testing.T) {
 			a.unchanged(t, p, manifests)
 
 			raised, _ := render(t, withExtraKeys, claim(ns, "my-cache", "small", rotated("2")))
-			assert.NotEmpty(t, a.run(t, a.diff, raised), "a change must show, else nothing was compared")
+			assert.NotEmpty(t, a.run(t, a.diff, raised), "a change must show, or nothing was compared")
 			a.run(t, a.apply, raised)
-			assert.Equal(t, first, p.data(t, "my-cache-password")["password"], "the password changes when the pod restarts")
+			assert.Equal(t, first, p.data(t, "my-cache-password")["password"], "the password must change when the pod restarts")
 			a.unchanged(t, p, raised)
 			_, second := p.restart(t)
 			assert.NotEqual(t, first, second)
@@ -165,10 +166,10 @@ func TestNoDriftNoLoss(t *testing.T) {
 			assert.Equal(t, second, now)
 			assert.Contains(t, log, "already have the password")
 
-			if name == serverSide { // it leaves what somebody else has changed, and says so
+			if name == serverSide { // it leaves what somebody else changed, and says so
 				return
 			}
-			// What somebody has changed of the manifests' own is put back, and the password stays.
+			// Fields of the manifests that somebody changed are restored, and the password stays.
 			p.patch(t, "my-cache-conn", `{"stringData":{"port":"1"}}`)
 			assert.NotEmpty(t, a.run(t, a.diff, manifests))
 			a.run(t, a.apply, manifests)
@@ -191,7 +192,7 @@ func instanceAppliedBy(t *testing.T, a applier, documents ...string) (p *pod, ma
 	return p, manifests, password
 }
 
-// Teams change their tools. Whichever applies after whichever, the password stays.
+// Teams change their tools. Whichever applier follows whichever, the password stays.
 func TestAppliersTakeTurns(t *testing.T) {
 	t.Parallel()
 	p, manifests, _ := instanceAppliedBy(t, appliers["client-side apply"], claim("in-turn", "my-cache", "small", rotated("2")), withExtraKeys)
@@ -202,14 +203,14 @@ func TestAppliersTakeTurns(t *testing.T) {
 			a.apply = append(slices.Clone(a.apply), "--force-conflicts")
 		}
 		a.run(t, a.apply, manifests)
-		require.True(t, equal(password, p.data(t, "my-cache-password")) && equal(connection, p.data(t, "my-cache-conn")), "the Secrets stay as they are: %s", name)
+		require.True(t, equal(password, p.data(t, "my-cache-password")) && equal(connection, p.data(t, "my-cache-conn")), "the Secrets must stay as they are: %s", name)
 	}
 	log, _ := p.restart(t)
 	assert.Contains(t, log, "already have the password")
 }
 
-// What puts a whole object in the place of another takes the password, as the docs say. The pod then stops, and makes no
-// other in silence. Our Secrets never ask for it: the options that do are kept off them. TestHelmPage has Helm's.
+// Replacing a whole object removes the password, as the docs say. The pod then stops, and does not silently make
+// another one. Our Secrets never ask for that: the options that do are kept off them. TestHelmPage covers Helm.
 func TestReplacingLosesThePassword(t *testing.T) {
 	t.Parallel()
 	for name, replace := range map[string][]string{
@@ -221,7 +222,7 @@ func TestReplacingLosesThePassword(t *testing.T) {
 			ns := "replaced-" + strings.ToLower(strings.NewReplacer(" ", "-", ",", "").Replace(name))
 			p, manifests, password := instanceAppliedBy(t, a, claim(ns, "my-cache", "small"))
 			a.run(t, a.apply, manifests)
-			require.Equal(t, password, p.data(t, "my-cache-password")["password"], "what does not replace leaves it")
+			require.Equal(t, password, p.data(t, "my-cache-password")["password"], "applying without replacing must leave it")
 
 			a.run(t, replace, manifests)
 			assert.Empty(t, p.data(t, "my-cache-password"))
@@ -232,8 +233,8 @@ func TestReplacingLosesThePassword(t *testing.T) {
 	}
 }
 
-// With RespectIgnoreDifferences and /data of all Secrets ignored, a widespread setting, Argo CD writes back what it has
-// read, and so owns the password. The next sync without that setting takes it, unless it is on the server side, where
+// With RespectIgnoreDifferences and /data of all Secrets ignored, a common setting, Argo CD writes back what it has
+// read, and so owns the password. The next sync without that setting removes it, except with server-side apply, because
 // the pod owns it too.
 func TestArgoCDRespectIgnoreDifferences(t *testing.T) {
 	t.Parallel()
@@ -247,11 +248,11 @@ func TestArgoCDRespectIgnoreDifferences(t *testing.T) {
 
 			respecting.run(t, respecting.apply, manifests)
 			assert.Equal(t, password, p.data(t, "my-cache-password")["password"])
-			assert.Contains(t, p.ownersOfPassword(t, "my-cache-password"), "argocd-controller", "Argo CD owns the password now")
+			assert.Contains(t, p.ownersOfPassword(t, "my-cache-password"), "argocd-controller", "Argo CD must own the password now")
 
 			plain.run(t, plain.apply, manifests)
 			if flags == nil {
-				assert.Empty(t, p.data(t, "my-cache-password"), "and removes it without the setting")
+				assert.Empty(t, p.data(t, "my-cache-password"), "and must remove it without the setting")
 			} else {
 				assert.Equal(t, password, p.data(t, "my-cache-password")["password"])
 				assert.Equal(t, []string{"dragonfly-generator-prepare"}, p.ownersOfPassword(t, "my-cache-password"))
@@ -260,8 +261,8 @@ func TestArgoCDRespectIgnoreDifferences(t *testing.T) {
 	}
 }
 
-// ownersOfPassword returns who has applied or written the key password of a Secret: the field managers, and Argo CD if
-// the annotation of client-side apply has the value.
+// ownersOfPassword returns who applied or wrote a Secret's key password: the field managers, and Argo CD if the
+// annotation of client-side apply contains the value.
 func (p *pod) ownersOfPassword(t *testing.T, secret string) []string {
 	t.Helper()
 	var object corev1.Secret
@@ -278,8 +279,8 @@ func (p *pod) ownersOfPassword(t *testing.T, secret string) []string {
 	return owners
 }
 
-// At each interval Flux takes over what managers that begin with kubectl have written, and drops what is not in Git. It
-// leaves what the pod has written, and what somebody writes as the docs do: as the manager dragonfly-password.
+// At each interval, Flux takes over the fields of managers that start with kubectl, and drops those that are not in
+// Git. It leaves what the pod has written, and what people write as the docs say, as the manager dragonfly-password.
 func TestFluxDropsWhatKubectlWrote(t *testing.T) {
 	t.Parallel()
 	a := appliers[flux]

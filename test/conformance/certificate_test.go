@@ -39,7 +39,7 @@ func TestCertificateIsIssued(t *testing.T) {
 
 	diff, stderr, ok := kubectl(t, manifests, "diff", "--server-side", "-f", "-")
 	assert.True(t, ok, stderr)
-	assert.Empty(t, diff, "what cert-manager writes is no drift")
+	assert.Empty(t, diff, "what cert-manager writes must not count as drift")
 }
 
 // decoded returns the value of a Secret's key.

@@ -1,8 +1,8 @@
 //go:build conformance && linux
 
 // Package conformance applies the manifests to a real Kubernetes control plane: kube-apiserver, etcd,
-// controller-manager and scheduler as plain processes on loopback. There is no kubelet, so pods are made
-// and scheduled, and never run. `make conformance` builds what it needs and runs it.
+// controller-manager and scheduler as plain processes on loopback. There is no kubelet, so pods are created and
+// scheduled, but never run. `make conformance` builds what it needs and runs it.
 package conformance
 
 import (
@@ -28,11 +28,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// kubeconfig is the file that kubectl and the controllers reach the API server by.
+// kubeconfig is the file with which kubectl and the controllers reach the API server.
 var kubeconfig string
 
 func TestMain(m *testing.M) {
-	runtime.LockOSThread() // with which the control plane ends, if a test panics
+	runtime.LockOSThread() // ends the control plane if a test panics
 	stop, err := startControlPlane()
 	if err == nil {
 		err = furnish()
@@ -62,7 +62,7 @@ func startControlPlane() (stop func(), err error) {
 	if err != nil {
 		return stop, err
 	}
-	if err := os.Setenv("KUBECACHEDIR", filepath.Join(dir, "cache")); err != nil { // of kubectl and helm
+	if err := os.Setenv("KUBECACHEDIR", filepath.Join(dir, "cache")); err != nil { // for kubectl and helm
 		return stop, err
 	}
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
@@ -136,8 +136,8 @@ users:
 	return stop, start("kube-scheduler", "--kubeconfig", kubeconfig, "--leader-elect=false", "--secure-port", "0")
 }
 
-// furnish gives the cluster two nodes, one of them for databases, and the class local-path, which may expand,
-// with more volumes than the tests make instances.
+// furnish gives the cluster two nodes, one of them for databases, and the expandable class local-path, with more
+// volumes than the tests have instances.
 func furnish() error {
 	var objects strings.Builder
 	for _, node := range []string{"stateful", "stateless"} {
@@ -190,7 +190,7 @@ func serviceAccountKey(dir string) (string, error) {
 func ready(server, dir string) error {
 	client := http.Client{
 		Timeout:   5 * time.Second,
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, // its own, on loopback
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, // its own certificate, on loopback
 	}
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		response, err := client.Get(server + "/readyz")
@@ -203,7 +203,7 @@ func ready(server, dir string) error {
 		}
 	}
 	log, _ := os.ReadFile(filepath.Join(dir, "kube-apiserver.log"))
-	return fmt.Errorf("the API server is not ready after two minutes; the end of its log:\n%s", log[max(0, len(log)-2000):])
+	return fmt.Errorf("the API server is not ready after two minutes; here is the end of its log:\n%s", log[max(0, len(log)-2000):])
 }
 
 // kubectl runs kubectl with stdin and returns its stdout and stderr, and whether it succeeded.
@@ -222,7 +222,7 @@ func kubectl(t *testing.T, stdin string, args ...string) (stdout, stderr string,
 	return out.String(), errOut.String(), err == nil
 }
 
-// must runs kubectl, which has to succeed, and returns its stdout.
+// must runs kubectl, which must succeed, and returns its stdout.
 func must(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	stdout, stderr, ok := kubectl(t, stdin, args...)
@@ -232,7 +232,7 @@ func must(t *testing.T, stdin string, args ...string) string {
 	return stdout
 }
 
-// shell runs scripts in a folder, one after the other in one shell, and returns what they print. They have to succeed.
+// shell runs scripts in a folder, one after the other in the same shell, and returns their output. They must succeed.
 func shell(t *testing.T, dir string, scripts ...string) string {
 	t.Helper()
 	script := "set -euo pipefail\n" + strings.Join(scripts, "\n")
@@ -243,7 +243,7 @@ func shell(t *testing.T, dir string, scripts ...string) string {
 	return string(out)
 }
 
-// eventually waits until the command prints what is wanted.
+// eventually waits until the command prints the wanted output.
 func eventually(t *testing.T, want string, args ...string) {
 	t.Helper()
 	var got string
@@ -254,7 +254,7 @@ func eventually(t *testing.T, want string, args ...string) {
 	}
 	events, _, _ := kubectl(t, "", "get", "events", "-A", "--sort-by", ".lastTimestamp")
 	t.Logf("the last events:\n%s", events[max(0, len(events)-3000):])
-	t.Fatalf("kubectl %s: wanted %q and got %q for a minute", strings.Join(args, " "), want, got)
+	t.Fatalf("kubectl %s: wanted %q, but got %q for a minute", strings.Join(args, " "), want, got)
 }
 
 // established waits until the API server serves the kind of a CustomResourceDefinition. kubectl wait fails on

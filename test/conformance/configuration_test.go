@@ -25,7 +25,7 @@ func configurationBlock(t *testing.T, heading string, n int) string {
 	return "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata:\n  name: platform\nspec:\n" + spec
 }
 
-// The API server accepts what the configurations in docs/configuration.md add to an instance.
+// The API server accepts everything that the configurations in docs/configuration.md add to an instance.
 func TestConfigurationPage(t *testing.T) {
 	t.Parallel()
 	const ns = "configuration-page"
@@ -44,7 +44,7 @@ func TestConfigurationPage(t *testing.T) {
 		assert.Equal(t, "guarded", get(t, ns, "networkpolicy/guarded", ".spec.podSelector.matchLabels.app"))
 		assert.Equal(t, ns+"/guarded", get(t, ns, "networkpolicy/guarded", `.metadata.annotations.database\.bizmatters\.io/generated-from`))
 	})
-	t.Run("a budget and a Service of the replicas", func(t *testing.T) {
+	t.Run("a disruption budget and a Service for the replicas", func(t *testing.T) {
 		must(t, "", "apply", "--server-side", "-f", os.Getenv("DRAGONFLY_OPERATOR_CRD"))
 		established(t, "dragonflies.dragonflydb.io")
 		applied("replicated", configurationBlock(t, "Add objects", 1))

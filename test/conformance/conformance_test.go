@@ -21,8 +21,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/test/certmanager"
 )
 
-// render runs the function over the documents, of which a DragonflyGenerator is its configuration. It returns what goes
-// to the cluster, and the warnings.
+// render runs the function over the documents; a DragonflyGenerator among them is its configuration. It returns the
+// manifests for the cluster, and the warnings.
 func render(t *testing.T, documents ...string) (manifests, warnings string) {
 	t.Helper()
 	list := "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n"
@@ -57,7 +57,7 @@ func claim(namespace, name, size string, lines ...string) string {
 		name, namespace, strings.Join(lines, ""), size)
 }
 
-// namespace makes one that enforces Pod Security restricted.
+// namespace creates one that enforces Pod Security `restricted`.
 func namespace(t *testing.T, name string) {
 	t.Helper()
 	must(t, fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n  labels:\n    pod-security.kubernetes.io/enforce: restricted\n", name),
@@ -76,7 +76,7 @@ func get(t *testing.T, namespace, object, path string) string {
 	return must(t, "", "get", object, "-n", namespace, "-o", "jsonpath={"+path+"}")
 }
 
-// kptExample returns the manifests that kpt leaves in the example's package.
+// kptExample returns the manifests that kpt writes into the example's package.
 func kptExample(t *testing.T) string {
 	t.Helper()
 	var manifests strings.Builder
@@ -122,13 +122,13 @@ func TestAccepted(t *testing.T) {
 			assert.True(t, ok, stderr)
 			assert.Empty(t, diff)
 			assert.Equal(t, generations, must(t, manifests, "get", "-f", "-", "-o", "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.generation}{\"\\n\"}{end}"),
-				"applying again must not count up a generation")
+				"applying again must not increment a generation")
 		})
 	}
 }
 
-// The controllers make the pod and its volume claim, and the scheduler takes the node for databases. It
-// holds for the longest name too.
+// The controllers create the pod and its volume claim, and the scheduler picks the node for databases. That works for
+// the longest name too.
 func TestScheduled(t *testing.T) {
 	t.Parallel()
 	namespace(t, "scheduled")
@@ -142,7 +142,7 @@ func TestScheduled(t *testing.T) {
 		"no pod may be on a node that is not for databases")
 }
 
-// What Crossplane leaves behind, the keys of its later versions in the connection Secret included.
+// What Crossplane leaves behind, including the keys that its later versions put into the connection Secret.
 const crossplane = `
 apiVersion: apps/v1
 kind: StatefulSet
@@ -193,13 +193,13 @@ type: Opaque
 data: {endpoint: ENDPOINT, port: NjM3OQ==, password: MGI2ZmI3YTUtN2U3MC00YjBhLWEwYmEtNmM2ZDNhZDRiMmE2, DRAGONFLY_HOST: ENDPOINT, DRAGONFLY_PORT: NjM3OQ==, DRAGONFLY_PASSWORD: MGI2ZmI3YTUtN2U3MC00YjBhLWEwYmEtNmM2ZDNhZDRiMmE2}
 `
 
-// crossplaneManifests are those of the instance in a namespace.
+// crossplaneManifests are the manifests of the instance in a namespace.
 func crossplaneManifests(namespace string) string {
 	endpoint := base64.StdEncoding.EncodeToString([]byte("my-cache." + namespace + ".svc.cluster.local"))
 	return strings.NewReplacer("NAMESPACE", namespace, "ENDPOINT", endpoint).Replace(crossplane)
 }
 
-// From every size to every other, with another label and another password: always an update in place.
+// From every size to every other, with another label and another password, it is always an update in place.
 func TestUpdatesInPlace(t *testing.T) {
 	t.Parallel()
 	const ns = "updated"
@@ -223,7 +223,7 @@ func TestUpdatesInPlace(t *testing.T) {
 	assert.Equal(t, uid, get(t, ns, "statefulset/my-cache", ".metadata.uid"))
 }
 
-// kptfile makes a list that of a folder whose results are kept.
+// kptfile marks a list as a package in which results are kept.
 const kptfile = "apiVersion: kpt.dev/v1\nkind: Kptfile\nmetadata:\n  name: x\n  annotations: {config.kubernetes.io/local-config: \"true\"}\n"
 
 // The server refuses to change the volume size exactly where we warn, and the commands of the warning work.
@@ -236,11 +236,11 @@ func TestAnotherVolumeSize(t *testing.T) {
 	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
 	uid := get(t, ns, "pvc/dragonfly-data-my-cache-0", ".metadata.uid")
 
-	// Rendered in place, over what was there, as kpt does: only there the old size can be seen.
+	// Rendered in place, over the earlier results, as kpt does: only there can the old size be seen.
 	rendered := append([]string{kptfile, claim(ns, "my-cache", "small") + "  storageGB: 20\n"}, strings.Split(strings.TrimSuffix(first, "---\n"), "---\n")...)
 	second, warnings := render(t, rendered...)
 	_, stderr, ok := kubectl(t, second, "apply", "--server-side", "-f", "-")
-	require.False(t, ok, "the server must refuse what we warn of")
+	require.False(t, ok, "the server must refuse what we warn about")
 	require.Contains(t, stderr, "Forbidden")
 
 	commands := strings.Split(warnings, "`")
@@ -256,7 +256,7 @@ func TestAnotherVolumeSize(t *testing.T) {
 	assert.Equal(t, uid, get(t, ns, "pvc/dragonfly-data-my-cache-0", ".metadata.uid"))
 }
 
-// The commands of docs/troubleshooting.md that need no running pod print what it says.
+// The commands in docs/troubleshooting.md that need no running pod print what the page says.
 func TestTroubleshooting(t *testing.T) {
 	t.Parallel()
 	const ns = "troubleshooting"
@@ -268,10 +268,10 @@ func TestTroubleshooting(t *testing.T) {
 	assert.EventuallyWithT(t, func(c *assert.CollectT) {
 		found, _, _ := kubectl(t, "", "get", "statefulset,pod,pvc,service", "-n", ns, "-l", "app=my-cache", "-o", "name")
 		assert.ElementsMatch(c, objects, strings.Fields(found))
-	}, time.Minute, time.Second, "the controller makes the rest")
+	}, time.Minute, time.Second, "the controller creates the rest")
 	password := must(t, "", "get", "secret", "my-cache-password", "-n", ns, "-o", "jsonpath={.data.password}")
 	assert.NotEmpty(t, password)
-	assert.True(t, password == must(t, "", "get", "secret", "my-cache-conn", "-n", ns, "-o", "jsonpath={.data.password}"), "the sums of both must agree")
+	assert.True(t, password == must(t, "", "get", "secret", "my-cache-conn", "-n", ns, "-o", "jsonpath={.data.password}"), "both sums must agree")
 	decoded, err := base64.StdEncoding.DecodeString(must(t, "", "get", "secret", "my-cache-conn", "-n", ns, "-o", "jsonpath={.data.endpoint}"))
 	require.NoError(t, err)
 	assert.Equal(t, "my-cache.troubleshooting.svc.cluster.local", string(decoded))

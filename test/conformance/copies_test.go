@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// takeVolume makes the volume a copy of another pod's, as a restore or a snapshot of the storage does.
+// takeVolume makes the volume a copy of another pod's, as a restore or a storage snapshot does.
 func (p *pod) takeVolume(t *testing.T, from *pod) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(from.root, "data"))
@@ -27,14 +27,14 @@ func (p *pod) takeVolume(t *testing.T, from *pod) {
 	}
 }
 
-// A backup tool has copied a namespace: Secrets, rights and volume. The copy's applications get the copy's endpoint, once;
-// what brings the original's back is a mistake, and the pod stops.
+// A backup tool has copied a namespace: Secrets, permissions and volume. The pod corrects the copy's endpoint once; if
+// something brings the original's back, that is a mistake, and the pod stops.
 func TestPrepareCopiedNamespace(t *testing.T) {
 	t.Parallel()
 	original := newPodOf(t, claim("copy-from", "my-cache", "small"), withExtraKeys)
 	_, password := original.start(t)
 
-	// The tool changes metadata and, in a RoleBinding, the subject. What a Secret holds it does not know.
+	// The tool changes metadata and, in a RoleBinding, the subject. It does not know the contents of a Secret.
 	copied := ""
 	for document := range strings.SplitSeq(original.manifests, "---\n") {
 		if !strings.Contains(document, "kind: Secret\n") {
@@ -63,7 +63,7 @@ func TestPrepareCopiedNamespace(t *testing.T) {
 		"DRAGONFLY_HOST": "my-cache.copy-to.svc.cluster.local", "uri": "redis://:" + password + "@my-cache.copy-to.svc.cluster.local:6379/0",
 	}
 	assert.Equal(t, corrected, p.data(t, "my-cache-conn"))
-	assert.Equal(t, "my-cache.copy-from.svc.cluster.local", original.data(t, "my-cache-conn")["endpoint"], "the original is left alone")
+	assert.Equal(t, "my-cache.copy-from.svc.cluster.local", original.data(t, "my-cache-conn")["endpoint"], "the original must be left alone")
 	p.mount(t)
 	log, _ = p.start(t)
 	assert.Equal(t, "both Secrets of copy-to/my-cache already have the password\n", log)
@@ -80,7 +80,7 @@ func TestPrepareCopiedNamespace(t *testing.T) {
 	assert.Equal(t, corrected, p.data(t, "my-cache-conn"))
 }
 
-// A new instance gets a first password on a volume that was another's. An instance on its own volume does not: its
+// A new instance on a volume that was another's gets a first password. An instance on its own volume does not: its
 // password was lost.
 func TestPrepareVolumeOfAnother(t *testing.T) {
 	t.Parallel()

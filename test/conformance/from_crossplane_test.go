@@ -16,7 +16,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// crd is one of Crossplane's, as far as the page needs it.
+// crd is one of Crossplane's, reduced to what the page needs.
 const crd = `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -34,8 +34,8 @@ spec:
 
 var immutable = regexp.MustCompile(`(?m)^[-+] +(clusterIP|serviceName|storage|matchLabels):`)
 
-// standIn does what Crossplane and its provider do when a claim is deleted: the claim takes the composite
-// along, the composite its objects, and an object what it made, unless it says Orphan. What is paused waits.
+// standIn does what Crossplane and its provider do when a claim is deleted: deleting the claim deletes the composite,
+// that deletes its objects, and an object deletes what it made, unless it says Orphan. Anything paused waits.
 const standIn = `
 composite=my-cache-x7k2p
 deleted() { test -n "$(kubectl get "$@" -o jsonpath='{.metadata.deletionTimestamp}' 2>/dev/null)"; }
@@ -59,10 +59,10 @@ while sleep 0.3; do
 done >/dev/null 2>&1
 `
 
-// The commands of docs/from-crossplane.md, in their order, move a live instance over.
+// The commands of docs/from-crossplane.md, in order, move a live instance over.
 func TestFromCrossplanePage(t *testing.T) {
-	const ns = "moved-from-crossplane" // other tests have objects in the page's own
-	// Other tests want a cluster that does not know of claims, and clients that do not remember one.
+	const ns = "moved-from-crossplane" // other tests use the page's own namespace
+	// Other tests need a cluster that does not know claims, and clients without a cached definition.
 	t.Setenv("KUBECACHEDIR", t.TempDir())
 	t.Cleanup(func() {
 		must(t, "", "delete", "crd", "dragonflyinstances.database.bizmatters.io", "xdragonflyinstances.database.bizmatters.io", "objects.kubernetes.crossplane.io")
@@ -77,7 +77,7 @@ func TestFromCrossplanePage(t *testing.T) {
 		established(t, names[3]+"."+names[0])
 	}
 	namespace(t, ns)
-	// The page labels the node of the old pod, which may be any; other tests want the nodes as they were.
+	// The page labels the node of the old pod, which may be any; other tests need the nodes as they were.
 	t.Cleanup(func() { must(t, "", "label", "node", "stateless", "workload-type=stateless", "--overwrite") })
 	// Its provider leaves the last applied manifest in an annotation, as a client-side apply does.
 	must(t, crossplaneManifests(ns), "apply", "--field-manager=crossplane-kubernetes-provider", "-f", "-")
@@ -109,18 +109,18 @@ func TestFromCrossplanePage(t *testing.T) {
 	changes, err := os.ReadFile(filepath.Join(dir, "changes.txt"))
 	require.NoError(t, err)
 	assert.True(t, strings.Contains(string(changes), "v1.40.1"))
-	assert.False(t, regexp.MustCompile(`(?m)^-  (password|DRAGONFLY_\w+):`).Match(changes), "no key of a Secret may go")
+	assert.False(t, regexp.MustCompile(`(?m)^-  (password|DRAGONFLY_\w+):`).Match(changes), "no key of a Secret may disappear")
 	assert.False(t, immutable.Match(changes), "nothing immutable may change")
 	p := podOf(t, ns, "my-cache")
 	p.hasLived(t)
 	p.restart(t)
-	assert.True(t, before == identity(t, ns), "the pod keeps the password")
+	assert.True(t, before == identity(t, ns), "the pod must keep the password")
 	_, stderr, ok := kubectl(t, "", "get", "dragonflyinstance.database.bizmatters.io", "my-cache", "-n", ns)
 	assert.False(t, ok)
 	assert.Contains(t, stderr, "NotFound")
 }
 
-// identity is what must not change when an instance is taken over.
+// identity is what must not change when an instance is adopted.
 func identity(t *testing.T, ns string) string {
 	t.Helper()
 	var all []string

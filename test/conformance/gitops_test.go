@@ -15,7 +15,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// The objects of the examples fit the CRDs of Argo CD and Flux, which are in their Go modules.
+// The objects in the examples match the CRDs in the Go modules of Argo CD and Flux.
 func TestGitOpsObjects(t *testing.T) {
 	t.Parallel()
 	for crd, from := range map[string]struct{ module, file string }{
@@ -34,11 +34,11 @@ func TestGitOpsObjects(t *testing.T) {
 	}
 	_, stderr, ok := kubectl(t, strings.ReplaceAll(readExample(t, "argocd/plugin/application.yaml"), "plugin:", "plugins:"),
 		"apply", "--server-side", "--validate=strict", "-f", "-")
-	assert.False(t, ok, "else nothing was validated")
+	assert.False(t, ok, "or nothing was validated")
 	assert.Contains(t, stderr, "plugins")
 }
 
-// The repo-server's pod passes Pod Security restricted with what the examples add to it.
+// The repo-server's pod, with what the examples add to it, passes Pod Security `restricted`.
 func TestArgoCDPods(t *testing.T) {
 	t.Parallel()
 	namespace(t, "argocd")

@@ -15,7 +15,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// The page's commands install, upgrade and uninstall the chart of the example, in the namespace that they name.
+// The page's commands install, upgrade and uninstall the example's chart, in the namespace that they name.
 func TestHelmPage(t *testing.T) {
 	t.Parallel()
 	const (
@@ -41,7 +41,7 @@ func TestHelmPage(t *testing.T) {
 	}
 
 	shell(t, root, upgrade)
-	assert.Equal(t, "4Gi", p.memory(t), "the upgrade is not without effect")
+	assert.Equal(t, "4Gi", p.memory(t), "the upgrade must have an effect")
 	keeps("helm upgrade")
 	shell(t, root, "helm rollback shop 1 --namespace "+ns)
 	assert.Equal(t, "2Gi", p.memory(t))
@@ -65,7 +65,7 @@ func TestHelmPage(t *testing.T) {
 
 	must(t, "", "patch", "secret", "shop-cache-password", "-n", ns, "--field-manager=dragonfly-password", "--type=merge",
 		"-p", `{"stringData":{"password":"`+password+`"}}`)
-	keeps("it was put back")
+	keeps("the password was restored")
 	volume := get(t, ns, "pvc/dragonfly-data-shop-cache-0", ".spec.volumeName")
 	require.NotEmpty(t, volume)
 	shell(t, root, uninstall)
@@ -93,7 +93,7 @@ func (p *pod) memory(t *testing.T) string {
 	return get(t, p.namespace, "statefulset/"+p.instance, `.spec.template.spec.containers[?(@.name=="dragonfly")].resources.limits.memory`)
 }
 
-// The example says the same as the page, and its plugin for Helm 4 runs what Helm 3 is told to.
+// The example says the same as the page, and its plugin for Helm 4 runs the same command as Helm 3.
 func TestHelmExample(t *testing.T) {
 	t.Parallel()
 	page := testkit.ReadPage(t, "gitops.md").Section(t, "Helm")

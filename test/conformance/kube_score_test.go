@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// kube-score finds nothing critical but what kube-score.ignore accepts, and all of that.
+// kube-score finds exactly the critical problems that kube-score.ignore accepts.
 func TestKubeScore(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("kube-score.ignore")
@@ -44,7 +44,7 @@ func TestKubeScore(t *testing.T) {
 			cmd := exec.Command("kube-score", append(args, "-")...)
 			cmd.Stdin = strings.NewReader(manifests)
 			out, err := cmd.Output()
-			require.NotEmpty(t, out, "kube-score has to run: %v", err)
+			require.NotEmpty(t, out, "kube-score must run: %v", err)
 			var found []string
 			for line := range strings.Lines(string(out)) {
 				if strings.HasPrefix(line, "[CRITICAL]") {
@@ -55,9 +55,9 @@ func TestKubeScore(t *testing.T) {
 		}
 		require.Empty(t, critical(accepted), "size %s", size)
 		for i, test := range accepted {
-			require.Contains(t, reasons.String(), "`"+test+"`", "what is accepted has its reason in the docs")
+			require.Contains(t, reasons.String(), "`"+test+"`", "every accepted problem needs its reason in the docs")
 			others := append(append([]string{}, accepted[:i]...), accepted[i+1:]...)
-			require.NotEmpty(t, critical(others), "%s is accepted although nothing is found", test)
+			require.NotEmpty(t, critical(others), "%s is accepted, but no longer found", test)
 		}
 	}
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
-// A rotation with backend Operator, as the operator v1.6.1 goes about it: the replicas first, then the master. The
-// first pod that starts makes the new password, the others take it over, whichever they are, and no server of before
-// the rotation can start with the new one. That replication goes on meanwhile is the operator's: it replicates by the
-// port 9999, which asks for no password (read in its source, not run here).
+// A rotation with backend Operator, as the operator v1.6.1 performs it: the replicas first, then the master. The first
+// pod that starts makes the new password, the others adopt it, whichever they are, and no server from before the
+// rotation can start with the new one. Keeping up replication meanwhile is the operator's job: it replicates over port
+// 9999, which asks for no password (according to its source; not run here).
 func TestOperatorRotation(t *testing.T) {
 	t.Parallel()
 	const secret, connection = "my-cache-password", "my-cache-conn"
@@ -50,13 +50,13 @@ func TestOperatorRotation(t *testing.T) {
 	now := keys()[handover.RotationKey("2")]
 	assert.NotEqual(t, before, now)
 	assert.Equal(t, map[string]string{"password": now, handover.RotationKey("2"): now}, keys(),
-		"a server of before, the master among them, must not find its key any more, whatever restarts it")
-	assert.Equal(t, now, pods[0].data(t, connection)["password"], "applications that start now read what the next master takes")
+		"an old server, including the master, must no longer find its key, whatever restarts it")
+	assert.Equal(t, now, pods[0].data(t, connection)["password"], "applications that start now must read the password that the next master accepts")
 
-	assert.NotContains(t, start(0, "1"), "made", "a pod of the template of before follows; it does not rotate back")
+	assert.NotContains(t, start(0, "1"), "made", "a pod from the old template must follow, and must not rotate back")
 	assert.Equal(t, map[string]string{"password": now, handover.RotationKey("2"): now}, keys())
 
-	// The copies on a pod's volumes may be old, so its first start of a rotation asks the API server.
+	// The copies on a pod's volumes may be stale, so the first start in a rotation asks the API server.
 	reads := []string{"GET my-cache-conn", "GET my-cache-password"}
 	for _, tc := range []struct {
 		pod  int
@@ -65,12 +65,12 @@ func TestOperatorRotation(t *testing.T) {
 		i := tc.pod
 		g := pods[i].gateway(t)
 		assert.NotContains(t, start(i, "2"), "made")
-		assert.ElementsMatch(t, tc.want, g.forget(), "what my-cache-%d asks the API server for", i)
+		assert.ElementsMatch(t, tc.want, g.forget(), "my-cache-%d's requests to the API server", i)
 		assert.Equal(t, map[string]string{"password": now, handover.RotationKey("2"): now}, keys())
 	}
 }
 
-// With the source Existing the server reads the key of the owner, and the pod fills in what applications read.
+// With the source Existing, the server reads the owner's key, and the pod fills in what applications read.
 func TestOperatorExisting(t *testing.T) {
 	t.Parallel()
 	const config = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: platform}\nspec: {backend: Operator, replicas: 2}\n"
@@ -86,5 +86,5 @@ func TestOperatorExisting(t *testing.T) {
 		assert.Equal(t, "of-their-own", p.data(t, "my-cache-conn")["password"])
 	}
 	assert.Equal(t, theirs, p.object(t, "my-cache-password"))
-	assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile), "the operator mounts none")
+	assert.NoFileExists(t, filepath.Join(p.root, handover.FlagFile), "the operator must mount none")
 }

@@ -26,17 +26,16 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// operatorCRD installs the definition of the Dragonfly Operator, v1.6.1, which is its authors'.
+// operatorCRD installs the CRD of the Dragonfly Operator v1.6.1, which belongs to its authors.
 func operatorCRD(t *testing.T) {
 	t.Helper()
 	file := os.Getenv("DRAGONFLY_OPERATOR_CRD")
-	require.NotEmpty(t, file, "DRAGONFLY_OPERATOR_CRD names no file with the operator's CRD; run `make conformance`, which gets it")
+	require.NotEmpty(t, file, "DRAGONFLY_OPERATOR_CRD is not a file with the operator's CRD; run `make conformance`, which gets it")
 	must(t, "", "apply", "--server-side", "-f", file)
 	established(t, "dragonflies.dragonflydb.io")
 }
 
-// Every Dragonfly among the golden cases is accepted by the operator's own schema, and applying it again
-// changes nothing.
+// The operator's own schema accepts every Dragonfly in the golden cases, and applying it again changes nothing.
 func TestOperatorAccepts(t *testing.T) {
 	t.Parallel()
 	operatorCRD(t)
@@ -46,7 +45,7 @@ func TestOperatorAccepts(t *testing.T) {
 		if c.Family != "operator" {
 			continue
 		}
-		result := testkit.Call(c.Input) // a case shows but a part of it
+		result := testkit.Call(c.Input) // a case shows only part of it
 		if result.ExitCode != 0 {
 			continue
 		}
@@ -69,8 +68,8 @@ func TestOperatorAccepts(t *testing.T) {
 	assert.Greater(t, accepted, 3)
 }
 
-// The Go types of the operator's object are its CRD: neither lacks a field of the other but for those that HasField
-// says are newer than the CRD, and those are missing there.
+// Our Go types of the operator's object match its CRD: both have the same fields, except those that HasField calls
+// newer than the CRD, and the CRD does lack those.
 func TestOperatorTypes(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(os.Getenv("DRAGONFLY_OPERATOR_CRD"))
@@ -90,7 +89,7 @@ func TestOperatorTypes(t *testing.T) {
 	}
 }
 
-// compareWithSchema compares a type with its schema, and what it refers to.
+// compareWithSchema compares a type, and the types that it refers to, with the schema.
 func compareWithSchema(t *testing.T, path string, of reflect.Type, schema *yaml.RNode, compared map[reflect.Type]bool) {
 	t.Helper()
 	for of.Kind() == reflect.Pointer {
@@ -112,7 +111,7 @@ func compareWithSchema(t *testing.T, path string, of reflect.Type, schema *yaml.
 		}
 	case reflect.Struct:
 		if _, decodesItself := reflect.PointerTo(of).MethodByName("UnmarshalJSON"); decodesItself || of == reflect.TypeFor[metav1.ObjectMeta]() {
-			return // a quantity, a number or text; or metadata, which a CRD does not describe
+			return // a quantity (a number or a string), or metadata, which a CRD does not describe
 		}
 		properties := field("properties")
 		if !assert.NotNil(t, properties, path) {
@@ -129,11 +128,11 @@ func compareWithSchema(t *testing.T, path string, of reflect.Type, schema *yaml.
 				compareWithSchema(t, path+"."+name, member.Type, properties.Field(name).Value, compared)
 			}
 		}
-		assert.Empty(t, names, "%s has to have these fields of the CRD", path)
+		assert.Empty(t, names, "%s must have these fields of the CRD", path)
 	}
 }
 
-// fieldsOf iterates over the fields of a struct as JSON has them, each with the struct that declares it.
+// fieldsOf iterates over a struct's fields under their JSON names, each with the struct that declares it.
 func fieldsOf(of reflect.Type) iter.Seq2[reflect.Type, reflect.StructField] {
 	return func(yield func(reflect.Type, reflect.StructField) bool) {
 		for field := range of.Fields() {
@@ -160,10 +159,10 @@ func items(t *testing.T, list string) []*yaml.RNode {
 	return objects
 }
 
-// operatorStandIn makes of the Dragonfly my-cache what the operator v1.6.1 makes of it, as far as names,
-// selectors, ports, volumes, security contexts and the password go (the namespace is restricted), calls its first pod
-// the master while no other is, and the object Ready when each pod has its role. And as there is no kubelet, it ends the
-// pods that are told to.
+// operatorStandIn creates what the operator v1.6.1 would create for the Dragonfly my-cache, as far as names, selectors,
+// ports, volumes, security contexts and the password go (the namespace is restricted). It makes the first pod the
+// master while there is no other, and the object Ready once each pod has its role. Because there is no kubelet, it also
+// ends the pods that are being deleted.
 const operatorStandIn = `
 of() { kubectl "$@" -n NAMESPACE; }
 spec() { of get dragonfly my-cache -o jsonpath="{.spec.$1}"; }
@@ -215,8 +214,8 @@ EOF
 done >/dev/null 2>&1
 `
 
-// execStandIn is kubectl where no kubelet is. What it is to run in a container, it runs here, with the variables that
-// the container has from Secrets, and with the port ADMIN_PORT for the operator's 9999.
+// execStandIn is kubectl without a kubelet. A command for a container runs here, with the variables that the container
+// has from Secrets, and with the port ADMIN_PORT instead of the operator's 9999.
 const execStandIn = `#!/bin/bash
 set -euo pipefail
 if [ "$1" != exec ]; then exec "$KUBECTL" "$@"; fi
@@ -241,8 +240,8 @@ done < <(of_pod "{range $path.env[*]}{.name} {.valueFrom.secretKeyRef.name} {.va
 exec "${@/#9999/$ADMIN_PORT}"
 `
 
-// serverStandIn runs the server of a pod, which asks for no password, as on its port 9999, and returns its port and the
-// folder of its snapshots.
+// serverStandIn runs a pod's server, which asks for no password, as on port 9999, and returns its port and the folder
+// of its snapshots.
 func serverStandIn(t *testing.T) (port, snapshots string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -270,7 +269,7 @@ func serverStandIn(t *testing.T) (port, snapshots string) {
 	return port, dir
 }
 
-// operatorPage is docs/operator.md, and which of its blocks were taken.
+// operatorPage is docs/operator.md, and records which of its blocks were used.
 type operatorPage struct {
 	testkit.Page
 	taken []string
@@ -286,7 +285,7 @@ func (p *operatorPage) blocks(t *testing.T, heading, language string) []string {
 
 var fenced = regexp.MustCompile("(?m)^ *```([a-z]*)$")
 
-// allTaken fails if the page has a block that the test has not taken. There is none that cannot run here.
+// allTaken fails if the page has a block that the test has not used. Every block can run here.
 func (p *operatorPage) allTaken(t *testing.T) {
 	t.Helper()
 	blocks := map[string][]string{}
@@ -300,14 +299,14 @@ func (p *operatorPage) allTaken(t *testing.T) {
 	assert.ElementsMatch(t, all, p.taken, "run each block of docs/operator.md; if one cannot run here, list it with the reason")
 }
 
-// The blocks of the docs, in their order, move a live instance to the operator and back, with its data, its password
-// and its endpoint. Meanwhile the master accepts a password and says which it has. Back comes the volume of the master,
-// whichever pod that is by then, and only if it has saved its data. Another move stops at its first step as long as a
-// claim is left from this one.
+// The blocks on the page, in order, move a live instance to the operator and back, with its data, its password and its
+// endpoint. Meanwhile the master accepts a password and says which one it has. The volume that comes back is the
+// master's, whichever pod that is by then, and only if it has saved its data. Another move stops at its first step
+// while a volume claim is left over from this one.
 func TestOperatorPage(t *testing.T) {
 	t.Parallel()
 	operatorCRD(t)
-	const ns = "moved-to-operator" // other tests have objects in the page's own
+	const ns = "moved-to-operator" // other tests use the page's own namespace
 	namespace(t, ns)
 	page := &operatorPage{Page: testkit.ReadPage(t, "operator.md").Replace("my-namespace", ns).Replace("--timeout=10m", "--timeout=2m")}
 	dir := t.TempDir()
@@ -326,7 +325,7 @@ func TestOperatorPage(t *testing.T) {
 	require.NoError(t, err)
 	kubernetes := regexp.MustCompile(`k8s\.io/kubernetes (v[0-9.]+)`).FindSubmatch(modules)
 	require.NotNil(t, kubernetes)
-	assert.Contains(t, tried, "Kubernetes "+string(kubernetes[1]), "the page says what was tried with which versions")
+	assert.Contains(t, tried, "Kubernetes "+string(kubernetes[1]), "the page must say what was tried with which versions")
 
 	for i, spec := range settings {
 		manifests, warnings := render(t, strings.TrimSuffix(configurationHead, "spec:\n")+spec, claim(ns, fmt.Sprintf("set-%d", i), "small"))
@@ -383,8 +382,8 @@ func TestOperatorPage(t *testing.T) {
 	shell(t, dir, there...)
 	eventually(t, "2", "get", "statefulset/my-cache", "-n", ns, "-o", "jsonpath={.spec.replicas}")
 	eventually(t, "Bound", "get", "pvc/df-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
-	assert.Equal(t, volume, get(t, ns, "pvc/df-my-cache-0", ".spec.volumeName"), "the data must be where it was")
-	assert.True(t, before == secrets(), "the Secrets must be as they were")
+	assert.Equal(t, volume, get(t, ns, "pvc/df-my-cache-0", ".spec.volumeName"), "the data must still be there")
+	assert.True(t, before == secrets(), "the Secrets must be unchanged")
 	eventually(t, "my-cache-0", "get", "pods", "-n", ns, "-l", "app=my-cache,app.kubernetes.io/name=dragonfly,role=master", "-o", "jsonpath={.items[*].metadata.name}")
 	assert.Equal(t, "6379", get(t, ns, "service/my-cache", ".spec.ports[0].port"), "the endpoint must lead to the operator's Service")
 
@@ -405,15 +404,15 @@ func TestOperatorPage(t *testing.T) {
 	out, err = tryShell(dir, script...)
 	require.Error(t, err, "the server refuses to save without a password")
 	require.Contains(t, executed(), "my-cache-1: redis-cli -p 9999 SAVE\n", out)
-	require.Equal(t, "2", get(t, ns, "dragonfly/my-cache", ".spec.replicas"), "nothing may go before the data is saved")
+	require.Equal(t, "2", get(t, ns, "dragonfly/my-cache", ".spec.replicas"), "nothing may be deleted before the data is saved")
 	port, snapshots := serverStandIn(t)
 	script[0] = execOn(port)
 	shell(t, dir, script...)
 	assert.Equal(t, "my-cache-1: redis-cli -p 9999 SAVE\n", executed(), "the master must save")
 	assert.FileExists(t, filepath.Join(snapshots, "dump-summary.dfs"))
 	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
-	assert.Equal(t, volume, get(t, ns, "pvc/dragonfly-data-my-cache-0", ".spec.volumeName"), "the data must be where it was")
-	assert.True(t, before == secrets(), "the Secrets must be as they were")
+	assert.Equal(t, volume, get(t, ns, "pvc/dragonfly-data-my-cache-0", ".spec.volumeName"), "the data must still be there")
+	assert.True(t, before == secrets(), "the Secrets must be unchanged")
 	assert.Equal(t, "my-cache", get(t, ns, "service/my-cache", ".spec.selector.app"))
 	eventually(t, "stateful", "get", "pod/my-cache-0", "-n", ns, "-o", "jsonpath={.spec.nodeName}")
 
@@ -424,7 +423,7 @@ func TestOperatorPage(t *testing.T) {
 	shell(t, dir, there[0])
 }
 
-// tryShell runs scripts as shell does, and they may fail.
+// tryShell runs scripts like shell, but they may fail.
 func tryShell(dir string, scripts ...string) (string, error) {
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", strings.Join(scripts, "\n"))
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "KUBECONFIG="+kubeconfig)

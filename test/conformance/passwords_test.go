@@ -14,7 +14,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// The commands for a lost password bring it back, with a rotation in force.
+// The commands for a lost password restore it, with a rotation in force.
 func TestPutBackPage(t *testing.T) {
 	t.Parallel()
 	const ns = "put-back"
@@ -27,7 +27,7 @@ func TestPutBackPage(t *testing.T) {
 		assert.Empty(t, p.data(t, "my-cache-password")["password"])
 	}
 
-	// One of the two.
+	// One of the two Secrets.
 	p.patch(t, "my-cache-password", `{"data":null}`)
 	_, now := p.restart(t)
 	assert.Equal(t, password, now)
@@ -53,9 +53,9 @@ func TestPutBackPage(t *testing.T) {
 	flux := appliers[flux]
 	flux.run(t, flux.apply, manifests)
 	_, now = p.restart(t)
-	assert.Equal(t, password, now, "Flux has come by meanwhile")
+	assert.Equal(t, password, now, "Flux has run meanwhile")
 
-	// A claim that was deleted and comes back: its volume remembers.
+	// A claim that was deleted and comes back: its volume remembers the password.
 	must(t, manifests, "delete", "-f", "-")
 	must(t, manifests, "apply", "-f", "-")
 	refused()
@@ -65,8 +65,8 @@ func TestPutBackPage(t *testing.T) {
 	assert.NotEqual(t, password, now)
 }
 
-// The API server accepts what the configurations of docs/passwords.md make, and the page's NetworkPolicy, which selects
-// the pods.
+// The API server accepts the results of the configurations in docs/passwords.md, and the page's NetworkPolicy, which
+// selects the pods.
 func TestPasswordsPageConfigurations(t *testing.T) {
 	t.Parallel()
 	const ns = "configured"
@@ -89,7 +89,8 @@ func TestPasswordsPageConfigurations(t *testing.T) {
 		"-l", "app.kubernetes.io/managed-by="+get(t, ns, "networkpolicy/dragonfly-to-api-server", `.spec.podSelector.matchLabels.app\.kubernetes\.io/managed-by`))
 }
 
-// The ServiceAccount that the page has the platform make is enough, and ours is then not among the manifests.
+// The ServiceAccount that the page tells the platform team to create is enough, and ours is then not among the
+// manifests.
 func TestServiceAccountOfThePlatform(t *testing.T) {
 	t.Parallel()
 	const ns = "platform-account"

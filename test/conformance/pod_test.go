@@ -33,18 +33,18 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
-// A pod is that of an instance, as far as its init container goes. No kubelet runs it, so the tests do, in a folder
-// that is the root of the container. What is mounted there stays as it is until a test calls mount, and the volume
-// stays from one pod to the next.
+// A pod is an instance's pod, as far as its init container goes. There is no kubelet, so the tests run it, in a folder
+// that is the container's root. Mounted files stay as they are until a test calls mount, and the volume is kept from
+// one pod to the next.
 type pod struct {
 	namespace, instance string
 	name                string
-	manifests           string // of the instance, but for its workload and Service
+	manifests           string // the instance's, except its workload and Service
 	root                string
 	server              string // the API server as the pod sees it
 
-	// What the workload says of the pod.
-	account  string // whose token it has
+	// What the workload says about the pod.
+	account  string // whose token the pod has
 	request  handover.Request
 	rotation string
 	secrets  map[string]string // the Secret that is mounted at a path
@@ -57,7 +57,7 @@ func newPod(t *testing.T, namespaceName, name string, lines ...string) *pod {
 	return newPodOf(t, claim(namespaceName, name, "small", lines...))
 }
 
-// newPodOf is newPod for a claim, and a configuration.
+// newPodOf is newPod for a claim and a configuration.
 func newPodOf(t *testing.T, documents ...string) *pod {
 	t.Helper()
 	p := &pod{server: apiServer(t)}
@@ -69,7 +69,7 @@ func newPodOf(t *testing.T, documents ...string) *pod {
 	return p
 }
 
-// podOf returns the pod of an instance that was applied.
+// podOf returns the pod of an applied instance.
 func podOf(t *testing.T, namespace, name string) *pod {
 	t.Helper()
 	p := &pod{server: apiServer(t)}
@@ -79,7 +79,7 @@ func podOf(t *testing.T, namespace, name string) *pod {
 	return p
 }
 
-// render takes over what the documents become, and applies nothing of it.
+// render records what the documents render to, and applies none of it.
 func (p *pod) render(t *testing.T, documents ...string) {
 	t.Helper()
 	rendered, _ := render(t, documents...)
@@ -96,7 +96,7 @@ func (p *pod) render(t *testing.T, documents ...string) {
 	}
 }
 
-// readStatefulSet takes over what a StatefulSet says of the pod.
+// readStatefulSet records what a StatefulSet says about the pod.
 func (p *pod) readStatefulSet(t *testing.T, text string) {
 	t.Helper()
 	var s appsv1.StatefulSet
@@ -105,7 +105,7 @@ func (p *pod) readStatefulSet(t *testing.T, text string) {
 	p.read(t, s.ObjectMeta, s.Spec.Template.Annotations, spec.ServiceAccountName, spec.InitContainers, spec.Volumes)
 }
 
-// readDragonfly takes over what an object of the operator's says of its first pod.
+// readDragonfly records what the operator's object says about its first pod.
 func (p *pod) readDragonfly(t *testing.T, text string) {
 	t.Helper()
 	var d operator.Dragonfly
@@ -143,8 +143,7 @@ func (p *pod) apply(t *testing.T) {
 	must(t, p.manifests, "apply", "-f", "-")
 }
 
-// makeRoot makes what the init container sees: the program, and folders that uid 1000 may write where the pod's
-// would be.
+// makeRoot creates what the init container sees: the program, and folders writable by uid 1000 in place of the pod's.
 func (p *pod) makeRoot(t *testing.T) {
 	t.Helper()
 	root, err := os.MkdirTemp("", "dragonfly-generator-root-")
@@ -167,13 +166,13 @@ func (p *pod) makeRoot(t *testing.T) {
 	p.token(t, p.freshToken(t))
 }
 
-// hasLived puts a snapshot on the volume, which a server has written before there was an init container.
+// hasLived puts a snapshot on the volume, as if a server had written it before there was an init container.
 func (p *pod) hasLived(t *testing.T) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(filepath.Join(p.root, "data", "dump-summary.dfs"), nil, 0o666))
 }
 
-// freshToken is one that Kubernetes would mount.
+// freshToken returns a token like the one that Kubernetes would mount.
 func (p *pod) freshToken(t *testing.T) string {
 	t.Helper()
 	return must(t, "", "create", "token", p.account, "-n", p.namespace, "--duration", "10m")
@@ -184,7 +183,7 @@ func (p *pod) token(t *testing.T, token string) {
 	require.NoError(t, os.WriteFile(filepath.Join(p.root, handover.TokenPath, "token"), []byte(token), 0o644))
 }
 
-// authority says where the API server is, and whose certificate it has: its own unless another is given.
+// authority sets the address of the API server and the CA of its certificate, which is its own unless another is given.
 func (p *pod) authority(t *testing.T, server string, certificate *x509.Certificate) {
 	t.Helper()
 	p.server = server
@@ -214,7 +213,7 @@ func (p *pod) mount(t *testing.T) {
 	}
 }
 
-// unmount leaves the Secrets' volumes empty.
+// unmount empties the Secrets' volumes.
 func (p *pod) unmount(t *testing.T) {
 	t.Helper()
 	for path := range p.secrets {
@@ -222,7 +221,7 @@ func (p *pod) unmount(t *testing.T) {
 	}
 }
 
-// data returns what a Secret holds: nothing if it is not there.
+// data returns the contents of a Secret, or nothing if it does not exist.
 func (p *pod) data(t *testing.T, secret string) map[string]string {
 	t.Helper()
 	text, _, ok := kubectl(t, "", "get", "secret", secret, "-n", p.namespace, "-o", "json")
@@ -243,7 +242,7 @@ func (p *pod) recorded(t *testing.T, secret string) string {
 	return get(t, p.namespace, "secret/"+secret, `.metadata.annotations.database\.bizmatters\.io/password-rotation`)
 }
 
-// patch changes a Secret, as somebody with more rights would.
+// patch changes a Secret, as somebody with more permissions would.
 func (p *pod) patch(t *testing.T, secret, change string) {
 	t.Helper()
 	must(t, "", "patch", "secret", secret, "-n", p.namespace, "--type=merge", "-p", change)
@@ -273,14 +272,14 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// says waits until a run has logged the text.
+// says waits until the run has logged the text.
 func (r *process) says(t *testing.T, text string) {
 	t.Helper()
 	require.Eventually(t, func() bool { return strings.Contains(r.log.String(), text) }, time.Minute, 20*time.Millisecond,
 		"wanted: %s\nlogged so far: %s", text, &r.log)
 }
 
-// begin starts the init container: the program, as uid 1000, with nothing but its mounts.
+// begin starts the init container: the program, as uid 1000, with only its mounts.
 func (p *pod) begin(t *testing.T) *process {
 	t.Helper()
 	_ = os.Remove(filepath.Join(p.root, handover.FlagFile)) // which is gone with the pod
@@ -298,7 +297,7 @@ func (p *pod) begin(t *testing.T) *process {
 		handover.PasswordRotationVariable + "=" + p.rotation,
 	}
 	r.SysProcAttr = &syscall.SysProcAttr{Chroot: p.root, Credential: &syscall.Credential{Uid: 1000, Gid: 1000, NoSetGroups: true}}
-	if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 { // an ordinary user may do this in a user namespace
+	if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 { // an ordinary user can do this in a user namespace
 		r.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
 		r.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 1000, HostID: uid, Size: 1}}
 		r.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 1000, HostID: gid, Size: 1}}
@@ -319,8 +318,8 @@ func (p *pod) end(t *testing.T, r *process) (log string, err error) {
 	return r.log.String(), err
 }
 
-// start runs the init container, which has to succeed, and returns its log and the password, which the connection
-// Secret and the server have.
+// start runs the init container, which must succeed, and returns its log and the password, which the connection Secret
+// and the server must have.
 func (p *pod) start(t *testing.T) (log, password string) {
 	t.Helper()
 	log, err := p.end(t, p.begin(t))
@@ -328,7 +327,7 @@ func (p *pod) start(t *testing.T) (log, password string) {
 	return log, p.password(t)
 }
 
-// fail runs the init container, which has to fail, and returns its log.
+// fail runs the init container, which must fail, and returns its log.
 func (p *pod) fail(t *testing.T) (log string) {
 	t.Helper()
 	log, err := p.end(t, p.begin(t))
@@ -337,14 +336,14 @@ func (p *pod) fail(t *testing.T) (log string) {
 	return log
 }
 
-// restart is start of the next pod, as the live StatefulSet has it, with the Secrets as they are by now.
+// restart is start for the next pod, from the live StatefulSet, with the Secrets as they are now.
 func (p *pod) restart(t *testing.T) (log, password string) {
 	t.Helper()
 	p.next(t)
 	return p.start(t)
 }
 
-// next makes the pod what the live StatefulSet makes of it, with a fresh token and the Secrets as they are by now.
+// next turns the pod into the live StatefulSet's next one, with a fresh token and the Secrets as they are now.
 func (p *pod) next(t *testing.T) {
 	t.Helper()
 	p.readStatefulSet(t, must(t, "", "get", "statefulset", p.instance, "-n", p.namespace, "-o", "yaml"))
@@ -352,8 +351,8 @@ func (p *pod) next(t *testing.T) {
 	p.mount(t)
 }
 
-// password returns what the server and the connection Secret have and, unless that is somebody else's, the password
-// Secret.
+// password returns the password that the server and the connection Secret have, as must the password Secret unless it
+// is somebody else's.
 func (p *pod) password(t *testing.T) string {
 	t.Helper()
 	password := p.data(t, p.instance+"-conn")["password"]

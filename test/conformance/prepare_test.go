@@ -44,14 +44,14 @@ type gateway struct {
 	before, after func(number int, r *http.Request)
 }
 
-// gateway gives the instance one.
+// gateway puts one in front of the API server.
 func (p *pod) gateway(t *testing.T) *gateway {
 	t.Helper()
 	target, err := url.Parse(apiServer(t))
 	require.NoError(t, err)
 	g := &gateway{}
 	forward := httputil.NewSingleHostReverseProxy(target)
-	forward.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // ours, on loopback
+	forward.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // our own, on loopback
 	g.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.mu.Lock()
 		number := len(g.requests)
@@ -84,7 +84,7 @@ func (g *gateway) forget() []string {
 
 const uuid4 = `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`
 
-// The first start, with the API server's own certificate; the second, with a gateway that counts.
+// The first start uses the API server's own certificate, the second a gateway that counts requests.
 func TestPrepareFirstAndSecondStart(t *testing.T) {
 	t.Parallel()
 	p := newPodOf(t, claim("prepare-first", "my-cache", "small"), `
@@ -113,16 +113,16 @@ spec:
 	p.mount(t)
 	_, again := p.start(t)
 	assert.Equal(t, made, again)
-	assert.Empty(t, g.forget(), "The second start asks nobody.")
+	assert.Empty(t, g.forget(), "The second start must make no request.")
 
 	p.unmount(t)
 	_, again = p.start(t)
 	assert.Equal(t, made, again)
-	assert.Equal(t, []string{"GET my-cache-conn", "GET my-cache-password"}, g.forget(), "Without the volumes it asks, and writes nothing.")
+	assert.Equal(t, []string{"GET my-cache-conn", "GET my-cache-password"}, g.forget(), "Without the volumes, it must ask, and write nothing.")
 
 	before := must(t, "", "get", "secret", "-n", p.namespace, "-o", "jsonpath={.items[*].metadata.resourceVersion}")
 	p.apply(t)
-	assert.Equal(t, made, p.password(t), "An apply of the manifests takes no password away.")
+	assert.Equal(t, made, p.password(t), "Applying the manifests must not remove the password.")
 	assert.Equal(t, before, must(t, "", "get", "secret", "-n", p.namespace, "-o", "jsonpath={.items[*].metadata.resourceVersion}"))
 }
 
@@ -151,7 +151,7 @@ func TestPrepareRotation(t *testing.T) {
 	assert.Empty(t, g.forget())
 }
 
-// Two pods have read before either writes.
+// Two pods have both read before either writes.
 func TestPrepareTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	p := newPod(t, "prepare-two", "my-cache")
@@ -184,11 +184,11 @@ func TestPrepareTwoAtOnce(t *testing.T) {
 		require.NoError(t, err, logB)
 		assert.Equal(t, p.password(t), other.password(t))
 		assert.Equal(t, 1, strings.Count(logA+logB, "created "), "One creates it: %s%s", logA, logB)
-		assert.Contains(t, logA+logB, "something else changed Secret prepare-two/my-cache-password; trying again\n")
+		assert.Contains(t, logA+logB, "something else has changed Secret prepare-two/my-cache-password; reading again\n")
 	}
 }
 
-// Killed before and after each request: the next start ends it with the password that is there.
+// Killed before and after each request: the next start finishes the job with the password that is there.
 func TestPrepareKilled(t *testing.T) {
 	t.Parallel()
 	p := newPod(t, "prepare-killed", "my-cache")
@@ -239,7 +239,7 @@ func TestPrepareKilled(t *testing.T) {
 	}
 }
 
-// What is not there yet comes while the pod waits: the API server, a good token, the rights, the Secrets.
+// Everything missing arrives while the pod waits: the API server, a valid token, the permissions, the Secrets.
 func TestPrepareWaits(t *testing.T) {
 	t.Parallel()
 	p := newPod(t, "prepare-waits", "my-cache")
@@ -264,10 +264,10 @@ func TestPrepareWaits(t *testing.T) {
 	log, err := p.end(t, run)
 	require.NoError(t, err, log)
 	assert.Regexp(t, uuid4, p.password(t))
-	assert.Equal(t, 4, strings.Count(log, "waiting: "), "Each reason once: %s", log)
+	assert.Equal(t, 4, strings.Count(log, "waiting: "), "Each reason must appear once: %s", log)
 }
 
-// The end of a pod that waits is not awaited.
+// A waiting pod that is terminated stops at once.
 func TestPrepareStopsWaiting(t *testing.T) {
 	t.Parallel()
 	p := newPod(t, "prepare-stops", "my-cache")
@@ -306,7 +306,7 @@ func TestPrepareLost(t *testing.T) {
 	assert.NotEqual(t, before, now)
 }
 
-// Only the connection Secret is left; and both are, with different passwords.
+// First only the connection Secret is left; then both are, with different passwords.
 func TestPrepareMends(t *testing.T) {
 	t.Parallel()
 	p := newPod(t, "prepare-mends", "my-cache")
@@ -344,7 +344,7 @@ stringData: {DRAGONFLY_HOST: my-cache.prepare-crossplane.svc.cluster.local, DRAG
 	p.mount(t)
 	_, now := p.start(t)
 	assert.Equal(t, "crossplane-uid", now)
-	assert.Equal(t, "crossplane-uid", p.data(t, "my-cache-conn")["DRAGONFLY_PASSWORD"], "Applications that read the old key go on.")
+	assert.Equal(t, "crossplane-uid", p.data(t, "my-cache-conn")["DRAGONFLY_PASSWORD"], "Applications that read the old key must keep working.")
 	p.mount(t)
 	p.rotation = "1"
 	p.request.Keys = map[string]string{"DRAGONFLY_PASSWORD": "{password}"}
@@ -362,7 +362,7 @@ func TestPrepareRenamed(t *testing.T) {
 	assert.Contains(t, log, `error: the connection Secret has the endpoint "my-cache.prepare-renamed.svc.cluster.local", but the pod belongs to prepare-renamed/eu-my-cache: something renamed`)
 }
 
-// A folder that belongs to root, as that of a hostPath volume does.
+// A folder that belongs to root, like that of a hostPath volume.
 func TestPrepareUnwritableVolume(t *testing.T) {
 	t.Parallel()
 	p := newPod(t, "prepare-unwritable", "my-cache")
@@ -380,8 +380,8 @@ func TestPrepareLongNames(t *testing.T) {
 	assert.Regexp(t, uuid4, made)
 }
 
-// What the token allows is all that the API server says it allows, and every way to more of it is refused. A password
-// Secret that is somebody else's can only be read.
+// The token allows exactly what the API server reports, and every way to gain more is refused. Somebody else's password
+// Secret can only be read.
 func TestPrepareLeastPrivilege(t *testing.T) {
 	t.Parallel()
 	const password, connection = "my-cache-password", "my-cache-conn"
@@ -417,7 +417,7 @@ func TestPrepareLeastPrivilege(t *testing.T) {
 			require.False(t, review.Status.Incomplete)
 			var rules []string
 			for _, rule := range review.Status.ResourceRules {
-				if !strings.HasPrefix(rule.Resources[0], "selfsubject") { // everybody may ask about themselves
+				if !strings.HasPrefix(rule.Resources[0], "selfsubject") { // everyone may ask about themselves
 					rules = append(rules, fmt.Sprint([]any{rule.Verbs, rule.APIGroups, rule.Resources, rule.ResourceNames}))
 				}
 			}
@@ -443,7 +443,7 @@ func TestPrepareLeastPrivilege(t *testing.T) {
 						continue
 					}
 					status, _ := ask(method, own+"/secrets/"+secret, "{}")
-					assert.Equal(t, http.StatusOK, status, "%s %s is allowed", method, secret)
+					assert.Equal(t, http.StatusOK, status, "%s %s must not be allowed", method, secret)
 				}
 			}
 			for _, method := range methods {
@@ -456,16 +456,16 @@ func TestPrepareLeastPrivilege(t *testing.T) {
 				assert.Equal(t, http.StatusForbidden, status, r)
 			}
 			status, _ = ask(http.MethodGet, own+"/secrets/"+password, "", "Impersonate-User")
-			assert.Equal(t, http.StatusForbidden, status, "It cannot be somebody else.")
+			assert.Equal(t, http.StatusForbidden, status, "It cannot impersonate anyone.")
 		})
 	}
 }
 
-// ask returns a function that sends a request to the API server with a token of the pod. The named headers get a value.
+// ask returns a function that sends a request to the API server with the pod's token. The named headers get a value.
 func (p *pod) ask(t *testing.T) func(method, path, body string, headers ...string) (status int, answer string) {
 	t.Helper()
 	token, server := p.freshToken(t), apiServer(t)
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // ours, on loopback
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // our own, on loopback
 	return func(method, path, body string, headers ...string) (int, string) {
 		if method == http.MethodGet {
 			body = ""
@@ -516,7 +516,7 @@ func expired(t *testing.T, token string) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// forwardTo passes what arrives at one address on to another.
+// forwardTo forwards connections from one address to another.
 func forwardTo(t *testing.T, from, to string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", from)

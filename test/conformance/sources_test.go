@@ -19,23 +19,23 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// existing states the password source of a claim, among its metadata.
+// existing sets the password source in a claim's metadata.
 var existing = annotated("password-source", string(v1alpha1.Existing))
 
-// makeSecret makes a Secret of somebody else's with a password.
+// makeSecret creates somebody else's Secret with a password.
 func (p *pod) makeSecret(t *testing.T, name, password string) {
 	t.Helper()
 	must(t, fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: %s}\nstringData: {password: %q}\n", name, p.namespace, password), "create", "-f", "-")
 }
 
-// object returns a Secret whole, with what shows that somebody has touched it.
+// object returns a whole Secret, including the fields that show whether somebody has touched it.
 func (p *pod) object(t *testing.T, secret string) string {
 	t.Helper()
 	return must(t, "", "get", "secret", secret, "-n", p.namespace, "-o", "yaml", "--show-managed-fields")
 }
 
-// A password Secret of somebody else's that comes while the pod waits, is there at the next start, and changes. The pod
-// only reads it.
+// Somebody else's password Secret arrives while the pod waits, is there at the next start, and changes. The pod only
+// reads it.
 func TestExisting(t *testing.T) {
 	t.Parallel()
 	p := newPodOf(t, claim("existing", "my-cache", "small", existing), withExtraKeys)
@@ -45,7 +45,7 @@ func TestExisting(t *testing.T) {
 			"uri": "redis://:" + password + "@my-cache.existing.svc.cluster.local:6379/0", "DRAGONFLY_PASSWORD": password, "DRAGONFLY_HOST": "my-cache.existing.svc.cluster.local",
 		}
 	}
-	assert.NotContains(t, p.manifests, "my-cache-password\n  namespace", "the Secret is not among the manifests")
+	assert.NotContains(t, p.manifests, "my-cache-password\n  namespace", "the Secret must not be among the manifests")
 
 	run := p.begin(t)
 	run.says(t, "waiting: Secret existing/my-cache-password does not exist yet; the password source is Existing, so you must provide it\n")
@@ -58,15 +58,15 @@ func TestExisting(t *testing.T) {
 	assert.Contains(t, log, "updated Secret existing/my-cache-conn: DRAGONFLY_PASSWORD, password, uri\n")
 	assert.Equal(t, "of-their-own", p.password(t))
 	assert.Equal(t, connection("of-their-own"), p.data(t, "my-cache-conn"))
-	assert.Equal(t, theirs, p.object(t, "my-cache-password"), "nobody has touched their Secret")
+	assert.Equal(t, theirs, p.object(t, "my-cache-password"), "nobody may touch their Secret")
 
 	g := p.gateway(t)
 	p.mount(t)
 	_, again := p.start(t)
 	assert.Equal(t, "of-their-own", again)
-	assert.Empty(t, g.forget(), "The second start asks nobody.")
+	assert.Empty(t, g.forget(), "The second start must make no request.")
 
-	// They change it, and raise the claim's rotation. The kubelet has the copy of before.
+	// They change it, and raise the claim's rotation. The kubelet still has the old copy.
 	p.patch(t, "my-cache-password", `{"stringData":{"password":"another"}}`)
 	theirs = p.object(t, "my-cache-password")
 	p.rotation = "2"
@@ -74,7 +74,7 @@ func TestExisting(t *testing.T) {
 	assert.Equal(t, "another", now)
 	assert.Equal(t, connection("another"), p.data(t, "my-cache-conn"))
 	assert.Equal(t, []string{"GET my-cache-conn", "GET my-cache-password", "PATCH my-cache-conn"}, g.forget())
-	assert.Equal(t, theirs, p.object(t, "my-cache-password"), "nobody has touched their Secret, not even its annotations")
+	assert.Equal(t, theirs, p.object(t, "my-cache-password"), "nobody may touch their Secret, not even its annotations")
 
 	p.mount(t)
 	for _, rotation := range []string{"2", ""} {
@@ -85,7 +85,7 @@ func TestExisting(t *testing.T) {
 	assert.Empty(t, g.forget())
 
 	p.apply(t)
-	assert.Equal(t, connection("another"), p.data(t, "my-cache-conn"), "An apply of the manifests takes nothing away.")
+	assert.Equal(t, connection("another"), p.data(t, "my-cache-conn"), "Applying the manifests must remove nothing.")
 	p.unmount(t)
 	must(t, "", "delete", "secret", "my-cache-password", "-n", p.namespace)
 	run = p.begin(t)
@@ -97,8 +97,8 @@ func TestExisting(t *testing.T) {
 	assert.Equal(t, "a third", p.password(t))
 }
 
-// A password that the server could not take stops the pod, with a reason and without a value. The applications keep what
-// they have.
+// A password that the server could not accept stops the pod, with a reason but without its value. Applications keep
+// what they have.
 func TestExistingInvalid(t *testing.T) {
 	t.Parallel()
 	p := newPod(t, "existing-invalid", "my-cache", existing)
@@ -120,8 +120,9 @@ func TestExistingInvalid(t *testing.T) {
 	}
 }
 
-// kustomize builds a Secret whose name ends with a hash. The pod mounts it by that name, and the API server knows none by
-// the name that the pod knows: the mounted copy counts. Another password has another hash, so the pod restarts.
+// kustomize builds a Secret whose name ends with a hash. The pod mounts it by that name, and the API server has none
+// under the name that the pod knows, so the mounted copy counts. Another password has another hash, so the pod
+// restarts.
 func TestExistingFromSecretGenerator(t *testing.T) {
 	t.Parallel()
 	const ns = "existing-generated"
@@ -148,7 +149,7 @@ func TestExistingFromSecretGenerator(t *testing.T) {
 		p := podOf(t, ns, "my-cache")
 		secret := p.secrets["/run/dragonfly/password-secret"]
 		assert.Regexp(t, `^my-cache-password-[a-z0-9]{10}$`, secret)
-		assert.NotEqual(t, last, secret, "the pod template changes with the password")
+		assert.NotEqual(t, last, secret, "the pod template must change with the password")
 		last = secret
 		theirs := p.object(t, secret)
 		log, now := p.restart(t)
@@ -180,15 +181,15 @@ func kustomizeBuild(t *testing.T, dir string) string {
 	return string(out)
 }
 
-// With External the manifests have neither Secret, and nothing that lets the pod into the API server. The server reads
-// what somebody makes.
+// With External, the manifests have neither Secret, and nothing that gives the pod access to the API server. The server
+// reads a Secret that somebody else makes.
 func TestExternal(t *testing.T) {
 	t.Parallel()
 	const ns = "external"
 	namespace(t, ns)
 	manifests, warnings := render(t, claim(ns, "my-cache", "small", annotated("password-source", string(v1alpha1.External), "password-rotation", "2")))
 	assert.Empty(t, warnings)
-	assert.Equal(t, 2, strings.Count(manifests, "\nkind: "), "a StatefulSet and a Service: %s", manifests)
+	assert.Equal(t, 2, strings.Count(manifests, "\nkind: "), "only a StatefulSet and a Service: %s", manifests)
 	apply(t, manifests)
 	eventually(t, "stateful", "get", "pod/my-cache-0", "-n", ns, "-o", "jsonpath={.spec.nodeName}")
 	assert.Empty(t, get(t, ns, "pod/my-cache-0", ".spec.initContainers"))
@@ -203,7 +204,7 @@ func TestExternal(t *testing.T) {
 }
 
 // The source of a live instance changes, and its password stays, with a rotation in force: protect what will no longer
-// be among the manifests, with the commands of docs/passwords.md, and apply.
+// be among the manifests with the commands in docs/passwords.md, then apply.
 func TestSourceOfALiveInstance(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"client-side apply", serverSide, flux, argoCD, "Argo CD, ServerSideApply"} {
@@ -233,7 +234,7 @@ func TestSourceOfALiveInstance(t *testing.T) {
 			shell(t, t.TempDir(), page.Section(t, "Changing the source of a live instance").Blocks("sh")...)
 			a.unchanged(t, p, manifests)
 
-			// Out of the cluster: the live Secret becomes theirs.
+			// From the cluster: the live Secret becomes theirs.
 			change(of(v1alpha1.Existing), withExtraKeys)
 			stays("to Existing, applied")
 			log, now := p.restart(t)
@@ -245,14 +246,14 @@ func TestSourceOfALiveInstance(t *testing.T) {
 			stays("to External, applied")
 			assert.Empty(t, get(t, ns, "statefulset/my-cache", ".spec.template.spec.initContainers"))
 
-			// And back, over what is there.
+			// And back, over the existing Secrets.
 			change(of(v1alpha1.InCluster), withExtraKeys)
 			stays("to InCluster, applied")
 			_, now = p.restart(t)
 			assert.Equal(t, password, now)
 			stays("to InCluster, restarted")
 
-			// A Secret of theirs among the manifests, with the live password.
+			// Their own Secret among the manifests, with the live password.
 			own := fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: my-cache-password, namespace: %s}\nstringData: {password: %q}\n", ns, password)
 			change(of(v1alpha1.Existing), withExtraKeys, own)
 			stays("to a Secret of their own, applied")
@@ -274,8 +275,8 @@ func TestSourceOfALiveInstance(t *testing.T) {
 	}
 }
 
-// Where the password has always come from the manifests, applying ours in place of their Secret takes it from there. The
-// connection Secret has it still, so the pod puts it back.
+// If the password has always come from the manifests, applying ours instead of their Secret removes it. The connection
+// Secret still has it, so the pod restores it.
 func TestSourceFromAManifest(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"client-side apply", serverSide, flux, argoCD} {
@@ -294,7 +295,7 @@ func TestSourceFromAManifest(t *testing.T) {
 
 			next, _ := render(t, of(v1alpha1.InCluster), withExtraKeys)
 			a.replace(t, manifests, next)
-			assert.Empty(t, p.data(t, "my-cache-password"), "the applier removes what it has written")
+			assert.Empty(t, p.data(t, "my-cache-password"), "the applier must remove what it wrote")
 			assert.Equal(t, connection, p.data(t, "my-cache-conn"))
 			log, now := p.restart(t)
 			assert.Equal(t, password, now)
@@ -306,7 +307,7 @@ func TestSourceFromAManifest(t *testing.T) {
 	}
 }
 
-// Without the protection a pruner deletes the Secret that is no longer among the manifests. Nothing makes another
+// Without the protection, a pruner deletes the Secret that is no longer among the manifests. Nothing makes another
 // password then: the connection Secret has it, and the pod waits for the Secret that it was told to expect.
 func TestSourceChangedWithoutProtection(t *testing.T) {
 	t.Parallel()

@@ -26,7 +26,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// The plugin's sidecar, made of what the kustomization says, renders an overlay, and no secret is needed.
+// The plugin's sidecar, set up as the kustomization says, renders an overlay, and needs no secret.
 func TestArgoCDPlugin(t *testing.T) {
 	buildImage(t)
 	for name, manifests := range argoCDs(t, "plugin") {
@@ -36,7 +36,7 @@ func TestArgoCDPlugin(t *testing.T) {
 			sidecar := pod.container(t, "dragonfly-generator")
 			assert.Empty(t, sidecar.Env)
 			assert.Empty(t, sidecar.EnvFrom)
-			assert.Equal(t, pod.spec.Containers[0].Image, sidecar.Image, "the sidecar must be of the repo-server's version")
+			assert.Equal(t, pod.spec.Containers[0].Image, sidecar.Image, "the sidecar must have the repo-server's version")
 			assert.Equal(t, []string{"/var/run/argocd/argocd-cmp-server"}, sidecar.Command)
 			assert.EqualValues(t, 999, *sidecar.SecurityContext.RunAsUser)
 			assert.NotEqual(t, pod.volumeAt(pod.spec.Containers[0], "/tmp"), pod.volumeAt(sidecar, "/tmp"), "the two may not share their temporary files")
@@ -50,7 +50,7 @@ func TestArgoCDPlugin(t *testing.T) {
 			application, err := os.ReadFile("../../examples/argocd/plugin/application.yaml")
 			require.NoError(t, err)
 			assert.Contains(t, string(application), "\n    plugin:\n      name: "+plugin.Metadata.Name+"\n")
-			assert.Contains(t, string(application), "\n    path: examples/argocd/shop/prod\n", "the tests render what the Application names")
+			assert.Contains(t, string(application), "\n    path: examples/argocd/shop/prod\n", "the tests must render what the Application names")
 
 			app := pod.checkout(t, sidecar, "_cmp_server/shop", tree(t, "../../examples/argocd/shop"))
 			first := pod.run(t, sidecar, path.Join(app, "prod"), generate)
@@ -65,11 +65,11 @@ func TestArgoCDPlugin(t *testing.T) {
 			require.NoError(t, err)
 			testkit.Same(t, string(want), first.stdout, expected)
 
-			t.Run("half an application is none", func(t *testing.T) {
+			t.Run("half an application must not pass", func(t *testing.T) {
 				half := pod.replace(t, "kustomize", "printf '%s' '"+claim+"'\nexit 1\n")
 				r := pod.run(t, sidecar, path.Join(app, "prod"), generate, half...)
-				assert.True(t, r.failed, "where kustomize fails, so must the plugin")
-				assert.Contains(t, r.stdout, "kind: StatefulSet", "else this test shows nothing")
+				assert.True(t, r.failed, "if kustomize fails, so must the plugin")
+				assert.Contains(t, r.stdout, "kind: StatefulSet", "or this test proves nothing")
 			})
 			t.Run("a claim that is wrong", func(t *testing.T) {
 				wrong := tree(t, "../../examples/argocd/shop")
@@ -83,19 +83,19 @@ func TestArgoCDPlugin(t *testing.T) {
 				lost := tree(t, "../../examples/argocd/shop")
 				lost["base/claim.yaml"] = strings.Replace(lost["base/claim.yaml"], "metadata:\n", "metadata:\n  annotations: {config.kubernetes.io/local-config: \"true\"}\n", 1)
 				r := pod.run(t, sidecar, path.Join(pod.checkout(t, sidecar, "_cmp_server/lost", lost), "prod"), generate)
-				assert.True(t, r.failed, "else Argo CD prunes the instance")
+				assert.True(t, r.failed, "or Argo CD would prune the instance")
 				assert.Empty(t, r.stdout)
 			})
 			t.Run("a repository that wants to know more", func(t *testing.T) {
 				r := pod.run(t, sidecar, pod.checkout(t, sidecar, "_cmp_server/thief", thief), generate)
-				assert.True(t, r.failed, "the plugin runs no function of the repository")
+				assert.True(t, r.failed, "the plugin must not run the repository's functions")
 				assert.NotContains(t, r.stdout+r.stderr, redisPassword)
 			})
 		})
 	}
 }
 
-// pluginConfig is what Argo CD reads as plugin.yaml, as far as the example uses it.
+// pluginConfig is the part of Argo CD's plugin.yaml that the example uses.
 type pluginConfig struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -121,7 +121,7 @@ func readPlugin(t *testing.T, file string) pluginConfig {
 	return plugin
 }
 
-// decodeObject decodes an object by the JSON names of its type, which has to know all its fields.
+// decodeObject decodes an object by the JSON names of its type, which must have all its fields.
 func decodeObject(t *testing.T, text string, into any) {
 	t.Helper()
 	object, err := yaml.Parse(text)
@@ -133,7 +133,7 @@ func decodeObject(t *testing.T, text string, into any) {
 	require.NoError(t, decoder.Decode(into))
 }
 
-// The repo-server with the function in it renders an overlay, and gives its environment to every repository.
+// The repo-server with the function in it renders an overlay, and exposes its environment to every repository.
 func TestArgoCDExec(t *testing.T) {
 	buildImage(t)
 	for name, manifests := range argoCDs(t, "exec") {
@@ -154,7 +154,7 @@ func TestArgoCDExec(t *testing.T) {
 			require.NoError(t, err)
 			testkit.Same(t, string(want), first.stdout, "examples/overlays/prod/expected.yaml")
 
-			// This is why the example is for one tenant only, and its README has to go when this fails.
+			// This is why the example is for a single tenant only. If this fails, its README is wrong.
 			r := pod.run(t, server, pod.checkout(t, server, "_argocd-repo/thief", thief), kustomize)
 			require.False(t, r.failed, r.stderr)
 			assert.Equal(t, redisPassword, parse(t, r.stdout)["ConfigMap stolen"].GetDataMap()["password"])
@@ -162,7 +162,7 @@ func TestArgoCDExec(t *testing.T) {
 	}
 }
 
-// thief is a repository with a function of its own, which writes the password of Argo CD's Redis into a ConfigMap.
+// thief is a repository with its own function, which writes the password of Argo CD's Redis into a ConfigMap.
 var thief = map[string]string{
 	"kustomization.yaml": "resources: []\ntransformers: [steal.yaml]\n",
 	"steal.yaml":         "apiVersion: example.com/v1\nkind: Steal\nmetadata:\n  name: steal\n  annotations:\n    config.kubernetes.io/function: |\n      exec: {path: ./steal.sh}\n",
@@ -179,8 +179,8 @@ const (
 
 var argoCDBase = regexp.MustCompile(`(?m)^- \.\./argo-cd # in your repository: https://github\.com/argoproj/argo-cd//(\S+)\?ref=(\S+)$`)
 
-// argoCDs builds an example as it lies there, over the stand-in, and over the manifests of Argo CD that the
-// example names, which are in its Go module.
+// argoCDs builds an example unchanged, over the stand-in, and over the Argo CD manifests that the example names, which
+// are in Argo CD's Go module.
 func argoCDs(t *testing.T, example string) map[string]string {
 	t.Helper()
 	files := tree(t, "../../examples/argocd")
@@ -193,7 +193,7 @@ func argoCDs(t *testing.T, example string) map[string]string {
 	}
 	files[kustomization] = strings.Replace(files[kustomization], "../argo-cd ", "../upstream/"+base[1]+" ", 1)
 	return map[string]string{
-		"as it lies there":         succeeds(t, "../../examples/argocd", nil, "kustomize", "build", example),
+		"unchanged":                succeeds(t, "../../examples/argocd", nil, "kustomize", "build", example),
 		"on Argo CD's own objects": succeeds(t, write(t, files), nil, "kustomize", "build", example),
 	}
 }
@@ -208,12 +208,11 @@ func moduleDir(t *testing.T, module, version string) string {
 	return downloaded.Dir
 }
 
-// repoServer is the pod of Argo CD's repo-server, run by Docker as a kubelet would, one container after the
-// other.
+// repoServer is the pod of Argo CD's repo-server, run by Docker as a kubelet would, one container after another.
 type repoServer struct {
 	spec       corev1.PodSpec
 	configMaps map[string]map[string]string
-	volumes    string // a folder with one for each volume
+	volumes    string // contains a folder for each volume
 }
 
 func newRepoServer(t *testing.T, manifests string) *repoServer {
@@ -249,7 +248,7 @@ func newRepoServer(t *testing.T, manifests string) *repoServer {
 	return pod
 }
 
-// readable lays out files that any user can read and run.
+// readable writes files that any user can read and run.
 func readable(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	writeTo(t, dir, files)
@@ -273,7 +272,7 @@ func named(t *testing.T, containers []corev1.Container, name string) corev1.Cont
 	return containers[i]
 }
 
-// volumeAt returns the name of the volume that a container has mounted there.
+// volumeAt returns the name of the volume that a container mounts at a path.
 func (p *repoServer) volumeAt(container corev1.Container, mountPath string) string {
 	for _, mount := range container.VolumeMounts {
 		if mount.MountPath == mountPath {
@@ -283,7 +282,7 @@ func (p *repoServer) volumeAt(container corev1.Container, mountPath string) stri
 	return ""
 }
 
-// file returns where a file of a container lies on this machine.
+// file returns the path on this machine of a file in a container.
 func (p *repoServer) file(t *testing.T, container corev1.Container, file string) string {
 	t.Helper()
 	volume := p.volumeAt(container, path.Dir(file))
@@ -291,7 +290,7 @@ func (p *repoServer) file(t *testing.T, container corev1.Container, file string)
 	return filepath.Join(p.volumes, volume, path.Base(file))
 }
 
-// checkout lays out a repository where Argo CD does, in the container's /tmp, and returns its path there.
+// checkout puts a repository where Argo CD does, in the container's /tmp, and returns its path there.
 func (p *repoServer) checkout(t *testing.T, container corev1.Container, dir string, files map[string]string) string {
 	t.Helper()
 	volume := p.volumeAt(container, "/tmp")
@@ -301,21 +300,21 @@ func (p *repoServer) checkout(t *testing.T, container corev1.Container, dir stri
 	return path.Join("/tmp", dir)
 }
 
-// replace returns the arguments by which another script stands in for a program of the image.
+// replace returns the arguments that replace a program in the image with a script.
 func (p *repoServer) replace(t *testing.T, program, script string) []string {
 	t.Helper()
 	readable(t, p.volumes, map[string]string{"instead-of-" + program: "#!/bin/bash\n" + script})
 	return []string{"-v", filepath.Join(p.volumes, "instead-of-"+program) + ":/usr/local/bin/" + program + ":ro"}
 }
 
-// install runs the init container that brings the program.
+// install runs the init container that installs the program.
 func (p *repoServer) install(t *testing.T) {
 	t.Helper()
 	r := p.run(t, p.initContainer(t, "dragonfly-generator-install"), "", nil)
 	require.False(t, r.failed, r.stderr)
 }
 
-// run runs a container, with another command where one is given.
+// run runs a container, with another command if one is given.
 func (p *repoServer) run(t *testing.T, container corev1.Container, dir string, instead []string, more ...string) result {
 	t.Helper()
 	args := []string{"run", "--rm", "--network", "none"}
@@ -341,7 +340,7 @@ func (p *repoServer) run(t *testing.T, container corev1.Container, dir string, i
 	for _, mount := range container.VolumeMounts {
 		source := filepath.Join(p.volumes, mount.Name, mount.SubPath)
 		_, err := os.Stat(source)
-		require.NoError(t, err, "Docker would make a folder of it")
+		require.NoError(t, err, "otherwise, Docker would create a folder")
 		args = append(args, "-v", source+":"+mount.MountPath)
 	}
 	if dir != "" {
@@ -362,8 +361,7 @@ func (p *repoServer) run(t *testing.T, container corev1.Container, dir string, i
 
 var standInOnce sync.Once
 
-// standInArgoCD imports an image that has what the examples use of Argo CD's: bash, env, kustomize and the
-// user 999.
+// standInArgoCD imports an image with what the examples use from Argo CD's: bash, env, kustomize and the user 999.
 func standInArgoCD(t *testing.T) string {
 	t.Helper()
 	const name = "dragonfly-generator-e2e-argocd"

@@ -47,8 +47,8 @@ type githubStep struct {
 	ContinueOnError  bool   `yaml:"continue-on-error"`
 }
 
-// checkoutAction is the one action that the example uses, and the one kind of step that does not run here
-// as it does there: the tests clone what it would.
+// checkoutAction is the only action that the example uses, and the only kind of step that does not really run here: the
+// tests clone what it would.
 const checkoutAction = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683"
 
 func readWorkflow(t *testing.T) githubWorkflow {
@@ -61,7 +61,7 @@ func readWorkflow(t *testing.T) githubWorkflow {
 	return workflow
 }
 
-// decodeStrictly refuses what the tests do not know of, and would pass by.
+// decodeStrictly refuses fields that the tests do not know and would ignore.
 func decodeStrictly(t *testing.T, text string, into any) {
 	t.Helper()
 	decoder := yaml.NewDecoder(strings.NewReader(text))
@@ -117,7 +117,7 @@ func (githubActions) run(r *ciRepository, name, event, commit string) []ciOutcom
 			r.checkout(filepath.Join(workspace, step.With["path"]), ref)
 			continue
 		}
-		require.NotRegexp(r.t, githubExpression, step.Run, "no secret is needed, and what comes from outside must not become a part of a script")
+		require.NotRegexp(r.t, githubExpression, step.Run, "no secret is needed, and input from outside must not become part of a script")
 		outcome := r.step(step.Name, filepath.Join(workspace, step.WorkingDirectory), env, step.Run)
 		outcome.tolerated = step.ContinueOnError
 		outcomes = append(outcomes, outcome)
@@ -131,7 +131,7 @@ func (githubActions) run(r *ciRepository, name, event, commit string) []ciOutcom
 	return outcomes
 }
 
-// The tests run every step but the checkouts, and what is not a script is as it has to be.
+// The tests run every step except checkouts, and check everything that is not a script.
 func TestGitHubWorkflow(t *testing.T) {
 	workflow := readWorkflow(t)
 	assert.Equal(t, map[string]any{"push": map[string]any{"branches": []any{"main"}}, "pull_request": nil}, workflow.On)
@@ -149,7 +149,7 @@ func TestGitHubWorkflow(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"preview,,,false", "preview,rendered,rendered,false", "hydrate,main,,false", "hydrate,rendered,rendered,"}, checkouts,
-		"only the checkout that is pushed from keeps the token")
+		"only the checkout that pushes may keep the token")
 	assert.Equal(t, []string{
 		"preview,Install dragonfly-generator",
 		"preview,Show what a merge would change",
@@ -161,7 +161,7 @@ func TestGitHubWorkflow(t *testing.T) {
 	quiet(t, "../../examples/github-actions/.github/workflows/hydrate.yml")
 }
 
-// gitlabCI runs the jobs of .gitlab-ci.yml as a runner with Docker does, but for the image.
+// gitlabCI runs the jobs of .gitlab-ci.yml as a runner with Docker does, except for the image.
 type gitlabCI struct{}
 
 func (gitlabCI) folder() string { return "gitlab-ci" }
@@ -187,7 +187,7 @@ type gitlabJob struct {
 
 type gitlabRule struct{ If string }
 
-// runs reports whether one of the rules allows a pipeline of that source.
+// runs reports whether one of the rules allows a pipeline from the given source.
 func runs(t *testing.T, rules []gitlabRule, source string) bool {
 	t.Helper()
 	return slices.ContainsFunc(rules, func(rule gitlabRule) bool {
@@ -257,7 +257,7 @@ func (gitlabCI) run(r *ciRepository, source, commit string) []ciOutcome {
 	return outcomes
 }
 
-// The tests run every command, and what is none is as it has to be.
+// The tests run every command, and check everything that is not a command.
 func TestGitLabPipeline(t *testing.T) {
 	pipeline := readPipeline(t)
 	require.Len(t, pipeline.Jobs, 3)
@@ -277,7 +277,7 @@ func TestGitLabPipeline(t *testing.T) {
 	quiet(t, "../../examples/gitlab-ci/.gitlab-ci.yml")
 }
 
-// quiet refuses what would show the content of files or the environment, wherever it stands.
+// quiet refuses commands that would show file contents or the environment, wherever they are.
 func quiet(t *testing.T, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)

@@ -16,34 +16,32 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ciService runs the example of a CI service the way the service does: the scripts as they stand in its
-// file, each in a shell of its own, with the environment that the service gives and no other.
+// ciService runs a CI service's example the way the service does: the scripts exactly as in its file, each in its own
+// shell, with only the environment that the service provides.
 type ciService interface {
-	// folder is the example's.
+	// folder is the example's folder.
 	folder() string
-	// preview runs what the service runs for a pull request of a branch, hydrate what it runs for a commit
-	// that is pushed to main.
+	// preview runs what the service runs for a branch's pull request, hydrate what it runs for a push to main.
 	preview(r *ciRepository, branch string) []ciOutcome
 	hydrate(r *ciRepository, commit string) []ciOutcome
 }
 
-// ciOutcome is that of a step, or of a job where the service has no steps.
+// ciOutcome is the outcome of a step, or of a job if the service has no steps.
 type ciOutcome struct {
 	name   string
 	output string // stdout and stderr
 	failed bool
-	// tolerated is a failure that does not fail the pipeline.
+	// tolerated means that a failure does not fail the pipeline.
 	tolerated bool
 }
 
-// ciRepository is a team's clone of the example, the repository that it pushes to, and the machine that its
-// CI runs on.
+// ciRepository is a team's clone of the example, the repository that it pushes to, and the machine that its CI runs on.
 type ciRepository struct {
 	t      *testing.T
 	clone  string
 	origin string // a URL
-	home   string // the team's
-	path   string // PATH of the CI, without our programs: its scripts have to install them
+	home   string // the team's clone
+	path   string // the CI's PATH, without our programs, because its scripts must install them
 }
 
 func TestCI(t *testing.T) {
@@ -54,7 +52,7 @@ func TestCI(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Run("months of it", func(t *testing.T) { playCI(t, service) })
 
-			t.Run("a download is not what was released", func(t *testing.T) {
+			t.Run("a download differs from the release", func(t *testing.T) {
 				r := newCIRepository(t, service)
 				release := r.release(filepath.Join("github.com/bizmatters/dragonfly-generator/releases/download", version))
 				writeTo(t, release, map[string]string{binary: "another program"})
@@ -93,7 +91,7 @@ func playCI(t *testing.T, service ciService) {
 	shown = outcome(t, service.preview(r, "first"), "would change")
 	assert.False(t, shown.failed, "a branch without changes must change nothing:\n%s", shown.output)
 
-	// A change is shown in its pull request, and made by the merge.
+	// A change is shown in its pull request, and takes effect with the merge.
 	before := head()
 	r.git("switch", "--quiet", "--create", "larger")
 	r.commit("larger", "claims/sessions.yaml", "size: small", "size: large")
@@ -112,9 +110,9 @@ func playCI(t *testing.T, service ciService) {
 	assert.Equal(t, "Render "+head(), r.git("log", "-1", "--format=%s", second))
 
 	passes(t, service.hydrate(r, before))
-	assert.Equal(t, second, r.rendered(), "a run that comes late must bring nothing old back")
+	assert.Equal(t, second, r.rendered(), "a late run must not bring back anything old")
 
-	// What cannot be rendered fails the pull request.
+	// Claims that cannot be rendered fail the pull request.
 	r.git("switch", "--quiet", "--create", "wrong")
 	r.commit("wrong", "claims/sessions.yaml", "size: large", "size: lage")
 	outcomes = service.preview(r, "wrong")
@@ -130,17 +128,17 @@ func playCI(t *testing.T, service ciService) {
 	assert.Contains(t, r.git("diff", second, r.rendered(), "--", "manifests/sessions.shop/statefulset.yaml"), "\n+        database.bizmatters.io/password-rotation: \"2\"\n")
 	assert.Empty(t, r.git("diff", "--name-only", second, r.rendered(), "--", "manifests/queue.orders"))
 
-	// When a claim goes, so does all that was made of it.
+	// When a claim is removed, so is everything made from it.
 	r.git("rm", "--quiet", "claims/queue.yaml")
 	r.git("commit", "--quiet", "-m", "No queue any more")
 	r.git("push", "--quiet", "origin", "main")
 	passes(t, service.hydrate(r, head()))
 	assert.Equal(t, rendered("sessions.shop"), r.files())
 
-	assert.NotRegexp(t, `(?m)^\+  password:`, r.git("log", "--patch", r.rendered()), "no commit may hold a password")
+	assert.NotRegexp(t, `(?m)^\+  password:`, r.git("log", "--patch", r.rendered()), "no commit may contain a password")
 }
 
-// rendered returns the files of an instance, in their order.
+// rendered returns the files of an instance, in order.
 func rendered(instance string) []string {
 	var files []string
 	for _, name := range []string{"role", "rolebinding", "secret-connection", "secret-password", "service", "serviceaccount", "statefulset"} {
@@ -149,7 +147,7 @@ func rendered(instance string) []string {
 	return files
 }
 
-// passes demands that no step has failed but those that may.
+// passes requires that no step has failed except those that may.
 func passes(t *testing.T, outcomes []ciOutcome) {
 	t.Helper()
 	for _, o := range outcomes {
@@ -157,13 +155,13 @@ func passes(t *testing.T, outcomes []ciOutcome) {
 	}
 }
 
-// fails demands that the pipeline has failed.
+// fails requires that the pipeline has failed.
 func fails(t *testing.T, outcomes []ciOutcome) {
 	t.Helper()
 	require.True(t, slices.ContainsFunc(outcomes, func(o ciOutcome) bool { return o.failed && !o.tolerated }), "the pipeline must fail")
 }
 
-// outcome returns that of the step whose name has these words in it.
+// outcome returns the outcome of the step whose name contains these words.
 func outcome(t *testing.T, outcomes []ciOutcome, words string) ciOutcome {
 	t.Helper()
 	i := slices.IndexFunc(outcomes, func(o ciOutcome) bool { return strings.Contains(o.name, words) })
@@ -171,13 +169,13 @@ func outcome(t *testing.T, outcomes []ciOutcome, words string) ciOutcome {
 	return outcomes[i]
 }
 
-// What the examples call a release, and what they install of it.
+// The release that the examples name, and the program that they install from it.
 const (
 	version = "v0.1.0"
 	binary  = "dragonfly-generator_" + version + "_linux_amd64"
 )
 
-// newCIRepository sets the example up as its README says.
+// newCIRepository sets up the example as its README says.
 func newCIRepository(t *testing.T, service ciService) *ciRepository {
 	t.Helper()
 	dir := t.TempDir()
@@ -189,7 +187,7 @@ func newCIRepository(t *testing.T, service ciService) *ciRepository {
 	}
 	writeTo(t, r.home, map[string]string{".gitconfig": "[user]\n\tname = A developer\n\temail = developer@example.com\n[init]\n\tdefaultBranch = main\n"})
 
-	// The release, and a curl that finds it: its URLs are files here.
+	// The release, and a curl that finds it, because its URLs are files here.
 	r.addRelease(filepath.Join("github.com/bizmatters/dragonfly-generator/releases/download", version), "SHA256SUMS", binary, "dragonfly-generator")
 	curl := fmt.Sprintf("#!/bin/bash\nfor arg; do\n  case $arg in https://*) cp %q/\"${arg#https://}\" . || exit 22 ;; esac\ndone\n", r.release(""))
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "curl"), 0o755))
@@ -237,7 +235,7 @@ func (r *ciRepository) git(args ...string) string {
 	return strings.TrimSpace(succeeds(r.t, r.clone, r.team(), "git", args...))
 }
 
-// run runs what a page tells the team to run.
+// run runs commands that a page tells the team to run.
 func (r *ciRepository) run(dir, script string) {
 	r.t.Helper()
 	succeeds(r.t, dir, r.team(), "bash", "-euo", "pipefail", "-c", script)
@@ -265,20 +263,20 @@ func (r *ciRepository) merge(branch string) {
 	r.git("push", "--quiet", "origin", "main")
 }
 
-// rendered returns the commit that the rendered branch is at.
+// rendered returns the commit at the tip of the rendered branch.
 func (r *ciRepository) rendered() string {
 	r.t.Helper()
 	r.git("fetch", "--quiet", "origin", "rendered")
 	return r.git("rev-parse", "FETCH_HEAD")
 }
 
-// files returns those of the rendered branch.
+// files returns the files of the rendered branch.
 func (r *ciRepository) files() []string {
 	r.t.Helper()
 	return strings.Fields(r.git("ls-tree", "-r", "--name-only", r.rendered()))
 }
 
-// checkout clones a commit, or a branch, to where the CI works on it.
+// checkout clones a commit or branch to where the CI works on it.
 func (r *ciRepository) checkout(dir, ref string) {
 	r.t.Helper()
 	succeeds(r.t, filepath.Dir(r.clone), r.team(), "git", "init", "--quiet", dir)
@@ -287,7 +285,7 @@ func (r *ciRepository) checkout(dir, ref string) {
 	succeeds(r.t, dir, r.team(), "git", "checkout", "--quiet", "--detach", "FETCH_HEAD")
 }
 
-// step runs a script of the CI with that environment and no other.
+// step runs one of the CI's scripts with only the given environment.
 func (r *ciRepository) step(name, dir string, env map[string]string, script string) ciOutcome {
 	r.t.Helper()
 	file := filepath.Join(r.t.TempDir(), "script")
@@ -326,7 +324,7 @@ func consoleBlock(t *testing.T, page, heading string) string {
 	return commands.String()
 }
 
-// Flux finds what the pipeline has pushed where its example says, and builds it.
+// Flux finds what the pipeline has pushed, where the example says, and builds it.
 func TestFlux(t *testing.T) {
 	objects := parse(t, tree(t, "../../examples/flux")["caches.yaml"])
 	field := func(object string, path ...string) string {
@@ -341,9 +339,9 @@ func TestFlux(t *testing.T) {
 	dir := t.TempDir()
 	r.checkout(dir, field("GitRepository caches", "spec", "ref", "branch"))
 	dir = filepath.Join(dir, field("Kustomization caches", "spec", "path"))
-	// As kustomize-controller does where there is no kustomization: one of all files.
+	// Without a kustomization, kustomize-controller generates one from all files.
 	succeeds(t, dir, nil, "kustomize", "create", "--autodetect", "--recursive")
 	applied := parse(t, succeeds(t, dir, nil, "kustomize", "build", "."))
-	assert.Len(t, applied, 14, "two instances with seven objects each")
+	assert.Len(t, applied, 14, "there must be two instances with seven objects each")
 	assert.Equal(t, map[string]string{"endpoint": "queue.orders.svc.cluster.local", "port": "6379"}, applied.secret(t, "queue-conn"))
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The blocks that are files, and those that are commands for a test to run.
+// The blocks that are files, and those with commands for a test to run.
 var (
 	fileBlock  = regexp.MustCompile("(?s)```yaml\n# (\\S+)\n(.*?)```")
 	shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 )
 
-// section returns what stands below a heading of a page, up to the next of its kind.
+// section returns the text below a heading, up to the next heading of the same level.
 func section(t *testing.T, page, heading string) string {
 	t.Helper()
 	text, err := os.ReadFile(page)
@@ -40,7 +40,7 @@ func writeBlocks(t *testing.T, dir, section string) {
 	}
 }
 
-// What the README shows can be pasted: each way gives the instance, and needs no file that is not shown.
+// Everything in the README can be pasted: each way renders the instance, and needs no file that is not shown.
 func TestReadme(t *testing.T) {
 	const page = "../../README.md"
 	dir := t.TempDir()
@@ -53,13 +53,13 @@ func TestReadme(t *testing.T) {
 	assert.Contains(t, built, "kind: StatefulSet\n")
 	assert.NotContains(t, built, "kind: DragonflyInstance\n")
 
-	// The configuration of the platform takes the place of the function's file.
+	// The platform's configuration replaces the function's file.
 	writeBlocks(t, dir, section(t, page, "What a platform team sets once"))
 	assert.Contains(t, run("In kustomize"), "storageClassName: standard\n")
 
 	writeTo(t, dir, map[string]string{"kustomization.yaml": "resources: [claim.yaml]\n"})
 	require.NoError(t, os.Remove(filepath.Join(dir, "dragonfly-generator.yaml")))
-	assert.Equal(t, 2, strings.Count(run("With neither"), "kind: StatefulSet\n"), "one to stdout, and one behind the pipe")
+	assert.Equal(t, 2, strings.Count(run("With neither"), "kind: StatefulSet\n"), "one to stdout, and one after the pipe")
 	assert.FileExists(t, filepath.Join(dir, "manifests/my-cache.my-namespace/statefulset.yaml"))
 
 	dir = t.TempDir()
@@ -72,7 +72,7 @@ func TestReadme(t *testing.T) {
 	assert.FileExists(t, filepath.Join(dir, "my-cache.my-namespace/statefulset.yaml"))
 }
 
-// The commands of docs/quickstart.md that need no cluster, in their order and in an empty folder.
+// The commands of docs/quickstart.md that need no cluster, in order, in an empty folder.
 func TestQuickstart(t *testing.T) {
 	dir := t.TempDir()
 	for heading, files := range map[string][]string{
@@ -100,7 +100,7 @@ func TestQuickstart(t *testing.T) {
 			assert.FileExists(t, filepath.Join(dir, file))
 		}
 		if heading == "With kustomize" {
-			assert.Contains(t, text, "```text\n"+printed+"```", "the page shows what is printed")
+			assert.Contains(t, text, "```text\n"+printed+"```", "the page must show what is printed")
 		}
 	}
 }

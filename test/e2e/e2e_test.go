@@ -21,13 +21,13 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected files of the examples, for review with git diff")
 
-// result is what a program left behind.
+// result is the result of running a program.
 type result struct {
 	stdout, stderr string
 	failed         bool
 }
 
-// command runs a program in a folder with further environment variables.
+// command runs a program in a folder with additional environment variables.
 func command(t *testing.T, dir string, env []string, name string, args ...string) result {
 	t.Helper()
 	_, err := exec.LookPath(name)
@@ -45,7 +45,7 @@ func command(t *testing.T, dir string, env []string, name string, args ...string
 	return result{stdout: stdout.String(), stderr: stderr.String(), failed: err != nil}
 }
 
-// succeeds runs a program that has to succeed, and returns its stdout.
+// succeeds runs a program that must succeed, and returns its stdout.
 func succeeds(t *testing.T, dir string, env []string, name string, args ...string) string {
 	t.Helper()
 	r := command(t, dir, env, name, args...)
@@ -53,7 +53,7 @@ func succeeds(t *testing.T, dir string, env []string, name string, args ...strin
 	return r.stdout
 }
 
-// write lays out files in a new folder.
+// write writes files into a new folder.
 func write(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -75,7 +75,7 @@ func remove(t *testing.T, dir, file string) {
 	require.NoError(t, os.Remove(filepath.Join(dir, file)))
 }
 
-// tree returns the files of a folder by their path in it.
+// tree returns the files of a folder by their relative paths.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -91,7 +91,7 @@ func tree(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// sameTree demands the same bytes, and names the files that differ.
+// sameTree requires the same bytes, and names the files that differ.
 func sameTree(t *testing.T, want, got map[string]string, reason string) {
 	t.Helper()
 	var differ []string

@@ -28,23 +28,23 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// image is what the examples call the function, so what the tests build is named so.
+// image is the function's name in the examples, so the tests give it to the image that they build.
 const image = "ghcr.io/bizmatters/dragonfly-generator:v0.1.0"
 
-// revision stands for the commit that an image is built from.
+// revision stands in for the commit that an image is built from.
 const revision = "0123456789abcdef0123456789abcdef01234567"
 
-// maxImageSize is in bytes, of the image on disk.
+// maxImageSize is the maximum size on disk, in bytes.
 const maxImageSize = 20_000_000
 
 var imageOnce sync.Once
 
-// buildImage builds the repository's Dockerfile. Where E2E_BUILDER names an image with Go in it, that is
-// the builder; else one is made from the local toolchain, so that nothing has to be pulled.
+// buildImage builds the repository's Dockerfile. If E2E_BUILDER names an image with Go, that is the builder; otherwise
+// one is built from the local toolchain, so that nothing has to be pulled.
 func buildImage(t *testing.T) {
 	t.Helper()
 	r := command(t, ".", nil, "docker", "info")
-	require.False(t, r.failed, "the end-to-end tests need a Docker Engine; start one, `dockerd --bridge=none --iptables=false` will do:\n%s", r.stderr)
+	require.False(t, r.failed, "the end-to-end tests need a Docker Engine; to start one: dockerd --bridge=none --iptables=false\n%s", r.stderr)
 	built := false
 	imageOnce.Do(func() {
 		builder := os.Getenv("E2E_BUILDER")
@@ -60,8 +60,8 @@ func buildImage(t *testing.T) {
 	}
 }
 
-// standInBuilder imports an image with the local Go toolchain, the modules that the program needs, what has been
-// compiled of them, and a shell.
+// standInBuilder imports an image with the local Go toolchain, the modules that the program needs, their build cache,
+// and a shell.
 func standInBuilder(t *testing.T) string {
 	t.Helper()
 	const name = "dragonfly-generator-e2e-builder"
@@ -72,7 +72,7 @@ func standInBuilder(t *testing.T) string {
 		"GOMODCACHE=" + modules, "GOFLAGS=-modcacherw", "GOPROXY=file://" + cache + "/cache/download," + proxy,
 	}, "go", "mod", "download")
 
-	// A cache of its own, because the user's holds much more. It outlives the test, so that the second one is quick.
+	// A separate cache, because the user's contains much more. It outlives the test, so that the next run is fast.
 	caches, err := os.UserCacheDir()
 	require.NoError(t, err)
 	compiled := filepath.Join(caches, "dragonfly-generator", "image")
@@ -93,7 +93,7 @@ func standInBuilder(t *testing.T) string {
 	return name
 }
 
-// importImage makes an image of the files that fill writes.
+// importImage makes an image from the files that fill writes.
 func importImage(t *testing.T, name string, options []string, fill func(*tar.Writer)) {
 	t.Helper()
 	cmd := exec.Command("docker", slices.Concat([]string{"import"}, options, []string{"-", name})...)
@@ -117,7 +117,7 @@ func shell(t *testing.T) []string {
 	return append([]string{"/bin/sh"}, library.FindAllString(succeeds(t, ".", nil, "ldd", "/bin/sh"), -1)...)
 }
 
-// addTree adds a file or a folder, following a link at its top only, so that /bin/sh is a file.
+// addTree adds a file or a folder. It follows a link only at the top, so that /bin/sh is a file.
 func addTree(t *testing.T, archive *tar.Writer, from, to string) {
 	t.Helper()
 	from, err := filepath.EvalSymlinks(from)
@@ -185,8 +185,8 @@ func TestImage(t *testing.T) {
 	assert.Equal(t, "v0.1.0\n", succeeds(t, ".", nil, "docker", "run", "--rm", "--network", "none", image, "version"))
 }
 
-// TestImageHoldsTheRelease: the image has the program of the release, byte by byte, though it was linked in
-// another place (and with E2E_BUILDER by another Go), and nothing else but a name for its user.
+// TestImageHoldsTheRelease: the image contains the release's program, byte for byte, although it was linked in another
+// place (and, with E2E_BUILDER, by another Go), and nothing else except a name for its user.
 func TestImageHoldsTheRelease(t *testing.T) {
 	buildImage(t)
 	platform := strings.TrimSpace(succeeds(t, ".", nil, "docker", "image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", image))
@@ -218,7 +218,7 @@ type imageFile struct {
 	content []byte
 }
 
-// imageFiles returns what lies in the image's layers.
+// imageFiles returns the files in the image's layers.
 func imageFiles(t *testing.T) map[string]imageFile {
 	t.Helper()
 	saved := untar(t, []byte(succeeds(t, ".", nil, "docker", "save", image)))

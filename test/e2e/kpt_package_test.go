@@ -30,12 +30,12 @@ func TestKptPackage(t *testing.T) {
 	render(t, dir)
 	first := withoutStatus(tree(t, dir))
 	assert.Contains(t, first["my-cache.my-namespace/statefulset.yaml"], "name: my-cache\n")
-	assert.NotContains(t, first["my-cache.my-namespace/secret-password.yaml"], "\ndata:", "the password is made in the cluster")
+	assert.NotContains(t, first["my-cache.my-namespace/secret-password.yaml"], "\ndata:", "the password must be made in the cluster")
 	render(t, dir)
 	sameTree(t, first, withoutStatus(tree(t, dir)), "the second render must change nothing")
 }
 
-// TestKptFnDoc: what kpt shows of the image is the help.
+// TestKptFnDoc: kpt shows the image's help text.
 func TestKptFnDoc(t *testing.T) {
 	buildImage(t)
 	doc := succeeds(t, ".", nil, "kpt", "fn", "doc", "--image", image)

@@ -26,7 +26,7 @@ func render(t *testing.T, dir string) {
 	succeeds(t, dir, nil, "kpt", "fn", "render", "--allow-exec", "--image-pull-policy", "never")
 }
 
-// withoutStatus leaves out the render status that newer versions of kpt keep in the Kptfile.
+// withoutStatus removes the render status that newer versions of kpt keep in the Kptfile.
 func withoutStatus(files map[string]string) map[string]string {
 	for name, text := range files {
 		if filepath.Base(name) == "Kptfile" {
@@ -59,7 +59,7 @@ func TestKptRender(t *testing.T) {
 			sameTree(t, first, withoutStatus(tree(t, dir)), "the second render must change nothing")
 
 			for file, text := range first {
-				assert.NotRegexp(t, `(?m)^  password:`, text, "%s must hold no password", file)
+				assert.NotRegexp(t, `(?m)^  password:`, text, "%s must not contain a password", file)
 			}
 			resize(t, filepath.Join(dir, "claims/my-cache.yaml"))
 			render(t, dir)
@@ -79,7 +79,7 @@ func resize(t *testing.T, file string) {
 	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "size: small", "size: large", 1)), 0o600))
 }
 
-// Other resources of the package leave as kpt itself writes them.
+// The package's other resources end up as kpt itself writes them.
 func TestKptLeavesTheRestAlone(t *testing.T) {
 	app := `# The application.
 apiVersion: v1
@@ -126,8 +126,8 @@ func TestKptSelectorFailsAndChangesNothing(t *testing.T) {
 	sameTree(t, before, withoutStatus(tree(t, dir)), "a render that fails must change nothing")
 }
 
-// The platform's configuration arrives by configPath, and its plain values by configMap too. The file is
-// among the items of the package, and kept away from the cluster.
+// The platform's configuration arrives through configPath, and its plain values also through configMap. The file is
+// among the package's items, and is kept away from the cluster.
 func TestKptConfiguration(t *testing.T) {
 	const config = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata:\n  name: platform\nspec:\n  storageClassName: standard\n  defaultSize: micro\n"
 	for name, how := range map[string]string{

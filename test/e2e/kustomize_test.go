@@ -16,14 +16,14 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// build is kustomize build with functions by exec.
+// build is kustomize build with exec functions.
 func build(t *testing.T, dir string) string {
 	t.Helper()
 	return succeeds(t, dir, nil, "kustomize", "build", "--enable-alpha-plugins", "--enable-exec", ".")
 }
 
-// Each example gives what its expected.yaml says, as it lies there with functions by exec, and with
-// functions in a container, without --enable-exec.
+// Each example builds its expected.yaml, unchanged with exec functions, and without --enable-exec with functions in
+// containers.
 func TestKustomizeExamples(t *testing.T) {
 	buildImage(t)
 	inContainer := map[string]string{}
@@ -61,13 +61,13 @@ func TestKustomizeOverlays(t *testing.T) {
 	assert.Equal(t, "dev-sessions.shop-dev.svc.cluster.local", dev.secret(t, "dev-sessions-conn")["endpoint"])
 	assert.Equal(t, "prod-sessions.shop.svc.cluster.local", prod.secret(t, "prod-sessions-conn")["endpoint"])
 	for _, name := range []string{"prod-sessions-password", "prod-sessions-conn"} {
-		assert.NotContains(t, prod.secret(t, name), "password", "the instance makes its password in the cluster")
+		assert.NotContains(t, prod.secret(t, name), "password", "the instance must make its password in the cluster")
 		assert.Contains(t, text, "\n  - "+name+"\n", "the Role must follow the prefix")
 	}
 	assert.True(t, strings.Contains(text, "- secretRef:\n            name: prod-sessions-conn\n"), "the application's reference must follow the prefix")
 }
 
-// What kustomize and kpt cannot run leaves the claim, which is how docs/gitops.md notices it.
+// If kustomize or kpt cannot run the function, the claim is left over, which is how docs/gitops.md detects it.
 func TestKustomizeSkipsTheFunction(t *testing.T) {
 	text, err := os.ReadFile("../../docs/gitops.md")
 	require.NoError(t, err)
@@ -90,12 +90,12 @@ func TestKustomizeSkipsTheFunction(t *testing.T) {
 
 	skipped := run(strings.Replace(check, " --enable-exec ", " ", 1))
 	assert.True(t, skipped.failed, "a function that was skipped must not pass")
-	assert.Contains(t, skipped.stderr, "a claim is left")
+	assert.Contains(t, skipped.stderr, "a claim is left over")
 
 	// A claim that is kept away from the cluster leaves nothing at all.
 	writeTo(t, dir, map[string]string{"overlays/prod/claim.yaml": strings.Replace(claim, "  name:", "  annotations: {config.kubernetes.io/local-config: \"true\"}\n  name:", 1)})
 	gone := run(strings.Replace(check, " --enable-exec ", " ", 1))
-	assert.True(t, gone.failed, "an instance that is lost must not pass")
+	assert.True(t, gone.failed, "a lost instance must not pass")
 	assert.Contains(t, gone.stderr, "no instance")
 }
 
@@ -118,7 +118,7 @@ metadata:
         path: dragonfly-generator
 `
 
-// cat is another function that runs before ours: after it every item carries a made-up path.
+// cat is another function that runs before ours; after it, every item carries a made-up path.
 const cat = `apiVersion: example.com/v1
 kind: Cat
 metadata:
@@ -129,7 +129,7 @@ metadata:
         path: cat
 `
 
-// Another function before ours gives every item a path. That does not make it a package that is kept.
+// Another function before ours gives every item a path. That does not make it a package in which results are kept.
 func TestKustomizeAfterAnotherFunction(t *testing.T) {
 	files := map[string]string{
 		"kustomization.yaml": "resources: [claim.yaml]\ntransformers: [function.yaml]\n",
@@ -142,7 +142,7 @@ func TestKustomizeAfterAnotherFunction(t *testing.T) {
 	testkit.Same(t, alone, build(t, write(t, files)), "after cat")
 }
 
-// A Secret that somebody else makes is the source of the password, whether or not kustomize adds a hash to its name, and
+// A Secret made by somebody else is the source of the password, whether or not kustomize adds a hash to its name, and
 // its value stays out of our objects.
 func TestKustomizeBringYourOwnPassword(t *testing.T) {
 	for name, tc := range map[string]struct{ options, secret string }{

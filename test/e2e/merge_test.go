@@ -43,8 +43,8 @@ func TestKustomizeBaseAndOverlayBothRunTheFunction(t *testing.T) {
 	}
 }
 
-// kustomize runs all inline entries of `transformers:` before those in files, whatever their order, so a patch of what the
-// function makes has to be in a file if the function is.
+// kustomize runs all inline entries of `transformers:` before those in files, whatever their order, so a patch for the
+// function's output must be in a file if the function is.
 func TestKustomizePatchAfterTheFunction(t *testing.T) {
 	const patch = `apiVersion: builtin
 kind: PatchTransformer
@@ -76,8 +76,8 @@ patch: '[{"op":"add","path":"/spec/template/spec/priorityClassName","value":"dat
 	}
 }
 
-// kustomize appends a hash to the name of a generated Secret after the function, and does not follow it into a custom
-// resource.
+// kustomize appends the hash to a generated Secret's name after the function has run, and does not update the reference
+// in a custom resource.
 func TestKustomizeHashedSecretsBesideTheOperator(t *testing.T) {
 	files := map[string]string{
 		"kustomization.yaml": `
@@ -125,7 +125,7 @@ func TestKustomizeFunctionInAComponent(t *testing.T) {
 	assert.Equal(t, "my-cache.shop.svc.cluster.local", objects.secret(t, "my-cache-conn")["endpoint"])
 }
 
-// A suffix goes behind "-password", so the claim and the password brought along no longer fit.
+// A suffix goes after "-password", so the claim and the provided password no longer match.
 func TestKustomizeSuffixAndAPasswordBroughtAlong(t *testing.T) {
 	r := command(t, write(t, map[string]string{
 		"kustomization.yaml": "nameSuffix: -eu\nresources: [claim.yaml, password.yaml]\ntransformers: [function.yaml]\n",
@@ -138,7 +138,7 @@ func TestKustomizeSuffixAndAPasswordBroughtAlong(t *testing.T) {
 	assert.NotContains(t, r.stderr, "brought along")
 }
 
-// What kpt removes and keeps when claims go, and when everything moves to another namespace.
+// What kpt removes and keeps when claims are removed, and when everything moves to another namespace.
 func TestKptClaimsThatGo(t *testing.T) {
 	dir := kptPackage(t, "exec: dragonfly-generator")
 	const claim, set = "claims/my-cache.yaml", "claims/my-cache.my-namespace/statefulset.yaml"
@@ -162,11 +162,11 @@ func TestKptClaimsThatGo(t *testing.T) {
 	remove(t, dir, claim)
 	render(t, dir)
 	left := tree(t, dir)
-	assert.NotContains(t, left, set, "what was made for the claim must go with it")
+	assert.NotContains(t, left, set, "what was made for the claim must be removed with it")
 	assert.Contains(t, left, "sessions/sessions.my-namespace/statefulset.yaml", "what was made for another claim must stay")
 
 	remove(t, dir, "sessions/sessions.yaml")
 	last := withoutStatus(tree(t, dir))
 	render(t, dir)
-	sameTree(t, last, withoutStatus(tree(t, dir)), "without any claim left nothing must be removed")
+	sameTree(t, last, withoutStatus(tree(t, dir)), "if no claim is left, nothing must be removed")
 }

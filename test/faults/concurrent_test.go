@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestConcurrent starts runs at once, over a folder that is not there yet. Where one finds what another changes, it ends
-// with an error, and the next run completes what is missing. Some have a claim that is wrong, and so remove the folder
-// that they make.
+// TestConcurrent starts several runs at once, over a folder that does not exist yet. If one notices another's change,
+// it exits with an error, and the next run completes what is missing. Some have an invalid claim, and so remove the
+// folder that they make.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	dir := tempDir(t)
@@ -45,7 +45,7 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// TestConcurrentKills kills some of the runs that write at once.
+// TestConcurrentKills kills some of the runs that write at the same time.
 func TestConcurrentKills(t *testing.T) {
 	t.Parallel()
 	dir := tempDir(t)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFullDisk runs out of space at every page of memory that the files take.
+// TestFullDisk runs out of space at every page of memory that the files need.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -25,29 +25,29 @@ func TestFullDisk(t *testing.T) {
 	want := undisturbed(t, file)
 
 	page := os.Getpagesize()
-	t.Cleanup(func() { _ = syscall.Unmount(mount, syscall.MNT_DETACH) }) // if a demand was not met
+	t.Cleanup(func() { _ = syscall.Unmount(mount, syscall.MNT_DETACH) }) // if an assertion failed
 	completed := false
 	for pages := 1; !completed; pages++ {
 		size := fmt.Sprintf("size=%d", pages*page)
 		err := syscall.Mount("tmpfs", mount, "tmpfs", 0, size)
 		if errors.Is(err, syscall.EPERM) {
-			t.Log("only root may mount a small disk; TestFileSizeLimit tests something like it")
+			t.Log("only root can mount a small disk; TestFileSizeLimit tests something similar")
 			return
 		}
 		require.NoError(t, err)
 		completed = fill(t, mount, folder, file, want)
 		require.False(t, completed && pages < len(want.files), "%d pages cannot hold %d files", pages, len(want.files))
-		// A test beside this one may be starting a process, which has the open files of this one for a moment.
+		// A parallel test may be starting a process, which briefly inherits this one's open files.
 		require.NoError(t, syscall.Unmount(mount, syscall.MNT_DETACH))
 	}
 }
 
-// fill renders into a small disk, and then again when it is large enough. It reports whether it was at first.
+// fill renders onto a small disk, and again once it is large enough. It reports whether it was large enough at first.
 func fill(t *testing.T, mount, folder, file string, want disk) (completed bool) {
 	t.Helper()
 	code, stderr := render(t, file, "--prune", "-o", folder)
 	now := readDisk(t, folder)
-	require.Zero(t, now.leftovers, "what is of no use takes no space")
+	require.Zero(t, now.leftovers, "a useless partial write must not take up space")
 	requireBetween(t, disk{}, now, want)
 	if code != 0 {
 		require.Equal(t, 1, code)
@@ -59,8 +59,8 @@ func fill(t *testing.T, mount, folder, file string, want disk) (completed bool) 
 	return code == 0
 }
 
-// TestLinkOut puts a link that leads out of the folder in the place of an instance's folder, and back, all the time:
-// whatever a run finds when it reads, checks and writes, nothing lands outside.
+// TestLinkOut keeps swapping an instance's folder with a link that leads outside: whatever a run finds when it reads,
+// checks and writes, nothing ends up outside.
 func TestLinkOut(t *testing.T) {
 	t.Parallel()
 	dir := tempDir(t)
@@ -101,7 +101,7 @@ func TestLinkOut(t *testing.T) {
 
 	entries, err := os.ReadDir(outside)
 	require.NoError(t, err)
-	require.Empty(t, entries, "nothing may land outside")
+	require.Empty(t, entries, "nothing may end up outside")
 	if info, err := os.Lstat(real); err == nil && info.Mode()&os.ModeSymlink != 0 {
 		require.NoError(t, unix.Renameat2(unix.AT_FDCWD, real, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE))
 	}

@@ -1,7 +1,7 @@
-// Package faults_test breaks the way by which `render -o` writes: it is killed at random moments, finds the
-// disk full, the folder read-only, a link that leads out of it, or other runs beside it.
+// Package faults_test disrupts `render -o` while it writes: it is killed at random moments, and finds a full disk, a
+// read-only folder, a link that leads out of it, or other runs at the same time.
 //
-// Whatever happens, each file is what it was before or what it has to become, and the next run completes with what an
+// Whatever happens, each file is either as before or as it should become, and the next run completes what an
 // undisturbed one would have made.
 package faults_test
 
@@ -28,7 +28,7 @@ import (
 // runMain makes the test binary behave as the program.
 const runMain = "DRAGONFLY_GENERATOR_TEST_RUN_MAIN"
 
-// patience is how long a test goes on that could go on for ever: a busy machine does less in it.
+// patience limits tests that could go on forever; on a busy machine, they do less in that time.
 const patience = 10 * time.Second
 
 func TestMain(m *testing.M) {
@@ -48,7 +48,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// render runs the program undisturbed and returns its exit code and what it says.
+// render runs the program undisturbed and returns its exit code and its stderr.
 func render(t *testing.T, args ...string) (exitCode int, stderr string) {
 	t.Helper()
 	return run(t, command(t, append([]string{"render"}, args...)...))
@@ -65,7 +65,8 @@ func run(t *testing.T, cmd *exec.Cmd) (exitCode int, stderr string) {
 	return cmd.ProcessState.ExitCode(), errOut.String()
 }
 
-// writeClaims writes a file of claims named c0, c1 and so on, with that rotation and those fields in their spec.
+// writeClaims writes a file with claims named c0, c1 and so on, with the given rotation, and the given fields in their
+// spec.
 func writeClaims(t *testing.T, file string, n int, rotation string, spec ...string) {
 	t.Helper()
 	var claims strings.Builder
@@ -79,7 +80,7 @@ func writeClaims(t *testing.T, file string, n int, rotation string, spec ...stri
 	require.NoError(t, os.WriteFile(file, []byte(claims.String()), 0o644))
 }
 
-// disk is what is in a folder.
+// disk is the contents of a folder.
 type disk struct {
 	files     map[string]string // by path
 	leftovers int               // temporary files
@@ -91,7 +92,7 @@ func readDisk(t *testing.T, folder string) disk {
 	d := disk{files: map[string]string{}}
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // the folder is not made yet
+			return nil // the folder does not exist yet
 		}
 		require.NoError(t, err)
 		if entry.IsDir() {
@@ -112,7 +113,7 @@ func readDisk(t *testing.T, folder string) disk {
 	return d
 }
 
-// requireBetween demands that each file is as it was before, or as it has to become, and nothing in between.
+// requireBetween requires each file to be as before, or as it should become, and nothing in between.
 func requireBetween(t *testing.T, before, now, want disk) {
 	t.Helper()
 	all := maps.Clone(want.files)
@@ -122,11 +123,11 @@ func requireBetween(t *testing.T, before, now, want disk) {
 		text, found := now.files[name]
 		old, was := before.files[name]
 		future, willBe := want.files[name]
-		require.True(t, found == was && text == old || found == willBe && text == future, "%s is neither what it was nor what it has to become:\n%s", name, text)
+		require.True(t, found == was && text == old || found == willBe && text == future, "%s is neither what it was nor what it should become:\n%s", name, text)
 	}
 }
 
-// requireComplete renders undisturbed, and compares with what was made where nothing ever went wrong.
+// requireComplete renders undisturbed, and compares the result with one for which nothing ever went wrong.
 func requireComplete(t *testing.T, folder string, want disk, args ...string) disk {
 	t.Helper()
 	code, stderr := render(t, args...)
@@ -146,13 +147,13 @@ func requireComplete(t *testing.T, folder string, want disk, args ...string) dis
 
 	code, stderr = render(t, args...)
 	require.Zero(t, code)
-	require.Empty(t, stderr, "one more must have nothing to do")
+	require.Empty(t, stderr, "one more run must have nothing to do")
 	require.Equal(t, got.files, readDisk(t, folder).files)
 	return got
 }
 
-// tempDir returns a folder in memory where that is to be had. To a process that is killed it makes no
-// difference, and bringing hundreds of files to a disk takes a while.
+// tempDir returns a folder in memory if possible. That makes no difference to a killed process, and writing hundreds of
+// files to a disk takes a while.
 func tempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "faults")
@@ -163,7 +164,7 @@ func tempDir(t *testing.T) string {
 	return dir
 }
 
-// undisturbed returns what the claims become where nothing goes wrong.
+// undisturbed returns what the claims become if nothing goes wrong.
 func undisturbed(t *testing.T, claims string) disk {
 	t.Helper()
 	folder := filepath.Join(tempDir(t), "out")

@@ -14,12 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestKill kills runs that create instances, change them, and remove them, again and again until
-// one gets through: a few hundred times, or until our patience is at its end.
+// TestKill kills runs that create, change and remove instances, again and again until one completes: a few hundred
+// times, or until our patience runs out.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	const claims, wanted = 8, 300
-	dir := t.TempDir() // on a disk, if it can be: the slower, the more there is to hit
+	dir := t.TempDir() // on a disk, if possible: the slower it is, the more kills hit something
 	file, folder := filepath.Join(dir, "claims.yaml"), filepath.Join(dir, "out")
 	writeClaims(t, file, claims, "")
 	aFew := timeToWrite(t, file, dir) / 16
@@ -30,7 +30,7 @@ func TestKill(t *testing.T) {
 	for start := time.Now(); kills < wanted && time.Since(start) < patience*3/2; stage++ {
 		n, rotation := claims, fmt.Sprint("r", stage)
 		if stage%3 == 2 {
-			n = 1 + stage%2 // the others are removed, and come back in the next stage
+			n = 1 + stage%2 // the others are removed, and are back in the next stage
 		}
 		writeClaims(t, file, n, rotation)
 		want := undisturbed(t, file)
@@ -54,10 +54,10 @@ func TestKill(t *testing.T) {
 		before = requireComplete(t, folder, want, file, "-o", folder)
 	}
 	t.Logf("%d kills in %d stages, %d of them left something half done", kills, stage, midway)
-	require.Greater(t, midway, kills/4, "kills that come too early or too late test nothing")
+	require.Greater(t, midway, kills/4, "kills that are too early or too late test nothing")
 }
 
-// timeToWrite returns how long a run is busy writing into a folder in dir.
+// timeToWrite returns how long a run writes into a folder in dir.
 func timeToWrite(t *testing.T, file, dir string) time.Duration {
 	t.Helper()
 	timed := func() time.Duration {
@@ -70,10 +70,10 @@ func timeToWrite(t *testing.T, file, dir string) time.Duration {
 	return max(first-timed(), time.Millisecond)
 }
 
-// newRandom returns the same moments each time; what a run is at by then differs anyway.
+// newRandom returns the same moments each time; how far a run has got by then varies anyway.
 func newRandom() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
 
-// kill starts the program and kills it after a while. It returns whether the program got through before.
+// kill starts the program and kills it after a while. It reports whether the program completed first.
 func kill(t *testing.T, cmd *exec.Cmd, after time.Duration) (through bool) {
 	t.Helper()
 	require.NoError(t, cmd.Start())
@@ -82,7 +82,7 @@ func kill(t *testing.T, cmd *exec.Cmd, after time.Duration) (through bool) {
 	return cmd.Wait() == nil
 }
 
-// killMidway kills the program a while after it has begun to write.
+// killMidway kills the program a while after it has started to write.
 func killMidway(t *testing.T, cmd *exec.Cmd, folder string, after time.Duration) (through bool) {
 	t.Helper()
 	before := times(folder)
@@ -103,10 +103,10 @@ func killMidway(t *testing.T, cmd *exec.Cmd, folder string, after time.Duration)
 	}
 }
 
-// times returns when files were last made in, or taken out of, the folder and those in it.
+// times returns when files were last created in or removed from the folder and its subfolders.
 func times(folder string) string {
 	var times strings.Builder
-	entries, _ := os.ReadDir(folder) // which may not be there yet
+	entries, _ := os.ReadDir(folder) // which may not exist yet
 	for _, entry := range entries {
 		if info, err := entry.Info(); err == nil {
 			fmt.Fprintln(&times, entry.Name(), info.ModTime())

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestFileSizeLimit lets no run write more than the first bytes of a file, as a quota does.
+// TestFileSizeLimit lets a run write only the first bytes of a file, as a quota does.
 func TestFileSizeLimit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -24,7 +24,7 @@ func TestFileSizeLimit(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 
-	// In units of 512 or 1024 bytes, as the shell likes: the other objects fit, the StatefulSets do not.
+	// In units of 512 or 1024 bytes, depending on the shell: the other objects fit, the StatefulSets do not.
 	cmd := exec.Command("sh", "-c", `ulimit -f 2; exec "$0" "$@"`, self, "render", file, "--prune", "-o", folder)
 	cmd.Env = []string{runMain + "=1"}
 	require.Error(t, cmd.Run())
@@ -37,7 +37,7 @@ func TestFileSizeLimit(t *testing.T) {
 	requireComplete(t, folder, want, file, "-o", folder)
 }
 
-// TestReadOnly removes write permission from the whole folder or from that of one instance.
+// TestReadOnly removes write permission from the whole folder, or from one instance's folder.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	dir, user := unprivileged(t)
@@ -58,11 +58,11 @@ func TestReadOnly(t *testing.T) {
 	require.Zero(t, code, stderr, "a folder that is up to date need not be written")
 
 	for _, readOnly := range []string{"c0.ns", "c1.ns", "c2.ns"} {
-		writeClaims(t, file, 3, readOnly) // as the rotation
+		writeClaims(t, file, 3, readOnly) // as a rotation does
 		chmod(t, filepath.Join(folder, readOnly), 0o555)
 		code, _ = start("--check")
 		require.Equal(t, 1, code)
-		require.Equal(t, before.files, readDisk(t, folder).files, "a check writes nothing")
+		require.Equal(t, before.files, readDisk(t, folder).files, "--check must write nothing")
 
 		code, stderr = start()
 		require.Equal(t, 1, code)
@@ -80,7 +80,7 @@ func TestReadOnly(t *testing.T) {
 		require.Equal(t, want.files, before.files)
 	}
 
-	// A new instance finds no place.
+	// A new instance has nowhere to go.
 	writeClaims(t, file, 4, "c2.ns")
 	code, stderr = start()
 	require.Equal(t, 1, code)
@@ -93,8 +93,8 @@ func chmod(t *testing.T, path string, mode os.FileMode) {
 	require.NoError(t, os.Chmod(path, mode))
 }
 
-// unprivileged returns a folder with the program in it, and, if we are root, another user to run it as: root
-// may write everywhere.
+// unprivileged returns a folder with the program in it and, if we are root, another user to run it as, because root can
+// write everywhere.
 func unprivileged(t *testing.T) (dir string, user *syscall.SysProcAttr) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "faults")

@@ -1,5 +1,5 @@
-// Package hostile_test feeds the program what takes long, what takes much memory, what readers of YAML
-// disagree about, and streams that break.
+// Package hostile_test feeds the program inputs that take long or need much memory, that YAML readers disagree about,
+// and streams that break.
 package hostile_test
 
 import (
@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// What the lists of these tests are made of.
+// The parts of the lists in these tests.
 const (
 	listHead    = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n"
 	listKptfile = "- {apiVersion: kpt.dev/v1, kind: Kptfile, metadata: {name: x}}\n"
@@ -23,7 +23,7 @@ const (
 	listMark    = "database.bizmatters.io/generated-from: my-namespace/my-cache"
 )
 
-// TestHostileForms sends in what readers of YAML disagree about, or what is no YAML at all.
+// TestHostileForms passes in text that YAML readers disagree about, or that is not YAML at all.
 func TestHostileForms(t *testing.T) {
 	const claim = listHead + claimHead + "  metadata:\n    name: my-cache\n    namespace: my-namespace\n  spec:\n    size: small\n"
 	replace := func(old, fresh string) string {
@@ -33,41 +33,41 @@ func TestHostileForms(t *testing.T) {
 	for _, tc := range []struct {
 		reason string
 		stdin  string
-		stderr string // the error, or nothing for success
+		stderr string // the error, or "" for success
 	}{
 		{"A byte-order mark is not part of the list.", "\ufeff" + claim, ""},
-		{"Windows ends lines in its own way.", strings.ReplaceAll(claim, "\n", "\r\n"), ""},
-		{"A NUL is in no text of YAML.", replace("small", "sm\x00all"), "stdin is not valid YAML"},
-		{"A NUL in a text is in no name of Kubernetes.", replace("my-cache", `"my\0cache"`), "metadata.name: must be lower case letters"},
-		{"What is not UTF-8 is no YAML.", replace("small", "sm\xffall"), "stdin is not valid YAML"},
-		{"What was UTF-8 in another object neither.", claim + "- {apiVersion: v1, kind: ConfigMap, data: {a: \"\xc3\x28\"}}\n", "stdin is not valid YAML"},
-		{"Base64 in a tag is no text.", replace("small", "!!binary c21hbGw="), `spec.size: must be a string`},
-		{"A number is no name.", replace("my-cache", "1234"), "metadata.name: must be a string"},
+		{"Windows line endings work.", strings.ReplaceAll(claim, "\n", "\r\n"), ""},
+		{"YAML strings cannot contain NUL.", replace("small", "sm\x00all"), "stdin is not valid YAML"},
+		{"An escaped NUL is not allowed in a Kubernetes name.", replace("my-cache", `"my\0cache"`), "metadata.name: must be lower case letters"},
+		{"Text that is not UTF-8 is not YAML.", replace("small", "sm\xffall"), "stdin is not valid YAML"},
+		{"Nor with broken UTF-8 in another object.", claim + "- {apiVersion: v1, kind: ConfigMap, data: {a: \"\xc3\x28\"}}\n", "stdin is not valid YAML"},
+		{"A value tagged as binary is not a string.", replace("small", "!!binary c21hbGw="), `spec.size: must be a string`},
+		{"A number is not a name.", replace("my-cache", "1234"), "metadata.name: must be a string"},
 		{"Nor is one with an exponent.", replace("my-cache", "1e3"), "metadata.name: must be a string"},
 		{"Nor a namespace.", replace("my-namespace", "0123"), "metadata.namespace: must be a string"},
-		{"A date is no name.", replace("my-cache", "2026-08-01"), "metadata.name: must be"},
-		{"A null is none.", replace("my-cache", "~"), "metadata.name: is missing"},
-		{"A bool is no size.", replace("small", "true"), "spec.size: must be a string"},
-		{"What only YAML 1.1 takes for a bool is a text, and no size.", replace("small", "yes"), `unknown size "yes"`},
+		{"A date is not a name.", replace("my-cache", "2026-08-01"), "metadata.name: must be"},
+		{"Nor is a null.", replace("my-cache", "~"), "metadata.name: is missing"},
+		{"A bool is not a size.", replace("small", "true"), "spec.size: must be a string"},
+		{"A word that only YAML 1.1 takes for a bool is a string, but not a size.", replace("small", "yes"), `unknown size "yes"`},
 		{"YAML 1.1 would read 010 as 8.", replace("size: small", "storageGB: 010"), "spec.storageGB: must be a whole number"},
-		{"YAML 1.2 writes octal so.", replace("size: small", "storageGB: 0o10"), "spec.storageGB: must be a whole number"},
+		{"YAML 1.2 writes octal like this.", replace("size: small", "storageGB: 0o10"), "spec.storageGB: must be a whole number"},
 		{"Not all readers know hexadecimal numbers.", replace("size: small", "storageGB: 0x10"), "spec.storageGB: must be a whole number"},
 		{"YAML 1.1 reads 1:30 as 90.", replace("size: small", "storageGB: 1:30"), "spec.storageGB: must be a whole number"},
 		{"YAML 1.1 reads 1_0 as 10.", replace("size: small", "storageGB: 1_0"), "spec.storageGB: must be a whole number"},
-		{"Infinity is no number of GiB.", replace("size: small", "storageGB: .inf"), "spec.storageGB: must be a whole number"},
-		{"Readers disagree on which of two fields counts.", replace("size: small", "size: small\n    size: large"), "spec.size: the field appears twice"},
-		{"In other quotes it is the same field.", replace("size: small", "size: small\n    \"size\": large"), "spec.size: the field appears twice"},
-		{"A list has its items once.", claim + "items: []\n", `the field "items" twice`},
-		{"A second name cannot come in by a merge key.", replace("name: my-cache", "name: my-cache\n    <<: {name: yours, namespace: theirs}"), ""},
-		{"An anchor is written out.", replace("name: my-cache\n    namespace: my-namespace", "name: &n my-cache\n    namespace: *n"), ""},
-		{"A claim in a second document would be passed by.", claim + "---\n" + claim, "more than one YAML document"},
-		{"So would one behind the end of a document.", claim + "...\n---\n" + claim, "more than one YAML document"},
-		{"A stream that breaks off in a quote is no list.", claim + "- {apiVersion: v1, kind: ConfigMap, data: {a: \"b", "stdin is not valid YAML"},
-		{"One that breaks off in a field is none.", claim + "- apiVersion: v1\n  kin", "stdin is not valid YAML"},
-		{"One that breaks off before its kind is none.", listHead[:20], "stdin"},
-		{"A tag cannot make an object of another type.", replace("spec:", "spec: !!python/object:os.system"), ""},
-		{"A directive of YAML changes nothing.", "%YAML 1.1\n---\n" + claim, ""},
-		{"An unknown tag prefix neither.", "%TAG ! tag:example.com,2026:\n---\n" + claim, ""},
+		{"Infinity is not a number of GiB.", replace("size: small", "storageGB: .inf"), "spec.storageGB: must be a whole number"},
+		{"Readers disagree about which of two fields counts.", replace("size: small", "size: small\n    size: large"), "spec.size: the field appears twice"},
+		{"With different quotes, it is the same field.", replace("size: small", "size: small\n    \"size\": large"), "spec.size: the field appears twice"},
+		{"A list can have items only once.", claim + "items: []\n", `the field "items" twice`},
+		{"A merge key cannot bring in a second name.", replace("name: my-cache", "name: my-cache\n    <<: {name: yours, namespace: theirs}"), ""},
+		{"An anchor is expanded.", replace("name: my-cache\n    namespace: my-namespace", "name: &n my-cache\n    namespace: *n"), ""},
+		{"A claim in a second document would be missed.", claim + "---\n" + claim, "more than one YAML document"},
+		{"So would one after the end of a document.", claim + "...\n---\n" + claim, "more than one YAML document"},
+		{"A stream that breaks off in a quote is not a list.", claim + "- {apiVersion: v1, kind: ConfigMap, data: {a: \"b", "stdin is not valid YAML"},
+		{"Nor is one that breaks off in a field.", claim + "- apiVersion: v1\n  kin", "stdin is not valid YAML"},
+		{"Nor is one that breaks off before its kind.", listHead[:20], "stdin"},
+		{"A tag cannot turn it into an object of another type.", replace("spec:", "spec: !!python/object:os.system"), ""},
+		{"A YAML directive changes nothing.", "%YAML 1.1\n---\n" + claim, ""},
+		{"Neither does an unknown tag prefix.", "%TAG ! tag:example.com,2026:\n---\n" + claim, ""},
 	} {
 		got := testkit.Call([]byte(tc.stdin))
 		if tc.stderr != "" {

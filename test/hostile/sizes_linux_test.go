@@ -22,11 +22,11 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// TestHostileSizes sends in what is made to take long or much memory. The bounds are wide, because machines
-// are noisy: only what grows with the square of the input, or without end, breaks them.
+// TestHostileSizes passes in inputs designed to take long or use much memory. The bounds are wide, because machines are
+// noisy: only costs that grow with the square of the input, or without end, exceed them.
 func TestHostileSizes(t *testing.T) {
 	if isRace() {
-		t.Skip("the race detector takes ten times the memory")
+		t.Skip("the race detector needs ten times the memory")
 	}
 	mapping := func(n int, format string) func(io.Writer) {
 		return func(w io.Writer) {
@@ -36,7 +36,7 @@ func TestHostileSizes(t *testing.T) {
 		}
 	}
 	text := func(text string) func(io.Writer) { return func(w io.Writer) { fmt.Fprint(w, text) } }
-	// A list of ten that are each ten of the one before: 10^12 values.
+	// Lists of ten, each with ten of the previous one: 10^12 values.
 	bomb := "    l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n"
 	for i := 1; i < 12; i++ {
 		bomb += fmt.Sprintf("    l%d: &l%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*l%d, ", i-1), 10), ", "))
@@ -56,11 +56,11 @@ func TestHostileSizes(t *testing.T) {
 		name     string
 		list     []func(io.Writer)
 		exitCode int
-		stderr   string // a part of it
-		again    bool   // the second run has to keep to the bounds as well
+		stderr   string // part of it
+		again    bool   // the second run must stay within the bounds too
 	}{
 		{name: "alias bomb in a claim", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n" + bomb)}, exitCode: 1, stderr: "expand to more than 100000 nodes"},
-		{name: "alias bomb in a password Secret, which is only known to be there", list: []func(io.Writer){text(listHead + listClaim + "- apiVersion: v1\n  kind: Secret\n  metadata: {name: my-cache-password, namespace: my-namespace}\n  data:\n" + bomb)}},
+		{name: "alias bomb in a password Secret, which is only checked for existence", list: []func(io.Writer){text(listHead + listClaim + "- apiVersion: v1\n  kind: Secret\n  metadata: {name: my-cache-password, namespace: my-namespace}\n  data:\n" + bomb)}},
 		{name: "alias bomb in the configuration", list: []func(io.Writer){text(strings.Replace(listHead, "items:\n", "functionConfig:\n  apiVersion: database.bizmatters.io/v1alpha1\n  kind: DragonflyGenerator\n  spec:\n"+bomb+"items:\n", 1) + listClaim)}, exitCode: 1, stderr: "expand to more than 100000 nodes"},
 		{name: "alias bomb in somebody else's object", list: []func(io.Writer){text(listHead + listClaim + configMap + bomb)}},
 		{name: "merge keys that double each time", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n" + mergeBomb + "    <<: *m39\n")}, exitCode: 1, stderr: "expand to more than 100000 nodes"},
@@ -69,16 +69,16 @@ func TestHostileSizes(t *testing.T) {
 		{name: "many keys, one of them twice", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n"), mapping(100_000, "    k%d: v\n"), text("    k0: v\n")}, exitCode: 1, stderr: "the field appears twice"},
 		{name: "unknown fields in a claim", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n"), mapping(20_000, "    k%d: v\n")}, exitCode: 1, stderr: "unknown field"},
 		{name: "labels of a claim", list: []func(io.Writer){text(listHead + strings.TrimSuffix(listClaim, "}\n") + ", labels: {"), mapping(20_000, "k%d: v, "), text("}}\n")}},
-		{name: "bookkeeping on an object of ours", list: []func(io.Writer){text(listHead + listKptfile + listClaim + ownSecret), mapping(100_000, "      internal.config.kubernetes.io/k%d: v\n")}, again: true},
-		{name: "keys in a Secret of ours", list: []func(io.Writer){text(listHead + listKptfile + listClaim + ownSecret + "  data:\n"), mapping(100_000, "    k%d: v\n")}, again: true},
-		{name: "claims and Secrets without a namespace, all of one name", list: []func(io.Writer){text(listHead), func(w io.Writer) {
+		{name: "bookkeeping on one of our objects", list: []func(io.Writer){text(listHead + listKptfile + listClaim + ownSecret), mapping(100_000, "      internal.config.kubernetes.io/k%d: v\n")}, again: true},
+		{name: "keys in one of our Secrets", list: []func(io.Writer){text(listHead + listKptfile + listClaim + ownSecret + "  data:\n"), mapping(100_000, "    k%d: v\n")}, again: true},
+		{name: "claims and Secrets without a namespace, all with the same name", list: []func(io.Writer){text(listHead), func(w io.Writer) {
 			for i := range 3_000 {
 				fmt.Fprintf(w, claimHead+"  metadata: {name: a, namespace: n%d}\n- {apiVersion: v1, kind: Secret, metadata: {name: a-password}}\n", i)
 			}
 		}}, exitCode: 1, stderr: "metadata.namespace: is missing"},
 		{name: "one claim many times", list: []func(io.Writer){text(listHead + strings.Repeat(listClaim, 10_000))}, exitCode: 1, stderr: "the same claim is in items[0] and items[1]"},
 		{name: "one leftover many times", list: []func(io.Writer){text(listHead + listKptfile + listClaim + strings.Repeat("- {apiVersion: v1, kind: Secret, metadata: {name: b-conn, namespace: n, annotations: {database.bizmatters.io/generated-from: n/b}}}\n", 10_000))}},
-		{name: "as deep as the YAML library reads", list: []func(io.Writer){text(listHead + listClaim + configMap + "    a: " + strings.Repeat("[", 9_900) + strings.Repeat("]", 9_900) + "\n")}},
+		{name: "as deep as the YAML library can read", list: []func(io.Writer){text(listHead + listClaim + configMap + "    a: " + strings.Repeat("[", 9_900) + strings.Repeat("]", 9_900) + "\n")}},
 		{name: "deeper than that", list: []func(io.Writer){text(listHead + listClaim + configMap + "    a: " + strings.Repeat("[", 1_000_000) + strings.Repeat("]", 1_000_000) + "\n")}, exitCode: 1, stderr: "not valid YAML"},
 		{name: "deep in a claim", list: []func(io.Writer){text(listHead + listClaim + "  spec:\n    a: " + strings.Repeat("[", 9_900) + strings.Repeat("]", 9_900) + "\n")}, exitCode: 1, stderr: "unknown field"},
 		{name: "one long text", list: []func(io.Writer){text(listHead + listClaim + configMap + "    a: " + strings.Repeat("x ", 2_000_000) + "\n")}},
@@ -92,7 +92,7 @@ func TestHostileSizes(t *testing.T) {
 				assert.Contains(t, got.stderr, tc.stderr)
 				assert.NotContains(t, got.stderr, "goroutine", "no panic")
 				times := float64(got.size) / float64(usual.size)
-				assert.Less(t, got.cpu, 10*time.Second+time.Duration(20*times*float64(usual.cpu)), "CPU time for %d bytes, where %d usual ones take %s", got.size, usual.size, usual.cpu)
+				assert.Less(t, got.cpu, 10*time.Second+time.Duration(20*times*float64(usual.cpu)), "CPU time for %d bytes; %d ordinary ones take %s", got.size, usual.size, usual.cpu)
 				assert.Less(t, got.peak, 512<<20+250*got.size, "bytes of memory for %d bytes", got.size)
 			}
 			got := measure(t, tc.list...)
@@ -109,13 +109,13 @@ func TestHostileSizes(t *testing.T) {
 	}
 }
 
-// cost is what a run of the program took.
+// cost is what a run of the program used.
 type cost struct {
 	size     int64 // of the input, in bytes
 	cpu      time.Duration
-	peak     int64 // the most memory at once, in bytes; it begins with what this process had
+	peak     int64 // peak memory in bytes; it starts with what this process had
 	exitCode int
-	stdout   string // the file with it
+	stdout   string // the file that contains it
 	stderr   string // its beginning
 }
 
@@ -123,7 +123,7 @@ func (c cost) String() string {
 	return fmt.Sprintf("%.1f MB in, %s, %d MB of memory", float64(c.size)/1e6, c.cpu.Round(time.Millisecond), c.peak>>20)
 }
 
-// measure runs the program on a list, which goes through files so that it takes no memory here.
+// measure runs the program on a list, which goes through files so that it needs no memory here.
 func measure(t *testing.T, list ...func(io.Writer)) cost {
 	t.Helper()
 	dir := t.TempDir()

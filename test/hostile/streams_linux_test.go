@@ -11,7 +11,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// TestStdoutIsGone looks for successes that nobody sees.
+// TestStdoutIsGone checks that the program does not report success if its output is lost.
 func TestStdoutIsGone(t *testing.T) {
 	list := []byte(listHead + listClaim)
 	start := func(stdout *os.File) (stderr string, err error) {

@@ -1,7 +1,7 @@
 //go:build kind
 
-// Package kind runs the quickstart in a cluster of kind's, with the real Dragonfly. It needs Docker, kubectl and kpt,
-// a network to pull images, and what `make kind-test` builds.
+// Package kind runs the quickstart in a kind cluster, with the real Dragonfly. It needs Docker, kubectl and kpt, a
+// network to pull images, and what `make kind-test` builds.
 package kind
 
 import (
@@ -19,12 +19,11 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// prompt is what stands before the commands of a block that shows a terminal.
+// prompt precedes commands in a block that shows a terminal.
 var prompt = regexp.MustCompile(`(?m)^\$ `)
 
-// The quickstart works word for word, up to Argo CD, and what an instance was given is there after a restart. With
-// QUICKSTART_IMAGE=released, the pod has the image of dragonfly-generator that the registry has, instead of one that is
-// built here.
+// The quickstart works word for word, up to Argo CD, and an instance's data survives a restart. With
+// QUICKSTART_IMAGE=released, the pod runs the dragonfly-generator image from the registry instead of one built here.
 func TestQuickstart(t *testing.T) {
 	page := testkit.ReadPage(t, "quickstart.md")
 	q := &quickstart{root: testkit.Root(t), folder: t.TempDir()}
@@ -44,7 +43,7 @@ func TestQuickstart(t *testing.T) {
 			default:
 				q.run(t, q.root, line)
 			}
-			if strings.HasPrefix(line, "kind create ") { // and not before: else the cluster is somebody else's
+			if strings.HasPrefix(line, "kind create ") { // not before, because the cluster could be somebody else's
 				t.Cleanup(func() {
 					if t.Failed() {
 						q.evidence(t)
@@ -69,7 +68,7 @@ func TestQuickstart(t *testing.T) {
 
 	q.section(t, page, "With kpt", map[string]string{"ls package/": "statefulset.yaml", "rollout status": "roll out complete"})
 	q.section(t, page, "With render", map[string]string{"ls manifests/": "statefulset.yaml", "rollout status": "roll out complete", "--check": ""})
-	assert.Equal(t, first, q.pod(t), "the same manifests by another way do not restart the pod")
+	assert.Equal(t, first, q.pod(t), "the same manifests rendered another way must not restart the pod")
 
 	q.run(t, q.folder, "kubectl delete pod my-cache-0 -n my-namespace")
 	require.Eventually(t, func() bool {
@@ -83,7 +82,7 @@ func TestQuickstart(t *testing.T) {
 const podState = `jsonpath='{.metadata.uid} {.status.conditions[?(@.type=="Ready")].status}'`
 
 type quickstart struct {
-	root, folder string // the repository, and the folder that the reader starts in
+	root, folder string // the repository, and the folder in which the reader starts
 	environ      []string
 }
 
@@ -95,8 +94,8 @@ func goPath(t *testing.T) string {
 	return strings.TrimSpace(string(out))
 }
 
-// section writes the files of a section and runs its commands, in their order. It compares what commands print with
-// what the page says: "" is nothing, anything else is a part of it.
+// section writes the files of a section and runs its commands, in order. It compares their output with what the page
+// says: "" means no output, anything else is part of it.
 func (q *quickstart) section(t *testing.T, page testkit.Page, title string, says map[string]string) {
 	t.Helper()
 	section := page.Section(t, title)
@@ -120,7 +119,7 @@ func (q *quickstart) section(t *testing.T, page testkit.Page, title string, says
 	require.Len(t, seen, len(says), title)
 }
 
-// pod returns the UID of the pod, which has to be ready.
+// pod returns the UID of the pod, which must be ready.
 func (q *quickstart) pod(t *testing.T) string {
 	t.Helper()
 	uid, isReady := strings.CutSuffix(q.run(t, q.folder, "kubectl get pod my-cache-0 -n my-namespace -o "+podState), " True")
@@ -128,7 +127,7 @@ func (q *quickstart) pod(t *testing.T) string {
 	return uid
 }
 
-// job is the Job of the page with another command for Redis, and returns what it prints.
+// job runs the page's Job with another Redis command, and returns its output.
 func (q *quickstart) job(t *testing.T, ping, name, command string) string {
 	t.Helper()
 	manifest := strings.NewReplacer("  name: ping\n  namespace", "  name: "+name+"\n  namespace",
@@ -140,7 +139,7 @@ func (q *quickstart) job(t *testing.T, ping, name, command string) string {
 	return q.run(t, q.folder, "kubectl logs job/"+name+" -n my-namespace")
 }
 
-// run runs a script, which has to succeed, and returns what it prints.
+// run runs a script, which must succeed, and returns its output.
 func (q *quickstart) run(t *testing.T, folder, script string) string {
 	t.Helper()
 	out, err := q.shell(t, folder, script)
@@ -149,7 +148,7 @@ func (q *quickstart) run(t *testing.T, folder, script string) string {
 	return out
 }
 
-// try is run for what may fail.
+// try is run for scripts that may fail.
 func (q *quickstart) try(t *testing.T, script string) string {
 	t.Helper()
 	out, _ := q.shell(t, q.folder, script)
@@ -164,7 +163,7 @@ func (q *quickstart) shell(t *testing.T, folder, script string) (string, error) 
 	return string(out), err
 }
 
-// evidence logs what the cluster says of a failure. No Secret is in it.
+// evidence logs what the cluster says about a failure, without any Secret.
 func (q *quickstart) evidence(t *testing.T) {
 	t.Helper()
 	t.Log(q.try(t, "kubectl get events -n my-namespace --sort-by .lastTimestamp || true\n"+

@@ -25,15 +25,15 @@ import (
 
 const (
 	configTLS = config + "  tls:\n    issuerRef: {kind: ClusterIssuer, name: " + certmanager.Issuer + "}\n"
-	// renewalLimit is more than the kubelet takes to update a mounted Secret, up to 90 s, and the sidecar to notice, up
-	// to 30 s, because machines are busy.
+	// renewalLimit is longer than the kubelet takes to update a mounted Secret (up to 90 s) plus the sidecar to notice
+	// (up to 30 s), because machines are busy.
 	renewalLimit = 4 * time.Minute
 	// toldServer is what the sidecar logs when it has the server read the certificate.
 	toldServer = "told the server to load the mounted certificate\n"
 )
 
-// cert-manager renews the certificate of a running server. Then something breaks the Secret, and cert-manager mends it.
-// Connected clients never notice, and new ones can always connect.
+// cert-manager renews the certificate of a running server. Then something breaks the Secret, and cert-manager repairs
+// it. Connected clients never notice, and new ones can always connect.
 func TestCertificateRenewed(t *testing.T) {
 	t.Parallel()
 	certmanager.Start(t, os.Getenv("KUBECONFIG"))
@@ -69,7 +69,7 @@ func TestCertificateRenewed(t *testing.T) {
 			i.waitForSidecarLog(log)
 			i.assertUndisturbed(pod)
 
-			i.kubectl("delete", "certificate", "my-cache") // or cert-manager mends the Secret at once
+			i.kubectl("delete", "certificate", "my-cache") // or cert-manager would repair the Secret at once
 			i.replaceCertificate(first)
 			i.hastenMount()
 			log += "the certificate and key in /etc/dragonfly/tls are not a valid pair: tls: private key does not match public key; " +
@@ -92,7 +92,7 @@ func TestCertificateRenewed(t *testing.T) {
 	}
 }
 
-// assertNativeSidecar asserts that the sidecar is an init container that goes on running.
+// assertNativeSidecar asserts that the sidecar is an init container that keeps running.
 func assertNativeSidecar(t *testing.T, pod corev1.Pod) {
 	t.Helper()
 	last := len(pod.Spec.InitContainers) - 1
@@ -102,7 +102,7 @@ func assertNativeSidecar(t *testing.T, pod corev1.Pod) {
 	assert.NotNil(t, pod.Status.InitContainerStatuses[last].State.Running)
 }
 
-// assertUndisturbed asserts that the pod is still this one and ready, and that none of its containers was restarted.
+// assertUndisturbed asserts that the pod is still the same and ready, and that none of its containers has restarted.
 func (i instance) assertUndisturbed(before corev1.Pod) {
 	i.t.Helper()
 	assert.Equal(i.t, []string{"2/2", "Running"}, strings.Fields(i.kubectl("get", "pod", "my-cache-0", "--no-headers"))[1:3])
@@ -131,7 +131,7 @@ func (i instance) replaceCertificate(certificate *x509.Certificate) {
 	i.kubectl("patch", "secret", "my-cache-tls", "--type=merge", "--patch", fmt.Sprintf(`{"data": {"tls.crt": %q}}`, base64.StdEncoding.EncodeToString(text)))
 }
 
-// newCertificate waits until the Secret has another certificate than these.
+// newCertificate waits until the Secret has a certificate other than these.
 func (i instance) newCertificate(known ...*x509.Certificate) *x509.Certificate {
 	i.t.Helper()
 	var certificate *x509.Certificate
@@ -144,7 +144,7 @@ func (i instance) newCertificate(known ...*x509.Certificate) *x509.Certificate {
 	return certificate
 }
 
-// renewCertificate makes cert-manager renew the certificate now, in the way of `cmctl renew`.
+// renewCertificate makes cert-manager renew the certificate now, as `cmctl renew` does.
 func (i instance) renewCertificate() {
 	i.t.Helper()
 	eventually(i.t, func() error {
@@ -157,7 +157,7 @@ func (i instance) renewCertificate() {
 		"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "Certificate re-issuance manually triggered"}}]`)
 }
 
-// hastenMount makes the kubelet update the mounted Secrets now, because it looks at a changed pod at once.
+// hastenMount makes the kubelet update the mounted Secrets now, because it syncs a changed pod at once.
 func (i instance) hastenMount() {
 	i.t.Helper()
 	i.kubectl("annotate", "pod", "my-cache-0", "--overwrite", "changed="+time.Now().Format("150405.000"))
@@ -168,14 +168,14 @@ func presentedLine(certificate *x509.Certificate) string {
 	return "the server presents the mounted certificate, valid until " + certificate.NotAfter.UTC().Format(time.RFC3339) + "\n"
 }
 
-// waitForSidecarLog waits until the sidecar has logged this and nothing else.
+// waitForSidecarLog waits until the sidecar has logged exactly this.
 func (i instance) waitForSidecarLog(want string) {
 	i.t.Helper()
 	within(i.t, renewalLimit, func() error {
 		log := i.kubectl("logs", "my-cache-0", "-c", "keep-certificate")
 		if log != want {
 			time.Sleep(time.Second)
-			return fmt.Errorf("the sidecar was to log\n%s\nand has logged\n%s", want, log)
+			return fmt.Errorf("the sidecar should have logged\n%s\nbut has logged\n%s", want, log)
 		}
 		return nil
 	})
@@ -196,7 +196,7 @@ func (i instance) newClients() *clients {
 	address := i.address()
 	host, port, err := net.SplitHostPort(address)
 	require.NoError(i.t, err)
-	eventually(i.t, func() error { return listens(host, port) }) // kube-proxy may not know of a pod yet that is Ready
+	eventually(i.t, func() error { return listens(host, port) }) // kube-proxy may not know yet that a pod is Ready
 	return &clients{
 		t: i.t, address: address, password: i.password(),
 		config: &tls.Config{RootCAs: authority, ServerName: i.secret("my-cache-conn", "endpoint")},
@@ -213,7 +213,7 @@ func (c *clients) dial() *tls.Conn {
 	return connection
 }
 
-// connect adds a connection, to which the server has to present this certificate.
+// connect adds a connection, to which the server must present this certificate.
 func (c *clients) connect(certificate *x509.Certificate) *tls.Conn {
 	c.t.Helper()
 	connection := c.dial()
@@ -222,7 +222,8 @@ func (c *clients) connect(certificate *x509.Certificate) *tls.Conn {
 	return connection
 }
 
-// waitForCertificate waits until a new connection gets this certificate. Until then, new ones get that of the last one.
+// waitForCertificate waits until a new connection gets this certificate. Until then, new ones get the same as the last
+// one.
 func (c *clients) waitForCertificate(certificate *x509.Certificate) {
 	c.t.Helper()
 	before := presented(c.connections[len(c.connections)-1])
@@ -233,7 +234,7 @@ func (c *clients) waitForCertificate(certificate *x509.Certificate) {
 			require.True(c.t, got.Equal(before))
 			connection.Close()
 			time.Sleep(time.Second)
-			return errors.New("new connections get the certificate of before")
+			return errors.New("new connections still get the previous certificate")
 		}
 		c.connections = append(c.connections, connection)
 		return nil

@@ -11,14 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// takeVolume makes the volume a copy of another instance's, as a restore or a snapshot of the storage does. There may be
-// no pod on either.
+// takeVolume makes the volume a copy of another instance's, as a restore or a storage snapshot does. Neither may have a
+// pod.
 func (i instance) takeVolume(from instance) {
 	i.t.Helper()
 	inside(i.t, "cp", "-a", from.folder()+"/.", i.folder())
 }
 
-// stop ends the pod of an instance, which writes a snapshot.
+// stop ends an instance's pod, which writes a snapshot.
 func (i instance) stop() {
 	i.t.Helper()
 	i.kubectl("scale", "statefulset", "my-cache", "--replicas=0")
@@ -44,7 +44,8 @@ func TestVolumeOfAnotherInstance(t *testing.T) {
 	t.Log("a new instance on a copy of another's volume has the data, and a first password of its own")
 }
 
-// A backup tool copies a namespace: its objects, with what the Secrets hold, and the volume. It changes metadata alone.
+// A backup tool copies a namespace: its objects, including the contents of Secrets, and the volume. It changes only
+// metadata.
 func TestCopiedNamespace(t *testing.T) {
 	t.Parallel()
 	const keys = "  connectionSecret:\n    extraKeys: {uri: \"redis://:{passwordEncoded}@{endpoint}:{port}/0\"}\n"
@@ -92,7 +93,7 @@ func TestCopiedNamespace(t *testing.T) {
 	secrets()
 	i.kubectl("delete", "pod", "my-cache-0")
 	i.logs(`has the endpoint "my-cache.namespace-original.svc.cluster.local" again`)
-	t.Log("what brings the original's endpoint back stops the next pod")
+	t.Log("if something brings the original's endpoint back, the next pod stops")
 
 	_, err := kubectl(manifests(t, claim(i.namespace), config+keys), "apply", "--server-side", "--force-conflicts", "-f", "-")
 	require.NoError(t, err)

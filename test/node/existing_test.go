@@ -18,7 +18,7 @@ func existing(namespace, rotation string) string {
 	return claim(namespace, "password-source", "Existing", "password-rotation", rotation)
 }
 
-// A Secret of somebody else's comes after the pod, is there before the next one, and changes together with the claim's
+// Somebody else's Secret arrives after the pod, is there before the next one, and changes together with the claim's
 // rotation.
 func TestExisting(t *testing.T) {
 	t.Parallel()
@@ -30,7 +30,7 @@ func TestExisting(t *testing.T) {
 	first := i.ready("")
 	assert.Equal(t, "of-their-own", i.password())
 	require.Equal(t, "+OK", i.ask("of-their-own", "SET answer 42"))
-	t.Log("the Secret comes while the pod waits: the pod becomes Ready by itself, and the connection Secret has the password")
+	t.Log("the Secret arrives while the pod waits: the pod becomes Ready by itself, and the connection Secret has the password")
 
 	i.kubectl("delete", "role", "my-cache")
 	second := i.restart()
@@ -41,7 +41,7 @@ func TestExisting(t *testing.T) {
 
 	i.make("my-cache-password", "password", "another")
 	theirs = i.object("my-cache-password")
-	assert.Equal(t, "42", i.ask("of-their-own", "GET answer"), "the server goes on until the rotation")
+	assert.Equal(t, "42", i.ask("of-their-own", "GET answer"), "the server keeps running until the rotation")
 	i.apply(manifests(t, existing(i.namespace, "2"), config))
 	third := i.ready(string(second.UID))
 	assert.NotEqual(t, first.UID, third.UID)
@@ -52,7 +52,7 @@ func TestExisting(t *testing.T) {
 	t.Log("the Secret changes and the rotation is raised: server and connection Secret follow, and nobody has written to the Secret")
 }
 
-// A password that the server cannot take stops the pod. Its value is nowhere to read.
+// A password that the server cannot accept stops the pod. Its value is not shown anywhere.
 func TestExistingInvalid(t *testing.T) {
 	t.Parallel()
 	i := newInstance(t, "existing-invalid")
@@ -66,9 +66,9 @@ func TestExistingInvalid(t *testing.T) {
 	}
 	pod, err := i.pod()
 	require.NoError(t, err)
-	assert.NotNil(t, pod.Status.ContainerStatuses[0].State.Waiting, "the server does not start")
+	assert.NotNil(t, pod.Status.ContainerStatuses[0].State.Waiting, "the server must not start")
 	assert.Empty(t, i.secret("my-cache-conn", "password"))
-	t.Log("the pod stops, and says why without the value")
+	t.Log("the pod stops, and says why without showing the value")
 
 	i.make("my-cache-password", "password", "of-their-own")
 	i.ready("")
@@ -125,7 +125,7 @@ spec:
 	t.Log("another password has another hash: the pod restarts, and the connection Secret follows")
 }
 
-// With External the server reads the Secret itself, and something else makes what applications read.
+// With External, the server reads the Secret itself, and something else makes the one that applications read.
 func TestExternal(t *testing.T) {
 	t.Parallel()
 	i := newInstance(t, "external")
@@ -141,7 +141,7 @@ func TestExternal(t *testing.T) {
 		pod, err := i.pod()
 		if err == nil && (len(pod.Status.ContainerStatuses) == 0 || pod.Status.ContainerStatuses[0].State.Waiting == nil ||
 			pod.Status.ContainerStatuses[0].State.Waiting.Reason != "CreateContainerConfigError") {
-			err = fmt.Errorf("the server's container does not wait for the Secret")
+			err = fmt.Errorf("the server's container is not waiting for the Secret")
 		}
 		return err
 	})

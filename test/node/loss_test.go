@@ -21,7 +21,7 @@ func TestSecretsEmptied(t *testing.T) {
 	i.kubectl("patch", "secret", "my-cache-password", "--type=merge", "-p", empty)
 	i.kubectl("patch", "secret", "my-cache-conn", "--type=merge", "-p", empty)
 	assert.Equal(t, "42", i.ask(password, "GET answer"))
-	t.Log("both Secrets are emptied: the server goes on")
+	t.Log("both Secrets are emptied: the server keeps running")
 
 	restartServer(i, password)
 	assert.Equal(t, "42", i.ask(password, "GET answer"))
@@ -33,15 +33,15 @@ func TestSecretsEmptied(t *testing.T) {
 	pod, err := i.pod()
 	require.NoError(t, err)
 	assert.NotEqual(t, before.UID, pod.UID)
-	assert.NotNil(t, pod.Status.ContainerStatuses[0].State.Waiting, "the server does not start")
-	assert.Empty(t, i.secret("my-cache-password", "password"), "no second first password")
+	assert.NotNil(t, pod.Status.ContainerStatuses[0].State.Waiting, "the server must not start")
+	assert.Empty(t, i.secret("my-cache-password", "password"), "there must be no second first password")
 
 	put := fmt.Sprintf(`{"stringData": {"password": %q}}`, password)
 	i.kubectl("patch", "secret", "my-cache-password", "--type=merge", "-p", put)
 	i.ready("")
 	assert.Equal(t, "42", i.ask(password, "GET answer"))
 	assert.Equal(t, password, i.password())
-	t.Log("the password is put back into the password Secret: the pod starts by itself, and the connection Secret has it, too")
+	t.Log("the password is restored in the password Secret: the pod starts by itself, and the connection Secret has it too")
 }
 
 func TestLostPasswordRotated(t *testing.T) {
@@ -60,7 +60,7 @@ func TestLostPasswordRotated(t *testing.T) {
 
 	const rotation = `2026-11: "after" 100% $(POD_NAME) \n`
 	i.apply(manifests(t, rotated(i.namespace, rotation), config))
-	// The StatefulSet's controller does not replace a pod that never was Ready by itself.
+	// The StatefulSet's controller does not replace a pod by itself if it was never Ready.
 	// https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
 	i.kubectl("delete", "pod", "my-cache-0")
 	i.ready(string(lost.UID))
@@ -71,7 +71,7 @@ func TestLostPasswordRotated(t *testing.T) {
 		recorded := i.kubectl("get", "secret", secret, "-o", `jsonpath={.metadata.annotations.database\.bizmatters\.io/password-rotation}`)
 		assert.Equal(t, rotation, recorded)
 	}
-	t.Log("a rotation makes a new password, whatever it is called, and the data is there")
+	t.Log("a rotation makes a new password, whatever its value, and the data is still there")
 }
 
 // restartServer ends the server's process and waits until the kubelet has started its container again.
@@ -86,10 +86,10 @@ func restartServer(i instance, password string) {
 			return err
 		}
 		if status := pod.Status.ContainerStatuses[0]; !status.Ready || status.RestartCount == before.Status.ContainerStatuses[0].RestartCount {
-			return fmt.Errorf("the server's container is not started again")
+			return fmt.Errorf("the server's container has not been restarted")
 		}
 		if pod.UID != before.UID {
-			i.t.Fatal("it is another pod")
+			i.t.Fatal("it is a different pod")
 		}
 		return nil
 	})
@@ -99,17 +99,17 @@ func TestVolumeNotWritable(t *testing.T) {
 	t.Parallel()
 	i := instance{t, "volume-not-writable"}
 	i.createNamespace()
-	// fsGroup has no effect on a hostPath, and the folder is root's.
+	// fsGroup has no effect on a hostPath, and the folder belongs to root.
 	i.createVolume("hostPath: {path: " + i.folder() + ", type: Directory}")
 	i.apply(manifests(t, claim(i.namespace), config))
 	t.Log("the pod stops: " + strings.TrimSpace(i.logs("cannot be written to by uid 1000")))
 	pod, err := i.pod()
 	require.NoError(t, err)
-	assert.NotNil(t, pod.Status.ContainerStatuses[0].State.Waiting, "the server does not start")
+	assert.NotNil(t, pod.Status.ContainerStatuses[0].State.Waiting, "the server must not start")
 	assert.Empty(t, i.secret("my-cache-password", "password"))
 
 	inside(t, "chown", "1000:1000", i.folder())
 	i.ready("")
 	assert.Equal(t, "+OK", i.ask(i.password(), "SET answer 42", "SAVE"))
-	t.Log("the folder gets another owner: the pod starts by itself, and can save")
+	t.Log("the folder's owner changes: the pod starts by itself, and can save")
 }

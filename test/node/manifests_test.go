@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// config is the configuration of every instance here: images that the node has, and never pulls.
+// config is the configuration of every instance here: images that the node has and never pulls.
 const config = `
 apiVersion: database.bizmatters.io/v1alpha1
 kind: DragonflyGenerator
@@ -23,7 +23,7 @@ spec:
   password: {image: ` + generatorImage + `}
 `
 
-// claim returns the claim of instance my-cache, with annotations of its group: pairs of name and value.
+// claim returns the claim of the instance my-cache, with annotations in its group, given as pairs of name and value.
 func claim(namespace string, annotations ...string) string {
 	text := "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata:\n  name: my-cache\n  namespace: " + namespace + "\n"
 	if len(annotations) > 0 {
@@ -40,7 +40,7 @@ func rotated(namespace, rotation string) string {
 	return claim(namespace, "password-rotation", rotation)
 }
 
-// manifests returns what a claim becomes under a configuration.
+// manifests returns what a claim renders to under a configuration.
 func manifests(t *testing.T, claim, config string) string {
 	t.Helper()
 	program, err := filepath.Abs(filepath.Join("..", "..", "bin", "dragonfly-generator"))

@@ -17,8 +17,8 @@ const (
 	megabyte       = 1_000_000
 )
 
-// A full instance comes back. What it holds has grown above 105% of maxmemory, which Dragonfly refuses to load: the next
-// pod gets a larger maxmemory, until keys are gone. In the same pod that cannot be, so that one has to be deleted.
+// A full instance recovers. Its data has grown above 105% of maxmemory, which Dragonfly refuses to load. The next pod
+// gets a larger maxmemory, until keys are removed. The same pod cannot get one, so it must be deleted.
 func TestFullInstanceComesBack(t *testing.T) {
 	t.Parallel()
 	if realServer() != "" {
@@ -31,7 +31,7 @@ func TestFullInstanceComesBack(t *testing.T) {
 	require.Equal(t, "+OK", i.ask(password, "SET answer 42", "DEBUG POPULATE 800 full 1000000"))
 	require.Equal(t, "-ERR Out of memory", i.ask(password, "SET more 1"))
 
-	// The container starts again with the flag file of its pod.
+	// The container restarts with its pod's flag file.
 	i.ask(password, "SHUTDOWN")
 	eventually(t, func() error {
 		pod, err := i.pod()
@@ -56,7 +56,7 @@ func TestFullInstanceComesBack(t *testing.T) {
 	assert.Equal(t, "-ERR Out of memory", i.ask(password, "SET more 1"))
 	assert.Equal(t, ":100", i.ask(password, "DEL"+numbered(" full:", 100)))
 	assert.Equal(t, "+OK", i.ask(password, "SET more 1"))
-	t.Log("it loads everything, and takes writes as soon as keys are gone")
+	t.Log("it loads everything, and accepts writes as soon as keys are gone")
 
 	i.restart()
 	assert.NotContains(t, i.logs("already have the password"), "maxmemory")
@@ -87,7 +87,7 @@ func (i instance) number(password, name string) (value int64) {
 	return value
 }
 
-// numbered returns a text n times, each time with its number.
+// numbered returns a text n times, with a number each time.
 func numbered(text string, n int) string {
 	var all strings.Builder
 	for i := range n {
@@ -96,8 +96,8 @@ func numbered(text string, n int) string {
 	return all.String()
 }
 
-// A pod is Ready within seconds of loading its snapshot, because the probe comes every two seconds. Loading takes long
-// enough for the first one to fail, as the events show.
+// A pod is Ready within seconds after loading its snapshot, because the probe runs every two seconds. Loading takes
+// long enough for the first probe to fail, as the events show.
 func TestReadyWithinSeconds(t *testing.T) {
 	i := newInstance(t, "ready-soon")
 	i.start()

@@ -1,12 +1,12 @@
 //go:build node
 
-// Package node runs the pods of our manifests on a real node: kubelet, containerd and runc, which cluster.sh starts. The
-// init container is this program. The server is the stand-in of the folder standin, because Dragonfly's image cannot be
-// pulled where this runs, or a real Dragonfly, `make node-test DRAGONFLY=PROGRAM`. `make node-test` builds what it needs
-// and runs it.
+// Package node runs the pods of our manifests on a real node: kubelet, containerd and runc, which cluster.sh starts.
+// The init container is this program. The server is the stand-in from the folder standin, because Dragonfly's image
+// cannot be pulled where this runs, or a real Dragonfly, with `make node-test DRAGONFLY=PROGRAM`. `make node-test`
+// builds what it needs and runs it.
 //
-// Tests that hold up traffic of the whole node, or restart it, run one after the other; the others run at the
-// same time after them, each in a namespace of its own that enforces Pod Security `restricted`.
+// Tests that stall traffic of the whole node, or restart it, run one after another; then the others run in parallel,
+// each in its own namespace that enforces Pod Security `restricted`.
 package node
 
 import (
@@ -60,15 +60,15 @@ const (
 	serverImage    = "localhost/dragonfly:test"
 )
 
-// loadGenerator gives the node an image of this program, as the Dockerfile makes it.
+// loadGenerator gives the node an image of this program, like the one that the Dockerfile builds.
 func loadGenerator(name string) error {
 	return loadImage(name, `{"User": "65534:65534", "Entrypoint": ["/dragonfly-generator"]}`, map[string]string{"dragonfly-generator": "../../bin/dragonfly-generator"})
 }
 
-// realServer returns the program of a real Dragonfly to test with, "" for the stand-in.
+// realServer returns the program of a real Dragonfly to test with, or "" for the stand-in.
 func realServer() string { return os.Getenv("DRAGONFLY") }
 
-// loadServer gives the node an image of the server. Its entry point is that of Dragonfly's own image.
+// loadServer gives the node an image of the server, with the entry point of Dragonfly's own image.
 func loadServer(name string) error {
 	files := map[string]string{"dragonfly": cmp.Or(realServer(), "../../bin/dragonfly-standin")}
 	if err := addLibraries(files, files["dragonfly"]); err != nil {
@@ -77,7 +77,7 @@ func loadServer(name string) error {
 	return loadImage(name, `{"User": "0", "Entrypoint": ["/dragonfly", "--logtostderr"]}`, files)
 }
 
-// addLibraries adds what a program is linked with to the files of an image.
+// addLibraries adds the libraries that a program is linked with to the files of an image.
 func addLibraries(files map[string]string, program string) error {
 	binary, err := elf.Open(program)
 	if err != nil {
@@ -94,14 +94,14 @@ func addLibraries(files map[string]string, program string) error {
 	return err
 }
 
-// loadImage makes an image of files, by their paths in it, and gives it to the node.
+// loadImage builds an image from files, given by their paths in it, and gives it to the node.
 func loadImage(name, config string, files map[string]string) error {
 	root, err := os.MkdirTemp("", "dragonfly-generator-image-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(root)
-	if err := os.Chmod(root, 0o755); err != nil { // a layer has the permissions of its folder
+	if err := os.Chmod(root, 0o755); err != nil { // the layer takes the folder's permissions
 		return err
 	}
 	for path, from := range files {
@@ -133,7 +133,7 @@ func kubectl(stdin string, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-// inside runs a command in the node's namespaces, and returns what it prints.
+// inside runs a command in the node's namespaces, and returns its output.
 func inside(t *testing.T, command ...string) string {
 	t.Helper()
 	out, err := exec.Command("./cluster.sh", append([]string{"inside"}, command...)...).CombinedOutput()
@@ -176,14 +176,14 @@ func within(t *testing.T, limit time.Duration, check func() error) {
 	require.NoError(t, err, "after %s", limit)
 }
 
-// An instance is my-cache in a namespace of its own.
+// An instance is my-cache in its own namespace.
 type instance struct {
 	t         *testing.T
 	namespace string
 }
 
-// newInstance makes a namespace that enforces Pod Security `restricted`, with a volume for my-cache: a folder of
-// the node, to which the kubelet applies fsGroup.
+// newInstance creates a namespace that enforces Pod Security `restricted`, with a volume for my-cache: a folder on the
+// node, to which the kubelet applies fsGroup.
 func newInstance(t *testing.T, namespace string) instance {
 	t.Helper()
 	i := instance{t, namespace}
@@ -199,12 +199,12 @@ func (i instance) createNamespace() {
 		if i.t.Failed() {
 			i.t.Log(i.evidence())
 		}
-		// The node has processors for twenty pods.
+		// The node has enough CPUs for twenty pods.
 		_, _ = kubectl("", "delete", "namespace", i.namespace, "--wait=false")
 	})
 }
 
-// folder is the folder of the volume, on the node.
+// folder is the volume's folder on the node.
 func (i instance) folder() string { return "/var/lib/volumes/" + i.namespace }
 
 func (i instance) createVolume(source string) {
@@ -253,7 +253,7 @@ func (i instance) pod() (corev1.Pod, error) {
 	return pod, err
 }
 
-// ready waits until a pod that is not the one with that UID is Ready.
+// ready waits until a pod other than the one with that UID is Ready.
 func (i instance) ready(before string) corev1.Pod {
 	i.t.Helper()
 	var ready corev1.Pod
@@ -282,18 +282,18 @@ func (i instance) restart() corev1.Pod {
 	return i.ready(string(before.UID))
 }
 
-// log returns what the init container of the present pod has printed.
+// log returns the log of the current pod's init container.
 func (i instance) log() (string, error) {
 	return kubectl("", "-n", i.namespace, "logs", "my-cache-0", "-c", "prepare")
 }
 
-// object returns a Secret whole, with what shows that somebody has touched it.
+// object returns a whole Secret, including the fields that show whether somebody has touched it.
 func (i instance) object(secret string) string {
 	i.t.Helper()
 	return i.kubectl("get", "secret", secret, "-o", "yaml", "--show-managed-fields")
 }
 
-// make makes a Secret of somebody else's, with pairs of key and value, in place of one that is there.
+// make creates somebody else's Secret, with pairs of key and value, and replaces any existing one.
 func (i instance) make(secret string, pairs ...string) {
 	i.t.Helper()
 	data := map[string]string{}
@@ -308,7 +308,7 @@ func (i instance) make(secret string, pairs ...string) {
 	require.NoError(i.t, err)
 }
 
-// logs waits until the init container has printed a text, and returns all that it has.
+// logs waits until the init container has printed a text, and returns its whole log.
 func (i instance) logs(text string) string {
 	i.t.Helper()
 	var log string
@@ -321,7 +321,7 @@ func (i instance) logs(text string) string {
 	return log
 }
 
-// secret returns a key of a Secret, "" if it is not there.
+// secret returns the value of a Secret's key, or "" if it does not exist.
 func (i instance) secret(name, key string) string {
 	i.t.Helper()
 	value, err := base64.StdEncoding.DecodeString(i.kubectl("get", "secret", name, "-o", "jsonpath={.data."+key+"}"))
@@ -329,7 +329,7 @@ func (i instance) secret(name, key string) string {
 	return string(value)
 }
 
-// password returns the password of the connection Secret, which is what applications get. Both Secrets have the
+// password returns the password in the connection Secret, which is what applications get. Both Secrets must have the
 // same.
 func (i instance) password() string {
 	i.t.Helper()
@@ -345,15 +345,14 @@ func (i instance) connectionPassword() string {
 	return password
 }
 
-// ask does what an application does: it looks the endpoint of the connection Secret up in the cluster's DNS,
-// connects to the port, authenticates with the password, and sends commands. It returns the last reply, or the first that
-// is an error.
+// ask does what an application does: it looks up the connection Secret's endpoint in the cluster's DNS, connects to the
+// port, authenticates with the password, and sends commands. It returns the last reply, or the first error.
 func (i instance) ask(password string, commands ...string) string {
 	i.t.Helper()
 	return ask(i.t, i.address(), password, commands...)
 }
 
-// address returns where the endpoint and the port of the connection Secret lead to.
+// address returns the address that the connection Secret's endpoint and port lead to.
 func (i instance) address() string {
 	i.t.Helper()
 	endpoint, port := i.secret("my-cache-conn", "endpoint"), i.secret("my-cache-conn", "port")
@@ -367,7 +366,7 @@ func (i instance) address() string {
 	return net.JoinHostPort(addresses[0], port)
 }
 
-// nodeIP returns the address of the node, where the cluster's DNS is, too.
+// nodeIP returns the address of the node, which is also that of the cluster's DNS.
 func nodeIP() string { return os.Getenv("NODE_NET") + ".0.2" }
 
 // podNetwork returns the addresses of pods.
@@ -386,7 +385,7 @@ func listens(address, port string) error {
 func ask(t *testing.T, address, password string, commands ...string) string {
 	t.Helper()
 	var connection net.Conn
-	eventually(t, func() (err error) { // kube-proxy may not know of a pod yet that is Ready
+	eventually(t, func() (err error) { // kube-proxy may not know yet that a pod is Ready
 		connection, err = net.DialTimeout("tcp", address, 10*time.Second)
 		return err
 	})
@@ -394,7 +393,7 @@ func ask(t *testing.T, address, password string, commands ...string) string {
 	return exchange(t, connection, append([]string{"AUTH " + password}, commands...)...)
 }
 
-// exchange sends commands over a connection, and returns the last reply, or the first that is an error.
+// exchange sends commands over a connection, and returns the last reply, or the first error.
 func exchange(t *testing.T, connection net.Conn, commands ...string) string {
 	t.Helper()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
@@ -415,7 +414,8 @@ func exchange(t *testing.T, connection net.Conn, commands ...string) string {
 	return reply
 }
 
-// readReply reads a reply of Redis' protocol: the line with its sigil, a string without, of an array its elements.
+// readReply reads a reply in Redis's protocol: a line with its type prefix, a string without it, and the elements of an
+// array.
 func readReply(from *bufio.Reader) (string, error) {
 	line, err := from.ReadString('\n')
 	line = strings.TrimSpace(line)
@@ -440,7 +440,7 @@ func readReply(from *bufio.Reader) (string, error) {
 	return strings.Join(elements, " "), nil
 }
 
-// evidence is what a failed test leaves to read.
+// evidence is what a failed test logs.
 func (i instance) evidence() string {
 	var text strings.Builder
 	for _, args := range [][]string{

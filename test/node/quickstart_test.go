@@ -15,8 +15,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-// The quickstart does what it says, block by block, up to Argo CD: on this cluster in place of kind's, with images
-// of the names that it uses. Dragonfly's is the stand-in, Redis' has Debian's redis-cli and busybox.
+// The quickstart does what it says, block by block, up to Argo CD, on this cluster instead of kind's, with images under
+// the names that it uses. Dragonfly's is the stand-in; Redis's contains Debian's redis-cli and busybox.
 func TestQuickstart(t *testing.T) {
 	require.NoError(t, loadServer("docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1"))
 	require.NoError(t, loadGenerator("ghcr.io/bizmatters/dragonfly-generator:v0.1.0"))
@@ -62,7 +62,7 @@ spec:
 		return string(out)
 	}
 
-	// What the page says that a block with a command prints.
+	// The output of each command according to the page.
 	says := map[string]string{
 		"grep '^kind:'":      "kind: ServiceAccount\nkind: Role\nkind: RoleBinding\nkind: Secret\nkind: Secret\nkind: Service\nkind: StatefulSet\n",
 		"rollout status":     "partitioned roll out complete: 1 new pods have been updated...",
@@ -98,21 +98,21 @@ spec:
 		}
 		if strings.Contains(block, "rollout status") {
 			uid := run("kubectl get pod my-cache-0 -n my-namespace -o jsonpath={.metadata.uid}")
-			require.True(t, pod == "" || pod == uid, "the same manifests by another way do not restart the pod")
+			require.True(t, pod == "" || pod == uid, "the same manifests rendered another way must not restart the pod")
 			pod = uid
 		}
 	}
 	require.Len(t, seen, len(says))
 }
 
-// loadRedis gives the node an image with a shell and redis-cli, as Debian has them.
+// loadRedis gives the node an image with a shell and redis-cli from Debian.
 func loadRedis(name string) error {
 	client, err := exec.LookPath("redis-cli")
 	if err != nil {
 		return fmt.Errorf("install Debian's redis-tools: %w", err)
 	}
 	files := map[string]string{
-		"bin/sh":            "/bin/busybox", // Debian's busybox-static; called sh, it is one
+		"bin/sh":            "/bin/busybox", // Debian's busybox-static; called sh, it acts as a shell
 		"usr/bin/redis-cli": client,
 	}
 	if err := addLibraries(files, client); err != nil {

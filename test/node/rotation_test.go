@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Thirty rotations on a busy node: five each of six instances at the same time, with every processor spinning.
+// Thirty rotations on a busy node: five each of six instances at the same time, with every CPU spinning.
 func TestRotationUnderLoad(t *testing.T) {
 	const instances, rotations = 6, 5
 	spin(t)
@@ -33,7 +33,7 @@ func TestRotationUnderLoad(t *testing.T) {
 					old := i.password()
 					i.apply(manifests(t, rotated(i.namespace, strconv.Itoa(rotation+2)), config))
 					pod = i.ready(string(pod.UID))
-					require.Zero(t, pod.Status.ContainerStatuses[0].RestartCount, "this is how the server was started at first")
+					require.Zero(t, pod.Status.ContainerStatuses[0].RestartCount, "this must be how the server was started at first")
 					require.NotEqual(t, old, i.password())
 					require.Contains(t, i.ask(old, "PING"), "-WRONGPASS")
 					require.Equal(t, "42", i.ask(i.password(), "GET answer"))
@@ -46,7 +46,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	t.Logf("%d rotations under load: the old password never worked afterwards, the new one always did", done.Load())
 }
 
-// spin keeps every processor busy until the test ends.
+// spin keeps every CPU busy until the test ends.
 func spin(t *testing.T) {
 	var stop atomic.Bool
 	for range runtime.NumCPU() {
@@ -58,10 +58,10 @@ func spin(t *testing.T) {
 	t.Cleanup(func() { stop.Store(true) })
 }
 
-// The kubelet's connection to the API server stands still from before the new password is written until after
-// the server has started, so the kubelet has an old copy of the Secret. A second server in the pod, the witness,
-// gets the password by a variable from the Secret: it starts with the old one, which shows that the test
-// would find a server that does.
+// The kubelet's connection to the API server stalls from before the new password is written until after the server has
+// started, so the kubelet has an old copy of the Secret. A second server in the pod, the witness, gets the password
+// from the Secret through a variable: it starts with the old one, which proves that the test would catch a server that
+// does.
 func TestRotationWhileTheKubeletIsHeldUp(t *testing.T) {
 	const times, witnessPort = 3, "6380"
 	i := newInstance(t, "kubelet-held-up")
@@ -72,7 +72,7 @@ func TestRotationWhileTheKubeletIsHeldUp(t *testing.T) {
 		before, err := i.pod()
 		require.NoError(t, err)
 
-		// The init container has to wait, so that the kubelet can be held up before the password is written.
+		// The init container must wait, so that the kubelet can be stalled before the password is written.
 		allow := drop(t, "--source "+podNetwork()+" --protocol tcp --dport 6443")
 		i.apply(withWitness(t, manifests(t, rotated(i.namespace, strconv.Itoa(n+2)), config), witnessPort))
 		var address string
@@ -99,10 +99,10 @@ func TestRotationWhileTheKubeletIsHeldUp(t *testing.T) {
 		eventually(t, func() error { return listens(address, witnessPort) })
 		eventually(t, func() error { return listens(address, "6379") })
 
-		assert.Equal(t, "+PONG", ask(t, address+":"+witnessPort, old, "PING"), "the kubelet is held up, so the witness has the old password")
+		assert.Equal(t, "+PONG", ask(t, address+":"+witnessPort, old, "PING"), "the kubelet is stalled, so the witness must have the old password")
 		assert.Contains(t, ask(t, address+":6379", old, "PING"), "-WRONGPASS")
 		assert.Equal(t, "+PONG", ask(t, address+":6379", i.password(), "PING"))
-		t.Logf("the kubelet is held up: the variable is old, the server's password is new, %s after it was written", time.Since(started).Round(time.Millisecond))
+		t.Logf("the kubelet is stalled: the variable is old, the server's password is new, %s after it was written", time.Since(started).Round(time.Millisecond))
 
 		release()
 		i.ready(string(before.UID))

@@ -39,10 +39,10 @@ func TestPodSecurityIsEnforced(t *testing.T) {
 	t.Log("Ready in a namespace that enforces Pod Security restricted")
 	_, err := kubectl("", "-n", i.namespace, "run", "root", "--image="+serverImage)
 	require.ErrorContains(t, err, `violates PodSecurity "restricted`)
-	t.Log("which refuses a pod that does not ask to be restricted")
+	t.Log("and it refuses a pod that is not restricted")
 }
 
-// What the server's container sees is read from its process, through /proc of the node.
+// The server container's view is read from its process, through the node's /proc.
 func TestServerHasNoToken(t *testing.T) {
 	t.Parallel()
 	i := newInstance(t, "no-token")
@@ -63,7 +63,7 @@ func TestServerHasNoToken(t *testing.T) {
 
 	assert.Regexp(t, ` /run/dragonfly/flags ro[ ,].* tmpfs `, mounts)
 	inside(t, "test", "-s", process+"/root/run/dragonfly/flags/flagfile")
-	t.Log("the folder of its flag file is in memory, and mounted read-only")
+	t.Log("the folder with its flag file is in memory, and mounted read-only")
 
 	for _, file := range []string{"/environ", "/cmdline"} {
 		text := inside(t, "cat", process+file)
@@ -102,7 +102,7 @@ func TestPasswordIsNowhereToRead(t *testing.T) {
 
 	for _, place := range []struct {
 		args  []string
-		holds string // what shows that the place was looked at
+		holds string // proof that the right place was searched
 	}{
 		{[]string{"describe", "pod", "my-cache-0"}, "prepare"},
 		{[]string{"get", "pod", "my-cache-0", "-o", "yaml"}, "prepare"},
@@ -125,12 +125,12 @@ func TestPasswordIsNowhereToRead(t *testing.T) {
 	t.Log("no password in the pod's description and manifest, in events, in the logs of its containers and of the node")
 }
 
-// assertWithout fails if the text has the password, plain or encoded. It prints neither.
+// assertWithout fails if the text contains the password, plain or encoded. It prints neither.
 func assertWithout(t *testing.T, text, password string) {
 	t.Helper()
 	for _, form := range []string{password, base64.StdEncoding.EncodeToString([]byte(password)), url.QueryEscape(password)} {
 		if strings.Contains(text, form) {
-			t.Error("the password is in a text where it does not belong")
+			t.Error("a text contains the password that must not")
 		}
 	}
 }
@@ -159,7 +159,7 @@ func TestPodDeleted(t *testing.T) {
 	t.Log("the pod is deleted: the next one has its data and its password")
 }
 
-// Without NetworkPolicy in this cluster's network, the node's firewall denies what an egress policy would.
+// This cluster's network does not support NetworkPolicy, so the node's firewall denies what an egress policy would.
 func TestEgressDeniedAfterFirstStart(t *testing.T) {
 	i := newInstance(t, "egress-denied")
 	i.start()
@@ -178,7 +178,7 @@ func TestEgressDeniedAfterFirstStart(t *testing.T) {
 	t.Log("pods reach the API server again, and the waiting pod becomes Ready by itself")
 }
 
-// The whole node goes without a goodbye, as when it loses power: API server, kubelet, containerd and pods.
+// The whole node goes down without a clean shutdown, as in a power failure: API server, kubelet, containerd and pods.
 func TestNodeRebooted(t *testing.T) {
 	i := newInstance(t, "node-rebooted")
 	before := i.start()
@@ -188,7 +188,7 @@ func TestNodeRebooted(t *testing.T) {
 	eventually(t, func() error {
 		pod, err := i.pod()
 		if err == nil && pod.Status.ContainerStatuses[0].ContainerID == before.Status.ContainerStatuses[0].ContainerID {
-			err = fmt.Errorf("the server's container is not another one yet")
+			err = fmt.Errorf("the server's container is still the old one")
 		}
 		return err
 	})

@@ -33,13 +33,13 @@ const (
 
 var platforms = []string{"linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64", "windows_amd64.exe", "windows_arm64.exe"}
 
-// program is the name of the file for a platform.
+// program is the file name for a platform.
 func program(platform string) string {
 	return "dragonfly-generator_" + version + "_" + platform
 }
 
-// TestDist builds a release twice, of the same files: from an archive and from a repository, in two folders,
-// for two users with settings of their own. Every build gives the same bytes.
+// TestDist builds a release twice from the same files: from an archive and from a repository, in two folders, for two
+// users with different settings. Both builds give the same bytes.
 func TestDist(t *testing.T) {
 	first := copyTree(t, filepath.Join(t.TempDir(), "one"))
 	makeDist(t, first, "HOME="+t.TempDir(), "TZ=UTC", "LC_ALL=C")
@@ -78,7 +78,7 @@ func TestDist(t *testing.T) {
 	}
 	t.Run("here", func(t *testing.T) {
 		here := runtime.GOOS + "_" + runtime.GOARCH
-		require.Contains(t, platforms, here, "the tests run where a release does")
+		require.Contains(t, platforms, here, "the tests must run on a platform with a release")
 		assert.Equal(t, version+"\n", succeeds(t, dist, nil, "./"+program(here), "version"))
 	})
 }
@@ -149,8 +149,7 @@ func checkSBOM(t *testing.T, file string, info *buildinfo.BuildInfo) {
 	assert.ElementsMatch(t, want, got)
 }
 
-// TestGoInstall installs a version as people do who have Go, from a module proxy. No linker flag sets the
-// version there.
+// TestGoInstall installs a version from a module proxy, as people with Go do. There, no linker flag sets the version.
 func TestGoInstall(t *testing.T) {
 	tree := copyTree(t, filepath.Join(t.TempDir(), "tree"))
 	proxy := filepath.Join(t.TempDir(), "proxy")
@@ -166,17 +165,17 @@ func TestGoInstall(t *testing.T) {
 
 	bin := t.TempDir()
 	succeeds(t, t.TempDir(), append(caches(t),
-		// A module cache of its own, as this version must not come to stay in the user's. What is taken from there
-		// has been verified.
+		// A separate module cache, so that this version does not stay in the user's. Modules taken from the user's
+		// cache have been verified.
 		"GOMODCACHE="+t.TempDir(), "GOSUMDB=off", "GOBIN="+bin,
-		// As make dist compiles, which has been done by now.
+		// The same settings as make dist, whose build cache is filled by now.
 		"GOFLAGS=-modcacherw -trimpath", "CGO_ENABLED=0",
 		"GOPROXY=file://"+proxy+",file://"+goEnv(t, "GOMODCACHE")+"/cache/download,"+goEnv(t, "GOPROXY")),
 		"go", "install", modulePath+"@"+version)
 	assert.Equal(t, version+"\n", succeeds(t, bin, nil, "./dragonfly-generator", "version"))
 }
 
-// copyTree copies what is or would be tracked.
+// copyTree copies the files that are or would be tracked.
 func copyTree(t *testing.T, to string) string {
 	t.Helper()
 	files := succeeds(t, "../..", nil, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -194,13 +193,13 @@ func copyTree(t *testing.T, to string) string {
 	return to
 }
 
-// makeDist runs make there, with the caches of here.
+// makeDist runs make in that folder, with this user's caches.
 func makeDist(t *testing.T, folder string, env ...string) {
 	t.Helper()
 	succeeds(t, folder, append(caches(t), env...), "make", "dist", "VERSION="+version)
 }
 
-// caches returns the variables for Go's caches, which it would not find with another home folder.
+// caches returns the variables for Go's caches, which Go would not find with another home folder.
 func caches(t *testing.T) []string {
 	t.Helper()
 	var env []string

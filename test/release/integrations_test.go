@@ -22,13 +22,13 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
-// released is the version of a release that is served here, and its program one that prints its arguments.
+// released is the version of the release that is served here; its program prints its arguments.
 const (
 	released       = "v9.8.7"
 	releasedScript = "#!/bin/sh\nprintf '<%s>' \"$@\"\n"
 )
 
-// serveRelease serves a release with a program for this platform, and returns where. Change may change its files.
+// serveRelease serves a release with a program for this platform, and returns its URL. change may modify its files.
 func serveRelease(t *testing.T, change func(files map[string]string)) string {
 	t.Helper()
 	name := fmt.Sprintf("dragonfly-generator_%s_%s_%s", released, runtime.GOOS, runtime.GOARCH)
@@ -51,7 +51,7 @@ func serveRelease(t *testing.T, change func(files map[string]string)) string {
 	return server.URL
 }
 
-// shell runs a program of the repository's root, and returns stdout, stderr and whether it succeeded.
+// shell runs a program in the repository's root, and returns stdout, stderr and whether it succeeded.
 func shell(t *testing.T, env []string, name string, args ...string) (stdout, stderr string, ok bool) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
@@ -66,9 +66,9 @@ func TestInstallScript(t *testing.T) {
 	for _, tc := range []struct {
 		reason, version string
 		change          func(files map[string]string)
-		stderr          string // of a failure, "" for none
+		stderr          string // of a failure, or "" for success
 	}{
-		{reason: "A program whose checksum is right is installed.", version: released},
+		{reason: "A program with the right checksum is installed.", version: released},
 		{reason: "One with another checksum is not.", version: released, change: func(files map[string]string) {
 			for name := range files {
 				if name != "SHA256SUMS" {
@@ -77,8 +77,8 @@ func TestInstallScript(t *testing.T) {
 			}
 		}, stderr: "nothing is installed"},
 		{reason: "One without a checksum is not.", version: released, change: func(files map[string]string) { files["SHA256SUMS"] = "" }, stderr: "has no checksum of"},
-		{reason: "A version that does not exist is named.", version: "v0.0.9", stderr: "the checksums of v0.0.9 cannot be downloaded"},
-		{reason: "What is not a version is no part of an address.", version: "../../evil", stderr: `"../../evil" is not a version`},
+		{reason: "A version that does not exist is reported.", version: "v0.0.9", stderr: "the checksums of v0.0.9 cannot be downloaded"},
+		{reason: "Anything but a version must not become part of a URL.", version: "../../evil", stderr: `"../../evil" is not a version`},
 	} {
 		releases, bin := serveRelease(t, tc.change), filepath.Join(t.TempDir(), "bin")
 		stdout, stderr, ok := shell(t, []string{"DRAGONFLY_GENERATOR_RELEASES=" + releases}, "sh", "../../install.sh", "-b", bin, tc.version)
@@ -96,11 +96,11 @@ func TestInstallScript(t *testing.T) {
 		assert.Equal(t, "<version>", string(got), tc.reason)
 		entries, err := os.ReadDir(bin)
 		require.NoError(t, err)
-		assert.Len(t, entries, 1, "nothing else stays there")
+		assert.Len(t, entries, 1, "nothing else must be left there")
 	}
 }
 
-// TestInstallScriptIsWhole: of a download that breaks off, nothing runs.
+// TestInstallScriptIsWhole: if its download is interrupted, nothing runs.
 func TestInstallScriptIsWhole(t *testing.T) {
 	text, err := os.ReadFile("../../install.sh")
 	require.NoError(t, err)
@@ -111,7 +111,7 @@ func TestInstallScriptIsWhole(t *testing.T) {
 	assert.Equal(t, []any{"", "", true}, []any{stdout, stderr, ok})
 }
 
-// action is that of action.yml.
+// action is the action in action.yml.
 type action struct {
 	Inputs map[string]struct{ Default, Description string }
 	Runs   struct {
@@ -123,7 +123,7 @@ type action struct {
 	}
 }
 
-// TestAction runs the steps of the action as a runner does, but for the attestation, which GitHub has.
+// TestAction runs the action's steps as a runner does, except for the attestation, which needs GitHub.
 func TestAction(t *testing.T) {
 	text, err := os.ReadFile("../../action.yml")
 	require.NoError(t, err)
@@ -142,7 +142,7 @@ func TestAction(t *testing.T) {
 	}{
 		{"Claims and manifests are checked.", map[string]string{"claims": "claims 'more claims'", "manifests": "out"}, "<render><claims><more claims><-o><out><--check>"},
 		{"Anything else can run.", map[string]string{"args": "render 'my claims'"}, "<render><my claims>"},
-		{"Without either it is installed.", nil, ""},
+		{"Without either, it is only installed.", nil, ""},
 	} {
 		inputs := map[string]string{"version": released, "releases": serveRelease(t, nil)}
 		for name, input := range a.Inputs {
@@ -158,7 +158,7 @@ func TestAction(t *testing.T) {
 		outputs, stdout := "", ""
 		for _, step := range a.Runs.Steps {
 			require.Equal(t, "bash", step.Shell, step.Name)
-			assert.NotContains(t, step.Run, "${{", "an expression in a script runs what somebody writes into an input")
+			assert.NotContains(t, step.Run, "${{", "an expression in a script would run what somebody writes into an input")
 			if step.If == "inputs.releases == ''" || step.Name == "Run" && tc.inputs == nil {
 				continue
 			}
@@ -186,7 +186,7 @@ func TestAction(t *testing.T) {
 	}
 }
 
-// TestGitLabComponent runs the script of the component.
+// TestGitLabComponent runs the component's script.
 func TestGitLabComponent(t *testing.T) {
 	text, err := os.ReadFile("../../templates/dragonfly-generator.yml")
 	require.NoError(t, err)
@@ -211,7 +211,7 @@ func TestGitLabComponent(t *testing.T) {
 		assert.Contains(t, body, "$[[ inputs."+name+" ]]")
 		body = strings.ReplaceAll(body, "$[[ inputs."+name+" ]]", value)
 	}
-	assert.NotContains(t, body, "$[[", "every input is declared")
+	assert.NotContains(t, body, "$[[", "every input must be declared")
 	var jobs map[string]struct {
 		Script    []string
 		Variables map[string]string
@@ -269,7 +269,7 @@ func TestRenovate(t *testing.T) {
 	assert.Equal(t, "sha256:"+strings.Repeat("a", 64), digest[found[0].SubexpIndex("currentDigest")])
 }
 
-// TestSchemaStore: the entries of the catalog name schemas that there are, for files that the docs name so.
+// TestSchemaStore: the catalog entries name schemas that exist, for file names that the docs use.
 func TestSchemaStore(t *testing.T) {
 	text, err := os.ReadFile("../../docs/schemastore.json")
 	require.NoError(t, err)
@@ -288,7 +288,7 @@ func TestSchemaStore(t *testing.T) {
 	}
 }
 
-// TestDockerignore: the build of the image sees every folder that the program is made of, and no other.
+// TestDockerignore: the image build sees every folder that the program is built from, and no other.
 func TestDockerignore(t *testing.T) {
 	text, err := os.ReadFile("../../.dockerignore")
 	require.NoError(t, err)

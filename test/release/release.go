@@ -1,2 +1,2 @@
-// Package release has the tests of what a release is made with, and of what is in it.
+// Package release has the tests for the contents of a release, and for how it is made.
 package release

@@ -18,7 +18,7 @@ import (
 // granted lists the permissions of each job. To add a permission, add it here too, and give the reason in the
 // workflow.
 var granted = map[string]map[string]string{
-	"ci.yml ci":              nil, // what the workflow has: it reads
+	"ci.yml ci":              nil, // the workflow's own permissions: it only reads
 	"nightly.yml commit":     nil,
 	"nightly.yml released":   nil,
 	"pages.yml build":        nil,
@@ -30,8 +30,8 @@ var granted = map[string]map[string]string{
 	"release.yml publish":    {"contents": "write", "id-token": "write", "attestations": "write"},
 }
 
-// triggers are what starts each workflow. None of them runs the code of a stranger's pull request with a token
-// that may write, as pull_request_target and workflow_run do.
+// triggers are the events that start each workflow. None of them runs the code of a stranger's pull request with a
+// token that can write, as pull_request_target and workflow_run do.
 var triggers = map[string][]string{
 	"ci.yml":      {"pull_request", "push", "workflow_call"},
 	"nightly.yml": {"schedule", "workflow_call", "workflow_dispatch"},
@@ -58,7 +58,7 @@ type step struct {
 	With      map[string]any
 }
 
-// workflows returns the text of each workflow, by the name of its file.
+// workflows returns the text of each workflow, by file name.
 func workflows(t *testing.T) map[string][]byte {
 	t.Helper()
 	files, err := filepath.Glob("../../.github/workflows/*")
@@ -100,7 +100,7 @@ func TestPermissions(t *testing.T) {
 	got := map[string]map[string]string{}
 	for name, text := range workflows(t) {
 		parsed := parse(t, text)
-		if assert.NotNil(t, parsed.Permissions, "%s: without permissions of its own it has those of the repository's settings", name) {
+		if assert.NotNil(t, parsed.Permissions, "%s: without its own permissions, it gets those in the repository's settings", name) {
 			for permission, level := range *parsed.Permissions {
 				assert.Equal(t, "contents read", permission+" "+level, "%s: give it to the job that needs it", name)
 			}
@@ -117,7 +117,7 @@ func TestPermissions(t *testing.T) {
 
 var pinned = regexp.MustCompile(`^[\w.-]+/[\w./-]+@[0-9a-f]{40}$`)
 
-// TestActionsArePinned: a tag can be moved to other code, a commit cannot. The comment is for people, and for
+// TestActionsArePinned: a tag can be moved to other code, a commit cannot. The comment is for people and for
 // Dependabot.
 func TestActionsArePinned(t *testing.T) {
 	uses := map[string]string{}
@@ -129,11 +129,11 @@ func TestActionsArePinned(t *testing.T) {
 				return
 			}
 			assert.Regexp(t, pinned, value.Value, "%s:%d", name, value.Line)
-			assert.Regexp(t, `^# v\d+\.\d+\.\d+$`, value.LineComment, "%s:%d: say which version that is", name, value.Line)
+			assert.Regexp(t, `^# v\d+\.\d+\.\d+$`, value.LineComment, "%s:%d: add a comment with the version", name, value.Line)
 			action, _, _ := strings.Cut(value.Value, "@")
 			this := value.Value + " " + value.LineComment
 			if there, ok := uses[action]; ok {
-				assert.Equal(t, there, this, "%s:%d: one action, one version", name, value.Line)
+				assert.Equal(t, there, this, "%s:%d: use only one version of an action", name, value.Line)
 			}
 			uses[action] = this
 		})
@@ -141,7 +141,7 @@ func TestActionsArePinned(t *testing.T) {
 	assert.Contains(t, uses, "actions/checkout")
 }
 
-// walk calls for each key and value, however deep.
+// walk calls a function for each key and value, however deep.
 func walk(node *yaml.Node, call func(key, value *yaml.Node)) {
 	for i, child := range node.Content {
 		if node.Kind == yaml.MappingNode && i%2 == 0 {
@@ -151,13 +151,13 @@ func walk(node *yaml.Node, call func(key, value *yaml.Node)) {
 	}
 }
 
-// loud are commands that print what they are given, or the environment, into a log that anybody may read.
+// loud are commands that print their input, or the environment, into a log that anyone can read.
 var loud = regexp.MustCompile(`(?m)\bset\s+-\w*[xv]|\b(ba)?sh\s+-\w*[xv]|xtrace|\bprintenv\b|(^|[;&|]\s*)(env|set|export)\s*($|[;&|>])|/proc/self/environ|\b(declare|typeset|export)\s+-p|GH_TOKEN|GITHUB_TOKEN|` +
 	`\brender\b|kustomize build|kpt fn|kubectl get secret`)
 
 func TestSteps(t *testing.T) {
 	for name, text := range workflows(t) {
-		// The token of the run is all that there is to steal, and steps get it as github.token.
+		// The run's token is the only thing worth stealing, and steps get it as github.token.
 		assert.NotRegexp(t, `\bsecrets\b`, string(text), name)
 		assert.NotContains(t, string(text), "ACTIONS_STEP_DEBUG", name)
 		assert.NotContains(t, string(text), "continue-on-error", name)
@@ -167,19 +167,19 @@ func TestSteps(t *testing.T) {
 				assert.Contains(t, []string{"./.github/workflows/ci.yml", "./.github/workflows/nightly.yml"}, job.Uses, where)
 				continue
 			}
-			assert.Regexp(t, `^ubuntu-\d\d\.\d\d$`, job.RunsOn, "%s: what is called latest changes by itself", where)
+			assert.Regexp(t, `^ubuntu-\d\d\.\d\d$`, job.RunsOn, "%s: whatever is called latest can change at any time", where)
 			assert.NotZero(t, job.TimeoutMinutes, where)
 			assert.NotEmpty(t, job.Steps, where)
 			for _, step := range job.Steps {
-				// A tag or a title can be a command; in an environment variable it is a text.
+				// A tag or a title can be a command; in an environment variable, it is just text.
 				assert.NotContains(t, step.Run, "${{", where)
 				assert.NotRegexp(t, loud, step.Run, where)
 				switch action, _, _ := strings.Cut(step.Uses, "@"); action {
 				case "actions/checkout":
-					assert.Equal(t, false, step.With["persist-credentials"], "%s: later steps need no token", where)
+					assert.Equal(t, false, step.With["persist-credentials"], "%s: later steps must not get the token", where)
 				case "actions/setup-go":
 					if name == "release.yml" {
-						assert.Equal(t, false, step.With["cache"], "%s: other workflows write the cache", where)
+						assert.Equal(t, false, step.With["cache"], "%s: other workflows can write to the cache", where)
 					}
 				}
 			}
@@ -187,7 +187,7 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestReleaseWaits: nothing leaves before everything has passed, and what may write runs no code of ours.
+// TestReleaseWaits: nothing is published before everything has passed, and jobs that can write run none of our code.
 func TestReleaseWaits(t *testing.T) {
 	var release struct {
 		Jobs map[string]struct{ Needs any }
@@ -207,7 +207,7 @@ func TestReleaseWaits(t *testing.T) {
 			dist = i
 		}
 	}
-	assert.True(t, 0 <= notes && notes < dist, "a tag is checked before make takes it into commands")
+	assert.True(t, 0 <= notes && notes < dist, "a tag must be checked before make puts it into commands")
 }
 
 // TestDependabot: no module is forgotten, and neither are the actions.
@@ -241,7 +241,7 @@ func TestDependabot(t *testing.T) {
 		assert.True(t, slices.ContainsFunc(watched["gomod"], func(pattern string) bool {
 			matches, err := path.Match(pattern, path.Join("/", filepath.ToSlash(folder)))
 			return err == nil && matches
-		}), "nobody watches the module in %s", folder)
+		}), "Dependabot does not watch the module in %s", folder)
 		return nil
 	}))
 	assert.Greater(t, modules, 10)

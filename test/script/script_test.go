@@ -18,18 +18,19 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected files from what the program does, for review with git diff")
+var update = flag.Bool("update", false, "rewrite the expected files with the program's output, for review with git diff")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"dragonfly-generator": testkit.Program})
 }
 
-// TestScript runs each file of testdata, a session in a terminal about one behaviour. Besides testscript's own commands there are
+// TestScript runs each file in testdata, a terminal session about one behavior. Besides testscript's own commands,
+// there are
 //
-//	exits CODE COMMAND...    runs the command, which has to exit with that code
-//	remember DIR             takes down every file below DIR, with its content, permissions and times
-//	untouched DIR            fails if anything is not as it was taken down
-//	mode PERMISSIONS FILE    fails if the file has others
+//	exits CODE COMMAND...    runs the command, which must exit with that code
+//	remember DIR             records every file below DIR, with its content, permissions and times
+//	untouched DIR            fails if anything differs from the record
+//	mode PERMISSIONS FILE    fails if the file has other permissions
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
@@ -75,7 +76,7 @@ func remembered(ts *testscript.TestScript) map[string]string {
 	return ts.Value("remembered").(map[string]string)
 }
 
-// everything returns what can be seen of the files below a folder.
+// everything returns all observable properties of the files below a folder.
 func everything(ts *testscript.TestScript, folder string) string {
 	var all strings.Builder
 	ts.Check(filepath.WalkDir(ts.MkAbs(folder), func(path string, entry fs.DirEntry, err error) error {

@@ -1,4 +1,4 @@
-// Command sdk-noop is a function on kpt's SDK that changes nothing: what the way in and out costs.
+// Command sdk-noop is a function on kpt's SDK that changes nothing, to measure the cost of input and output.
 package main
 
 import (

@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	// Ignored, the kernel reaps orphans by itself in a pod that shares its PID namespace.
+	// If this is ignored, the kernel reaps orphans by itself in a pod with a shared PID namespace.
 	signal.Ignore(syscall.SIGCHLD)
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGINT, syscall.SIGTERM)

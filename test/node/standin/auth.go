@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// A user is the one that the stand-in has, called default.
+// A user is the stand-in's only user, called default.
 type user struct {
 	mu        sync.Mutex
 	nopass    bool // any password is right
 	passwords map[string]bool
 }
 
-// newUser returns the user at start. Without a password it needs none.
+// newUser returns the user at startup. With an empty password, none is needed.
 func newUser(password string) *user {
 	return &user{nopass: password == "", passwords: map[string]bool{password: password != ""}}
 }
@@ -23,7 +23,7 @@ func (u *user) accepts(name, password string) bool {
 	return name == "default" && (u.nopass || u.passwords[password])
 }
 
-// allow adds a password. Those of before stay valid.
+// allow adds a password. Earlier ones stay valid.
 func (u *user) allow(password string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

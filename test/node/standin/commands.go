@@ -19,7 +19,7 @@ type client struct {
 	gone          bool // QUIT, SHUTDOWN
 }
 
-// whileLoading are the commands that are answered while the snapshot loads.
+// whileLoading are the commands that work while the snapshot is loading.
 var whileLoading = []string{"DBSIZE", "INFO", "QUIT", "SHUTDOWN"}
 
 // answer runs a command, whose name is in upper case, and returns the reply.
@@ -75,8 +75,8 @@ func (c *client) answer(name string, args []string) []byte {
 		}
 		return []byte("+OK\r\n")
 	case name == "STANDIN" && len(args) == 2 && strings.EqualFold(args[0], "USEDMEM"):
-		// Dragonfly has no such command. There a snapshot that is too large for its own instance takes hours of
-		// filling and restarting; a test needs one now.
+		// Dragonfly has no such command. There, it takes hours of filling and restarting to get a snapshot that is too
+		// large for its own instance; a test needs one now.
 		used, err := strconv.ParseInt(args[1], 10, 64)
 		if err != nil {
 			return failure("ERR value is not an integer or out of range")
@@ -92,8 +92,8 @@ func (c *client) answer(name string, args []string) []byte {
 	return failure(fmt.Sprintf("ERR unknown command `%s` or wrong number of arguments; this is a stand-in for Dragonfly", name))
 }
 
-// populate sets a number of keys to values of a size. The values are one string in memory, so that a test can fill
-// an instance without a machine that has its memory.
+// populate sets a number of keys to values of a given size. The values share one string in memory, so that a test can
+// fill an instance on a machine with less memory.
 func (c *client) populate(count, prefix, size string) []byte {
 	keys, err := strconv.ParseUint(count, 10, 30)
 	length, err2 := strconv.ParseUint(size, 10, 30)
@@ -164,7 +164,7 @@ func (c *client) configure(name, value string) []byte {
 	return []byte("+OK\r\n")
 }
 
-// table makes a reply of names and values.
+// table makes a reply from names and values.
 func (c *client) table(pairs ...[]byte) []byte {
 	sigil, n := '*', len(pairs)
 	if c.resp3 {
@@ -186,7 +186,7 @@ func integer(n int) []byte { return fmt.Appendf(nil, ":%d\r\n", n) }
 
 func outOfMemory() []byte { return failure("ERR Out of memory") }
 
-// failure makes an error reply. A reply is one line.
+// failure makes an error reply, which is one line.
 func failure(message string) []byte {
 	return []byte("-" + strings.NewReplacer("\r", " ", "\n", " ").Replace(message) + "\r\n")
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// A kind is what values a flag takes.
+// A kind says which values a flag accepts.
 type kind int
 
 const (
@@ -21,8 +21,8 @@ const (
 	number
 )
 
-// flags are those that the stand-in knows, with their default: what our manifests set, and little more. Dragonfly has
-// more than two hundred others.
+// flags are the flags that the stand-in knows, with their defaults: those that our manifests set, and few more.
+// Dragonfly has over two hundred others.
 var flags = map[string]struct {
 	kind  kind
 	value string
@@ -32,7 +32,7 @@ var flags = map[string]struct {
 	"dbfilename":       {text, "dump-{timestamp}"},
 	"dir":              {text, ""},
 	"logtostderr":      {boolean, "false"},
-	"maxmemory":        {number, "0"}, // bytes; Dragonfly also takes 1GiB and the like
+	"maxmemory":        {number, "0"}, // bytes; Dragonfly also accepts 1GiB and the like
 	"port":             {number, "6379"},
 	"proactor_threads": {number, "0"},
 	"requirepass":      {text, ""},
@@ -43,7 +43,7 @@ var flags = map[string]struct {
 	"version_check":    {boolean, "true"},
 }
 
-// minimumPerThread is the maxmemory in bytes below which Dragonfly does not start, for each thread.
+// minimumPerThread is the maxmemory per thread, in bytes, below which Dragonfly does not start.
 const minimumPerThread = 256 << 20
 
 // settings are the values of the flags.
@@ -52,8 +52,8 @@ type settings struct {
 	values map[string]string
 }
 
-// parse reads the command line and the DFLY_ variables. The command line, with the files that it names,
-// wins over the variables.
+// parse reads the command line and the DFLY_ variables. The command line, including the files that it names, overrides
+// the variables.
 func parse(args, environ []string) (*settings, error) {
 	given, err := commandLine(args)
 	if err != nil {
@@ -90,8 +90,8 @@ func parse(args, environ []string) (*settings, error) {
 	return s, nil
 }
 
-// commandLine reads arguments in the ways that absl knows: --name=value, --name value, for a boolean --name
-// and --noname, and --flagfile=path, whose lines stand in its place. The last one wins.
+// commandLine reads arguments in the forms that absl knows: --name=value, --name value, for a boolean --name and
+// --noname, and --flagfile=path, which is replaced by the file's lines. The last one wins.
 func commandLine(args []string) (map[string]string, error) {
 	given := map[string]string{}
 	for len(args) > 0 {
@@ -134,7 +134,7 @@ func commandLine(args []string) (map[string]string, error) {
 	return given, nil
 }
 
-// flagfile reads arguments from a file, one a line. Empty lines and those that begin with # are comments.
+// flagfile reads arguments from a file, one per line. Empty lines and those that start with # are ignored.
 func flagfile(path string) ([]string, error) {
 	data, err := os.ReadFile(path) //nolint:gosec // that is what the flag is for
 	if err != nil {
@@ -154,7 +154,7 @@ func flagfile(path string) ([]string, error) {
 	return args, nil
 }
 
-// valid checks a value without ever repeating it, as it may be a password.
+// valid checks a value without ever repeating it, because it may be a password.
 func valid(name, value string) error {
 	var err error
 	switch flags[name].kind {

@@ -2,7 +2,7 @@ package main
 
 import "sync"
 
-// A keyspace holds the keys and accounts for the memory in bytes of keys and values, which is all that they take.
+// A keyspace holds the keys, and counts only the bytes of keys and values as used memory.
 type keyspace struct {
 	mu     sync.Mutex
 	values map[string]string

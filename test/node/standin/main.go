@@ -1,20 +1,20 @@
 // Command standin is a stand-in for Dragonfly, for a node that cannot pull Dragonfly's image. It is not a
 // database.
 //
-// It does what the tests of our manifests look at, in the way of Dragonfly v1.40.1, down to exit codes and the
-// texts of errors:
+// For everything that the tests of our manifests check, it behaves like Dragonfly v1.40.1, down to exit codes and error
+// texts:
 //
-//   - It takes the flags that the manifests set, from the command line, from --flagfile and from DFLY_ variables,
+//   - It accepts the flags that the manifests set, from the command line, from --flagfile and from DFLY_ variables,
 //     and refuses others.
-//   - It asks for the password, which can be changed while it runs, and for TLS, whose certificate it reads at its
-//     start and upon CONFIG SET tls.
+//   - It requires the password, which can be changed while it runs, and TLS, whose certificate it reads at startup and
+//     on CONFIG SET tls.
 //   - It answers /healthz and /metrics on the same port, without a password.
 //   - It refuses writes when it uses more than maxmemory. It counts the bytes of keys and values.
-//   - It keeps its keys in a snapshot, which it writes when it is asked to or terminated, and loads when it starts.
-//     The files have Dragonfly's names and header, and after that a format of their own.
+//   - It keeps its keys in a snapshot, which it writes on request and on termination, and loads at startup.
+//     The files have Dragonfly's names and header, followed by the stand-in's own format.
 //
-// It never follows --snapshot_cron, ignores --cache_mode, and has no limit without maxmemory. STANDIN USEDMEM is the
-// one command that Dragonfly does not have: what snapshots say that they need.
+// It ignores --snapshot_cron and --cache_mode, and has no limit without maxmemory. STANDIN USEDMEM is the only command
+// that Dragonfly does not have: it sets the memory that snapshots claim to need.
 package main
 
 import (
@@ -45,7 +45,7 @@ func main() {
 	os.Exit(1)
 }
 
-// An exitError ends the stand-in with another exit code than 1.
+// An exitError ends the stand-in with an exit code other than 1.
 type exitError struct {
 	code int
 	error
@@ -81,7 +81,7 @@ func run(ctx context.Context, args, environ []string) error {
 	go func() { loaded <- server.load(path) }()
 	select {
 	case <-ctx.Done():
-		return nil // without a snapshot: it would replace one of which not everything is loaded
+		return nil // without a snapshot, which would replace one that is only partly loaded
 	case err := <-loaded:
 		if err != nil {
 			return err
@@ -90,7 +90,7 @@ func run(ctx context.Context, args, environ []string) error {
 	<-ctx.Done()
 	_ = listener.Close()
 	if settings.value("dbfilename") != "" && !server.discard.Load() {
-		// Like Dragonfly: what could not be saved is lost, and the exit code does not tell.
+		// Like Dragonfly: anything that could not be saved is lost, and the exit code does not show it.
 		if err := server.save(); err != nil {
 			log.Printf("Failed to perform snapshot: %v", err)
 		}

@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tests run a program as the node does, and talk to it through its socket. With DRAGONFLY=PROGRAM that is a real
-// Dragonfly, which has to pass what the stand-in passes; otherwise it is this test's own program, as the stand-in.
+// The tests run a program as the node does, and talk to it through its socket. With DRAGONFLY=PROGRAM, that is a real
+// Dragonfly, which must pass the same tests as the stand-in; otherwise it is this test binary, as the stand-in.
 func TestMain(m *testing.M) {
 	if os.Getenv("STANDIN") != "" {
 		main()
@@ -29,15 +29,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// onlyStandin skips a test of what only the stand-in has.
+// onlyStandin skips a test of something that only the stand-in has.
 func onlyStandin(t *testing.T) {
 	t.Helper()
 	if os.Getenv("DRAGONFLY") != "" {
-		t.Skip("this is about the stand-in alone")
+		t.Skip("this is only about the stand-in")
 	}
 }
 
-// command returns the program with arguments. It keeps no snapshot unless they say so.
+// command returns the program with arguments. It writes no snapshot unless they say so.
 func command(t *testing.T, args []string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	program := os.Getenv("DRAGONFLY")
@@ -54,7 +54,7 @@ func command(t *testing.T, args []string) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, &log
 }
 
-// exit runs the program, which has to end by itself, and returns its exit code and its log.
+// exit runs the program, which must exit by itself, and returns its exit code and its log.
 func exit(t *testing.T, args ...string) (int, string) {
 	t.Helper()
 	p := launch(t, args...)
@@ -65,12 +65,12 @@ func exit(t *testing.T, args ...string) (int, string) {
 type process struct {
 	address string
 	tls     bool
-	log     *bytes.Buffer // to be read after the process has ended
+	log     *bytes.Buffer // to be read only after the process has ended
 	command *exec.Cmd
 	ended   chan struct{}
 }
 
-// launch runs the program with a port of its own.
+// launch runs the program on its own port.
 func launch(t *testing.T, args ...string) *process {
 	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -112,7 +112,7 @@ func (p *process) eventually(t *testing.T, check func() bool) {
 	require.Eventually(t, func() bool {
 		select {
 		case <-p.ended:
-			t.Error("the program has ended")
+			t.Error("the program has exited")
 			return true
 		default:
 			return check()
@@ -133,7 +133,7 @@ func (p *process) wait(t *testing.T) int {
 	select {
 	case <-p.ended:
 	case <-time.After(30 * time.Second):
-		t.Fatal("the program does not end")
+		t.Fatal("the program does not exit")
 	}
 	if status, ok := p.command.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return 128 + int(status.Signal())
@@ -181,7 +181,7 @@ type session struct {
 	replies *bufio.Reader
 }
 
-// do sends a command and returns its reply. A single argument is the command with all its words.
+// do sends a command and returns its reply. A single argument is the whole command line.
 func (s *session) do(words ...string) string {
 	s.t.Helper()
 	s.send(words...)
@@ -201,7 +201,7 @@ func (s *session) send(words ...string) {
 	require.NoError(s.t, err)
 }
 
-// reply reads a reply of RESP 2 or 3. An error keeps its dash, and what has several values is one line.
+// reply reads a RESP 2 or 3 reply. An error keeps its dash, and several values are joined on one line.
 func (s *session) reply() string {
 	s.t.Helper()
 	line, err := s.replies.ReadString('\n')

@@ -8,21 +8,21 @@ import (
 	"strconv"
 )
 
-// Dragonfly's snapshots begin as Redis' do: a magic, then fields, each a name and a value.
+// Dragonfly's snapshots begin like Redis's: a magic string, then fields, each with a name and a value.
 const (
 	magic = "REDIS0009"
 	aux   = 0xFA // before each field
 	eof   = 0xFF // after the fields; in the stand-in's files its own payload follows
 )
 
-// A header is what the stand-in reads of the fields.
+// A header is the part of the fields that the stand-in reads.
 type header struct {
-	id   string // snapshot-id, which tells what files belong together
+	id   string // snapshot-id, which says which files belong together
 	used int64  // used-mem, in bytes
 }
 
-// write returns the start of a shard, or of the summary, made at a time in seconds. The fields are those that a
-// real v1.40.1 writes, but for the summary's table-mem.
+// write returns the start of a shard, or of the summary, with its creation time in seconds. The fields are those that a
+// real v1.40.1 writes, except for the summary's table-mem.
 func (h header) write(summary bool, at int64) []byte {
 	data := []byte(magic)
 	field := func(name string, value []byte) {
@@ -47,10 +47,10 @@ func encodeText(text string) []byte {
 	return append([]byte{byte(len(text))}, text...) //nolint:gosec // less than 64
 }
 
-// What stands in the place of a short string's length where an integer of 8, 16 or 32 bits follows.
+// The markers in place of a short string's length if an integer of 8, 16 or 32 bits follows.
 const int8Follows, int16Follows, int32Follows = 0xC0, 0xC1, 0xC2
 
-// encodeNumber writes an integer in as few bytes as hold it and its sign. What needs more than 32 bits is text.
+// encodeNumber writes a signed integer in as few bytes as possible. An integer of more than 32 bits is written as text.
 func encodeNumber(n int64) []byte {
 	var data []byte
 	switch {
@@ -86,7 +86,7 @@ func readHeader(data []byte) (h header, rest []byte, err error) {
 		case "snapshot-id":
 			h.id = value
 		case "used-mem":
-			h.used, _ = strconv.ParseInt(value, 10, 64) // Dragonfly loads what says no number, too
+			h.used, _ = strconv.ParseInt(value, 10, 64) // Dragonfly loads files without a number too
 		}
 	}
 	return h, rest, nil

@@ -24,7 +24,7 @@ type server struct {
 	user     *user
 	keys     *keyspace
 	loading  atomic.Bool
-	usedMem  atomic.Int64 // STANDIN USEDMEM: what snapshots say; 0 for what the keys use
+	usedMem  atomic.Int64 // STANDIN USEDMEM: what snapshots say; 0 means what the keys use
 	discard  atomic.Bool  // SHUTDOWN NOSAVE
 }
 
@@ -50,8 +50,8 @@ func (s *server) serve(listener net.Listener) {
 	}
 }
 
-// isHTTP reports whether the first line is that of an HTTP request. GET alone does not tell: it is a
-// command, too, and commands may come as plain lines.
+// isHTTP reports whether the first line starts an HTTP request. GET alone does not prove it: it is a command too, and
+// commands may be plain lines.
 func isHTTP(input *bufio.Reader) bool {
 	for n := 1; n <= 4096; n++ {
 		start, err := input.Peek(n)
@@ -94,7 +94,7 @@ func (s *server) serveHTTP(input *bufio.Reader, output io.Writer) {
 
 // serveRESP answers commands until the client leaves.
 func (s *server) serveRESP(input *bufio.Reader, output io.Writer) {
-	// Whether this connection needs a password is settled now, whatever becomes of the password later.
+	// Whether this connection needs a password is decided now, even if the password changes later.
 	client := client{server: s, authenticated: s.user.accepts("default", "")}
 	for {
 		command, err := readCommand(input)
@@ -114,7 +114,7 @@ func (s *server) serveRESP(input *bufio.Reader, output io.Writer) {
 	}
 }
 
-// limit is how long a string, in bytes, or a command, in strings, may be.
+// limit is the maximum length of a string, in bytes, and of a command, in strings.
 const limit = 1 << 20
 
 // readCommand reads an array of bulk strings, or a plain line.
@@ -165,14 +165,14 @@ func length(line string, sigil byte) (int, error) {
 	return n, err
 }
 
-// full reports whether writes are refused. Without maxmemory there is no limit; Dragonfly would look for one.
+// full reports whether writes are refused. Without maxmemory there is no limit; Dragonfly would determine one.
 func (s *server) full() bool {
 	_, used := s.keys.size()
 	limit := s.settings.number("maxmemory")
 	return limit > 0 && used > limit
 }
 
-// load loads the snapshot at a path, if there is one. Until it has, clients get no data.
+// load loads the snapshot at a path, if there is one. Until that is done, clients get no data.
 func (s *server) load(path string) error {
 	if path == "" {
 		log.Print("Load snapshot: No snapshot found")

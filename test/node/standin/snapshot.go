@@ -18,14 +18,14 @@ import (
 	"time"
 )
 
-// A snapshot of one thread is two files: a summary, by which it is found, and one shard with the keys.
+// A snapshot with one thread consists of two files: a summary, by which it is found, and one shard with the keys.
 const shardEnding, summaryEnding = "-0000.dfs", "-summary.dfs"
 
-// timestamp in --dbfilename stands for the time of the snapshot.
+// timestamp in --dbfilename stands for the snapshot's time.
 const timestamp = "{timestamp}"
 
-// find returns the path of the snapshot to load, or "" if there is none. As v1.40.1 does, it prefers a file of
-// exactly that name, which is no snapshot then, to the newest snapshot whose name begins with it.
+// find returns the path of the snapshot to load, or "" if there is none. Like v1.40.1, it prefers a file with exactly
+// that name, which then is not a snapshot, to the newest snapshot whose name starts with it.
 func find(dir, name string) (string, error) {
 	if name == "" {
 		return "", nil
@@ -36,7 +36,7 @@ func find(dir, name string) (string, error) {
 		return path, nil
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 	default:
-		return "", exitError{aborted, err} // Dragonfly does not catch the exception of a folder that it cannot search
+		return "", exitError{aborted, err} // Dragonfly does not catch the exception for a folder that it cannot search
 	}
 	pattern := strings.ReplaceAll(path, timestamp, "*")
 	if filepath.Ext(pattern) == "" {
@@ -75,8 +75,8 @@ func expand(path string) ([]string, error) {
 	return append([]string{path}, shards...), nil
 }
 
-// load adds the keys of the snapshot at a path, unless it says that it needs more memory than Dragonfly grants,
-// which is 5% above the limit.
+// load adds the keys of the snapshot at a path, unless that says it needs more memory than Dragonfly grants, which is
+// 5% above the limit.
 func (k *keyspace) load(path string, maxmemory int64) error {
 	files, err := expand(path)
 	if err != nil {
@@ -95,7 +95,7 @@ func (k *keyspace) load(path string, maxmemory int64) error {
 		if i == 0 {
 			id = h.id
 		} else if h.id != id {
-			log.Printf("%s is of another snapshot", file) // an instance with more threads has left it
+			log.Printf("%s belongs to another snapshot", file) // an instance with more threads left it behind
 			continue
 		}
 		if maxmemory > 0 && float64(h.used) > 1.05*float64(maxmemory) {
@@ -109,7 +109,7 @@ func (k *keyspace) load(path string, maxmemory int64) error {
 	return nil
 }
 
-// A payload has the keys of each value. Each value is there once, so that what DEBUG POPULATE has set stays as small
+// A payload lists the keys for each value. Each value appears once, so that the values set by DEBUG POPULATE stay small
 // in the file, and in memory after loading.
 type payload map[string][]string
 
@@ -129,8 +129,8 @@ func (k *keyspace) read(data []byte) error {
 	return nil
 }
 
-// save writes a snapshot that says that it needs so many bytes of memory, or as many as the keys use if used is 0.
-// Each of its files is replaced whole or not at all.
+// save writes a snapshot that claims to need the given bytes of memory, or as many as the keys use if used is 0. Each
+// of its files is replaced completely or not at all.
 func (k *keyspace) save(dir, name string, used int64) error {
 	if name == "" {
 		return errors.New("filename is not specified")
@@ -159,7 +159,7 @@ func newID() string {
 	return hex.EncodeToString(id)
 }
 
-// replace writes a file of a header and a payload.
+// replace writes a file with a header and a payload.
 func replace(path string, header []byte, values payload) error {
 	data := bytes.NewBuffer(append(slices.Clone(header), eof))
 	if err := gob.NewEncoder(data).Encode(values); err != nil {

@@ -18,7 +18,7 @@ import (
 // keeping returns the flags for a snapshot in a folder.
 func keeping(dir, name string) []string { return []string{"--dir=" + dir, "--dbfilename=" + name} }
 
-// snapshotOf makes a snapshot of what the commands leave.
+// snapshotOf makes a snapshot of the data that the commands set.
 func snapshotOf(t *testing.T, flags []string, commands ...string) {
 	t.Helper()
 	p := start(t, flags...)
@@ -45,14 +45,14 @@ func TestSnapshot(t *testing.T) {
 	p = start(t, kept...)
 	c = p.dial(t)
 	assert.Equal(t, "1", c.do("GET a"))
-	assert.Equal(t, "2", c.do("GET b"), "what came after SAVE is in the snapshot that termination writes")
+	assert.Equal(t, "2", c.do("GET b"), "changes after SAVE must be in the snapshot that termination writes")
 	c.do("SET c 3")
 	c.send("SHUTDOWN NOSAVE")
 	assert.Equal(t, 0, p.wait(t))
 
 	p = start(t, kept...)
 	c = p.dial(t)
-	assert.Equal(t, "2", c.do("DBSIZE"), "SHUTDOWN NOSAVE writes none")
+	assert.Equal(t, "2", c.do("DBSIZE"), "SHUTDOWN NOSAVE must not write one")
 	c.send("SHUTDOWN")
 	assert.Equal(t, 0, p.wait(t))
 }
@@ -64,13 +64,13 @@ func TestSnapshotThatCannotBeWritten(t *testing.T) {
 	c := p.dial(t)
 	assert.Equal(t, "OK", c.do("SET a 1"))
 	assert.Contains(t, c.do("SAVE"), "-ERR ")
-	assert.Equal(t, 0, p.terminate(t), "the exit code does not tell")
+	assert.Equal(t, 0, p.terminate(t), "the exit code does not show the failure")
 	assert.Contains(t, p.log.String(), "Failed to perform snapshot")
 
 	assert.Contains(t, start(t, "--dbfilename=").dial(t).do("SAVE"), "filename is not specified")
 }
 
-// The fields of a real pair of v1.40.1, which is in the same format as the stand-in's.
+// The fields of a real pair from v1.40.1, which has the same format as the stand-in's.
 func TestHeaderIsDragonflys(t *testing.T) {
 	const fields = "524544495330303039fa0b736e617073686f742d69642065316238666230343134656530633063396266343663393266643738363663" +
 		"33fa0972656469732d76657206362e322e3131fa0664662d7665720a64662d76312e34302e31fa0a72656469732d62697473c040fa056374" +
@@ -79,7 +79,7 @@ func TestHeaderIsDragonflys(t *testing.T) {
 	h := header{id: "e1b8fb0414ee0c0c9bf46c92fd7866c3", used: 290696}
 	assert.Equal(t, fields+"fa0873686172642d6964c000", hex.EncodeToString(h.write(false, at)), "a shard")
 	assert.Equal(t, fields+"fa0b73686172642d636f756e74c001"+"fa0873686172642d6964c000", hex.EncodeToString(h.write(true, at)),
-		"the summary, but for table-mem, which is before shard-id")
+		"the summary, except for table-mem, which comes before shard-id")
 }
 
 func TestUsedMem(t *testing.T) {
@@ -120,14 +120,14 @@ func TestSnapshotsAreFoundByTime(t *testing.T) {
 	assert.Equal(t, "(nil)", from("none"))
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump-none"), nil, 0o600))
-	assert.Equal(t, "january", from("dump"), "a file of another ending")
+	assert.Equal(t, "january", from("dump"), "a file with another extension")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump"), nil, 0o600))
 	code, _ := exit(t, keeping(dir, "dump")...)
-	assert.Equal(t, 1, code, "a file of the very name comes first, and is no snapshot")
+	assert.Equal(t, 1, code, "a file with exactly that name comes first, and is not a snapshot")
 }
 
 func TestSnapshotInOneFile(t *testing.T) {
-	onlyStandin(t) // a real one's is Redis' RDB
+	onlyStandin(t) // a real one's is Redis's RDB
 	dir := t.TempDir()
 	snapshotOf(t, keeping(dir, "dump"), "SET a 1")
 	require.NoError(t, os.Rename(filepath.Join(dir, "dump-0000.dfs"), filepath.Join(dir, "dump.rdb")))
@@ -155,7 +155,7 @@ func TestSnapshotTooLarge(t *testing.T) {
 	assert.Regexp(t, `Could not load snapshot - its used memory is 29\d{7} but the limit is 268435456\n`, log)
 
 	c := start(t, append(kept, "--maxmemory=285000000")...).dial(t)
-	assert.Equal(t, "1", c.do("GET a"), "5% above the limit are granted")
+	assert.Equal(t, "1", c.do("GET a"), "5% above the limit is granted")
 	assert.Equal(t, "-ERR Out of memory", c.do("SET a 2"))
 	for i := range 10 {
 		assert.Equal(t, "1", c.do("DEL fill:"+strconv.Itoa(i)))
@@ -190,7 +190,7 @@ func TestSnapshotWithoutSummary(t *testing.T) {
 	assert.Equal(t, "0", p.dial(t).do("DBSIZE"))
 	assert.Equal(t, 0, p.terminate(t))
 	assert.Contains(t, p.log.String(), "No snapshot found")
-	assert.FileExists(t, filepath.Join(dir, "dump-summary.dfs"), "what was there is overwritten")
+	assert.FileExists(t, filepath.Join(dir, "dump-summary.dfs"), "the old snapshot is overwritten")
 }
 
 func TestShardOfAnotherSnapshot(t *testing.T) {
@@ -200,7 +200,7 @@ func TestShardOfAnotherSnapshot(t *testing.T) {
 	snapshotOf(t, keeping(dir, "dump"), "SET a 1")
 	c := start(t, append(keeping(dir, "dump"), "--maxmemory=268435456")...).dial(t)
 	assert.Equal(t, "1", c.do("GET a"))
-	assert.Equal(t, "(nil)", c.do("GET b"), "a shard with another id is passed over, whatever it says that it needs")
+	assert.Equal(t, "(nil)", c.do("GET b"), "a shard with another ID is skipped, however much memory it says it needs")
 }
 
 func TestSnapshotThatCannotBeRead(t *testing.T) {
@@ -214,7 +214,7 @@ func TestSnapshotThatCannotBeRead(t *testing.T) {
 		{"the shard is missing", func(t *testing.T, dir string) {
 			require.NoError(t, os.Remove(filepath.Join(dir, "dump-0000.dfs")))
 		}, 1},
-		{"the shard is cut off", func(t *testing.T, dir string) {
+		{"the shard is truncated", func(t *testing.T, dir string) {
 			path := filepath.Join(dir, "dump-0000.dfs")
 			info, err := os.Stat(path)
 			require.NoError(t, err)
@@ -223,7 +223,7 @@ func TestSnapshotThatCannotBeRead(t *testing.T) {
 		{"the shard is something else", func(t *testing.T, dir string) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "dump-0000.dfs"), []byte("no snapshot"), 0o600))
 		}, 1},
-		// Root may search every folder, but not follow a link to itself.
+		// Root can search any folder, but cannot follow a link to itself.
 		{"the folder cannot be searched", func(t *testing.T, dir string) {
 			require.NoError(t, os.Symlink("dump", filepath.Join(dir, "dump")))
 		}, 134},
@@ -239,7 +239,7 @@ func TestSnapshotThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// folder puts a folder in the place of a file, which is one that nobody can read, root neither.
+// folder replaces a file with a folder, which nobody can read as a file, not even root.
 func folder(t *testing.T, dir, name string) {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -279,7 +279,7 @@ func TestLoading(t *testing.T) {
 	assert.Equal(t, 0, p.terminate(t))
 	after, err := os.ReadFile(summary)
 	require.NoError(t, err)
-	assert.Equal(t, before, after, "what is not loaded is not overwritten")
+	assert.Equal(t, before, after, "a snapshot that is not loaded yet must not be overwritten")
 
 	p = load()
 	require.NoError(t, os.WriteFile(shard, data, 0o600))

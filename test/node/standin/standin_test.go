@@ -25,7 +25,7 @@ func withFlags(t *testing.T, lines string) string {
 }
 
 func TestParse(t *testing.T) {
-	flagfile := func(lines string) string { return withFlags(t, lines) } // in place of the function of that name
+	flagfile := func(lines string) string { return withFlags(t, lines) } // instead of the function of that name
 	const password = "a=b --c $(d)"
 	tests := []struct {
 		reason  string
@@ -34,28 +34,28 @@ func TestParse(t *testing.T) {
 		want    map[string]string
 		err     string
 	}{
-		{reason: "without flags the defaults hold", want: map[string]string{"port": "6379", "requirepass": "", "version_check": "true"}},
-		{reason: "the flags of our manifests are taken", args: []string{
+		{reason: "without flags, the defaults apply", want: map[string]string{"port": "6379", "requirepass": "", "version_check": "true"}},
+		{reason: "the flags in our manifests are accepted", args: []string{
 			"--dir=/data", "--dbfilename=dump", "--snapshot_cron=*/30 * * * *", "--proactor_threads=1", "--version_check=false",
 			"--tls=true", "--tls_cert_file=/tls/tls.crt", "--tls_key_file=/tls/tls.key",
 			flagfile("--maxmemory=1503238553\n"),
 		}, want: map[string]string{"dir": "/data", "snapshot_cron": "*/30 * * * *", "version_check": "false", "tls": "true", "tls_key_file": "/tls/tls.key", "maxmemory": "1503238553"}},
-		{reason: "absl takes the value as the next argument, too, and negates with no",
+		{reason: "absl also accepts the value as the next argument, and negates with no",
 			args: []string{"--port", "1", "-cache_mode", "--noversion_check"}, want: map[string]string{"port": "1", "cache_mode": "true", "version_check": "false"}},
-		{reason: "a flag file stands in the place of its flag; a value may hold anything",
+		{reason: "a flag file replaces its flag; a value may contain anything",
 			args: []string{"--port=1", flagfile("# made by a test\n\n  --requirepass=" + password + "\n--port=2\n"), "--bind=::"},
 			want: map[string]string{"requirepass": password, "port": "2", "bind": "::"}},
-		{reason: "what comes after the flag file wins over it", args: []string{flagfile("--port=2"), "--port=3"}, want: map[string]string{"port": "3"}},
+		{reason: "flags after the flag file override it", args: []string{flagfile("--port=2"), "--port=3"}, want: map[string]string{"port": "3"}},
 		{reason: "a flag file that is missing is an error", args: []string{"--flagfile=/nowhere"}, err: "Can't open flagfile /nowhere"},
-		{reason: "a line of a flag file that is no flag is an error that does not repeat it", args: []string{flagfile("hunter2")}, err: "Unexpected line 1 in the flagfile"},
+		{reason: "a line in a flag file that is not a flag is an error that does not repeat it", args: []string{flagfile("hunter2")}, err: "Unexpected line 1 in the flagfile"},
 		{reason: "an unknown flag is refused", args: []string{"--maxmemroy=1"}, err: "Unknown command line flag 'maxmemroy'"},
 		{reason: "an unknown flag in a flag file is refused", args: []string{flagfile("--maxmemroy=1")}, err: "Unknown command line flag 'maxmemroy'"},
 		{reason: "a positional argument is refused without repeating it", args: []string{"hunter2"}, err: "unexpected argument 7 characters long"},
 		{reason: "a value is missing", args: []string{"--port"}, err: "Missing the value for the flag 'port'"},
-		{reason: "a number is a number", args: []string{"--proactor_threads=two"}, err: "Illegal value specified for flag 'proactor_threads'"},
-		{reason: "a schedule is a schedule", args: []string{"--snapshot_cron=hourly"}, err: "Illegal value specified for flag 'snapshot_cron'"},
+		{reason: "a number must be a number", args: []string{"--proactor_threads=two"}, err: "Illegal value specified for flag 'proactor_threads'"},
+		{reason: "a schedule must be a schedule", args: []string{"--snapshot_cron=hourly"}, err: "Illegal value specified for flag 'snapshot_cron'"},
 		{reason: "variables are flags", environ: []string{"DFLY_requirepass=x", "PATH=/"}, want: map[string]string{"requirepass": "x"}},
-		{reason: "the command line wins over a variable", args: []string{flagfile("--requirepass=file")}, environ: []string{"DFLY_requirepass=variable"}, want: map[string]string{"requirepass": "file"}},
+		{reason: "the command line overrides a variable", args: []string{flagfile("--requirepass=file")}, environ: []string{"DFLY_requirepass=variable"}, want: map[string]string{"requirepass": "file"}},
 	}
 	for _, test := range tests {
 		t.Run(test.reason, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestExitCodes(t *testing.T) {
 	assert.Equal(t, 1, code)
 	assert.Contains(t, log, "There are 2 threads, so 512.00MiB are required")
 
-	t.Setenv("DFLY_METRICS_PORT", "hunter2") // as the link of a Service has it
+	t.Setenv("DFLY_METRICS_PORT", "hunter2") // as for a Service named dfly-metrics
 	code, log = exit(t)
 	assert.Equal(t, 134, code)
 	assert.Contains(t, log, "unknown environment variable DFLY_METRICS_PORT")
@@ -101,7 +101,7 @@ func TestPassword(t *testing.T) {
 	assert.Equal(t, "OK", c.do("AUTH", "open sesame"))
 	assert.Equal(t, "PONG", c.do("PING"))
 	assert.Equal(t, "OK", p.dial(t).do("AUTH", "default", "open sesame"))
-	assert.Equal(t, "OK", start(t).dial(t).do("AUTH any"), "where no password is asked for, every one is right")
+	assert.Equal(t, "OK", start(t).dial(t).do("AUTH any"), "if no password is required, any password is accepted")
 }
 
 func TestHello(t *testing.T) {
@@ -117,7 +117,7 @@ func TestHello(t *testing.T) {
 	assert.Equal(t, "dir ", c.do("CONFIG GET dir"))
 	assert.Contains(t, c.do("HELLO 2"), " proto 2 ")
 	assert.Contains(t, c.do("HELLO 2 AUTH default y"), "-WRONGPASS ")
-	assert.Equal(t, "PONG", c.do("PING"), "and stays who it was")
+	assert.Equal(t, "PONG", c.do("PING"), "and stays authenticated")
 }
 
 func TestPasswordChanges(t *testing.T) {
@@ -132,12 +132,12 @@ func TestPasswordChanges(t *testing.T) {
 	assert.Equal(t, "OK", before.do("ACL SETUSER default <old"))
 	assert.Contains(t, p.dial(t).do("AUTH old"), "-WRONGPASS ")
 	assert.Equal(t, "OK", p.dial(t).do("AUTH new"))
-	assert.Equal(t, "PONG", before.do("PING"), "whoever is in stays")
+	assert.Equal(t, "PONG", before.do("PING"), "existing connections stay authenticated")
 	assert.Equal(t, "OK", before.do("ACL SETUSER default >newer <new"))
 	assert.Equal(t, "OK", p.dial(t).do("AUTH newer"))
 	assert.Contains(t, p.dial(t).do("AUTH new"), "-WRONGPASS ")
 	assert.Equal(t, 0, p.terminate(t))
-	assert.Equal(t, "OK", start(t, flags).dial(t).do("AUTH old"), "a restart takes the flag's")
+	assert.Equal(t, "OK", start(t, flags).dial(t).do("AUTH old"), "a restart uses the flag's")
 
 	p = start(t)
 	before = p.dial(t)
@@ -166,7 +166,7 @@ func TestCommands(t *testing.T) {
 	assert.Contains(t, c.reply(), "-ERR Protocol error")
 }
 
-// The tests on the node send plain lines, and look at replies as they are.
+// The tests on the node send plain lines, and compare raw replies.
 func TestPlainLines(t *testing.T) {
 	c := start(t, "--requirepass=x").dial(t)
 	_, err := io.WriteString(c, "PING\r\nAUTH x\r\nPING\r\nSET answer 42\r\nGET answer\r\nGET none\r\nQUIT\r\n")
@@ -176,7 +176,7 @@ func TestPlainLines(t *testing.T) {
 	assert.Equal(t, "-NOAUTH Authentication required.\r\n+OK\r\n+PONG\r\n+OK\r\n$2\r\n42\r\n$-1\r\n+OK\r\n", string(replies))
 }
 
-// used returns what the server says about its memory.
+// used returns the used memory that the server reports.
 func used(t *testing.T, c *session, field string) int64 {
 	t.Helper()
 	found := regexp.MustCompile(`(?m)^` + field + `:(\d+)\r$`).FindStringSubmatch(c.do("INFO memory"))
@@ -194,10 +194,11 @@ func TestFullMemory(t *testing.T) {
 	for i := 0; c.do("DEBUG", "POPULATE", "10", fmt.Sprintf("fill-%d", i), "1000000") == "OK" && used(t, c, "used_memory") <= maxmemory; i++ {
 		require.Less(t, i, 100)
 	}
-	// A real Dragonfly may refuse insertions some percent before its limit, which is then moved below what is used.
+	// A real Dragonfly may refuse insertions a few percent below its limit, so the limit is then moved below the used
+	// memory.
 	require.Equal(t, "OK", c.do("CONFIG", "SET", "maxmemory", strconv.FormatInt(min(maxmemory, used(t, c, "used_memory")-1), 10)))
 	assert.Equal(t, "-ERR Out of memory", c.do("SET k v"))
-	assert.Len(t, c.do("GET fill-0:0"), 1000000, "what is there can be read")
+	assert.Len(t, c.do("GET fill-0:0"), 1000000, "existing keys can be read")
 	assert.Equal(t, "1", c.do("DEL fill-0:0 none"), "and deleted")
 	for i := range 10 {
 		c.do(fmt.Sprintf("DEL fill-0:%d fill-1:%d", i, i))

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// noCertificate is the exit code where Dragonfly cannot read its certificate or key: it calls exit(-1).
+// noCertificate is the exit code if Dragonfly cannot read its certificate or key: it calls exit(-1).
 const noCertificate = 255
 
 // certificate reads the certificate and the key that the flags name, or returns nil without --tls.
@@ -33,14 +33,14 @@ func (s *settings) certificate() (*tls.Config, error) {
 	}
 	pair, err := tls.X509KeyPair(certificate, key)
 	// OpenSSL silently drops a key that does not match the certificate, and then every handshake fails. With an empty
-	// pair so does every one of Go's. This error is only known by its text.
+	// pair, so does every handshake in Go. This error can be recognized only by its text.
 	if err != nil && !strings.Contains(err.Error(), "does not match") {
 		return nil, exitError{noCertificate, err}
 	}
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
-// readCertificate reads the certificate for new connections. If it cannot be read, they get the one of before.
+// readCertificate reads the certificate for new connections. If it cannot be read, they get the previous one.
 func (s *server) readCertificate() error {
 	config, err := s.settings.certificate()
 	if err == nil {
@@ -63,7 +63,7 @@ func (s *server) secure(connection net.Conn) (net.Conn, bool) {
 		return secured, true
 	case errors.As(err, &plain) && plain.Conn != nil:
 		_, _ = io.WriteString(plain.Conn, "-ERR Bad TLS header, double check if you enabled TLS for your client.\r\n")
-	case !errors.Is(err, io.EOF): // which is a probe that only connects
+	case !errors.Is(err, io.EOF): // which is what a probe that only connects does
 		log.Printf("Error handshaking %v", err)
 	}
 	return connection, false

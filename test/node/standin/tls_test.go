@@ -62,7 +62,7 @@ func (c certificate) write(t *testing.T, path, kind string, text []byte) {
 	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: text}), 0o600))
 }
 
-// flags are those of an instance with TLS, password x.
+// flags are the flags of an instance with TLS and the password x.
 func (c certificate) flags() []string {
 	return []string{"--tls=true", "--tls_cert_file=" + c.crt(), "--tls_key_file=" + c.key(), "--requirepass=x"}
 }
@@ -85,7 +85,7 @@ func TestTLS(t *testing.T) {
 	assert.Equal(t, "-NOAUTH Authentication required.", c.do("PING"))
 	assert.Equal(t, "OK", c.do("AUTH x"))
 	assert.Equal(t, "PONG", c.do("PING"))
-	assert.Equal(t, http.StatusOK, p.get(t, "/healthz"), "without a password and a certificate of the client")
+	assert.Equal(t, http.StatusOK, p.get(t, "/healthz"), "without a password and a client certificate")
 
 	plain, err := net.Dial("tcp", p.address)
 	require.NoError(t, err)
@@ -149,7 +149,7 @@ func TestCertificateAtStart(t *testing.T) {
 	})
 	_, err := p.presented(t)
 	require.ErrorContains(t, err, "handshake failure")
-	assert.Zero(t, p.get(t, "/healthz"), "it runs and is never ready")
+	assert.Zero(t, p.get(t, "/healthz"), "it must run, but never become ready")
 	assert.Equal(t, 0, p.terminate(t))
 
 	for reason, spoil := range map[string]func(c certificate) error{
