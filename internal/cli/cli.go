@@ -22,7 +22,7 @@ const program = "dragonfly-generator"
 // Exit codes.
 const (
 	exitOK    = 0
-	exitError = 1 // an error, or --check found differences
+	exitError = 1 // an error, or differences found by --check
 	exitUsage = 2 // invalid arguments
 )
 
@@ -96,11 +96,11 @@ func command(args []string, s Streams) int {
 func newRoot(s Streams, out io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use: program,
-		Long: `dragonfly-generator expands DragonflyInstance claims into the objects that run them: for each a
-StatefulSet, a Service, a password Secret, a connection Secret, and what the pod needs to fill in the Secrets.
+		Long: `dragonfly-generator expands DragonflyInstance claims into the objects that run them: for each, a StatefulSet, a
+Service, a password Secret, a connection Secret, and what the pod needs to fill in the Secrets.
 
-It is a KRM function: kustomize and kpt start it with a ResourceList on stdin and take one from stdout.
-Without them, render does the same with files. An error exits with 1, invalid arguments with 2.`,
+It is a KRM function: kustomize and kpt start it with a ResourceList on stdin and read one from stdout. Without them,
+render does the same with files. The exit code is 1 after an error, and 2 for invalid arguments.`,
 		Example: `  kustomize build --enable-alpha-plugins --enable-exec DIR
   kpt fn render DIR
   dragonfly-generator < resourcelist.yaml

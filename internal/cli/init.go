@@ -36,9 +36,9 @@ func newInit(s Streams) *cobra.Command {
 	var o initOptions
 	cmd := &cobra.Command{
 		Use:   "init [DIR]",
-		Short: "Write a claim and the files that build it",
+		Short: "Write a claim and the files to build it",
 		Long: `Writes claim.yaml, dragonfly-generator.yaml and kustomization.yaml into DIR (default: the current folder), and prints
-the command that builds them. If one of the files exists, nothing is written.`,
+the command that builds them. If any of the files already exists, nothing is written.`,
 		Example: `  dragonfly-generator init my-app --name sessions --namespace my-app`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -51,9 +51,9 @@ the command that builds them. If one of the files exists, nothing is written.`,
 		ValidArgsFunction: onlyFolders,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.name, "name", "my-cache", "the `NAME` of the instance")
-	flags.StringVar(&o.namespace, "namespace", "my-namespace", "its `NAMESPACE`")
-	flags.BoolVar(&o.container, "container", false, "run the function as a container, not as this program")
+	flags.StringVar(&o.name, "name", "my-cache", "call the instance `NAME`")
+	flags.StringVar(&o.namespace, "namespace", "my-namespace", "put the instance into `NAMESPACE`")
+	flags.BoolVar(&o.container, "container", false, "have kustomize run the function as a container, not as a program")
 	return cmd
 }
 
@@ -133,7 +133,7 @@ func writeNew(folder string, texts map[string]string) error {
 	for i, file := range starterFiles {
 		if err := atomicfile.Replace(root, file, 0o644, strings.NewReader(texts[file])); err != nil {
 			for _, written := range starterFiles[:i] {
-				_ = root.Remove(written) // we just wrote it
+				_ = root.Remove(written) // we have just written it
 			}
 			return fmt.Errorf("%s cannot be written: %w", filepath.Join(folder, file), report.Reason(err))
 		}

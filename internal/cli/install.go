@@ -14,17 +14,16 @@ import (
 
 func newInstall(s Streams) *cobra.Command {
 	return &cobra.Command{
-		Use:   "install DIR",
-		Short: "Copy this program into a folder",
-		Long: `Copies this program to DIR/dragonfly-generator, for an init container whose image has no shell, and prints
-where it is.`,
+		Use:               "install DIR",
+		Short:             "Copy this program into a folder",
+		Long:              `Copies this program to DIR/dragonfly-generator, for an init container whose image has no shell, and prints the path.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: onlyFolders,
 		RunE:              func(_ *cobra.Command, args []string) error { return install(s, args[0]) },
 	}
 }
 
-// onlyFolders makes the shell complete only names of folders.
+// onlyFolders makes the shell complete only folder names.
 func onlyFolders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }

@@ -16,8 +16,8 @@ func newKeepCertificate(s Streams) *cobra.Command {
 	var request handover.CertificateRequest
 	cmd := &cobra.Command{
 		Use:   handover.CertificateCommand,
-		Short: "Make the server of an instance present a renewed certificate",
-		Long: `The sidecar of an instance's pod with TLS runs this command; outside a pod it fails.
+		Short: "Make an instance's server present a renewed certificate",
+		Long: `The sidecar of an instance's pod runs this command if TLS is on; outside a pod, it fails.
 
 Every 30 seconds it compares the certificate that the server presents with the mounted one. If they differ, and
 the mounted certificate and key match, it tells the server to load them (CONFIG SET tls true), and verifies what

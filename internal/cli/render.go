@@ -13,12 +13,12 @@ func newRender(s Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "render PATH...",
 		Short: "Write manifests without kustomize or kpt",
-		Long: `Reads files, folders and - (stdin) as plain YAML, expands the claims in them, and prints the manifests,
-after the other resources. Claims and anything else not meant for the cluster are left out.
+		Long: `Reads files, folders and - (stdin) as plain YAML, expands the claims in them, and prints the manifests, after the
+other resources. Claims and anything else not meant for the cluster are left out.
 
-With -o, it writes the manifests of the instances into DIR, NAME.NAMESPACE/*.yaml, and nothing else. What
-DIR contains is read first. Only files that change are written, each one completely or not at all. An instance
-whose claim is gone stays, with a warning, unless --prune is given.`,
+With -o, it writes only the instances' manifests, as DIR/NAME.NAMESPACE/*.yaml. The contents of DIR are read first.
+Only files that change are written, each one completely or not at all. An instance whose claim is gone stays, with a
+warning, unless --prune is given.`,
 		Example: `  dragonfly-generator render claims/ | kubectl apply -f -
   kustomize build prod | dragonfly-generator render - | kubectl apply -f -
   dragonfly-generator render claims/ -o manifests/
@@ -58,6 +58,6 @@ whose claim is gone stays, with a warning, unless --prune is given.`,
 	flags.BoolVar(&o.Check, "check", false, "write nothing; print what would change in DIR, and exit with 1 if anything would")
 	flags.BoolVar(&o.Prune, "prune", false, "remove from DIR the instances whose claims are gone")
 	flags.StringVar(&o.Config, "config", "", "read the configuration, a DragonflyGenerator, from `FILE`, and ignore any in PATH")
-	_ = cmd.MarkFlagDirname("output") // only fails for a flag that does not exist
+	_ = cmd.MarkFlagDirname("output") // fails only for a flag that does not exist
 	return cmd
 }
