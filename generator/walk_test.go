@@ -66,7 +66,7 @@ func (w *walk) change() string {
 		if len(w.ours) > 0 {
 			i := w.random.Intn(len(w.ours))
 			w.ours = append(w.ours[:i:i], w.ours[i+1:]...)
-			return "delete a file of ours"
+			return "delete one of our files"
 		}
 	}
 	name, kind := one("a-password", "a-conn"), one("Secret", "SealedSecret")

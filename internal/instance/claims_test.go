@@ -265,7 +265,7 @@ status: {conditions: []}
 		{"A claim that was live under Crossplane works unchanged.", live, want{size: "large", storageGB: 20}},
 		{"Fields that name a Secret of their own are reported.", withSpec("{writeConnectionSecretToRef: {name: x}, publishConnectionDetailsTo: {name: y}}"),
 			want{size: "small", storageGB: 10, ownSecrets: []string{"spec.publishConnectionDetailsTo", "spec.writeConnectionSecretToRef"}}},
-		{"A null names no Secret.", withSpec("{writeConnectionSecretToRef: null}"), plain},
+		{"A null does not name a Secret.", withSpec("{writeConnectionSecretToRef: null}"), plain},
 
 		{"Labels go to the objects, numbers and bools as written.", labelled(`{team: a, tier: 1, cache: true, empty: "", example.com/x: y}`),
 			want{size: "small", storageGB: 10, labels: map[string]string{"team": "a", "tier": "1", "cache": "true", "empty": "", "example.com/x": "y"}}},
@@ -327,10 +327,10 @@ func TestConfiguredDefaults(t *testing.T) {
 	platform := platformOf(t, "{defaultSize: large, storage: {minGB: 5, defaultGB: 50}, sizes: {xl: {limits: {cpu: 4, memory: 8Gi}}}}")
 	var results report.Results
 	claims, _ := instance.FromClaims(l, false, platform, &results)
-	assertProblems(t, []problem{{"spec.storageGB", int32(5), "use 5 (GiB) or more"}}, results.All(), "The configuration's minimum holds.")
+	assertProblems(t, []problem{{"spec.storageGB", int32(5), "use 5 (GiB) or more"}}, results.All(), "The configuration's minimum applies.")
 	require.Len(t, claims, 2)
-	assert.Equal(t, "large", *claims[0].Claim.Size, "The configuration's default size holds.")
-	assert.EqualValues(t, 50, *claims[0].Claim.StorageGB, "The configuration's default storage holds.")
+	assert.Equal(t, "large", *claims[0].Claim.Size, "The configuration's default size applies.")
+	assert.EqualValues(t, 50, *claims[0].Claim.StorageGB, "The configuration's default storage applies.")
 	assert.False(t, claims[0].HasStorageGB)
 	assert.True(t, claims[1].HasStorageGB)
 	assert.Equal(t, "xl", *claims[1].Claim.Size, "The configuration adds sizes.")
@@ -347,32 +347,32 @@ func TestClaimsAreOneOrMany(t *testing.T) {
 		found                  int
 		want                   []problem
 	}{
-		{"A claim can be the functionConfig alone.", claimNamed("ns", "a"), nil, 1, nil},
+		{"A claim can be only in the functionConfig.", claimNamed("ns", "a"), nil, 1, nil},
 		{"Kustomize passes a generator's claim in both places, which is one claim.", claimNamed("ns", "a"),
 			[]string{in("a.yaml", "0")}, 1, nil},
 		{"The same spec in another style is the same spec.", withSpec("{size: small, storageGB: 10}"),
 			[]string{claimNamed("ns", "a") + "spec:\n  storageGB: 10\n  size: 'small'\n"}, 1, nil},
 		{"A claim as functionConfig and others among the items are all claims.", claimNamed("ns", "a"),
 			[]string{claimNamed("ns", "b"), claimNamed("other", "a")}, 3, nil},
-		{"A functionConfig of another kind is no claim.", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: ns}}",
+		{"A functionConfig of another kind is not a claim.", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: ns}}",
 			[]string{claimNamed("ns", "a")}, 1, nil},
-		{"A claim that says two things in its two places is an error.", withSpec("{size: large}"),
+		{"A claim that differs between its two places is an error.", withSpec("{size: large}"),
 			[]string{withSpec("{size: small}")}, 1, []problem{{"", nil, "but the two differ"}}},
-		{"A claim that stands in two files is an error that names both.", "",
+		{"A claim in two files is an error that names both.", "",
 			[]string{in("a.yaml", "1"), in("b.yaml", "2")}, 1, []problem{{"", nil, "is in a.yaml[1] and b.yaml[2]"}}},
-		{"A claim that stands twice without a file is found by its place.", "",
+		{"A claim that appears twice without a file is identified by its position.", "",
 			[]string{claimNamed("ns", "b"), claimNamed("ns", "a"), claimNamed("ns", "a")}, 2, []problem{{"", nil, "is in items[1] and items[2]"}}},
-		{"A claim that stands twice is so when one of them is wrong.", "",
+		{"A claim that appears twice is reported even if one of the two is wrong.", "",
 			[]string{withSpec("{size: 1}"), claimNamed("ns", "a")}, 0, []problem{{"spec.size", nil, "must be a string"}, {"", nil, "the same claim"}}},
-		{"Two claims without a name are not the same one.", "",
+		{"Two claims without names are not the same claim.", "",
 			[]string{metadata(""), metadata("")}, 0, []problem{
 				{"metadata.name", nil, "is missing"}, {"metadata.namespace", nil, "is missing"},
 				{"metadata.name", nil, "is missing"}, {"metadata.namespace", nil, "is missing"},
 			}},
-		{"Claims of the same name in two namespaces are two.", "", []string{claimNamed("ns", "a"), claimNamed("other", "a")}, 2, nil},
-		{"The problems of all claims come at once, in the claims' order.", "",
+		{"Claims with the same name in two namespaces are two claims.", "", []string{claimNamed("ns", "a"), claimNamed("other", "a")}, 2, nil},
+		{"The problems of all claims are reported at once, in the order of the claims.", "",
 			[]string{metadata("name: b"), withSpec("{size: 1}")}, 0, []problem{{"metadata.namespace", nil, "is missing"}, {"spec.size", nil, "must be a string"}}},
-		{"Another kind of our group is no claim.", "", []string{"{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyGenerator, metadata: {name: a}}"}, 0, nil},
+		{"Another kind in our group is not a claim.", "", []string{"{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyGenerator, metadata: {name: a}}"}, 0, nil},
 	} {
 		var results report.Results
 		claims, _ := instance.FromClaims(list(t, tc.functionConfig, tc.items...), false, config.Default(), &results)
@@ -388,5 +388,5 @@ func TestClaimItselfStaysAsItIs(t *testing.T) {
 	_, _ = instance.FromClaims(l, false, config.Default(), &report.Results{})
 	after, err := l.Bytes(nil)
 	require.NoError(t, err)
-	assert.Equal(t, string(before), string(after), "Everything is planned before anything is changed.")
+	assert.Equal(t, string(before), string(after), "Everything is planned before anything changes.")
 }

@@ -19,21 +19,21 @@ func TestLookalikes(t *testing.T) {
 		field                    string
 		proposed                 any
 	}{
-		{"A claim is no lookalike.", "database.bizmatters.io/v1alpha1", "DragonflyInstance", instance.Unlike, "", nil},
+		{"A claim is not a lookalike.", "database.bizmatters.io/v1alpha1", "DragonflyInstance", instance.Unlike, "", nil},
 		{"Nor is a configuration.", "database.bizmatters.io/v1", "DragonflyGenerator", instance.Unlike, "", nil},
 		{"Anything else is something else.", "apps/v1", "StatefulSet", instance.Unlike, "", nil},
-		{"The operator's object is its own.", "dragonflydb.io/v1alpha1", "Dragonfly", instance.Unlike, "", nil},
-		{"Another kind of our group may be anybody's.", "database.bizmatters.io/v1alpha1", "PostgresInstance", instance.Unlike, "", nil},
-		{"A kind can have a typing error.", "database.bizmatters.io/v1alpha1", "DragonflyInstanc", instance.NearMiss, "kind", "DragonflyInstance"},
-		{"So can the case of its letters.", "database.bizmatters.io/v1alpha1", "Dragonflyinstance", instance.NearMiss, "kind", "DragonflyInstance"},
-		{"So can a configuration.", "database.bizmatters.io/v1alpha1", "DragonflyGenerater", instance.NearMiss, "kind", "DragonflyGenerator"},
+		{"The operator's object is not ours.", "dragonflydb.io/v1alpha1", "Dragonfly", instance.Unlike, "", nil},
+		{"Another kind in our group may be anyone's.", "database.bizmatters.io/v1alpha1", "PostgresInstance", instance.Unlike, "", nil},
+		{"A kind can have a typo.", "database.bizmatters.io/v1alpha1", "DragonflyInstanc", instance.NearMiss, "kind", "DragonflyInstance"},
+		{"Its case can be wrong.", "database.bizmatters.io/v1alpha1", "Dragonflyinstance", instance.NearMiss, "kind", "DragonflyInstance"},
+		{"A configuration's kind can have a typo too.", "database.bizmatters.io/v1alpha1", "DragonflyGenerater", instance.NearMiss, "kind", "DragonflyGenerator"},
 		{"So can a group.", "databse.bizmatters.io/v1alpha1", "DragonflyInstance", instance.NearMiss, "apiVersion", "database.bizmatters.io/v1alpha1"},
 		{"A group can be forgotten.", "v1alpha1", "DragonflyInstance", instance.NearMiss, "apiVersion", "database.bizmatters.io/v1alpha1"},
 		{"A kind can be forgotten.", "database.bizmatters.io/v1alpha1", "", instance.NearMiss, "kind", "DragonflyInstance"},
 		{"An apiVersion can be forgotten.", "", "DragonflyInstance", instance.NearMiss, "apiVersion", "database.bizmatters.io/v1alpha1"},
 		{"Another group can have the same kind.", "example.com/v1", "DragonflyInstance", instance.Lookalike, "apiVersion", nil},
 		{"Crossplane made this from a claim.", "database.bizmatters.io/v1alpha1", "XDragonflyInstance", instance.Lookalike, "kind", nil},
-		{"A composite of another group is nothing of ours.", "example.com/v1", "XDragonflyInstance", instance.Unlike, "", nil},
+		{"A composite in another group has nothing to do with us.", "example.com/v1", "XDragonflyInstance", instance.Unlike, "", nil},
 	} {
 		l := list(t, "", `{apiVersion: "`+tc.apiVersion+`", kind: "`+tc.kind+`", metadata: {name: a, namespace: ns}, spec: {password: hunter2}}`)
 		assert.Equal(t, tc.likeness, instance.LikenessOf(l.Items[0]), tc.reason)

@@ -22,7 +22,7 @@ func TestPatchesOfTheOperatorsObjectThatAreRefused(t *testing.T) {
 		{"Flags are checked.", "{args: [--a=b]}", spec + ".args"},
 		{"A variable acts as a flag.", "{env: [{name: DFLY_requirepass, value: a}]}", spec + ".env"},
 		{"Flags follow from the memory.", "{resources: {limits: {memory: 1Gi}}}", spec + ".resources"},
-		{"The password is the claim's.", "{authentication: {passwordFromSecret: {name: a, key: b}}}", spec + ".authentication.passwordFromSecret"},
+		{"The claim decides where the password comes from.", "{authentication: {passwordFromSecret: {name: a, key: b}}}", spec + ".authentication.passwordFromSecret"},
 		{"Without a password, anyone gets in.", "{authentication: null}", spec + ".authentication.passwordFromSecret"},
 		{"Through this port too.", "{memcachedPort: 11211}", spec + ".memcachedPort"},
 		{"One volume has one writer.", "{snapshot: {existingPersistentVolumeClaimName: a}}", spec + ".snapshot"},

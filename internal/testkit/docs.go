@@ -17,7 +17,7 @@ type Page string
 // ReadPage returns a page from the folder docs.
 func ReadPage(t testing.TB, name string) Page {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(Root(t), "docs", name)) //nolint:gosec // a page of ours
+	text, err := os.ReadFile(filepath.Join(Root(t), "docs", name)) //nolint:gosec // one of our pages
 	require.NoError(t, err)
 	return Page(text)
 }

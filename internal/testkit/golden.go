@@ -88,7 +88,7 @@ func Root(t testing.TB) string {
 }
 
 func read(file string) (Case, error) {
-	text, err := os.ReadFile(file) //nolint:gosec // a case of ours
+	text, err := os.ReadFile(file) //nolint:gosec // one of our cases
 	if err != nil {
 		return Case{}, err
 	}

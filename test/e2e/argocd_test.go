@@ -171,7 +171,7 @@ var thief = map[string]string{
 }
 
 const (
-	// redisPassword stands for the value of the Secret that the repo-server has in its environment.
+	// redisPassword stands in for the value of the Secret that the repo-server has in its environment.
 	redisPassword = "the password of Argo CD's Redis"
 	// argoCD is the version that the examples name.
 	argoCD = "v3.5.7"

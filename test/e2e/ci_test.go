@@ -212,7 +212,7 @@ func newCIRepository(t *testing.T, service ciService) *ciRepository {
 	return r
 }
 
-// release returns the folder that stands for a URL.
+// release returns the folder that stands in for a URL.
 func (r *ciRepository) release(url string) string {
 	return filepath.Join(filepath.Dir(r.clone), "releases", url)
 }

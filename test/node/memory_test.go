@@ -22,7 +22,7 @@ const (
 func TestFullInstanceComesBack(t *testing.T) {
 	t.Parallel()
 	if realServer() != "" {
-		t.Skip("the numbers are those of the stand-in, which counts the bytes of keys and values")
+		t.Skip("the numbers only fit the stand-in, which counts the bytes of keys and values")
 	}
 	i := newInstance(t, "full")
 	i.start()

@@ -2,7 +2,7 @@ module github.com/bizmatters/dragonfly-generator/tools/secretmakers
 
 go 1.26.8
 
-// The module calls itself by its new name, and the proxy has it under the old one.
+// The module's go.mod has its new name, but the proxy has it only under the old one.
 replace github.com/bitnami/sealed-secrets => github.com/bitnami-labs/sealed-secrets v0.40.0
 
 require (
