@@ -90,7 +90,7 @@ func TestKustomizeSkipsTheFunction(t *testing.T) {
 
 	skipped := run(strings.Replace(check, " --enable-exec ", " ", 1))
 	assert.True(t, skipped.failed, "a function that was skipped must not pass")
-	assert.Contains(t, skipped.stderr, "a claim is left over")
+	assert.Contains(t, skipped.stderr, "a claim is left")
 
 	// A claim that is kept away from the cluster leaves nothing at all.
 	writeTo(t, dir, map[string]string{"overlays/prod/claim.yaml": strings.Replace(claim, "  name:", "  annotations: {config.kubernetes.io/local-config: \"true\"}\n  name:", 1)})
