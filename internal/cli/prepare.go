@@ -19,11 +19,11 @@ func newPrepare(s Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   handover.Command,
 		Short: "Give Dragonfly its password and maxmemory before it starts",
-		Long: `The init container of an instance's pod runs this command; outside a pod it fails.
+		Long: `The init container of an instance's pod runs this command; outside a pod, it fails.
 
-It creates the instance's password at the first start, or reads yours (password source Existing), and writes it into
-the instance's Secrets and into a file in memory for the server. It keeps a password that already exists. It waits for
-missing Secrets and for the API server.
+It creates the instance's password at the first start and writes it into both of its Secrets, or reads yours (password
+source Existing) and writes it into the connection Secret. The server gets it in a file in memory. An existing password
+is kept. It waits for missing Secrets and for the API server.
 
 It also stops a pod that would lose data: one with another instance's folder in a bucket, a volume that cannot be
 written to, or a snapshot that does not fit in the server's memory.`,

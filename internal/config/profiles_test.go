@@ -118,7 +118,7 @@ func TestProblemsOfProfiles(t *testing.T) {
 		{"Two fields of two places that do not fit are the profile's problem, at the one that somebody wrote.", "{storage: {minGB: 5}, profiles: {a: {storage: {maxGB: 4}}}}", []string{"spec.storage.minGB"}},
 		{"A default is written nowhere.", "{profiles: {a: {storage: {maxGB: 4}}}}", []string{"spec.profiles.a.storage.defaultGB"}},
 		{"A size that spec has is not there any more in a profile with sizes.", "{sizes: {xl: {limits: {cpu: 1, memory: 2Gi}}}, defaultSize: xl, profiles: {a: {sizes: {}}}}", []string{"spec.defaultSize"}},
-		{"What is right for a StatefulSet may be wrong for the operator.", "{args: [--tls=true], profiles: {a: {backend: Operator}}}", []string{"spec.args[0]"}},
+		{"A setting that fits a StatefulSet may not fit the operator.", "{args: [--admin_port=1], profiles: {a: {backend: Operator}}}", []string{"spec.args[0]"}},
 		{"A bucket has no effect in a profile without one.", "{storage: {type: None}, profiles: {a: {storage: {bucket: s3://a}}}}", []string{"spec.profiles.a.storage.bucket"}},
 		{"A profile can set what is null in spec.", "{storage: null, profiles: {a: {storage: {type: None}}}}", []string{}},
 		{"Also further down.", "{password: {resources: null}, profiles: {a: {password: {resources: {limits: {cpu: 1}}}}}}", []string{}},

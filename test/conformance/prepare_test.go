@@ -184,7 +184,7 @@ func TestPrepareTwoAtOnce(t *testing.T) {
 		require.NoError(t, err, logB)
 		assert.Equal(t, p.password(t), other.password(t))
 		assert.Equal(t, 1, strings.Count(logA+logB, "created "), "One creates it: %s%s", logA, logB)
-		assert.Contains(t, logA+logB, "something else has changed Secret prepare-two/my-cache-password; reading again\n")
+		assert.Contains(t, logA+logB, "something else changed Secret prepare-two/my-cache-password; trying again\n")
 	}
 }
 
