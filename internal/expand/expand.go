@@ -31,14 +31,14 @@ type Options struct {
 func Expand(list *krm.List, o Options, results *report.Results) merge.Changes {
 	platform := config.Read(list.FunctionConfig, results)
 	isConfigured := overrides.Check(list.FunctionConfig, platform, results) && platform.IsValid()
-	instances, owners := instance.FromClaims(list, o.InPlace, platform, results)
+	instances, claims := instance.FromClaims(list, platform, results)
 	if !isConfigured { // any further problems may be consequences
 		return merge.Changes{}
 	}
 	lint.Platform(list.FunctionConfig, platform, results)
-	instances = instance.Sources(list, instances, owners, results)
+	instances = instance.Sources(list, instances, claims, results)
 	built := overrides.Build(list, instances, results)
-	changes := merge.Plan(merge.Input{List: list, InPlace: o.InPlace, Prune: o.Prune, Instances: built, Owners: owners}, results)
+	changes := merge.Plan(merge.Input{List: list, InPlace: o.InPlace, Prune: o.Prune, Instances: built, Claims: claims}, results)
 	lint.Check(lint.Input{List: list, Instances: built, Changes: changes}, results)
 	return changes
 }

@@ -18,25 +18,27 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// FromClaims returns the instances of the valid claims in the list, in order and without duplicates, and the owners of
-// existing objects. It reports all problems of the other claims. inPlace reports that the result is written back to the
-// files that the items came from.
-func FromClaims(list *krm.List, inPlace bool, platform config.Platform, results *report.Results) ([]Instance, Owners) {
+// Claims are the claims among the items, by the mark on their objects, including those with problems.
+type Claims map[string]*krm.Item
+
+// FromClaims returns the instances of the valid claims in the list, in order and without duplicates, and all claims. It
+// reports all problems of the others.
+func FromClaims(list *krm.List, platform config.Platform, results *report.Results) ([]Instance, Claims) {
 	var instances []Instance
-	owners := Owners{inPlace: inPlace, claimed: map[string]*krm.Item{}}
+	claims := Claims{}
 	for _, item := range claimItems(list, results) {
 		name := Name{Namespace: item.Namespace, Name: item.Name}
 		inst, ok := fromClaim(item, platform, results)
-		if first := owners.claimed[name.String()]; first != nil && name.Name != "" {
+		if first := claims[name.String()]; first != nil && name.Name != "" {
 			results.Errorf(item, "the same claim is in %s and %s; remove one of them", first.Location(), item.Location())
 			continue
 		}
-		owners.claimed[name.String()] = item
+		claims[name.String()] = item
 		if ok {
 			instances = append(instances, inst)
 		}
 	}
-	return instances, owners
+	return instances, claims
 }
 
 // IsClaim reports whether an item is a claim, of any version or without one.

@@ -209,7 +209,7 @@ func TestClaimIsRefused(t *testing.T) {
 			}},
 	} {
 		var results report.Results
-		claims, _ := instance.FromClaims(list(t, "", tc.claim), false, config.Default(), &results)
+		claims, _ := instance.FromClaims(list(t, "", tc.claim), config.Default(), &results)
 		assert.Empty(t, claims, tc.reason)
 		assertProblems(t, tc.want, results.All(), tc.reason)
 	}
@@ -288,7 +288,7 @@ status: {conditions: []}
 		{"Null annotations count as missing.", annotated("null"), plain},
 	} {
 		var results report.Results
-		claims, _ := instance.FromClaims(list(t, "", tc.claim), false, config.Default(), &results)
+		claims, _ := instance.FromClaims(list(t, "", tc.claim), config.Default(), &results)
 		assertProblems(t, nil, results.All(), tc.reason)
 		if !assert.Len(t, claims, 1, tc.reason) {
 			continue
@@ -316,7 +316,7 @@ func orEmpty(texts map[string]string) map[string]string {
 func TestNameLength(t *testing.T) {
 	name := strings.Repeat("a", 52)
 	var results report.Results
-	claims, _ := instance.FromClaims(list(t, "", claimNamed(strings.Repeat("n", 63), name)), false, config.Default(), &results)
+	claims, _ := instance.FromClaims(list(t, "", claimNamed(strings.Repeat("n", 63), name)), config.Default(), &results)
 	assertProblems(t, nil, results.All(), "52 characters always work.")
 	require.Len(t, claims, 1)
 	assert.Equal(t, name, claims[0].Name.Name)
@@ -326,7 +326,7 @@ func TestConfiguredDefaults(t *testing.T) {
 	l := list(t, "", claimNamed("ns", "a"), metadata("name: b, namespace: ns")+"spec: {size: xl, storageGB: 5}\n", metadata("name: c, namespace: ns")+"spec: {storageGB: 4}\n")
 	platform := platformOf(t, "{defaultSize: large, storage: {minGB: 5, defaultGB: 50}, sizes: {xl: {limits: {cpu: 4, memory: 8Gi}}}}")
 	var results report.Results
-	claims, _ := instance.FromClaims(l, false, platform, &results)
+	claims, _ := instance.FromClaims(l, platform, &results)
 	assertProblems(t, []problem{{"spec.storageGB", int32(5), "use 5 (GiB) or more"}}, results.All(), "The configuration's minimum applies.")
 	require.Len(t, claims, 2)
 	assert.Equal(t, "large", *claims[0].Claim.Size, "The configuration's default size applies.")
@@ -375,7 +375,7 @@ func TestClaimsAreOneOrMany(t *testing.T) {
 		{"Another kind in our group is not a claim.", "", []string{"{apiVersion: database.bizmatters.io/v1alpha1, kind: DragonflyGenerator, metadata: {name: a}}"}, 0, nil},
 	} {
 		var results report.Results
-		claims, _ := instance.FromClaims(list(t, tc.functionConfig, tc.items...), false, config.Default(), &results)
+		claims, _ := instance.FromClaims(list(t, tc.functionConfig, tc.items...), config.Default(), &results)
 		assert.Len(t, claims, tc.found, tc.reason)
 		assertProblems(t, tc.want, results.All(), tc.reason)
 	}
@@ -385,7 +385,7 @@ func TestClaimItselfStaysAsItIs(t *testing.T) {
 	l := list(t, "", labelled("{team: a}")+"spec: # of spec\n  <<: {size: 'large'}\n")
 	before, err := l.Bytes(nil)
 	require.NoError(t, err)
-	_, _ = instance.FromClaims(l, false, config.Default(), &report.Results{})
+	_, _ = instance.FromClaims(l, config.Default(), &report.Results{})
 	after, err := l.Bytes(nil)
 	require.NoError(t, err)
 	assert.Equal(t, string(before), string(after), "Everything is planned before anything changes.")

@@ -41,7 +41,7 @@ func TestLookalikes(t *testing.T) {
 			continue
 		}
 		var results report.Results
-		instances, _ := instance.FromClaims(l, false, config.Default(), &results)
+		instances, _ := instance.FromClaims(l, config.Default(), &results)
 		assert.Empty(t, instances, tc.reason)
 		assertHidden(t, results.All(), tc.reason)
 		if tc.likeness == instance.Unlike {
@@ -65,7 +65,7 @@ func TestClaimsInLists(t *testing.T) {
 	for _, kind := range []string{"DragonflyInstance", "DragonflyInstanc"} {
 		l := list(t, "", "{apiVersion: v1, kind: List, items: [{apiVersion: database.bizmatters.io/v1alpha1, kind: "+kind+", metadata: {name: a, namespace: ns}}]}")
 		var results report.Results
-		instances, _ := instance.FromClaims(l, false, config.Default(), &results)
+		instances, _ := instance.FromClaims(l, config.Default(), &results)
 		assert.Empty(t, instances)
 		assertProblems(t, []problem{{"items", nil, "separate object"}}, results.All(), kind)
 	}

@@ -23,13 +23,13 @@ func TestProtection(t *testing.T) {
 		"{argocd.argoproj.io/sync-options: Replace=true, example.com/cost: a}":          {},
 	} {
 		var results report.Results
-		instances, _ := instance.FromClaims(list(t, "", annotated(given)), false, config.Default(), &results)
+		instances, _ := instance.FromClaims(list(t, "", annotated(given)), config.Default(), &results)
 		assertProblems(t, nil, results.All(), given)
 		require.Len(t, instances, 1, given)
 		assert.Equal(t, want, instances[0].Annotations, given)
 	}
 	var results report.Results
-	instances, _ := instance.FromClaims(list(t, "", labelled("{kustomize.toolkit.fluxcd.io/prune: disabled}")), false, config.Default(), &results)
+	instances, _ := instance.FromClaims(list(t, "", labelled("{kustomize.toolkit.fluxcd.io/prune: disabled}")), config.Default(), &results)
 	require.Len(t, instances, 1)
 	assert.Equal(t, map[string]string{"kustomize.toolkit.fluxcd.io/prune": "disabled"}, instances[0].Labels, "Flux reads the label too.")
 }
@@ -37,7 +37,7 @@ func TestProtection(t *testing.T) {
 func TestCarriedAnnotations(t *testing.T) {
 	platform := platformOf(t, "{carryAnnotations: [example.com/cost]}")
 	var results report.Results
-	instances, _ := instance.FromClaims(list(t, "", annotated("{example.com/cost: 5, example.com/other: a}")), false, platform, &results)
+	instances, _ := instance.FromClaims(list(t, "", annotated("{example.com/cost: 5, example.com/other: a}")), platform, &results)
 	assertProblems(t, nil, results.All(), "Both are valid.")
 	require.Len(t, instances, 1)
 	assert.Equal(t, map[string]string{"example.com/cost": "5"}, instances[0].Annotations)
@@ -55,13 +55,13 @@ func TestProfilesOfClaims(t *testing.T) {
 		{"Without profiles, none can be chosen.", "{}", "cache", []problem{{annotation, nil, "no configuration with profiles"}}},
 	} {
 		var results report.Results
-		instances, _ := instance.FromClaims(list(t, "", annotated("{database.bizmatters.io/profile: "+tc.profile+"}")), false, platformOf(t, tc.platform), &results)
+		instances, _ := instance.FromClaims(list(t, "", annotated("{database.bizmatters.io/profile: "+tc.profile+"}")), platformOf(t, tc.platform), &results)
 		assert.Empty(t, instances, tc.reason)
 		assertProblems(t, tc.want, results.All(), tc.reason)
 	}
 
 	var results report.Results
-	instances, _ := instance.FromClaims(list(t, "", annotated("{database.bizmatters.io/profile: big}")), false, platformOf(t, profiles), &results)
+	instances, _ := instance.FromClaims(list(t, "", annotated("{database.bizmatters.io/profile: big}")), platformOf(t, profiles), &results)
 	assertProblems(t, nil, results.All(), "The profile exists.")
 	require.Len(t, instances, 1)
 	assert.Equal(t, "large", *instances[0].Claim.Size)
@@ -69,7 +69,7 @@ func TestProfilesOfClaims(t *testing.T) {
 	assert.True(t, instances[0].HasVolume())
 
 	l := list(t, "", annotated("{database.bizmatters.io/profile: cache}")+"spec: {storageGB: 0}\n")
-	instances, _ = instance.FromClaims(l, false, platformOf(t, profiles), &results)
+	instances, _ = instance.FromClaims(l, platformOf(t, profiles), &results)
 	assertProblems(t, nil, results.All(), "Without a volume, its size has no effect.")
 	require.Len(t, instances, 1)
 	assert.True(t, instances[0].IsCache())
@@ -79,7 +79,7 @@ func TestProfilesOfClaims(t *testing.T) {
 
 func TestBuckets(t *testing.T) {
 	var results report.Results
-	instances, _ := instance.FromClaims(list(t, "", claimNamed("ns", "a")), false, platformOf(t, "{storage: {type: Bucket, bucket: 's3://b/c/'}}"), &results)
+	instances, _ := instance.FromClaims(list(t, "", claimNamed("ns", "a")), platformOf(t, "{storage: {type: Bucket, bucket: 's3://b/c/'}}"), &results)
 	require.Len(t, instances, 1)
 	assert.Equal(t, "s3://b/c/ns/a", instances[0].Bucket())
 	assert.False(t, instances[0].HasVolume())
@@ -103,13 +103,13 @@ func TestAnnotationsOfOurs(t *testing.T) {
 		{"As a label it has no effect.", labelled("{database.bizmatters.io/profile: x}"), []problem{{"metadata.labels[database.bizmatters.io/profile]", nil, "metadata.annotations"}}},
 	} {
 		var results report.Results
-		instances, _ := instance.FromClaims(list(t, "", tc.claim), false, config.Default(), &results)
+		instances, _ := instance.FromClaims(list(t, "", tc.claim), config.Default(), &results)
 		assertProblems(t, tc.want, results.All(), tc.reason)
 		assert.Equal(t, tc.want == nil, len(instances) == 1, tc.reason)
 	}
 
 	var results report.Results
-	instances, _ := instance.FromClaims(list(t, "", annotated("{database.bizmatters.io/utterly-different: hunter2}")), false, config.Default(), &results)
+	instances, _ := instance.FromClaims(list(t, "", annotated("{database.bizmatters.io/utterly-different: hunter2}")), config.Default(), &results)
 	assert.Len(t, instances, 1, "An unknown annotation has no effect.")
 	require.Len(t, results.All(), 1)
 	assert.Equal(t, fn.Warning, results.All()[0].Severity)
@@ -125,7 +125,7 @@ func TestTemplates(t *testing.T) {
 		{"YAML takes an unquoted template for a mapping.", claimNamed("ns", "a") + "spec: {size: {{ .Values.size }}}\n", "helm template"},
 	} {
 		var results report.Results
-		instances, _ := instance.FromClaims(list(t, "", tc.claim), false, config.Default(), &results)
+		instances, _ := instance.FromClaims(list(t, "", tc.claim), config.Default(), &results)
 		assert.Empty(t, instances, tc.reason)
 		assertProblems(t, []problem{{"", nil, tc.want}}, results.All(), tc.reason)
 	}
@@ -140,7 +140,7 @@ func TestMisplacedFields(t *testing.T) {
 		{"A namespace is metadata.", claimNamed("ns", "a") + "namespace: ns\n", "namespace", "under metadata"},
 	} {
 		var results report.Results
-		_, _ = instance.FromClaims(list(t, "", tc.claim), false, config.Default(), &results)
+		_, _ = instance.FromClaims(list(t, "", tc.claim), config.Default(), &results)
 		assertProblems(t, []problem{{tc.field, nil, tc.want}}, results.All(), tc.reason)
 	}
 }
@@ -152,7 +152,7 @@ func TestInvalidConfiguration(t *testing.T) {
 	platform := config.Read(l.FunctionConfig, &report.Results{})
 	require.False(t, platform.IsValid())
 	var results report.Results
-	instances, _ := instance.FromClaims(l, false, platform, &results)
+	instances, _ := instance.FromClaims(l, platform, &results)
 	assert.Empty(t, instances)
 	assertProblems(t, []problem{{"metadata.name", nil, "lower case letters"}}, results.All(), "The name is wrong whatever the configuration is.")
 }

@@ -10,12 +10,12 @@ import (
 
 // Sources determines who makes the password of each instance, and returns the instances for which that is clear. No
 // password passes through this program, so it matters what makes a Secret, not what the Secret contains.
-func Sources(list *krm.List, instances []Instance, owners Owners, results *report.Results) []Instance {
+func Sources(list *krm.List, instances []Instance, claims Claims, results *report.Results) []Instance {
 	refused := refusePasswords(list, results)
 	m := findMakers(list)
 	var clear []Instance
 	for _, inst := range instances {
-		if m.setSource(&inst, owners, results) && !refused[inst.String()] {
+		if m.setSource(&inst, claims, results) && !refused[inst.String()] {
 			clear = append(clear, inst)
 		}
 	}
@@ -77,8 +77,8 @@ func (m makersOf) of(id krm.ID) *krm.Item {
 
 // setSource sets the source of the instance's password: the one that the claim or the configuration states, otherwise the
 // one inferred from the items. If the source is unclear, it reports that and returns false.
-func (m makersOf) setSource(inst *Instance, owners Owners, results *report.Results) bool {
-	if m.refuseWithoutNamespace(inst, results) || m.refuseRenamed(inst, owners, results) {
+func (m makersOf) setSource(inst *Instance, claims Claims, results *report.Results) bool {
+	if m.refuseWithoutNamespace(inst, results) || m.refuseRenamed(inst, claims, results) {
 		return false
 	}
 	password, connection := m.of(inst.PasswordSecretID()), m.of(inst.ConnectionSecretID())
@@ -137,7 +137,7 @@ func NoNamespace(item *krm.Item, name Name, results *report.Results) {
 
 // refuseRenamed reports an object that made the Secret of the claim until kustomize renamed the two, and now makes a Secret
 // of another name: a nameSuffix goes after "-password", and the target of an ExternalSecret is not renamed at all.
-func (m makersOf) refuseRenamed(inst *Instance, owners Owners, results *report.Results) bool {
+func (m makersOf) refuseRenamed(inst *Instance, claims Claims, results *report.Results) bool {
 	for _, secret := range []struct {
 		id      krm.ID
 		nameFor func(string) string
@@ -146,7 +146,7 @@ func (m makersOf) refuseRenamed(inst *Instance, owners Owners, results *report.R
 			continue
 		}
 		for _, was := range inst.Item.FormerNames()[1:] {
-			if owners.IsClaimed(Name{Namespace: inst.Namespace, Name: was.Name}.String()) {
+			if claims[Name{Namespace: inst.Namespace, Name: was.Name}.String()] != nil {
 				continue // it may belong to that claim
 			}
 			for _, namespace := range slices.Compact([]string{was.Namespace, inst.Namespace}) {

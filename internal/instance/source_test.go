@@ -67,9 +67,9 @@ func TestSources(t *testing.T) {
 	} {
 		l := list(t, "", append([]string{tc.claim}, tc.items...)...)
 		var results report.Results
-		instances, owners := instance.FromClaims(l, false, platformOf(t, tc.platform), &results)
+		instances, claims := instance.FromClaims(l, platformOf(t, tc.platform), &results)
 		require.Empty(t, results.All(), tc.reason)
-		instances = instance.Sources(l, instances, owners, &results)
+		instances = instance.Sources(l, instances, claims, &results)
 		assertProblems(t, tc.want, results.All(), tc.reason)
 		if tc.source == "" {
 			assert.Empty(t, instances, tc.reason)
@@ -93,11 +93,10 @@ func TestHasPassword(t *testing.T) {
 	}
 }
 
-func TestOwners(t *testing.T) {
-	_, owners := instance.FromClaims(list(t, "", withSpec("{size: 1}")), false, config.Default(), &report.Results{})
-	assert.True(t, owners.HasClaims())
-	assert.True(t, owners.IsClaimed("ns/a"), "A claim with problems still owns its objects.")
-	assert.False(t, owners.IsClaimed("ns/b"))
-	_, owners = instance.FromClaims(list(t, ""), false, config.Default(), &report.Results{})
-	assert.False(t, owners.HasClaims())
+func TestClaims(t *testing.T) {
+	_, claims := instance.FromClaims(list(t, "", withSpec("{size: 1}")), config.Default(), &report.Results{})
+	assert.Len(t, claims, 1)
+	assert.Contains(t, claims, "ns/a", "A claim with problems still owns its objects.")
+	_, claims = instance.FromClaims(list(t, ""), config.Default(), &report.Results{})
+	assert.Empty(t, claims)
 }

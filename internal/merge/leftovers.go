@@ -31,7 +31,7 @@ const (
 	stays     leftoverFate = iota
 	dropped                // it is removed, because its instance no longer has it
 	gone                   // it is removed or stays with the rest of an instance whose claim is gone
-	renamed                // it stays, and the user has to decide
+	moved                  // it stays, and the user has to decide
 	isChanged              // an error: the change would be lost
 	isRenamed              // an error: the endpoint is stale
 )
@@ -51,7 +51,7 @@ func (l leftover) fate() leftoverFate {
 	case l.ownName:
 		return gone
 	}
-	return renamed
+	return moved
 }
 
 // leftovers decides what happens to the objects that have our mark and that no instance needs.
@@ -67,10 +67,10 @@ func (m *merger) leftovers() {
 			continue
 		}
 		mark := markOf(item)
-		if m.Owners.IsClaimed(mark) && !decided[mark] {
+		if m.Claims[mark] != nil && !decided[mark] {
 			continue // that claim has errors of its own
 		}
-		l := leftover{inPlace: m.InPlace, claimed: m.Owners.IsClaimed(mark), ownName: hasNameOf(item, instance.ParseMark(mark))}
+		l := leftover{inPlace: m.InPlace, claimed: m.Claims[mark] != nil, ownName: hasNameOf(item, instance.ParseMark(mark))}
 		switch l.fate() {
 		case stays:
 		case dropped:
@@ -80,7 +80,7 @@ func (m *merger) leftovers() {
 				marks = append(marks, mark)
 			}
 			byMark[mark] = append(byMark[mark], item)
-		case renamed:
+		case moved:
 			m.results.Warnf(item, "was made from the claim %s, which is gone, but has another name now, so it stays; remove it, or remove its annotation %s", mark, v1alpha1.GeneratedFrom)
 		case isChanged:
 			m.refuseChanged(item)
@@ -99,7 +99,7 @@ func (m *merger) leftovers() {
 // gone decides what happens to the objects of an instance whose claim is gone. They are removed only in place, and only
 // if other claims are left, and nothing of that name looks like its claim: both are more likely a mistake than intended.
 func (m *merger) gone(name instance.Name, items []*krm.Item) {
-	g := Gone{Instance: name, Items: items, Removed: m.Prune && m.Owners.HasClaims() && !m.hasLookalike(name)}
+	g := Gone{Instance: name, Items: items, Removed: m.Prune && len(m.Claims) > 0 && !m.hasLookalike(name)}
 	if g.Removed {
 		if slices.ContainsFunc(items, m.isAnchored) {
 			return

@@ -21,7 +21,7 @@ type Input struct {
 	// Prune reports that objects whose claim is gone should be removed. It needs InPlace.
 	Prune     bool
 	Instances []overrides.Built
-	Owners    instance.Owners
+	Claims    instance.Claims
 }
 
 // Changes are the changes to a list that a merge needs. Apply makes them.
@@ -138,12 +138,12 @@ func (m *merger) object(inst instance.Instance, o overrides.Object) {
 		m.results.Errorf(items[1], "the same object is in %s and %s; remove one of them", items[0].Location(), items[1].Location())
 		return
 	}
-	s := situation{has: o.Node != nil, owner: instance.Nobody, inPlace: m.InPlace}
+	s := situation{has: o.Node != nil, owner: nobody, inPlace: m.InPlace}
 	var item *krm.Item
 	if len(items) == 1 {
 		item = items[0]
-		s.owner = m.Owners.Whose(item, inst.Name)
-		if s.has && s.owner == instance.Ours {
+		s.owner = m.whose(item, inst.Name)
+		if s.has && s.owner == ours {
 			old, err := yamlnode.Plain(item.Node)
 			if err != nil {
 				m.results.Errorf(item, "%s; write each field once, and do not use aliases that contain themselves", err)
@@ -163,20 +163,43 @@ func (m *merger) madeByOperator(inst instance.Instance) {
 	}
 	for _, id := range inst.OperatorIDs() {
 		for _, item := range m.List.Find(id) {
-			if m.Owners.Whose(item, inst.Name) == instance.Theirs {
+			if m.whose(item, inst.Name) == theirs {
 				m.results.Errorf(item, "the operator makes a %s of this name for the claim %s; rename this object or the claim", id.Kind, inst.Name)
 			}
 		}
 	}
 }
 
+// owner is the owner of an object that has the name of one of ours.
+type owner int
+
+const (
+	nobody  owner = iota // it does not exist
+	theirs               // it does not have our mark
+	ours                 // it was created for this claim
+	renamed              // it was created for a claim with another name or namespace, and renamed since
+)
+
+// whose returns the owner of the item from the point of view of an instance that has an object of that name. If the result
+// is written in place and the object's former claim is gone, the object belongs to the new name, because kpt's
+// set-namespace has moved both.
+func (m *merger) whose(item *krm.Item, name instance.Name) owner {
+	switch mark := markOf(item); {
+	case mark == "":
+		return theirs
+	case mark == name.String(), m.InPlace && m.Claims[mark] == nil:
+		return ours
+	}
+	return renamed
+}
+
 // situation is what is known about an object of an instance.
 type situation struct {
 	// has reports that the instance has the object. Otherwise, it needs the name for an object that the other backend makes.
 	has      bool
-	owner    instance.Ownership // of the existing object
-	inPlace  bool               // the result is written in place
-	upToDate bool               // the existing object needs no change
+	owner    owner // of the existing object
+	inPlace  bool  // the result is written in place
+	upToDate bool  // the existing object needs no change
 }
 
 // fate is what happens to an object.
@@ -195,14 +218,14 @@ const (
 
 func (s situation) fate() fate {
 	switch s.owner {
-	case instance.Nobody:
+	case nobody:
 		if s.has {
 			return add
 		}
 		return leave
-	case instance.Theirs:
+	case theirs:
 		return refuseTheirs
-	case instance.Renamed:
+	case renamed:
 		if s.inPlace {
 			return refuseCopy
 		}

@@ -69,14 +69,14 @@ func checkFates[S comparable, F ~int](t *testing.T, combinations []S, rows map[S
 
 // TestFates checks what happens to an object with a name that an instance needs.
 func TestFates(t *testing.T) {
-	owners := constants(t, "../instance/owners.go", "Ownership")
+	owners := constants(t, "merge.go", "owner")
 	require.Equal(t, 4, reflect.TypeFor[situation]().NumField(), "Every other field must be in the rows.")
 	var combinations []situation
-	for owner := range owners {
+	for o := range owners {
 		for _, has := range either {
 			for _, inPlace := range either {
 				for _, same := range either {
-					combinations = append(combinations, situation{has: has, owner: instance.Ownership(owner), inPlace: inPlace, upToDate: same})
+					combinations = append(combinations, situation{has: has, owner: owner(o), inPlace: inPlace, upToDate: same})
 				}
 			}
 		}
@@ -84,20 +84,20 @@ func TestFates(t *testing.T) {
 	rows := map[situation]fate{}
 	for _, row := range []struct {
 		reason             string
-		owner              instance.Ownership
+		owner              owner
 		has, inPlace, same []bool
 		want               fate
 	}{
-		{"A missing object is created.", instance.Nobody, yes, either, either, add},
-		{"A name that the other backend needs is free.", instance.Nobody, no, either, either, leave},
-		{"Without our mark, an object is never overwritten.", instance.Theirs, either, either, either, refuseTheirs},
-		{"An object that is as it should be stays.", instance.Ours, yes, either, yes, leave},
-		{"An object is updated if results are kept.", instance.Ours, yes, yes, no, replace},
-		{"If they are not kept, the outdated object would be back at the next run.", instance.Ours, yes, no, no, refuseChanged},
-		{"An object that the other backend makes in the cluster is removed from the files.", instance.Ours, no, yes, either, remove},
-		{"It cannot be removed if results are not kept.", instance.Ours, no, no, either, refuseChanged},
-		{"A folder was copied for a new claim.", instance.Renamed, either, yes, either, refuseCopy},
-		{"Something renamed it after the function ran.", instance.Renamed, either, no, either, refuseRenamed},
+		{"A missing object is created.", nobody, yes, either, either, add},
+		{"A name that the other backend needs is free.", nobody, no, either, either, leave},
+		{"Without our mark, an object is never overwritten.", theirs, either, either, either, refuseTheirs},
+		{"An object that is as it should be stays.", ours, yes, either, yes, leave},
+		{"An object is updated if results are kept.", ours, yes, yes, no, replace},
+		{"If they are not kept, the outdated object would be back at the next run.", ours, yes, no, no, refuseChanged},
+		{"An object that the other backend makes in the cluster is removed from the files.", ours, no, yes, either, remove},
+		{"It cannot be removed if results are not kept.", ours, no, no, either, refuseChanged},
+		{"A folder was copied for a new claim.", renamed, either, yes, either, refuseCopy},
+		{"Something renamed it after the function ran.", renamed, either, no, either, refuseRenamed},
 	} {
 		for _, has := range row.has {
 			for _, inPlace := range row.inPlace {
@@ -110,6 +110,28 @@ func TestFates(t *testing.T) {
 		}
 	}
 	checkFates(t, combinations, rows, situation.fate, constants(t, "merge.go", "fate"))
+}
+
+func TestWhose(t *testing.T) {
+	const mark = "database.bizmatters.io/generated-from: "
+	for _, tc := range []struct {
+		reason, annotation string
+		stateless, inPlace owner
+	}{
+		{"Without our mark, it is somebody else's.", "other: ns/a", theirs, theirs},
+		{"An empty mark counts as missing.", mark + `""`, theirs, theirs},
+		{"The mark of this claim makes it ours.", mark + "ns/a", ours, ours},
+		{"With the mark of another existing claim, it is that claim's.", mark + "ns/b", renamed, renamed},
+		{"The mark of a claim that is gone may have moved along with it, but only kpt moves both.", mark + "old/a", renamed, ours},
+	} {
+		n, err := yaml.Parse("{apiVersion: v1, kind: Secret, metadata: {annotations: {" + tc.annotation + "}}}")
+		require.NoError(t, err)
+		item, claims := krm.NewItem(n.YNode()), instance.Claims{"ns/a": {}, "ns/b": {}}
+		for inPlace, want := range map[bool]owner{false: tc.stateless, true: tc.inPlace} {
+			m := merger{Input: Input{InPlace: inPlace, Claims: claims}}
+			assert.Equal(t, want, m.whose(item, instance.Name{Namespace: "ns", Name: "a"}), tc.reason)
+		}
+	}
 }
 
 // TestFatesOfLeftovers checks what happens to an object with our mark that no instance needs.
@@ -132,7 +154,7 @@ func TestFatesOfLeftovers(t *testing.T) {
 		{"The instance no longer has it.", yes, yes, yes, dropped},
 		{"A copy that somebody keeps under another name is theirs.", yes, yes, no, stays},
 		{"The claim was deleted, and so the instance goes.", yes, no, yes, gone},
-		{"Without a claim and with another name, somebody must decide.", yes, no, no, renamed},
+		{"Without a claim and with another name, somebody must decide.", yes, no, no, moved},
 		{"It was made before the function ran here, and does not match the claim.", no, yes, yes, isChanged},
 		{"It may come from somebody's rendered base.", no, no, yes, stays},
 		{"Something renamed it after the function ran.", no, either, no, isRenamed},
@@ -195,9 +217,9 @@ func merged(t *testing.T, inPlace, prune bool, items ...string) (*krm.List, Chan
 	list, err := krm.ResourceList([]byte("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- " + strings.Join(items, "\n- ") + "\n"))
 	require.NoError(t, err)
 	var results report.Results
-	instances, owners := instance.FromClaims(list, inPlace, config.Default(), &results)
-	built := overrides.Build(list, instance.Sources(list, instances, owners, &results), &results)
-	return list, Plan(Input{List: list, InPlace: inPlace, Prune: prune, Instances: built, Owners: owners}, &results), &results
+	instances, claims := instance.FromClaims(list, config.Default(), &results)
+	built := overrides.Build(list, instance.Sources(list, instances, claims, &results), &results)
+	return list, Plan(Input{List: list, InPlace: inPlace, Prune: prune, Instances: built, Claims: claims}, &results), &results
 }
 
 func claim(name string, annotations ...string) string {
@@ -320,7 +342,7 @@ func TestApply(t *testing.T) {
 	again, err := krm.ResourceList(text)
 	require.NoError(t, err)
 	var second report.Results
-	instances, owners := instance.FromClaims(again, true, config.Default(), &second)
-	built := overrides.Build(again, instance.Sources(again, instances, owners, &second), &second)
-	assert.Equal(t, Changes{}, Plan(Input{List: again, InPlace: true, Prune: true, Instances: built, Owners: owners}, &second), "The second run changes nothing.")
+	instances, claims := instance.FromClaims(again, config.Default(), &second)
+	built := overrides.Build(again, instance.Sources(again, instances, claims, &second), &second)
+	assert.Equal(t, Changes{}, Plan(Input{List: again, InPlace: true, Prune: true, Instances: built, Claims: claims}, &second), "The second run changes nothing.")
 }
