@@ -5,43 +5,51 @@ import (
 	"strings"
 )
 
-// ownFlags are the flags that the function sets itself, each with the reason or the source of its value.
-var ownFlags = map[string]string{
-	"dir":              "the volume is mounted there",
-	"dbfilename":       "with another name, old snapshots would fill up the volume",
-	"version_check":    "it would call home",
-	"tls":              "it comes from spec.tls",
-	"tls_cert_file":    "it comes from spec.tls",
-	"tls_key_file":     "it comes from spec.tls",
-	"snapshot_cron":    "it comes from spec.snapshotCron",
-	"maxmemory":        "it follows from the memory limit in spec.sizes",
-	"proactor_threads": "it follows from the CPU limit in spec.sizes",
+// flagRule is why a flag may not be among the additional ones.
+type flagRule struct {
+	own        string // the function sets it itself, for this reason or from this source
+	forbidden  bool   // it would break a guarantee of every instance
+	wildcard   bool   // only a wildcard is allowed, so that the Service and the probes still reach Dragonfly
+	byOperator bool   // the operator sets it to reach its pods and to replicate, or it needs files that the operator cannot mount
 }
 
-// forbiddenFlags would expose or bypass the password, allow any other flag, break the Service or the probes, or end the
-// program.
-var forbiddenFlags = []string{
-	"requirepass",
-	"aclfile", // its users do not need our password, and a default user needs none
-	"flagfile", "fromenv", "tryfromenv",
-	"port", "primary_port_http_enabled",
-	"version", "only_check_args",
-	"admin_nopass",   // opens a port without a password
-	"memcached_port", // so does this one (dragonfly pull request 5098)
-}
+var flagRules = map[string]flagRule{
+	"dir":              {own: "the volume is mounted there"},
+	"dbfilename":       {own: "with another name, old snapshots would fill up the volume"},
+	"version_check":    {own: "it would call home"},
+	"tls":              {own: "it comes from spec.tls"},
+	"tls_cert_file":    {own: "it comes from spec.tls"},
+	"tls_key_file":     {own: "it comes from spec.tls"},
+	"snapshot_cron":    {own: "it comes from spec.snapshotCron"},
+	"maxmemory":        {own: "it follows from the memory limit in spec.sizes"},
+	"proactor_threads": {own: "it follows from the CPU limit in spec.sizes"},
 
-// bindFlags are only allowed with a wildcard value, so that the Service and the probes still reach Dragonfly.
-var bindFlags = []string{"bind", "admin_bind"}
+	"requirepass":               {forbidden: true},
+	"aclfile":                   {forbidden: true}, // its users do not need our password, and a default user needs none
+	"admin_nopass":              {forbidden: true}, // opens a port without a password
+	"memcached_port":            {forbidden: true}, // so does this one (dragonfly pull request 5098)
+	"flagfile":                  {forbidden: true},
+	"fromenv":                   {forbidden: true},
+	"tryfromenv":                {forbidden: true},
+	"port":                      {forbidden: true},
+	"primary_port_http_enabled": {forbidden: true},
+	"version":                   {forbidden: true},
+	"only_check_args":           {forbidden: true},
+
+	"bind":       {wildcard: true},
+	"admin_bind": {wildcard: true},
+
+	"admin_port":                          {byOperator: true},
+	"break_replication_on_master_restart": {byOperator: true},
+	"replicaof":                           {byOperator: true},
+	"tls_ca_cert_file":                    {byOperator: true},
+	"tls_ca_cert_dir":                     {byOperator: true},
+	"tls_replication":                     {byOperator: true},
+	"no_tls_on_admin_port":                {byOperator: true},
+}
 
 // wildcards are all IPv4 addresses, and all IPv4 and IPv6 addresses, which IPv6-only clusters need.
 var wildcards = []string{"0.0.0.0", "::"}
-
-// operatorFlags are the flags that the Dragonfly Operator sets itself, to reach its pods and to replicate, and flags that need
-// files that it cannot mount.
-var operatorFlags = []string{
-	"admin_port", "admin_nopass", "break_replication_on_master_restart", "replicaof",
-	"tls_ca_cert_file", "tls_ca_cert_dir", "tls_replication", "no_tls_on_admin_port",
-}
 
 // clientCertificateFlags make Dragonfly ask clients for certificates.
 var clientCertificateFlags = []string{"tls_ca_cert_file", "tls_ca_cert_dir"}
@@ -53,7 +61,7 @@ const FlagVariable = "DFLY_"
 func (s *ProfileSpec) validateArg(arg string) string {
 	name, isFlag := FlagName(arg)
 	_, value, _ := strings.Cut(arg, "=")
-	why, isOwn := ownFlags[name]
+	rule := flagRules[name]
 	switch {
 	case !isFlag:
 		return "is not a flag; write each one as a single string, --name=value"
@@ -62,13 +70,13 @@ func (s *ProfileSpec) validateArg(arg string) string {
 	// Kubernetes fills in variables, and arguments show in the process list.
 	case strings.Contains(arg, "$("+FlagVariable):
 		return "would put a secret among the arguments, where everyone can see it; remove it"
-	case isOwn:
-		return "sets --" + name + ", which the function sets itself: " + why + "; remove it"
-	case slices.Contains(forbiddenFlags, name), strings.HasPrefix(strings.TrimPrefix(name, "no"), "help"):
+	case rule.own != "":
+		return "sets --" + name + ", which the function sets itself: " + rule.own + "; remove it"
+	case rule.forbidden, strings.HasPrefix(strings.TrimPrefix(name, "no"), "help"):
 		return "sets --" + name + ", which would break a guarantee of every instance (its password, its port or its health check); remove it"
-	case slices.Contains(bindFlags, name) && !slices.Contains(wildcards, value):
+	case rule.wildcard && !slices.Contains(wildcards, value):
 		return "sets --" + name + ", but neither the Service nor the probes would reach Dragonfly at an address other than 0.0.0.0 or ::; use one of these, or remove it"
-	case *s.Backend == Operator && slices.Contains(operatorFlags, name):
+	case rule.byOperator && *s.Backend == Operator:
 		return "sets --" + name + ", which the operator sets itself, or which needs files that backend: Operator cannot mount; remove it"
 	}
 	return ""
@@ -76,7 +84,7 @@ func (s *ProfileSpec) validateArg(arg string) string {
 
 // MaySetFlag reports whether args may set a flag.
 func MaySetFlag(name string) bool {
-	return ownFlags[name] == "" && !slices.Contains(forbiddenFlags, name)
+	return flagRules[name].own == "" && !flagRules[name].forbidden
 }
 
 // AsksForClientCertificates reports whether a flag, by its name, makes Dragonfly ask clients for certificates.
@@ -94,12 +102,7 @@ func FlagName(arg string) (name string, isFlag bool) {
 	}
 	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")
 	off := strings.TrimPrefix(name, "no")
-	for _, flags := range [][]string{forbiddenFlags, bindFlags, operatorFlags} {
-		if slices.Contains(flags, off) {
-			return off, true
-		}
-	}
-	if ownFlags[off] != "" {
+	if _, hasRule := flagRules[off]; hasRule {
 		return off, true
 	}
 	return name, true
