@@ -1,7 +1,6 @@
 package specs
 
 import (
-	"maps"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -61,14 +60,6 @@ func secretMeta(inst instance.Instance, name string) metav1.ObjectMeta {
 	return metadata
 }
 
-// merged returns both maps in one. The second wins.
-func merged(below, above map[string]string) map[string]string {
-	all := map[string]string{}
-	maps.Copy(all, below)
-	maps.Copy(all, above)
-	return all
-}
-
 // keysForPod returns the templates of the extra keys that the pod fills in. Only placeholders whose values the pod knows are
 // left in them.
 func keysForPod(inst instance.Instance) map[string]string {
@@ -91,8 +82,5 @@ func connectionValues(inst instance.Instance) map[string]string {
 	if inst.Config.TLS != nil {
 		scheme = "rediss"
 	}
-	return map[string]string{
-		"endpoint": inst.Endpoint(*inst.Config.ClusterDomain), "port": strconv.Itoa(instance.Port),
-		"name": inst.Name.Name, "namespace": inst.Namespace, "scheme": scheme,
-	}
+	return merged(inst.Values(*inst.Config.ClusterDomain), map[string]string{"port": strconv.Itoa(instance.Port), "scheme": scheme})
 }

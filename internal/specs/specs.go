@@ -18,17 +18,20 @@ import (
 // Metadata returns the metadata of an object of the instance. The pods have the instance's own labels only: an
 // edited label must not restart a database, nor put a pod behind another instance's Service.
 func Metadata(inst instance.Instance, name string) metav1.ObjectMeta {
-	labels := map[string]string{}
-	maps.Copy(labels, inst.Config.Labels)
-	maps.Copy(labels, inst.Labels)
-	maps.Copy(labels, inst.OwnLabels()) // ours win
+	return metav1.ObjectMeta{
+		Namespace: inst.Namespace, Name: name,
+		Labels:      merged(inst.Config.Labels, inst.Labels, inst.OwnLabels()),
+		Annotations: merged(inst.Config.Annotations, inst.Annotations, map[string]string{v1alpha1.GeneratedFrom: inst.String()}),
+	}
+}
 
-	annotations := map[string]string{}
-	maps.Copy(annotations, inst.Config.Annotations)
-	maps.Copy(annotations, inst.Annotations)
-	annotations[v1alpha1.GeneratedFrom] = inst.String()
-
-	return metav1.ObjectMeta{Namespace: inst.Namespace, Name: name, Labels: labels, Annotations: annotations}
+// merged returns all maps in one. Later ones win.
+func merged(all ...map[string]string) map[string]string {
+	result := map[string]string{}
+	for _, one := range all {
+		maps.Copy(result, one)
+	}
+	return result
 }
 
 // serviceSelector is narrower than the StatefulSet's selector, because applications may also have the label `app: my-cache`.
