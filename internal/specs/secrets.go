@@ -63,10 +63,8 @@ func secretMeta(inst instance.Instance, name string) metav1.ObjectMeta {
 // keysForPod returns the templates of the extra keys that the pod fills in. Only placeholders whose values the pod knows are
 // left in them.
 func keysForPod(inst instance.Instance) map[string]string {
-	known := map[string]string{}
-	for _, word := range []string{"port", "scheme"} {
-		known[word] = connectionValues(inst)[word]
-	}
+	values := connectionValues(inst)
+	known := map[string]string{"port": values["port"], "scheme": values["scheme"]}
 	templates := map[string]string{}
 	for key, template := range inst.Config.ConnectionSecret.ExtraKeys {
 		if handover.NeedsPod(template) {
