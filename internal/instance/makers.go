@@ -34,10 +34,13 @@ type makes struct {
 var yes = []string{"true", "yes", "on", "y"}
 
 // makers are the kinds of objects that make Secrets, as their operators document them. What reads a Secret (PushSecret,
-// SecretExport, TriggerAuthentication) is not among them. tools/secretmakers compares the table with the operators.
+// SecretExport, TriggerAuthentication) is not among them. tools/secretmakers compares Sealed Secrets and External Secrets with
+// the operators themselves.
 var makers = map[schema.GroupKind][]makes{
 	{Group: "", Kind: "Secret"}:                  {{ownName: true}},
 	{Group: "bitnami.com", Kind: "SealedSecret"}: {{ownName: true}},
+	// https://external-secrets.io/latest/api/externalsecret/,
+	// https://external-secrets.io/latest/guides/ownership-deletion-policy/
 	{Group: "external-secrets.io", Kind: "ExternalSecret"}: {{
 		names: []string{"spec.target.name"}, ownName: true,
 		unless: map[string][]string{"spec.target.creationPolicy": {"Merge", "None"}},
@@ -48,25 +51,35 @@ var makers = map[schema.GroupKind][]makes{
 		unless: map[string][]string{"spec.externalSecretSpec.target.creationPolicy": {"Merge", "None"}},
 		only:   map[string][]string{"spec.externalSecretSpec.target.manifest.kind": {"", "Secret"}},
 	}},
+	// https://github.com/hashicorp/vault-secrets-operator/blob/main/docs/api/api-reference.md#destination: create is false by
+	// default, and then the Secret must exist.
 	{Group: "secrets.hashicorp.com", Kind: "VaultStaticSecret"}: {{
 		names: []string{"spec.destination.name"}, only: map[string][]string{"spec.destination.create": yes},
 	}},
 	{Group: "secrets.hashicorp.com", Kind: "VaultDynamicSecret"}: {{
 		names: []string{"spec.destination.name"}, only: map[string][]string{"spec.destination.create": yes},
 	}},
+	// https://github.com/1Password/onepassword-operator: the Secret is named like the item.
 	{Group: "onepassword.com", Kind: "OnePasswordItem"}: {{ownName: true}},
+	// https://infisical.com/docs/integrations/platforms/kubernetes/infisical-secret-crd; name and namespace are required.
 	{Group: "secrets.infisical.com", Kind: "InfisicalSecret"}: {
 		{names: []string{"spec.managedSecretReference.secretName"}, namespace: "spec.managedSecretReference.secretNamespace"},
 		{each: "spec.managedKubeSecretReferences", names: []string{"secretName"}, namespace: "secretNamespace"},
 	},
+	// https://infisical.com/docs/integrations/platforms/kubernetes/infisical-static-secret-crd; kind, name and namespace are
+	// required, and both policies create.
 	{Group: "secrets.infisical.com", Kind: "InfisicalStaticSecret"}: {{
 		each: "spec.targets", names: []string{"name"}, namespace: "namespace", only: map[string][]string{"kind": {"Secret"}},
 	}},
+	// https://bitwarden.com/help/secrets-manager-kubernetes-operator/
 	{Group: "k8s.bitwarden.com", Kind: "BitwardenSecret"}: {{names: []string{"spec.secretName"}}},
-	{Group: "isindir.github.com", Kind: "SopsSecret"}:     {{each: "spec.secretTemplates", names: []string{"name"}}},
+	// https://github.com/isindir/sops-secrets-operator
+	{Group: "isindir.github.com", Kind: "SopsSecret"}: {{each: "spec.secretTemplates", names: []string{"name"}}},
+	// https://docs.doppler.com/docs/kubernetes-operator; the namespace defaults to the DopplerSecret's.
 	{Group: "secrets.doppler.com", Kind: "DopplerSecret"}: {{
 		names: []string{"spec.managedSecret.name"}, namespace: "spec.managedSecret.namespace",
 	}},
+	// https://akv2k8s.io/reference/azure-key-vault-secret/; without output.secret, the object is only for the injector.
 	{Group: "spv.no", Kind: "AzureKeyVaultSecret"}: {{names: []string{"spec.output.secret.name"}}},
 }
 
