@@ -3,9 +3,9 @@ package docs_test
 import (
 	"errors"
 	"io"
-	"os"
+	"io/fs"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,9 +14,28 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
-var yamlBlock = regexp.MustCompile("(?ms)^ *```yaml\n(.*?)^ *```$")
+// pages returns all pages by their paths in the repository.
+func pages(t *testing.T) map[string]testkit.Page {
+	t.Helper()
+	found := map[string]testkit.Page{}
+	root := testkit.Root(t)
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && slices.Contains([]string{".git", "bin", "dist"}, entry.Name()) {
+			return filepath.SkipDir
+		}
+		if err != nil || filepath.Ext(path) != ".md" {
+			return err
+		}
+		path, err = filepath.Rel(root, path)
+		found[filepath.ToSlash(path)] = testkit.ReadPage(t, path)
+		return err
+	}))
+	require.Greater(t, len(found), 25)
+	return found
+}
 
 // claim works with every configuration on the pages.
 const claim = `
@@ -47,15 +66,9 @@ func configurationIn(page, block string) string {
 
 // Whatever people paste is YAML, and the function accepts every configuration on the pages.
 func TestBlocks(t *testing.T) {
-	pages, err := filepath.Glob("*.md")
-	require.NoError(t, err)
-	pages = append(pages, "../README.md")
 	tried := 0
-	for _, page := range pages {
-		text, err := os.ReadFile(page)
-		require.NoError(t, err)
-		for _, match := range yamlBlock.FindAllStringSubmatch(string(text), -1) {
-			block := match[1]
+	for page, text := range pages(t) {
+		for _, block := range text.Blocks("yaml") {
 			if strings.Contains(block, "{{") || strings.Contains(block, "…") { // a kubectl template, or an excerpt
 				continue
 			}

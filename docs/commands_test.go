@@ -1,9 +1,6 @@
 package docs_test
 
 import (
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,17 +15,16 @@ import (
 const fieldManager = "--field-manager=dragonfly-password"
 
 var (
-	block     = regexp.MustCompile("(?ms)^ *```[a-z]*\n(.*?)^ *```")
 	separator = regexp.MustCompile(`\n|\||&&|;|\$\(`)
 	// writes are the kubectl commands that change an object.
 	writes = []string{"annotate", "create", "edit", "label", "patch", "replace", "set"}
 )
 
 // unmanaged returns the commands in a page's blocks that write into a Secret without naming a field manager.
-func unmanaged(page string) []string {
+func unmanaged(page testkit.Page) []string {
 	var found []string
-	for _, match := range block.FindAllStringSubmatch(page, -1) {
-		for _, command := range separator.Split(strings.ReplaceAll(match[1], "\\\n", " "), -1) {
+	for _, block := range page.Blocks() {
+		for _, command := range separator.Split(strings.ReplaceAll(block, "\\\n", " "), -1) {
 			_, arguments, isKubectl := strings.Cut(" "+command, " kubectl ")
 			fields := strings.Fields(arguments)
 			isSecret := func(field string) bool {
@@ -48,21 +44,11 @@ func unmanaged(page string) []string {
 // Flux takes over fields written by managers whose names start with kubectl, and removes them at its next run: a
 // restored password would be gone again.
 func TestCommandsNameAFieldManager(t *testing.T) {
-	pages, commands := 0, 0
-	require.NoError(t, filepath.WalkDir(testkit.Root(t), func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && slices.Contains([]string{".git", "bin", "dist"}, entry.Name()) {
-			return filepath.SkipDir
-		}
-		if err != nil || filepath.Ext(path) != ".md" {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		assert.Empty(t, unmanaged(string(text)), "%s: add %s", path, fieldManager)
-		pages++
-		commands += strings.Count(string(text), fieldManager)
-		return err
-	}))
-	require.Greater(t, pages, 20)
+	commands := 0
+	for path, page := range pages(t) {
+		assert.Empty(t, unmanaged(page), "%s: add %s", path, fieldManager)
+		commands += strings.Count(string(page), fieldManager)
+	}
 	require.Greater(t, commands, 3)
 }
 
@@ -82,7 +68,7 @@ func TestUnmanaged(t *testing.T) {
 		"for secret in a b; do kubectl patch secret $secret -p x; done\nkubectl edit secret c":            2,
 		"password=$(kubectl get secret a)\nkubectl patch pvc b -p c\nkubectl delete secret my-cache-conn": 0,
 	} {
-		assert.Len(t, unmanaged("Text.\n\n  ```sh\n"+command+"\n  ```\n"), want, command)
+		assert.Len(t, unmanaged(testkit.Page("Text.\n\n  ```sh\n"+command+"\n  ```\n")), want, command)
 	}
 	assert.Empty(t, unmanaged("`kubectl edit secret` is prose."))
 }

@@ -16,11 +16,9 @@ import (
 
 // Every test that SECURITY.md names as evidence exists.
 func TestEvidence(t *testing.T) {
-	root := testkit.Root(t)
-	page, err := os.ReadFile(filepath.Join(root, "SECURITY.md"))
-	require.NoError(t, err)
+	page := testkit.ReadPage(t, "SECURITY.md")
 	var tests strings.Builder
-	require.NoError(t, filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir(testkit.Root(t), func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}

@@ -13,7 +13,6 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -95,8 +94,7 @@ func isIn(message string, texts []string) bool {
 }
 
 func TestQuotedMessages(t *testing.T) {
-	page, err := os.ReadFile("troubleshooting.md")
-	require.NoError(t, err)
+	page := testkit.ReadPage(t, "docs/troubleshooting.md")
 	program := source(t)
 	messages := quoted.FindAllStringSubmatch(string(page), -1)
 	require.Greater(t, len(messages), 25, "most messages are not found on the page")

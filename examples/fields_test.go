@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/internal/kustomize"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // shop is a kustomization with a claim, an application that reads its Secret, and the function.
@@ -126,12 +127,8 @@ func TestFieldsBesideTheFunction(t *testing.T) {
 			{overlay: replacement, check: func(t *testing.T, o objects) { assert.Contains(t, o, "Pod my-cache") }},
 		},
 	}
-	text, err := os.ReadFile("../docs/gitops.md")
-	require.NoError(t, err)
-	_, section, found := strings.Cut(string(text), "## Fields of a kustomization that run before the function\n")
-	require.True(t, found)
-	section, _, _ = strings.Cut(section, "\n## ")
-	documented := regexp.MustCompile("(?m)^\\| (`.*?) \\|.*$").FindAllStringSubmatch(section, -1)
+	section := testkit.ReadPage(t, "docs/gitops.md").Section(t, "Fields of a kustomization that run before the function")
+	documented := regexp.MustCompile("(?m)^\\| (`.*?) \\|.*$").FindAllStringSubmatch(string(section), -1)
 	require.Len(t, documented, len(rows))
 	for _, row := range documented {
 		require.Contains(t, rows, row[1], "no test builds this row")

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,10 +15,10 @@ import (
 // them can change.
 type Page string
 
-// ReadPage returns a page from the folder docs.
+// ReadPage returns a page, by its path in the repository.
 func ReadPage(t testing.TB, name string) Page {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(Root(t), "docs", name)) //nolint:gosec // one of our pages
+	text, err := os.ReadFile(filepath.Join(Root(t), name)) //nolint:gosec // one of our pages
 	require.NoError(t, err)
 	return Page(text)
 }
@@ -54,8 +55,9 @@ func (p Page) Section(t testing.TB, title string) Page {
 	return Page(section.String())
 }
 
-// Blocks returns the code blocks of a language, in order, without the indentation of surrounding lists.
-func (p Page) Blocks(language string) []string {
+// Blocks returns the code blocks of the languages, or all if none is given, in order, without the indentation of
+// surrounding lists.
+func (p Page) Blocks(languages ...string) []string {
 	var blocks []string
 	var block strings.Builder
 	inBlock, indent, of := false, "", ""
@@ -66,7 +68,7 @@ func (p Page) Blocks(language string) []string {
 			inBlock, indent, of = true, match[1], match[2]
 			block.Reset()
 		case match != nil:
-			if inBlock = false; of == language {
+			if inBlock = false; len(languages) == 0 || slices.Contains(languages, of) {
 				blocks = append(blocks, block.String())
 			}
 		case inBlock:
@@ -76,16 +78,40 @@ func (p Page) Blocks(language string) []string {
 	return blocks
 }
 
+// Commands returns the commands in each console block. It has no other lines.
+func (p Page) Commands(t testing.TB) []string {
+	t.Helper()
+	blocks := p.Blocks("console")
+	for i, block := range blocks {
+		var commands strings.Builder
+		for line := range strings.Lines(block) {
+			command, found := strings.CutPrefix(line, "$ ")
+			require.True(t, found, "%q is not a command", line)
+			commands.WriteString(command)
+		}
+		blocks[i] = commands.String()
+	}
+	return blocks
+}
+
 // Files returns the YAML blocks whose first line names a file, such as `# claim.yaml`, in order.
 func (p Page) Files() []File {
 	var files []File
 	for _, block := range p.Blocks("yaml") {
 		first, _, _ := strings.Cut(block, "\n")
-		if name, found := strings.CutPrefix(first, "# "); found && strings.ContainsAny(name, "./") && !strings.Contains(name, " ") {
+		if name, found := strings.CutPrefix(first, "# "); found && !strings.Contains(name, " ") {
 			files = append(files, File{Name: name, Text: block})
 		}
 	}
 	return files
+}
+
+// WriteFiles writes the files into a folder.
+func (p Page) WriteFiles(t testing.TB, folder string) {
+	t.Helper()
+	for _, file := range p.Files() {
+		file.Write(t, folder)
+	}
 }
 
 // File is a file that a page shows.

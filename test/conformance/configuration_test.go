@@ -16,7 +16,7 @@ import (
 // configurationBlock returns the configuration that a section of docs/configuration.md shows, its n-th from zero.
 func configurationBlock(t *testing.T, heading string, n int) string {
 	t.Helper()
-	blocks := testkit.ReadPage(t, "configuration.md").Section(t, heading).Blocks("yaml")
+	blocks := testkit.ReadPage(t, "docs/configuration.md").Section(t, heading).Blocks("yaml")
 	require.Greater(t, len(blocks), n, heading)
 	_, spec, hasSpec := strings.Cut("\n"+blocks[n], "\nspec:\n")
 	if !hasSpec {

@@ -89,11 +89,9 @@ func TestFromCrossplanePage(t *testing.T) {
 	eventually(t, "Bound", "get", "pvc/dragonfly-data-my-cache-0", "-n", ns, "-o", "jsonpath={.status.phase}")
 	before := identity(t, ns)
 
-	page := testkit.ReadPage(t, "from-crossplane.md").Replace("my-namespace", ns)
+	page := testkit.ReadPage(t, "docs/from-crossplane.md").Replace("my-namespace", ns)
 	dir := t.TempDir()
-	for _, file := range page.Files() {
-		file.Write(t, dir)
-	}
+	page.WriteFiles(t, dir)
 	crossplane := exec.Command("bash", "-c", strings.ReplaceAll(standIn, "NAMESPACE", ns))
 	crossplane.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
 	require.NoError(t, crossplane.Start())

@@ -22,7 +22,7 @@ func TestHelmPage(t *testing.T) {
 		ns, root   = "helm-shop", "../.."
 		postRender = " \\\n  --post-renderer dragonfly-generator --post-renderer-args render --post-renderer-args -\n"
 	)
-	page := testkit.ReadPage(t, "gitops.md").Section(t, "Helm").Replace("--namespace shop", "--namespace "+ns)
+	page := testkit.ReadPage(t, "docs/gitops.md").Section(t, "Helm").Replace("--namespace shop", "--namespace "+ns)
 	blocks := page.Blocks("sh")
 	require.Len(t, blocks, 2)
 	install, upgrade := blocks[0], blocks[1]
@@ -96,8 +96,8 @@ func (p *pod) memory(t *testing.T) string {
 // The example says the same as the page, and its plugin for Helm 4 runs the same command as Helm 3.
 func TestHelmExample(t *testing.T) {
 	t.Parallel()
-	page := testkit.ReadPage(t, "gitops.md").Section(t, "Helm")
-	assert.Equal(t, page.Blocks("sh")[:1], testkit.Page(readExample(t, "helm/README.md")).Blocks("sh"))
+	page := testkit.ReadPage(t, "docs/gitops.md").Section(t, "Helm")
+	assert.Equal(t, page.Blocks("sh")[:1], testkit.ReadPage(t, "examples/helm/README.md").Blocks("sh"))
 	var plugin struct {
 		Name          string
 		RuntimeConfig struct {
@@ -111,5 +111,5 @@ func TestHelmExample(t *testing.T) {
 	require.Len(t, plugin.RuntimeConfig.PlatformCommand, 1)
 	command := plugin.RuntimeConfig.PlatformCommand[0]
 	assert.Contains(t, page.Blocks("sh")[0], " --post-renderer "+command.Command+" --post-renderer-args "+strings.Join(command.Args, " --post-renderer-args ")+"\n")
-	assert.Contains(t, testkit.Page(readExample(t, "helm/README.md")).Blocks("console")[0], "--post-renderer "+plugin.Name+"\n")
+	assert.Contains(t, testkit.ReadPage(t, "examples/helm/README.md").Blocks("console")[0], "--post-renderer "+plugin.Name+"\n")
 }

@@ -18,7 +18,7 @@ import (
 func TestPutBackPage(t *testing.T) {
 	t.Parallel()
 	const ns = "put-back"
-	page := testkit.ReadPage(t, "passwords.md").Replace("my-namespace", ns)
+	page := testkit.ReadPage(t, "docs/passwords.md").Replace("my-namespace", ns)
 	p, manifests, password := instanceAppliedBy(t, appliers["client-side apply"], claim(ns, "my-cache", "small", rotated("2")))
 	refused := func() {
 		t.Helper()
@@ -71,7 +71,7 @@ func TestPasswordsPageConfigurations(t *testing.T) {
 	t.Parallel()
 	const ns = "configured"
 	namespace(t, ns)
-	page := testkit.ReadPage(t, "passwords.md").Replace("my-namespace", ns)
+	page := testkit.ReadPage(t, "docs/passwords.md").Replace("my-namespace", ns)
 	configurations := 0
 	for _, file := range page.Files() {
 		switch {
@@ -95,7 +95,7 @@ func TestServiceAccountOfThePlatform(t *testing.T) {
 	t.Parallel()
 	const ns = "platform-account"
 	namespace(t, ns)
-	page := testkit.ReadPage(t, "passwords.md").Replace("my-namespace", ns)
+	page := testkit.ReadPage(t, "docs/passwords.md").Replace("my-namespace", ns)
 	for _, file := range page.Section(t, "A ServiceAccount that the platform makes").Files() {
 		must(t, file.Text, "apply", "-f", "-")
 	}

@@ -230,7 +230,7 @@ func TestSourceOfALiveInstance(t *testing.T) {
 				assert.Equal(t, connection, p.data(t, "my-cache-conn"), what)
 			}
 
-			page := testkit.ReadPage(t, "passwords.md").Replace("my-namespace", ns)
+			page := testkit.ReadPage(t, "docs/passwords.md").Replace("my-namespace", ns)
 			shell(t, t.TempDir(), page.Section(t, "Changing the source of a live instance").Blocks("sh")...)
 			a.unchanged(t, p, manifests)
 

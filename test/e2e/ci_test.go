@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // ciService runs a CI service's example the way the service does: the scripts exactly as in its file, each in its own
@@ -206,7 +208,8 @@ func newCIRepository(t *testing.T, service ciService) *ciRepository {
 	r.git("add", "--all")
 	r.git("commit", "--quiet", "-m", "The first claims")
 	r.git("push", "--quiet", "--set-upstream", "origin", "main")
-	r.run(r.clone, consoleBlock(t, filepath.Join("../../examples", service.folder(), "README.md"), "Set it up"))
+	page := testkit.ReadPage(t, filepath.Join("examples", service.folder(), "README.md"))
+	r.run(r.clone, strings.Join(page.Section(t, "Set it up").Commands(t), ""))
 	require.Equal(t, "main", r.git("branch", "--show-current"))
 	require.Empty(t, r.files())
 	return r
@@ -303,25 +306,6 @@ func (r *ciRepository) step(name, dir string, env map[string]string, script stri
 		require.ErrorAs(r.t, err, &exit)
 	}
 	return ciOutcome{name: name, output: string(output), failed: err != nil}
-}
-
-// consoleBlock returns the commands of the first console block below a heading of a page.
-func consoleBlock(t *testing.T, page, heading string) string {
-	t.Helper()
-	text, err := os.ReadFile(page)
-	require.NoError(t, err)
-	_, section, found := strings.Cut(string(text), "# "+heading+"\n")
-	require.True(t, found, "%s has no heading %q", page, heading)
-	_, block, found := strings.Cut(section, "```console\n")
-	require.True(t, found)
-	block, _, _ = strings.Cut(block, "```")
-	var commands strings.Builder
-	for line := range strings.Lines(block) {
-		command, found := strings.CutPrefix(line, "$ ")
-		require.True(t, found, "%s: %q is not a command", page, line)
-		commands.WriteString(command)
-	}
-	return commands.String()
 }
 
 // Flux finds what the pipeline has pushed, where the example says, and builds it.

@@ -69,14 +69,9 @@ func TestKustomizeOverlays(t *testing.T) {
 
 // If kustomize or kpt cannot run the function, the claim is left over, which is how docs/gitops.md detects it.
 func TestKustomizeSkipsTheFunction(t *testing.T) {
-	text, err := os.ReadFile("../../docs/gitops.md")
-	require.NoError(t, err)
-	_, check, found := strings.Cut(string(text), "## Check that the function ran\n")
-	require.True(t, found)
-	_, check, found = strings.Cut(check, "```sh\n")
-	require.True(t, found)
-	check, _, found = strings.Cut(check, "```")
-	require.True(t, found)
+	blocks := testkit.ReadPage(t, "docs/gitops.md").Section(t, "Check that the function ran").Blocks("sh")
+	require.NotEmpty(t, blocks)
+	check := blocks[0]
 	require.Contains(t, check, " --enable-exec ")
 	dir := write(t, map[string]string{
 		"overlays/prod/kustomization.yaml": "resources: [claim.yaml]\ntransformers: [function.yaml]\n",

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -49,60 +48,17 @@ spec:
 		_, _ = kubectl("", "delete", "namespace", "my-namespace", "--wait=false")
 	})
 
-	page := testkit.ReadPage(t, "quickstart.md")
 	bin, err := filepath.Abs("../../bin")
 	require.NoError(t, err)
 	dir := t.TempDir()
-	run := func(script string) string {
+	testkit.FollowQuickstart(t, dir, func(script string) string {
 		shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 		shell.Dir, shell.Env = dir, append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 		out, err := shell.CombinedOutput()
 		require.NoError(t, err, "%s\n%s", script, out)
 		t.Logf("%s\n%s", script, out)
 		return string(out)
-	}
-
-	// The output of each command according to the page.
-	says := map[string]string{
-		"grep '^kind:'":      "kind: ServiceAccount\nkind: Role\nkind: RoleBinding\nkind: Secret\nkind: Secret\nkind: Service\nkind: StatefulSet\n",
-		"rollout status":     "partitioned roll out complete: 1 new pods have been updated...",
-		"-c prepare":         "created the first password",
-		"logs job/ping":      "PONG",
-		"ls package/":        "role.yaml\nrolebinding.yaml\nsecret-connection.yaml\nsecret-password.yaml\nservice.yaml\nserviceaccount.yaml\nstatefulset.yaml\n",
-		"ls manifests/":      "role.yaml\nrolebinding.yaml\nsecret-connection.yaml\nsecret-password.yaml\nservice.yaml\nserviceaccount.yaml\nstatefulset.yaml\n",
-		"kubectl diff":       "",
-		"-o manifests --che": "",
-	}
-	seen := map[string]bool{}
-	var pod string
-	var blocks []string
-	for _, heading := range []string{"With kustomize", "With kpt", "With render"} {
-		section := page.Section(t, heading)
-		for _, file := range section.Files() {
-			file.Write(t, dir)
-		}
-		blocks = append(blocks, section.Blocks("sh")...)
-	}
-	for _, block := range blocks {
-		out := run(block)
-		for command, want := range says {
-			switch {
-			case !strings.Contains(block, command):
-				continue
-			case want == "":
-				require.Empty(t, out, block)
-			default:
-				require.Contains(t, out, want, block)
-			}
-			seen[command] = true
-		}
-		if strings.Contains(block, "rollout status") {
-			uid := run("kubectl get pod my-cache-0 -n my-namespace -o jsonpath={.metadata.uid}")
-			require.True(t, pod == "" || pod == uid, "the same manifests rendered another way must not restart the pod")
-			pod = uid
-		}
-	}
-	require.Len(t, seen, len(says))
+	})
 }
 
 // loadRedis gives the node an image with a shell and redis-cli from Debian.
