@@ -102,7 +102,8 @@ func playCI(t *testing.T, service ciService) {
 	shown = outcome(t, outcomes, "would change")
 	assert.True(t, shown.failed && shown.tolerated)
 	assert.Regexp(t, `(?m)^\+ +memory: 8Gi$`, shown.output)
-	assert.Contains(t, shown.output, "1 file would change")
+	assert.Contains(t, shown.output, "error: rendered/manifests is not up to date")
+	assert.Equal(t, 1, strings.Count(shown.output, "\n+++ "), "only one file may change")
 	assert.Equal(t, first, r.rendered(), "a pull request must not write")
 
 	r.merge("larger")
