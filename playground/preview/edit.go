@@ -5,6 +5,10 @@ import (
 	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
 )
 
 // WithSize returns the text with the size of the claim that starts at the line, or with none if the size is "".
@@ -15,14 +19,14 @@ func WithSize(content string, line int, size string) string {
 
 // WithProfile does the same with the profile.
 func WithProfile(content string, line int, profile string) string {
-	return with(content, line, profile, "metadata", "annotations", profileAnnotation)
+	return with(content, line, profile, "metadata", "annotations", v1alpha1.Profile)
 }
 
 // with edits the text as a person would, so that comments and everything else stay the same.
 func with(content string, line int, value string, path ...string) string {
 	sources, _ := parse(ClaimFile, content)
 	for _, s := range sources {
-		if s.root.Line != line || !isClaim(s.root) {
+		if s.root.Line != line || !instance.IsClaim(krm.NewItem(s.root)) {
 			continue
 		}
 		e := editor{lines: strings.Split(content, "\n")}

@@ -8,7 +8,6 @@ package preview
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +17,11 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/generator"
+	"github.com/bizmatters/dragonfly-generator/internal/config"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // ClaimFile and ConfigurationFile are the names of the two texts in messages.
@@ -31,11 +35,6 @@ const (
 	Error   = string(fn.Error)
 	Warning = string(fn.Warning)
 	Info    = string(fn.Info)
-)
-
-const (
-	sizeField         = "spec.size"
-	profileAnnotation = v1alpha1.Group + "/profile"
 )
 
 // Preview is the result for the two texts.
@@ -91,7 +90,7 @@ func Of(claims, configuration string) Preview {
 	}
 	shown.Claims = append(shown.Claims, claimsOf(items)...)
 	if len(configs) > 0 {
-		shown.Profiles = append(shown.Profiles, keys(get(configs[0].root, "spec", "profiles"))...)
+		shown.Profiles = append(shown.Profiles, keys(yamlnode.Get(configs[0].root, "spec", "profiles"))...)
 	}
 	if len(shown.Messages) > 0 {
 		return shown
@@ -153,8 +152,7 @@ func about(result *fn.Result, sources []source) (source, bool) {
 		if file := result.File; file != nil && file.Path == s.file && file.Index == s.index {
 			points += 2
 		}
-		if ref != nil && text(s.root, "kind") == ref.Kind && text(s.root, "metadata", "name") == ref.Name &&
-			text(s.root, "metadata", "namespace") == ref.Namespace {
+		if item := krm.NewItem(s.root); ref != nil && item.Kind == ref.Kind && item.Name == ref.Name && item.Namespace == ref.Namespace {
 			points++
 		}
 		if points > most {
@@ -167,64 +165,49 @@ func about(result *fn.Result, sources []source) (source, bool) {
 	return sources[best], true
 }
 
-var sizesInMessage = regexp.MustCompile(`the sizes are ([^;]+)$`)
-
-// Sizes returns the sizes that a claim can use, smallest first, or none if there is an error in the configuration. It gets
-// them from the generator, whose error about a claim with an invalid size lists the valid ones.
+// Sizes returns the sizes that a claim can use, smallest first, or none if there is an error in the configuration.
 func Sizes(configuration string) []string {
 	configs, problems := parse(ConfigurationFile, configuration)
-	if len(problems) > 0 {
+	list, err := krm.ResourceList(resourceList(nil, configs))
+	if len(problems) > 0 || err != nil {
 		return []string{}
 	}
-	probe, problems := parse(ClaimFile, fmt.Sprintf(`{apiVersion: %s/%s, kind: %s, metadata: {name: a, namespace: a}, spec: {size: "?"}}`,
-		v1alpha1.Group, v1alpha1.Version, v1alpha1.ClaimKind))
-	if len(problems) > 0 {
+	platform := config.Read(list.FunctionConfig, new(report.Results))
+	spec, _ := platform.For("")
+	if !platform.IsValid() {
 		return []string{}
 	}
-	_, results := generator.Run(resourceList(probe, configs))
-	for _, m := range messages(results, nil) {
-		if found := sizesInMessage.FindStringSubmatch(m.Text); m.Field == sizeField && found != nil {
-			return strings.Split(found[1], ", ")
-		}
-	}
-	return []string{}
+	return spec.SizeNames()
 }
 
 func claimsOf(items []source) []Claim {
 	var claims []Claim
 	for _, item := range items {
-		if isClaim(item.root) {
+		if claim := krm.NewItem(item.root); instance.IsClaim(claim) {
 			claims = append(claims, Claim{
-				Line: item.root.Line, Name: text(item.root, "metadata", "name"), Size: text(item.root, "spec", "size"),
-				Profile: text(item.root, "metadata", "annotations", profileAnnotation),
+				Line: item.root.Line, Name: claim.Name, Size: yamlnode.Text(item.root, "spec", "size"), Profile: claim.Annotation(v1alpha1.Profile),
 			})
 		}
 	}
 	return claims
 }
 
-func isClaim(n *yaml.Node) bool {
-	group, _, _ := strings.Cut(text(n, "apiVersion"), "/")
-	return group == v1alpha1.Group && text(n, "kind") == v1alpha1.ClaimKind
-}
-
 // resourceList puts the objects together as an orchestrator would. It records where each comes from, to distinguish messages
 // about two objects with the same name.
 func resourceList(items, configs []source) []byte {
 	list := &yaml.Node{Kind: yaml.MappingNode}
-	add := func(key string, value *yaml.Node) { list.Content = append(list.Content, scalar(key), value) }
-	add("apiVersion", scalar(kio.ResourceListAPIVersion))
-	add("kind", scalar(kio.ResourceListKind))
+	yamlnode.SetText(list, kio.ResourceListAPIVersion, "apiVersion")
+	yamlnode.SetText(list, kio.ResourceListKind, "kind")
 	if len(configs) > 0 {
 		configs[0].annotate()
-		add("functionConfig", configs[0].root)
+		yamlnode.Set(list, "functionConfig", configs[0].root)
 	}
 	sequence := &yaml.Node{Kind: yaml.SequenceNode}
 	for _, item := range items {
 		item.annotate()
 		sequence.Content = append(sequence.Content, item.root)
 	}
-	add("items", sequence)
+	yamlnode.Set(list, "items", sequence)
 	return []byte(encode(list))
 }
 
@@ -234,21 +217,15 @@ func manifests(list []byte) []Manifest {
 	if err := yaml.Unmarshal(list, &root); err != nil || len(root.Content) == 0 {
 		return nil
 	}
-	items := get(root.Content[0], "items")
-	if items == nil {
-		return nil
-	}
 	var all []Manifest
 	taken := map[string]bool{}
-	for _, item := range items.Content {
-		if text(item, "metadata", "annotations", fn.KptLocalConfig) == "true" {
+	for _, n := range yamlnode.Elements(root.Content[0], "items") {
+		item := krm.NewItem(n)
+		if item.Annotation(fn.KptLocalConfig) == "true" {
 			continue
 		}
-		removeBookkeeping(item)
-		m := Manifest{
-			Kind: text(item, "kind"), Name: text(item, "metadata", "name"),
-			Namespace: text(item, "metadata", "namespace"), YAML: encode(item),
-		}
+		removeBookkeeping(n)
+		m := Manifest{Kind: item.Kind, Name: item.Name, Namespace: item.Namespace, YAML: encode(n)}
 		m.File = fileOf(m, taken)
 		all = append(all, m)
 	}

@@ -120,6 +120,7 @@ func TestSizesAndProfiles(t *testing.T) {
 	assert.Equal(t, []string{"tiny", "micro", "small", "medium", "large"},
 		preview.Sizes(configuration+"  sizes:\n    tiny: {limits: {cpu: 100m, memory: 400Mi}}\n"))
 	assert.Empty(t, preview.Sizes("{"))
+	assert.Empty(t, preview.Sizes(configuration+"  sizes: small\n"))
 	shown := preview.Of(claim, configuration+"  profiles:\n    cache: {}\n    durable: {}\n")
 	assert.Equal(t, []string{"cache", "durable"}, shown.Profiles)
 }

@@ -1,7 +1,6 @@
 package preview
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"regexp"
@@ -11,6 +10,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -84,49 +85,36 @@ func parse(file, content string) ([]source, []Message) {
 	}
 }
 
-// kustomizeID is the annotation with which kustomize distinguishes its resources.
-const kustomizeID = "kustomize.config.k8s.io/id"
-
 // annotate records in the object where it comes from, unless its metadata is malformed.
 func (s source) annotate() {
-	metadata := get(s.root, "metadata")
-	if metadata == nil || metadata.Kind != yaml.MappingNode || len(metadata.Content) == 0 {
+	metadata := yamlnode.Get(s.root, "metadata")
+	annotations := yamlnode.Get(metadata, "annotations")
+	if metadata == nil || len(metadata.Content) == 0 || !yamlnode.CanSet(s.root, "metadata", "annotations", kioutil.PathAnnotation) ||
+		yamlnode.Get(annotations, kioutil.PathAnnotation) != nil || yamlnode.Get(annotations, kioutil.IndexAnnotation) != nil {
 		return
 	}
-	annotations := get(metadata, "annotations")
-	if annotations == nil {
-		annotations = &yaml.Node{Kind: yaml.MappingNode, Style: metadata.Style}
-		metadata.Content = append(metadata.Content, scalar("annotations"), annotations)
-	}
-	if annotations.Kind != yaml.MappingNode || get(annotations, kioutil.PathAnnotation) != nil || get(annotations, kioutil.IndexAnnotation) != nil {
-		return
-	}
-	index := scalar(strconv.Itoa(s.index))
-	index.Style = yaml.DoubleQuotedStyle
-	annotations.Content = append(annotations.Content,
-		scalar(kioutil.PathAnnotation), scalar(s.file), scalar(kioutil.IndexAnnotation), index,
-		scalar(kustomizeID), scalar("preview")) // or the function takes the page for a tool that renders in place
+	yamlnode.SetText(s.root, s.file, "metadata", "annotations", kioutil.PathAnnotation)
+	yamlnode.SetText(s.root, strconv.Itoa(s.index), "metadata", "annotations", kioutil.IndexAnnotation)
+	// Otherwise, the function takes the page for a tool that renders in place.
+	yamlnode.SetText(s.root, "preview", "metadata", "annotations", krm.KustomizeID)
 }
 
 // removeBookkeeping removes an orchestrator's annotations, as orchestrators do at the end.
 func removeBookkeeping(item *yaml.Node) {
-	metadata := get(item, "metadata")
-	annotations := get(metadata, "annotations")
+	metadata := yamlnode.Get(item, "metadata")
+	annotations := yamlnode.Get(metadata, "annotations")
 	if annotations == nil || annotations.Kind != yaml.MappingNode {
 		return
 	}
 	var kept []*yaml.Node
 	for key, value := range yamlnode.Fields(annotations) {
-		domain, _, _ := strings.Cut(key.Value, "/")
-		if domain != "config.kubernetes.io" && domain != "internal.config.kubernetes.io" && key.Value != kustomizeID {
+		if !v1alpha1.IsBookkeeping(key.Value) {
 			kept = append(kept, key, value)
 		}
 	}
-	annotations.Content = kept
-	if len(kept) > 0 {
-		return
+	if annotations.Content = kept; len(kept) == 0 {
+		yamlnode.Set(metadata, "annotations", nil)
 	}
-	yamlnode.Set(metadata, "annotations", nil)
 }
 
 // lineOf returns the line of the field, or of the innermost part of its path that exists.
@@ -135,18 +123,6 @@ func lineOf(root *yaml.Node, path string) int {
 		return key.Line
 	}
 	return root.Line
-}
-
-// get returns the value at the path of keys, or nil if there is none.
-func get(n *yaml.Node, path ...string) *yaml.Node {
-	for _, name := range path {
-		_, value := entry(n, name)
-		if value == nil {
-			return nil
-		}
-		n = value
-	}
-	return n
 }
 
 // entry returns the key and the value of that name, the first if there are two.
@@ -159,14 +135,6 @@ func entry(n *yaml.Node, name string) (key, value *yaml.Node) {
 	return nil, nil
 }
 
-// text returns the scalar at the path of keys, "" if there is none.
-func text(n *yaml.Node, path ...string) string {
-	if n = get(n, path...); n == nil || n.Kind != yaml.ScalarNode || n.Tag == yaml.NodeTagNull {
-		return ""
-	}
-	return n.Value
-}
-
 // keys returns the keys of a mapping, in order.
 func keys(n *yaml.Node) []string {
 	var names []string
@@ -176,19 +144,8 @@ func keys(n *yaml.Node) []string {
 	return names
 }
 
-func scalar(value string) *yaml.Node {
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: yaml.NodeTagString, Value: value}
-}
-
 // encode writes a node as kustomize does.
 func encode(n *yaml.Node) string {
-	var out bytes.Buffer
-	encoder := yaml.NewEncoder(&out)
-	if err := encoder.Encode(n); err != nil {
-		return "" // nodes that were just decoded can be encoded
-	}
-	if err := encoder.Close(); err != nil {
-		return ""
-	}
-	return out.String()
+	text, _ := yaml.Marshal(n) // nodes that were just decoded can be encoded
+	return string(text)
 }
