@@ -1,16 +1,12 @@
-// Package certmanager runs cert-manager's own controllers against the cluster of a test. They are bin/cert-manager,
+// Package certmanager runs cert-manager's own controllers in the cluster that KUBECONFIG names. They are bin/cert-manager,
 // which make builds. The package needs kubectl in PATH.
 package certmanager
 
 import (
 	"bytes"
-	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -47,23 +43,22 @@ spec: {ca: {secretName: authority}}
 `
 
 // ServeTypes makes the API server serve cert-manager's types.
-func ServeTypes(t testing.TB, kubeconfig string) {
+func ServeTypes(t testing.TB) {
 	t.Helper()
 	for _, kind := range []string{"certificates", "certificaterequests", "issuers", "clusterissuers"} {
-		apply(t, kubeconfig, testkit.ModuleFile(t, filepath.Join(testkit.Root(t), "tools", "cert-manager"),
+		apply(t, testkit.ModuleFile(t, filepath.Join(testkit.Root(t), "tools", "cert-manager"),
 			"github.com/cert-manager/cert-manager", "deploy/crds/cert-manager.io_"+kind+".yaml"))
-		waitForTrue(t, kubeconfig, "crd/"+kind+".cert-manager.io", "Established")
+		testkit.WaitForTrue(t, "crd/"+kind+".cert-manager.io", "Established")
 	}
 }
 
 // Start runs the controllers until the test ends, and waits until Issuer can issue.
-func Start(t testing.TB, kubeconfig string) {
+func Start(t testing.TB) {
 	t.Helper()
-	ServeTypes(t, kubeconfig)
-	apply(t, kubeconfig, objects)
+	ServeTypes(t)
+	apply(t, objects)
 	var log bytes.Buffer
 	controllers := exec.Command(filepath.Join(testkit.Root(t), "bin", "cert-manager")) //nolint:gosec // the program that make builds
-	controllers.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
 	controllers.Stdout, controllers.Stderr = &log, &log
 	require.NoError(t, controllers.Start())
 	t.Cleanup(func() {
@@ -73,39 +68,11 @@ func Start(t testing.TB, kubeconfig string) {
 			t.Logf("cert-manager:\n%s", log.Bytes()[max(0, log.Len()-3000):])
 		}
 	})
-	waitForTrue(t, kubeconfig, "clusterissuer/"+Issuer, "Ready")
+	testkit.WaitForTrue(t, "clusterissuer/"+Issuer, "Ready")
 }
 
-func apply(t testing.TB, kubeconfig, manifests string) {
+func apply(t testing.TB, manifests string) {
 	t.Helper()
-	_, err := kubectl(kubeconfig, manifests, "apply", "--server-side", "-f", "-")
+	_, err := testkit.Kubectl(manifests, "apply", "--server-side", "-f", "-")
 	require.NoError(t, err)
-}
-
-// waitForTrue waits for a condition of an object. kubectl wait fails on an object that has no conditions yet.
-func waitForTrue(t testing.TB, kubeconfig, object, condition string) {
-	t.Helper()
-	var status string
-	var err error
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
-		status, err = kubectl(kubeconfig, "", "get", object, "-o", `jsonpath={.status.conditions[?(@.type=="`+condition+`")].status}`)
-		if err == nil && status == "True" {
-			return
-		}
-	}
-	require.NoError(t, err)
-	require.Equal(t, "True", status, "condition %s of %s after two minutes", condition, object)
-}
-
-// kubectl runs kubectl with stdin and returns its stdout.
-func kubectl(kubeconfig, stdin string, args ...string) (string, error) {
-	cmd := exec.Command("kubectl", append([]string{"--kubeconfig", kubeconfig}, args...)...) //nolint:gosec // arguments of tests
-	cmd.Stdin = strings.NewReader(stdin)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
-	}
-	return string(stdout), nil
 }

@@ -75,7 +75,6 @@ func (a applier) replace(t *testing.T, before, manifests string) {
 func (a applier) run(t *testing.T, command []string, manifests string) string {
 	t.Helper()
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
 	cmd.Stdin = strings.NewReader(manifests)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

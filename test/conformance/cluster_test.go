@@ -6,13 +6,11 @@
 package conformance
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -26,6 +24,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // kubeconfig is the file with which kubectl and the controllers reach the API server.
@@ -112,6 +112,9 @@ users:
 `, server, token), 0o600); err != nil {
 		return stop, err
 	}
+	if err := os.Setenv("KUBECONFIG", kubeconfig); err != nil { // for kubectl, helm and the appliers
+		return stop, err
+	}
 
 	if err := start("etcd", "--data-dir", filepath.Join(dir, "etcd"), "--unsafe-no-fsync",
 		"--listen-client-urls", etcd, "--advertise-client-urls", etcd,
@@ -153,10 +156,8 @@ func furnish() error {
 			`{"status":{"capacity":{"cpu":"64","memory":"256Gi","pods":"200"},"allocatable":{"cpu":"64","memory":"256Gi","pods":"200"}}}`})
 	}
 	for _, args := range commands {
-		cmd := exec.Command("kubectl", append([]string{"--kubeconfig", kubeconfig}, args...)...)
-		cmd.Stdin = strings.NewReader(objects.String())
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("kubectl %s: %w\n%s", args[0], err, out)
+		if _, err := testkit.Kubectl(objects.String(), args...); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -206,41 +207,46 @@ func ready(server, dir string) error {
 	return fmt.Errorf("the API server is not ready after two minutes; here is the end of its log:\n%s", log[max(0, len(log)-2000):])
 }
 
-// kubectl runs kubectl with stdin and returns its stdout and stderr, and whether it succeeded.
-func kubectl(t *testing.T, stdin string, args ...string) (stdout, stderr string, ok bool) {
-	t.Helper()
-	cmd := exec.Command("kubectl", append([]string{"--kubeconfig", kubeconfig}, args...)...)
-	cmd.Stdin = strings.NewReader(stdin)
-	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
-	err := cmd.Run()
-	if err != nil {
-		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
-			t.Fatalf("the conformance suite needs kubectl in PATH: %s", err)
-		}
-	}
-	return out.String(), errOut.String(), err == nil
-}
-
 // must runs kubectl, which must succeed, and returns its stdout.
 func must(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
-	stdout, stderr, ok := kubectl(t, stdin, args...)
-	if !ok {
-		t.Fatalf("kubectl %s:\n%s", strings.Join(args, " "), stderr)
-	}
+	stdout, err := testkit.Kubectl(stdin, args...)
+	require.NoError(t, err)
 	return stdout
+}
+
+// noDiff requires that applying the manifests again would change nothing.
+func noDiff(t *testing.T, manifests string) {
+	t.Helper()
+	diff, err := testkit.Kubectl(manifests, "diff", "--server-side", "-f", "-")
+	require.NoError(t, err, diff)
+	require.Empty(t, diff)
 }
 
 // shell runs scripts in a folder, one after the other in the same shell, and returns their output. They must succeed.
 func shell(t *testing.T, dir string, scripts ...string) string {
 	t.Helper()
-	script := "set -euo pipefail\n" + strings.Join(scripts, "\n")
-	cmd := exec.Command("bash", "-c", script)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "KUBECONFIG="+kubeconfig)
+	out, err := tryShell(dir, scripts...)
+	require.NoError(t, err, "%s\n%s", strings.Join(scripts, "\n"), out)
+	return out
+}
+
+// tryShell runs scripts like shell, but they may fail.
+func tryShell(dir string, scripts ...string) (string, error) {
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", strings.Join(scripts, "\n"))
+	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s\n%s", script, out)
-	return string(out)
+	return string(out), err
+}
+
+// background runs a program until the test ends.
+func background(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
 }
 
 // eventually waits until the command prints the wanted output.
@@ -248,18 +254,11 @@ func eventually(t *testing.T, want string, args ...string) {
 	t.Helper()
 	var got string
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
-		if got, _, _ = kubectl(t, "", args...); strings.TrimSpace(got) == want {
+		if got, _ = testkit.Kubectl("", args...); strings.TrimSpace(got) == want {
 			return
 		}
 	}
-	events, _, _ := kubectl(t, "", "get", "events", "-A", "--sort-by", ".lastTimestamp")
+	events, _ := testkit.Kubectl("", "get", "events", "-A", "--sort-by", ".lastTimestamp")
 	t.Logf("the last events:\n%s", events[max(0, len(events)-3000):])
 	t.Fatalf("kubectl %s: wanted %q, but got %q for a minute", strings.Join(args, " "), want, got)
-}
-
-// established waits until the API server serves the kind of a CustomResourceDefinition. kubectl wait fails on
-// one that has no conditions yet.
-func established(t *testing.T, crd string) {
-	t.Helper()
-	eventually(t, "True", "get", "crd/"+crd, "-o", `jsonpath={.status.conditions[?(@.type=="Established")].status}`)
 }

@@ -34,9 +34,7 @@ func TestConfigurationPage(t *testing.T) {
 		manifests, warnings := render(t, config, claim(ns, name, "small"))
 		require.Empty(t, warnings)
 		apply(t, manifests)
-		diff, stderr, ok := kubectl(t, manifests, "diff", "--server-side", "-f", "-")
-		assert.True(t, ok, stderr)
-		assert.Empty(t, diff)
+		noDiff(t, manifests)
 	}
 
 	t.Run("a NetworkPolicy", func(t *testing.T) {
@@ -46,7 +44,7 @@ func TestConfigurationPage(t *testing.T) {
 	})
 	t.Run("a disruption budget and a Service for the replicas", func(t *testing.T) {
 		must(t, "", "apply", "--server-side", "-f", os.Getenv("DRAGONFLY_OPERATOR_CRD"))
-		established(t, "dragonflies.dragonflydb.io")
+		testkit.WaitForTrue(t, "crd/dragonflies.dragonflydb.io", "Established")
 		applied("replicated", configurationBlock(t, "Add objects", 1))
 		assert.Equal(t, "1", get(t, ns, "dragonfly/replicated", ".spec.pdb.maxUnavailable"))
 		assert.Equal(t, "replica", get(t, ns, "service/replicated-replicas", ".spec.selector.role"))
@@ -81,9 +79,8 @@ func TestConnectionSecretOfItsOwnKind(t *testing.T) {
 	next, warnings := render(t, rendered...)
 	commands := strings.Split(warnings, "`")
 	require.Len(t, commands, 5, "the warning must give two commands: %s", warnings)
-	_, stderr, ok := kubectl(t, next, "apply", "--server-side", "-f", "-")
-	assert.False(t, ok)
-	assert.Contains(t, stderr, "field is immutable")
+	_, err := testkit.Kubectl(next, "apply", "--server-side", "-f", "-")
+	assert.ErrorContains(t, err, "field is immutable")
 
 	shell(t, t.TempDir(), commands[1])
 	apply(t, next)

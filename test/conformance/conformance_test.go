@@ -18,6 +18,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/examples"
 	"github.com/bizmatters/dragonfly-generator/generator"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 	"github.com/bizmatters/dragonfly-generator/test/certmanager"
 )
 
@@ -108,7 +109,7 @@ func TestAccepted(t *testing.T) {
 	}
 	cases["kpt"] = kptExample(t)
 	require.Greater(t, len(cases), 12)
-	certmanager.ServeTypes(t, kubeconfig)
+	certmanager.ServeTypes(t)
 	for _, name := range []string{"accepted", "argocd", "intelligence-deepagents", "my-namespace", "shop", "shop-dev", "shop-plain", "shop-openshift", "shop-tls"} {
 		namespace(t, name)
 	}
@@ -118,9 +119,7 @@ func TestAccepted(t *testing.T) {
 			apply(t, manifests)
 			generations := must(t, manifests, "get", "-f", "-", "-o", "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.generation}{\"\\n\"}{end}")
 			apply(t, manifests)
-			diff, stderr, ok := kubectl(t, manifests, "diff", "--server-side", "-f", "-")
-			assert.True(t, ok, stderr)
-			assert.Empty(t, diff)
+			noDiff(t, manifests)
 			assert.Equal(t, generations, must(t, manifests, "get", "-f", "-", "-o", "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.generation}{\"\\n\"}{end}"),
 				"applying again must not increment a generation")
 		})
@@ -239,9 +238,8 @@ func TestAnotherVolumeSize(t *testing.T) {
 	// Rendered in place, over the earlier results, as kpt does: only there can the old size be seen.
 	rendered := append([]string{kptfile, claim(ns, "my-cache", "small") + "  storageGB: 20\n"}, strings.Split(strings.TrimSuffix(first, "---\n"), "---\n")...)
 	second, warnings := render(t, rendered...)
-	_, stderr, ok := kubectl(t, second, "apply", "--server-side", "-f", "-")
-	require.False(t, ok, "the server must refuse what we warn about")
-	require.Contains(t, stderr, "Forbidden")
+	_, err := testkit.Kubectl(second, "apply", "--server-side", "-f", "-")
+	require.ErrorContains(t, err, "Forbidden", "the server must refuse what we warn about")
 
 	commands := strings.Split(warnings, "`")
 	require.Len(t, commands, 5, "the warning must give two commands: %s", warnings)
@@ -266,7 +264,7 @@ func TestTroubleshooting(t *testing.T) {
 	objects := []string{"statefulset.apps/my-cache", "service/my-cache", "pod/my-cache-0", "persistentvolumeclaim/dragonfly-data-my-cache-0"}
 	podOf(t, ns, "my-cache").restart(t)
 	assert.EventuallyWithT(t, func(c *assert.CollectT) {
-		found, _, _ := kubectl(t, "", "get", "statefulset,pod,pvc,service", "-n", ns, "-l", "app=my-cache", "-o", "name")
+		found, _ := testkit.Kubectl("", "get", "statefulset,pod,pvc,service", "-n", ns, "-l", "app=my-cache", "-o", "name")
 		assert.ElementsMatch(c, objects, strings.Fields(found))
 	}, time.Minute, time.Second, "the controller creates the rest")
 	password := must(t, "", "get", "secret", "my-cache-password", "-n", ns, "-o", "jsonpath={.data.password}")

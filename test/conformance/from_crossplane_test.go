@@ -74,7 +74,7 @@ func TestFromCrossplanePage(t *testing.T) {
 	} {
 		must(t, strings.NewReplacer("GROUP", names[0], "VERSION", names[1], "KIND", names[2], "PLURAL", names[3],
 			"SINGULAR", strings.ToLower(names[2]), "SCOPE", names[4]).Replace(crd), "apply", "-f", "-")
-		established(t, names[3]+"."+names[0])
+		testkit.WaitForTrue(t, "crd/"+names[3]+"."+names[0], "Established")
 	}
 	namespace(t, ns)
 	// The page labels the node of the old pod, which may be any; other tests need the nodes as they were.
@@ -92,13 +92,7 @@ func TestFromCrossplanePage(t *testing.T) {
 	page := testkit.ReadPage(t, "docs/from-crossplane.md").Replace("my-namespace", ns)
 	dir := t.TempDir()
 	page.WriteFiles(t, dir)
-	crossplane := exec.Command("bash", "-c", strings.ReplaceAll(standIn, "NAMESPACE", ns))
-	crossplane.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
-	require.NoError(t, crossplane.Start())
-	defer func() {
-		_ = crossplane.Process.Kill()
-		_ = crossplane.Wait()
-	}()
+	background(t, exec.Command("bash", "-c", strings.ReplaceAll(standIn, "NAMESPACE", ns)))
 
 	out := shell(t, dir, page.Blocks("sh")...)
 	assert.Contains(t, out, "my-cache-x7k2p-password: Orphan")
@@ -113,9 +107,8 @@ func TestFromCrossplanePage(t *testing.T) {
 	p.hasLived(t)
 	p.restart(t)
 	assert.True(t, before == identity(t, ns), "the pod must keep the password")
-	_, stderr, ok := kubectl(t, "", "get", "dragonflyinstance.database.bizmatters.io", "my-cache", "-n", ns)
-	assert.False(t, ok)
-	assert.Contains(t, stderr, "NotFound")
+	_, err = testkit.Kubectl("", "get", "dragonflyinstance.database.bizmatters.io", "my-cache", "-n", ns)
+	assert.ErrorContains(t, err, "NotFound")
 }
 
 // identity is what must not change when an instance is adopted.

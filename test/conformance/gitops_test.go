@@ -24,7 +24,7 @@ func TestGitOpsObjects(t *testing.T) {
 		"kustomizations.kustomize.toolkit.fluxcd.io": {"github.com/fluxcd/kustomize-controller@v1.9.6", "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml"},
 	} {
 		apply(t, testkit.ModuleFile(t, ".", from.module, from.file))
-		established(t, crd)
+		testkit.WaitForTrue(t, "crd/"+crd, "Established")
 	}
 	for _, name := range []string{"argocd", "flux-system"} {
 		namespace(t, name)
@@ -32,10 +32,9 @@ func TestGitOpsObjects(t *testing.T) {
 	for _, file := range []string{"argocd/plugin/application.yaml", "argocd/exec/application.yaml", "flux/caches.yaml"} {
 		apply(t, readExample(t, file))
 	}
-	_, stderr, ok := kubectl(t, strings.ReplaceAll(readExample(t, "argocd/plugin/application.yaml"), "plugin:", "plugins:"),
+	_, err := testkit.Kubectl(strings.ReplaceAll(readExample(t, "argocd/plugin/application.yaml"), "plugin:", "plugins:"),
 		"apply", "--server-side", "--validate=strict", "-f", "-")
-	assert.False(t, ok, "or nothing was validated")
-	assert.Contains(t, stderr, "plugins")
+	assert.ErrorContains(t, err, "plugins", "or nothing was validated")
 }
 
 // The repo-server's pod, with what the examples add to it, passes Pod Security `restricted`.

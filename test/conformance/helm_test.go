@@ -3,8 +3,6 @@
 package conformance
 
 import (
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -50,7 +48,7 @@ func TestHelmPage(t *testing.T) {
 		assert.NotContains(t, shell(t, root, "helm get all shop --revision "+release+" --namespace "+ns), password)
 	}
 
-	out, err := helm(root, strings.ReplaceAll(upgrade, postRender, "\n"))
+	out, err := tryShell(root, strings.ReplaceAll(upgrade, postRender, "\n"))
 	require.Error(t, err, out)
 	assert.Contains(t, out, `no matches for kind "DragonflyInstance"`)
 	assert.Contains(t, page, `no matches for kind "DragonflyInstance"`)
@@ -77,14 +75,6 @@ func TestHelmPage(t *testing.T) {
 	shell(t, root, install)
 	p.next(t)
 	assert.Contains(t, p.fail(t), "error: the password of "+ns+"/shop-cache is lost", "the volume remembers that there was one")
-}
-
-// helm runs a command that may fail, and returns what it prints.
-func helm(dir, command string) (string, error) {
-	cmd := exec.Command("bash", "-euo", "pipefail", "-c", command)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "KUBECONFIG="+kubeconfig)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
 }
 
 // memory returns the limit of the live StatefulSet's server.

@@ -32,7 +32,7 @@ func operatorCRD(t *testing.T) {
 	file := os.Getenv("DRAGONFLY_OPERATOR_CRD")
 	require.NotEmpty(t, file, "DRAGONFLY_OPERATOR_CRD is not a file with the operator's CRD; run `make conformance`, which gets it")
 	must(t, "", "apply", "--server-side", "-f", file)
-	established(t, "dragonflies.dragonflydb.io")
+	testkit.WaitForTrue(t, "crd/dragonflies.dragonflydb.io", "Established")
 }
 
 // The operator's own schema accepts every Dragonfly in the golden cases, and applying it again changes nothing.
@@ -58,9 +58,7 @@ func TestOperatorAccepts(t *testing.T) {
 			manifest := object.MustString()
 			t.Run(c.Name, func(t *testing.T) {
 				apply(t, manifest)
-				diff, stderr, ok := kubectl(t, manifest, "diff", "--server-side", "-f", "-")
-				assert.True(t, ok, stderr)
-				assert.Empty(t, diff)
+				noDiff(t, manifest)
 				must(t, manifest, "delete", "-f", "-")
 			})
 		}
@@ -254,11 +252,7 @@ func serverStandIn(t *testing.T) (port, snapshots string) {
 	require.NoError(t, err)
 	server := exec.Command(program, "--bind=127.0.0.1", "--port="+port, "--dir="+dir, "--dbfilename=dump")
 	server.Env = []string{}
-	require.NoError(t, server.Start())
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
+	background(t, server)
 	require.Eventually(t, func() bool {
 		connection, err := net.Dial("tcp", addresses[0])
 		if err == nil {
@@ -321,9 +315,7 @@ func TestOperatorPage(t *testing.T) {
 		manifests, warnings := render(t, strings.TrimSuffix(configurationHead, "spec:\n")+spec, claim(ns, fmt.Sprintf("set-%d", i), "small"))
 		assert.Empty(t, warnings)
 		apply(t, manifests)
-		diff, stderr, ok := kubectl(t, manifests, "diff", "--server-side", "-f", "-")
-		assert.True(t, ok, stderr)
-		assert.Empty(t, diff)
+		noDiff(t, manifests)
 	}
 
 	config, err := os.ReadFile(filepath.Join(dir, "dragonfly-generator.yaml"))
@@ -360,13 +352,7 @@ func TestOperatorPage(t *testing.T) {
 	_, password := podOf(t, ns, "my-cache").restart(t)
 	volume, before := get(t, ns, "pvc/dragonfly-data-my-cache-0", ".spec.volumeName"), secrets()
 
-	operator := exec.Command("bash", "-c", strings.ReplaceAll(operatorStandIn, "NAMESPACE", ns))
-	operator.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
-	require.NoError(t, operator.Start())
-	defer func() {
-		_ = operator.Process.Kill()
-		_ = operator.Wait()
-	}()
+	background(t, exec.Command("bash", "-c", strings.ReplaceAll(operatorStandIn, "NAMESPACE", ns)))
 
 	withBackend(true)
 	shell(t, dir, there...)
@@ -411,12 +397,4 @@ func TestOperatorPage(t *testing.T) {
 	assert.Contains(t, out, "df-my-cache-0")
 	must(t, "", "delete", "pvc", "df-my-cache-0", "-n", ns)
 	shell(t, dir, there[0])
-}
-
-// tryShell runs scripts like shell, but they may fail.
-func tryShell(dir string, scripts ...string) (string, error) {
-	cmd := exec.Command("bash", "-euo", "pipefail", "-c", strings.Join(scripts, "\n"))
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "KUBECONFIG="+kubeconfig)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // A pod is an instance's pod, as far as its init container goes. There is no kubelet, so the tests run it, in a folder
@@ -224,9 +225,9 @@ func (p *pod) unmount(t *testing.T) {
 // data returns the contents of a Secret, or nothing if it does not exist.
 func (p *pod) data(t *testing.T, secret string) map[string]string {
 	t.Helper()
-	text, _, ok := kubectl(t, "", "get", "secret", secret, "-n", p.namespace, "-o", "json")
+	text, err := testkit.Kubectl("", "get", "secret", secret, "-n", p.namespace, "-o", "json")
 	var object corev1.Secret
-	if ok {
+	if err == nil {
 		require.NoError(t, json.Unmarshal([]byte(text), &object))
 	}
 	data := map[string]string{}

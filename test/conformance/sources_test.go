@@ -143,9 +143,7 @@ func TestExistingFromSecretGenerator(t *testing.T) {
 	for _, password := range []string{"first-of-theirs", "second-of-theirs"} {
 		manifests := build(password)
 		apply(t, manifests)
-		diff, stderr, ok := kubectl(t, manifests, "diff", "--server-side", "-f", "-")
-		require.True(t, ok, stderr)
-		require.Empty(t, diff)
+		noDiff(t, manifests)
 		p := podOf(t, ns, "my-cache")
 		secret := p.secrets["/run/dragonfly/password-secret"]
 		assert.Regexp(t, `^my-cache-password-[a-z0-9]{10}$`, secret)

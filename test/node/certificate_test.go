@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -36,7 +35,7 @@ const (
 // it. Connected clients never notice, and new ones can always connect.
 func TestCertificateRenewed(t *testing.T) {
 	t.Parallel()
-	certmanager.Start(t, os.Getenv("KUBECONFIG"))
+	certmanager.Start(t)
 	for _, source := range []string{"InCluster", "Existing", "External"} {
 		t.Run(source, func(t *testing.T) {
 			t.Parallel()

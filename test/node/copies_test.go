@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 // takeVolume makes the volume a copy of another instance's, as a restore or a storage snapshot does. Neither may have a
@@ -73,7 +75,7 @@ func TestCopiedNamespace(t *testing.T) {
 			object["metadata"] = map[string]any{"name": name, "namespace": i.namespace}
 			text, err := json.Marshal(object)
 			require.NoError(t, err)
-			_, err = kubectl(string(text), "apply", "--server-side", "--force-conflicts", "--field-manager=velero", "-f", "-")
+			_, err = testkit.Kubectl(string(text), "apply", "--server-side", "--force-conflicts", "--field-manager=velero", "-f", "-")
 			require.NoError(t, err)
 		}
 	}
@@ -95,7 +97,7 @@ func TestCopiedNamespace(t *testing.T) {
 	i.logs(`has the endpoint "my-cache.namespace-original.svc.cluster.local" again`)
 	t.Log("if something brings the original's endpoint back, the next pod stops")
 
-	_, err := kubectl(manifests(t, claim(i.namespace), config+keys), "apply", "--server-side", "--force-conflicts", "-f", "-")
+	_, err := testkit.Kubectl(manifests(t, claim(i.namespace), config+keys), "apply", "--server-side", "--force-conflicts", "-f", "-")
 	require.NoError(t, err)
 	i.ready("")
 	assert.Equal(t, "43", i.ask(password, "GET answer"))

@@ -11,7 +11,6 @@ package node
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"debug/elf"
@@ -32,6 +31,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
@@ -50,7 +51,7 @@ func furnish() error {
 	if err := errors.Join(loadGenerator(generatorImage), loadServer(serverImage)); err != nil {
 		return err
 	}
-	_, err := kubectl("apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: local-path}\nprovisioner: kubernetes.io/no-provisioner\nvolumeBindingMode: WaitForFirstConsumer\n",
+	_, err := testkit.Kubectl("apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: local-path}\nprovisioner: kubernetes.io/no-provisioner\nvolumeBindingMode: WaitForFirstConsumer\n",
 		"apply", "-f", "-")
 	return err
 }
@@ -121,18 +122,6 @@ func loadImage(name, config string, files map[string]string) error {
 	return nil
 }
 
-// kubectl runs kubectl with stdin and returns its stdout.
-func kubectl(stdin string, args ...string) (string, error) {
-	cmd := exec.Command("kubectl", args...)
-	cmd.Stdin = strings.NewReader(stdin)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
-	}
-	return stdout.String(), nil
-}
-
 // inside runs a command in the node's namespaces, and returns its output.
 func inside(t *testing.T, command ...string) string {
 	t.Helper()
@@ -200,7 +189,7 @@ func (i instance) createNamespace() {
 			i.t.Log(i.evidence())
 		}
 		// The node has enough CPUs for twenty pods.
-		_, _ = kubectl("", "delete", "namespace", i.namespace, "--wait=false")
+		_, _ = testkit.Kubectl("", "delete", "namespace", i.namespace, "--wait=false")
 	})
 }
 
@@ -225,13 +214,13 @@ spec:
 
 func (i instance) apply(manifests string) {
 	i.t.Helper()
-	_, err := kubectl(manifests, "apply", "-f", "-")
+	_, err := testkit.Kubectl(manifests, "apply", "-f", "-")
 	require.NoError(i.t, err)
 }
 
 func (i instance) kubectl(args ...string) string {
 	i.t.Helper()
-	out, err := kubectl("", append([]string{"-n", i.namespace}, args...)...)
+	out, err := testkit.Kubectl("", append([]string{"-n", i.namespace}, args...)...)
 	require.NoError(i.t, err)
 	return out
 }
@@ -246,7 +235,7 @@ func (i instance) start() corev1.Pod {
 // pod returns the pod of the instance.
 func (i instance) pod() (corev1.Pod, error) {
 	var pod corev1.Pod
-	out, err := kubectl("", "-n", i.namespace, "get", "pod", "my-cache-0", "-o", "json")
+	out, err := testkit.Kubectl("", "-n", i.namespace, "get", "pod", "my-cache-0", "-o", "json")
 	if err == nil {
 		err = json.Unmarshal([]byte(out), &pod)
 	}
@@ -284,7 +273,7 @@ func (i instance) restart() corev1.Pod {
 
 // log returns the log of the current pod's init container.
 func (i instance) log() (string, error) {
-	return kubectl("", "-n", i.namespace, "logs", "my-cache-0", "-c", "prepare")
+	return testkit.Kubectl("", "-n", i.namespace, "logs", "my-cache-0", "-c", "prepare")
 }
 
 // object returns a whole Secret, including the fields that show whether somebody has touched it.
@@ -304,7 +293,7 @@ func (i instance) make(secret string, pairs ...string) {
 		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]string{"name": secret, "namespace": i.namespace}, "stringData": data,
 	})
 	require.NoError(i.t, err)
-	_, err = kubectl(string(object), "apply", "--server-side", "--field-manager=somebody", "-f", "-")
+	_, err = testkit.Kubectl(string(object), "apply", "--server-side", "--field-manager=somebody", "-f", "-")
 	require.NoError(i.t, err)
 }
 
@@ -447,7 +436,7 @@ func (i instance) evidence() string {
 		{"get", "all,pvc", "-o", "wide"}, {"describe", "pod"}, {"get", "events", "--sort-by=.lastTimestamp"},
 		{"logs", "my-cache-0", "--all-containers", "--prefix"},
 	} {
-		out, err := kubectl("", append([]string{"-n", i.namespace}, args...)...)
+		out, err := testkit.Kubectl("", append([]string{"-n", i.namespace}, args...)...)
 		fmt.Fprintf(&text, "kubectl %s: %v\n%s\n", strings.Join(args, " "), err, out)
 	}
 	return text.String()

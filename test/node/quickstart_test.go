@@ -22,7 +22,7 @@ func TestQuickstart(t *testing.T) {
 	require.NoError(t, loadRedis("docker.io/library/redis:8-alpine"))
 	const folder = "/var/lib/volumes/quickstart"
 	inside(t, "mkdir", "-p", folder)
-	_, err := kubectl(`
+	_, err := testkit.Kubectl(`
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {name: standard}
@@ -45,7 +45,7 @@ spec:
 		if t.Failed() {
 			t.Log(instance{t, "my-namespace"}.evidence())
 		}
-		_, _ = kubectl("", "delete", "namespace", "my-namespace", "--wait=false")
+		_, _ = testkit.Kubectl("", "delete", "namespace", "my-namespace", "--wait=false")
 	})
 
 	bin, err := filepath.Abs("../../bin")

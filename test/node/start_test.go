@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
 func TestFirstStart(t *testing.T) {
@@ -37,7 +39,7 @@ func TestPodSecurityIsEnforced(t *testing.T) {
 	i := newInstance(t, "restricted")
 	i.start()
 	t.Log("Ready in a namespace that enforces Pod Security restricted")
-	_, err := kubectl("", "-n", i.namespace, "run", "root", "--image="+serverImage)
+	_, err := testkit.Kubectl("", "-n", i.namespace, "run", "root", "--image="+serverImage)
 	require.ErrorContains(t, err, `violates PodSecurity "restricted`)
 	t.Log("and it refuses a pod that is not restricted")
 }
