@@ -44,14 +44,7 @@ func TestExamples(t *testing.T) {
 		t.Run(dir, func(t *testing.T) {
 			first := kustomizeBuild(t, dir)
 			assert.True(t, first == kustomizeBuild(t, dir), "two builds must give the same bytes")
-
-			file := filepath.Join(dir, "expected.yaml")
-			if *update {
-				require.NoError(t, os.WriteFile(file, []byte(first), 0o600))
-			}
-			want, err := os.ReadFile(file)
-			require.NoError(t, err)
-			testkit.Same(t, string(want), first, file)
+			testkit.SameFile(t, filepath.Join(dir, "expected.yaml"), first, *update)
 		})
 	}
 }

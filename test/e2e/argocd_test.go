@@ -57,13 +57,7 @@ func TestArgoCDPlugin(t *testing.T) {
 			require.False(t, first.failed, first.stderr)
 			second := pod.run(t, sidecar, path.Join(app, "prod"), generate)
 			assert.True(t, first.stdout == second.stdout, "two renders must give the same bytes")
-			expected := "../../examples/argocd/shop/prod/expected.yaml"
-			if *update {
-				require.NoError(t, os.WriteFile(expected, []byte(first.stdout), 0o600))
-			}
-			want, err := os.ReadFile(expected)
-			require.NoError(t, err)
-			testkit.Same(t, string(want), first.stdout, expected)
+			testkit.SameFile(t, "../../examples/argocd/shop/prod/expected.yaml", first.stdout, *update)
 
 			t.Run("half an application must not pass", func(t *testing.T) {
 				half := pod.replace(t, "kustomize", "printf '%s' '"+claim+"'\nexit 1\n")
@@ -150,9 +144,7 @@ func TestArgoCDExec(t *testing.T) {
 			require.False(t, first.failed, first.stderr)
 			second := pod.run(t, server, path.Join(app, "prod"), kustomize)
 			assert.True(t, first.stdout == second.stdout, "two renders must give the same bytes")
-			want, err := os.ReadFile("../../examples/overlays/prod/expected.yaml")
-			require.NoError(t, err)
-			testkit.Same(t, string(want), first.stdout, "examples/overlays/prod/expected.yaml")
+			testkit.SameFile(t, "../../examples/overlays/prod/expected.yaml", first.stdout, false)
 
 			// This is why the example is for a single tenant only. If this fails, its README is wrong.
 			r := pod.run(t, server, pod.checkout(t, server, "_argocd-repo/thief", thief), kustomize)
@@ -188,7 +180,7 @@ func argoCDs(t *testing.T, example string) map[string]string {
 	base := argoCDBase.FindStringSubmatch(files[kustomization])
 	require.NotNil(t, base)
 	require.Equal(t, argoCD, base[2])
-	for name, text := range tree(t, filepath.Join(moduleDir(t, "github.com/argoproj/argo-cd/v3", argoCD), "manifests")) {
+	for name, text := range tree(t, filepath.Join(testkit.ModuleFolder(t, t.TempDir(), "github.com/argoproj/argo-cd/v3@"+argoCD), "manifests")) {
 		files[path.Join("upstream/manifests", name)] = text
 	}
 	files[kustomization] = strings.Replace(files[kustomization], "../argo-cd ", "../upstream/"+base[1]+" ", 1)
@@ -196,16 +188,6 @@ func argoCDs(t *testing.T, example string) map[string]string {
 		"unchanged":                succeeds(t, "../../examples/argocd", nil, "kustomize", "build", example),
 		"on Argo CD's own objects": succeeds(t, write(t, files), nil, "kustomize", "build", example),
 	}
-}
-
-// moduleDir downloads a Go module and returns its folder.
-func moduleDir(t *testing.T, module, version string) string {
-	t.Helper()
-	var downloaded struct{ Dir, Error string }
-	text := command(t, t.TempDir(), nil, "go", "mod", "download", "-json", module+"@"+version).stdout
-	require.NoError(t, json.Unmarshal([]byte(text), &downloaded))
-	require.NotEmpty(t, downloaded.Dir, downloaded.Error)
-	return downloaded.Dir
 }
 
 // repoServer is the pod of Argo CD's repo-server, run by Docker as a kubelet would, one container after another.

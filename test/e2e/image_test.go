@@ -259,11 +259,5 @@ func untar(t *testing.T, archive []byte) map[string]imageFile {
 func TestKustomizeContainer(t *testing.T) {
 	buildImage(t)
 	folder := filepath.Join("../..", "examples", "container")
-	got := buildContainer(t, folder)
-	if *update {
-		writeTo(t, folder, map[string]string{"expected.yaml": got})
-	}
-	want, err := os.ReadFile(filepath.Join(folder, "expected.yaml"))
-	require.NoError(t, err)
-	testkit.Same(t, string(want), got, "examples/container")
+	testkit.SameFile(t, filepath.Join(folder, "expected.yaml"), buildContainer(t, folder), *update)
 }

@@ -22,30 +22,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
-	"github.com/bizmatters/dragonfly-generator/internal/cli"
+	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
-
-// runMain makes the test binary behave as the program.
-const runMain = "DRAGONFLY_GENERATOR_TEST_RUN_MAIN"
 
 // patience limits tests that could go on forever; on a busy machine, they do less in that time.
 const patience = 10 * time.Second
 
-func TestMain(m *testing.M) {
-	if os.Getenv(runMain) != "" {
-		os.Exit(cli.Run(os.Args[1:], cli.System()))
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // command returns the program, ready to start.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	cmd := exec.Command(self, args...)
-	cmd.Env = []string{runMain + "=1", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
-	return cmd
+	return testkit.Command(t.Context(), t, nil, args...)
 }
 
 // render runs the program undisturbed and returns its exit code and its stderr.
