@@ -243,11 +243,7 @@ func TestAnotherVolumeSize(t *testing.T) {
 
 	commands := strings.Split(warnings, "`")
 	require.Len(t, commands, 5, "the warning must give two commands: %s", warnings)
-	for _, command := range []string{commands[1], commands[3]} {
-		args := strings.Fields(strings.ReplaceAll(command, "'", ""))
-		require.Equal(t, "kubectl", args[0])
-		must(t, "", args[1:]...)
-	}
+	shell(t, t.TempDir(), commands[1], commands[3])
 	apply(t, second)
 	assert.Equal(t, "20Gi", get(t, ns, "statefulset/my-cache", ".spec.volumeClaimTemplates[0].spec.resources.requests.storage"))
 	assert.Equal(t, "20Gi", get(t, ns, "pvc/dragonfly-data-my-cache-0", ".spec.resources.requests.storage"))
