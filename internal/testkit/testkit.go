@@ -1,4 +1,5 @@
-// Package testkit contains what the tests share: the golden cases, runs of the program, and readable comparisons.
+// Package testkit contains what the tests share: the golden cases, runs of the program, the pages of the docs, kubectl, and
+// readable comparisons.
 package testkit
 
 import (
