@@ -13,13 +13,14 @@ type flagRule struct {
 	byOperator bool   // the operator sets it to reach its pods and to replicate, or it needs files that the operator cannot mount
 }
 
+// flagRules are the rules by Dragonfly's name of a flag.
 var flagRules = map[string]flagRule{
 	"dir":              {own: "the volume is mounted there"},
 	"dbfilename":       {own: "with another name, old snapshots would fill up the volume"},
 	"version_check":    {own: "it would call home"},
-	"tls":              {own: "it comes from spec.tls"},
-	"tls_cert_file":    {own: "it comes from spec.tls"},
-	"tls_key_file":     {own: "it comes from spec.tls"},
+	"tls":              {own: "spec.tls turns TLS on"},
+	"tls_cert_file":    {own: "the certificate comes from spec.tls"},
+	"tls_key_file":     {own: "the key comes from spec.tls"},
 	"snapshot_cron":    {own: "it comes from spec.snapshotCron"},
 	"maxmemory":        {own: "it follows from the memory limit in spec.sizes"},
 	"proactor_threads": {own: "it follows from the CPU limit in spec.sizes"},
@@ -28,12 +29,12 @@ var flagRules = map[string]flagRule{
 	"aclfile":                   {forbidden: true}, // its users do not need our password, and a default user needs none
 	"admin_nopass":              {forbidden: true}, // opens a port without a password
 	"memcached_port":            {forbidden: true}, // so does this one (dragonfly pull request 5098)
-	"flagfile":                  {forbidden: true},
+	"flagfile":                  {forbidden: true}, // could set any other flag, as the next two
 	"fromenv":                   {forbidden: true},
 	"tryfromenv":                {forbidden: true},
-	"port":                      {forbidden: true},
-	"primary_port_http_enabled": {forbidden: true},
-	"version":                   {forbidden: true},
+	"port":                      {forbidden: true}, // the Service and the probes need it
+	"primary_port_http_enabled": {forbidden: true}, // so do the probes
+	"version":                   {forbidden: true}, // ends the program, as the next
 	"only_check_args":           {forbidden: true},
 
 	"bind":       {wildcard: true},

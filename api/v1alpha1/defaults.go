@@ -17,7 +17,7 @@ func orDefault[T any](field **T, value T) {
 }
 
 // Default fills in fields that are not set. Afterward, only fields without a default may be nil: MaxGB, Bucket, TLS, the name
-// of the ServiceAccount, and the limits of a size; and the password's resources, see ContainerResources.
+// of the ServiceAccount, the limits of a size, and the password's resources, which ContainerResources fills in.
 func (s *ProfileSpec) Default() {
 	// Pinned, so that a change in the registry does not change what runs.
 	orDefault(&s.Image, "docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1")

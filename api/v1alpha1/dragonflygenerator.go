@@ -18,8 +18,7 @@ type DragonflyGenerator struct {
 	// Kustomize needs a name, and the annotation that specifies how to call the function. Everything else is
 	// ignored.
 	// +optional
-	// +kubebuilder:validation:Type=object
-	Metadata Ignored `json:"metadata,omitempty"`
+	Metadata map[string]Ignored `json:"metadata,omitempty"`
 
 	// The settings. A field that is not set keeps its default.
 	// +optional

@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
 	"github.com/bizmatters/dragonfly-generator/internal/expand"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
@@ -131,7 +130,7 @@ func writeNew(folder string, texts map[string]string) error {
 		}
 	}
 	for i, file := range starterFiles {
-		if err := atomicfile.Replace(root, file, 0o644, strings.NewReader(texts[file])); err != nil {
+		if err := createFile(root, file, texts[file]); err != nil {
 			for _, written := range starterFiles[:i] {
 				_ = root.Remove(written) // we have just written it
 			}
@@ -139,4 +138,20 @@ func writeNew(folder string, texts map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// createFile writes a file that must not exist. If it cannot be written completely, it is removed.
+func createFile(root *os.Root, name, text string) error {
+	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	if closing := file.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		_ = root.Remove(name)
+	}
+	return err
 }

@@ -46,23 +46,18 @@ type Spec struct {
 	own map[string]json.RawMessage // the settings of the profile itself
 }
 
-// Sets reports whether the profile itself sets the field at a path, or the list that contains it.
+// Sets reports whether the profile itself sets the field at a path, or the list or map that contains it.
 func (s Spec) Sets(path string) bool {
-	name, _, _ := strings.Cut(strings.TrimPrefix(path, s.Path+"."), "[")
-	return has(s.own, name)
+	return has(s.own, inherited(strings.TrimPrefix(path, s.Path+".")))
 }
 
 // Explain completes the message about a field of spec that is wrong only in a profile that inherits it: it names the profile,
-// and how to remove the field there.
+// and says how to change or remove the field there.
 func (s Spec) Explain(path, message string) string {
 	if strings.HasPrefix(path, s.Path+".") {
 		return message
 	}
-	name, _, _ := strings.Cut(strings.TrimPrefix(path, "spec."), "[")
-	if parts := strings.SplitN(name, ".", 3); parts[0] == "overrides" {
-		name = strings.Join(parts[:2], ".")
-	}
-	return "in " + s.Path + ", " + message + ", or set " + name + ": null in the profile"
+	return "in " + s.Path + ", " + message + "; or set " + inherited(strings.TrimPrefix(path, "spec.")) + " in the profile, where null removes it"
 }
 
 // Raw is a patch or an extra object, as JSON.
@@ -109,13 +104,16 @@ func Read(functionConfig *krm.Item, results *report.Results) Platform {
 	if functionConfig == nil || v1alpha1.IsClaim(functionConfig.APIVersion, functionConfig.Kind) {
 		return Default()
 	}
-	r := reader{report.Subject{Item: functionConfig, Results: results}}
+	r := reader{Subject: report.Subject{Item: functionConfig, Results: results}}
 	platform := r.read()
-	platform.isValid = r.Errors() == 0
+	platform.isValid = r.Errors() == 0 && !r.profileFailed
 	return platform
 }
 
-type reader struct{ report.Subject }
+type reader struct {
+	report.Subject
+	profileFailed bool // a profile has a problem
+}
 
 func (r *reader) read() Platform {
 	item := r.Item
@@ -138,7 +136,7 @@ func (r *reader) read() Platform {
 
 // generator reads a DragonflyGenerator.
 func (r *reader) generator(node *yaml.Node) Platform {
-	r.refuseVariables(yamlnode.Get(node, "spec"), "spec", "overrides", "extraObjects", "profiles") // scripts have variables, too
+	r.refuseVariables(yamlnode.Get(node, "spec"), "spec", "overrides", "extraObjects", "profiles") // scripts also contain variables
 	for name, profile := range yamlnode.Fields(yamlnode.Get(node, "spec", "profiles")) {
 		r.refuseVariables(profile, decode.Join("spec.profiles", name.Value), "overrides", "extraObjects")
 	}
@@ -172,15 +170,17 @@ func (r *reader) generator(node *yaml.Node) Platform {
 		profile.addLayer(base, "spec")
 		profile.addLayer(own, path)
 		platform.specs[name] = profile
-		r.report(problems, profile, errs, base)
+		p := reader{Subject: r.Fork()}
+		p.report(problems, profile, errs, base)
+		r.profileFailed = r.profileFailed || p.Errors() > r.Errors()
 	}
 	return platform
 }
 
 // hint returns what to do about a field of spec that profiles do not have, in a profile.
 func hint(path, name string) string {
-	has := func(t reflect.Type) bool { return slices.Contains(decode.Fields(t), name) }
-	if strings.HasPrefix(path, "spec.profiles") && has(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]()) && !has(reflect.TypeFor[v1alpha1.ProfileSpec]()) {
+	isFieldOf := func(t reflect.Type) bool { return slices.Contains(decode.Fields(t), name) }
+	if strings.HasPrefix(path, "spec.profiles") && isFieldOf(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]()) && !isFieldOf(reflect.TypeFor[v1alpha1.ProfileSpec]()) {
 		return "it is a field of spec, not of a profile, so move it there"
 	}
 	return ""
@@ -205,13 +205,27 @@ func (r *reader) spec(settings map[string]json.RawMessage, path string, carry []
 func (r *reader) report(errs field.ErrorList, profile Spec, above field.ErrorList, base map[string]json.RawMessage) {
 	for _, err := range errs {
 		path := strings.TrimPrefix(err.Field, profile.Path+".")
-		name, _, _ := strings.Cut(path, "[")
 		isKnown := slices.ContainsFunc(above, func(known *field.Error) bool { return known.Field == "spec."+path })
-		if !profile.Sets(err.Field) && (isKnown || has(base, name)) {
+		if !profile.Sets(err.Field) && (isKnown || has(base, inherited(path))) {
 			err.Field = "spec." + path
 		}
 		r.Errorf(report.Field{Path: err.Field}, "%s", profile.Explain(err.Field, err.Detail))
 	}
+}
+
+// inherited returns the part of a path in settings that a profile inherits or sets as a whole, see overlay.
+func inherited(path string) string {
+	path, _, _ = strings.Cut(path, "[")
+	var names []string
+	t, isStruct := reflect.TypeFor[v1alpha1.ProfileSpec](), true
+	for name := range strings.SplitSeq(path, ".") {
+		if !isStruct {
+			break
+		}
+		names = append(names, name)
+		t, isStruct = structOf(t, name)
+	}
+	return strings.Join(names, ".")
 }
 
 // has reports whether there is a field at a dotted path.
@@ -294,7 +308,7 @@ func (r *reader) configMap(node *yaml.Node) Platform {
 	var object struct {
 		metav1.TypeMeta `json:",inline"`
 
-		Metadata  v1alpha1.Ignored            `json:"metadata"`
+		Metadata  map[string]v1alpha1.Ignored `json:"metadata"`
 		Data      map[string]v1alpha1.Ignored `json:"data"` // see below
 		Immutable bool                        `json:"immutable"`
 	}

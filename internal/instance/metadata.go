@@ -105,8 +105,8 @@ func nearlyOwn(key string) string {
 	own := v1alpha1.Group + "/" + name
 	_, parent, _ := strings.Cut(v1alpha1.Group, ".")
 	// In the group above ours, a profile may be anything.
-	isNear := domain == parent && own != v1alpha1.Profile || isNear(domain, v1alpha1.Group)
-	if !slices.Contains(ownAnnotations, own) || !isNear {
+	isMeant := domain == parent && own != v1alpha1.Profile || isNear(domain, v1alpha1.Group)
+	if !slices.Contains(ownAnnotations, own) || !isMeant {
 		return ""
 	}
 	return own

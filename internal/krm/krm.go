@@ -160,7 +160,7 @@ func (i *Item) Path() string {
 }
 
 // AnnotatedPath returns the path in the package that an orchestrator's annotation names, or "" if there is none. After its
-// first function, kustomize makes up a path for every item: namespace/kind_name.yaml.
+// first function, kustomize makes up a path for every item, namespace/kind_name.yaml, which counts as none.
 func (i *Item) AnnotatedPath() string {
 	file := cmp.Or(i.Annotation(kioutil.PathAnnotation), i.Annotation(kioutil.LegacyPathAnnotation))
 	if i.Annotation(KustomizeID) != "" && strings.HasPrefix(path.Base(file), strings.ToLower(i.Kind)+"_") {

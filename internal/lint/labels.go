@@ -18,8 +18,9 @@ type neighbours struct{ pods, selectors []string }
 
 // noteNeighbour notes pods that have the label app of an instance, and selectors that match its pod by that label.
 func (l *linter) noteNeighbour(item *krm.Item) {
-	if same := (instance.Name{Namespace: item.Namespace, Name: item.Name}); l.neighbours[same] != nil && slices.Contains(same.IDs(), item.ID) {
-		return // there is an error about it
+	same := instance.Name{Namespace: item.Namespace, Name: item.Name}
+	if l.neighbours[same] != nil && slices.Contains(same.IDs(), item.ID) && slices.Contains(l.List.Items, item) {
+		return // there is an error about it, unless it is in a List
 	}
 	what := item.Kind + " " + item.Name
 	if pod := podOf(item); pod != nil {

@@ -31,6 +31,7 @@ func Platform(functionConfig *krm.Item, platform config.Platform, results *repor
 	for _, spec := range platform.All() {
 		p := platformLinter{spec: spec, warnings: map[string]string{}}
 		p.image()
+		p.images()
 		p.sizes()
 		p.args()
 		p.placeholders()
@@ -92,10 +93,15 @@ func isLatest(image string) bool {
 }
 
 // images warns about the images of containers that patches add.
-func (p *platformLinter) images(path string, containers []corev1.Container) {
-	for _, c := range containers {
-		if isLatest(c.Image) && c.Image != *p.spec.Image && c.Image != *p.spec.Password.Image {
-			p.warn(p.at(path)+"["+c.Name+"].image", latestMessage)
+func (p *platformLinter) images() {
+	for _, raw := range slices.Concat(p.spec.StatefulSetPatches, p.spec.DragonflyPatches) {
+		patch := yamlnode.FromJSON(raw.JSON)
+		for _, path := range []string{"spec.template.spec.initContainers", "spec.template.spec.containers", "spec.initContainers", "spec.additionalContainers"} {
+			for _, c := range yamlnode.Elements(patch, strings.Split(path, ".")...) {
+				if image := yamlnode.Text(c, "image"); image != "" && isLatest(image) {
+					p.warn(raw.Path+"."+path+"["+yamlnode.Text(c, "name")+"].image", latestMessage)
+				}
+			}
 		}
 	}
 }
@@ -199,10 +205,10 @@ func misspelling(word string) string {
 // extraObjects warns about a second PodDisruptionBudget for the pods of an instance.
 func (p *platformLinter) extraObjects() {
 	for _, raw := range p.spec.Extra {
-		const name = "n" // as valid a label as any instance's
-		item := krm.NewItem(yamlnode.FromJSON([]byte(v1alpha1.Fill(string(raw.JSON), map[string]string{"name": name}))))
+		name := overrides.Samples(p.spec)[0].Name
+		item := krm.NewItem(yamlnode.FromJSON([]byte(v1alpha1.Fill(string(raw.JSON), name.Values(*p.spec.ClusterDomain)))))
 		if p.isByOperator() && item.Group == "policy" && item.Kind == "PodDisruptionBudget" &&
-			operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), name) {
+			operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), name.Name) {
 			p.warn(raw.Path+".spec.selector", "selects the pods of the instance, for which the operator also makes a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb instead")
 		}
 	}
@@ -218,8 +224,6 @@ func (p *platformLinter) sample() {
 	switch object := patched.(type) {
 	case *appsv1.StatefulSet:
 		pod := object.Spec.Template.Spec
-		p.images("overrides.statefulSet.spec.template.spec.initContainers", pod.InitContainers)
-		p.images("overrides.statefulSet.spec.template.spec.containers", pod.Containers)
 		if at := slices.IndexFunc(pod.Containers, func(c corev1.Container) bool { return c.Name == specs.ContainerName }); at >= 0 {
 			server := pod.Containers[at]
 			if server.StartupProbe != nil {
@@ -228,8 +232,6 @@ func (p *platformLinter) sample() {
 			p.bucket(server.Env, server.EnvFrom)
 		}
 	case *operator.Dragonfly:
-		p.images("overrides.dragonfly.spec.initContainers", object.Spec.InitContainers)
-		p.images("overrides.dragonfly.spec.additionalContainers", object.Spec.AdditionalContainers)
 		if budget := object.Spec.PDB; budget != nil && budget.MinAvailable != nil && budget.MaxUnavailable != nil {
 			p.warn(p.at("overrides.dragonfly.spec.pdb"), "has both minAvailable and maxUnavailable, for which the operator makes nothing at all; remove one of them")
 		}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
@@ -70,7 +71,9 @@ func keepBookkeeping(n, old *yaml.Node) {
 	annotations := yamlnode.Get(n, "metadata", "annotations")
 	annotations.Content = append(
 		fields(annotations, func(key, _ string) bool { return !v1alpha1.IsBookkeeping(key) }),
-		fields(yamlnode.Get(old, "metadata", "annotations"), func(key, text string) bool { return text != "" && v1alpha1.IsBookkeeping(key) })...)
+		fields(yamlnode.Get(old, "metadata", "annotations"), func(key, text string) bool {
+			return text != "" && v1alpha1.IsBookkeeping(key) && key != fn.KptLocalConfig // with which it would not reach the cluster
+		})...)
 }
 
 // fields returns the keys and values of the wanted fields of a mapping.

@@ -256,7 +256,7 @@ func (m *merger) apply(f fate, item *krm.Item, inst instance.Instance, o overrid
 		m.remove(item, inst.Name, OtherBackend)
 	case refuseTheirs:
 		if item.Label(v1alpha1.ManagedByLabel) == v1alpha1.ManagedBy {
-			m.results.Errorf(item, "looks like an object of the claim %s without its annotation %s; set that to %s, or remove this object", inst.Name, v1alpha1.GeneratedFrom, inst.Name)
+			m.results.Errorf(item, "looks like an object of the claim %s, but lacks the annotation %s; set it to %s, or remove this object", inst.Name, v1alpha1.GeneratedFrom, inst.Name)
 			return
 		}
 		what := "its own " + item.Kind

@@ -18,4 +18,10 @@ func TestTo(t *testing.T) {
 		assert.Equal(t, want, nearest.To(text, names), text)
 	}
 	assert.Empty(t, nearest.To("size", nil))
+
+	near, question := nearest.Hint("sise", names)
+	assert.Equal(t, "size", near)
+	assert.Equal(t, `did you mean "size"? `, question)
+	_, question = nearest.Hint("password", names)
+	assert.Empty(t, question)
 }

@@ -41,8 +41,11 @@ func TellsPodsApart(key string) bool { return key == "role" || key == "master-ip
 // Selects reports whether a label selector finds the pods that the operator makes for an instance, or the master or the
 // replicas among them. None selects nothing, and an empty one everything, as in policy/v1.
 func Selects(selector *yaml.Node, name string) bool {
+	if yamlnode.IsNull(selector) {
+		return false
+	}
 	plain, err := yamlnode.Plain(selector)
-	if err != nil || yamlnode.IsNull(plain) {
+	if err != nil {
 		return false
 	}
 	var s metav1.LabelSelector

@@ -29,9 +29,9 @@ import (
 // Patches are tried on two instances that differ in everything: a patch that sets a field to a value may happen to match
 // one of them, but not both.
 func Check(functionConfig *krm.Item, platform config.Platform, results *report.Results) bool {
-	c := checker{Subject: report.Subject{Item: functionConfig, Results: results}}
-	for _, spec := range platform.All() {
-		c.spec = spec
+	base, isValid := report.Subject{Item: functionConfig, Results: results}, true
+	for _, spec := range platform.All() { // first that without a profile
+		c := checker{Subject: base.Fork(), spec: spec}
 		decodes := c.decodes()
 		if !platform.IsValid() {
 			continue
@@ -42,8 +42,12 @@ func Check(functionConfig *krm.Item, platform config.Platform, results *report.R
 			}
 		}
 		c.extraObjects()
+		isValid = isValid && c.Errors() == base.Errors()
+		if spec.Path == "spec" {
+			base = c.Subject
+		}
 	}
-	return c.Errors() == 0
+	return isValid
 }
 
 // Samples returns two instances that differ in everything.

@@ -114,7 +114,7 @@ func newKeeper(request handover.Request, env Environment) (*keeper, error) {
 		return nil, fmt.Errorf("%s must run in the init container of a Dragonfly pod in Kubernetes", handover.Command)
 	}
 	if _, err := os.Stat(filepath.Join(env.Root, handover.TokenPath, "token")); err != nil {
-		return nil, fmt.Errorf("%s/token cannot be read: %w; something removed the volume that dragonfly-generator mounts there", handover.TokenPath, report.Reason(err))
+		return nil, fmt.Errorf("%s/token cannot be read: %w; mount the token of the ServiceAccount there again, as the rendered manifest does", handover.TokenPath, report.Reason(err))
 	}
 	namespace := env.Getenv(handover.PodNamespaceVariable)
 	at := strings.LastIndexByte(k.pod, '-')

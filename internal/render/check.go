@@ -23,7 +23,7 @@ func check(o Options, s Streams, changes []change, results *report.Results) bool
 		return false
 	}
 	if len(changes) > 0 {
-		fmt.Fprintf(s.Err, "error: %s is not up to date, and the diff shows what would change; run this again without --check\n", o.Folder)
+		fmt.Fprintf(s.Err, "error: %s is not up to date, and the diff shows what would change; run the same command without --check\n", o.Folder)
 	}
 	return len(changes) == 0
 }

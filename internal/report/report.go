@@ -107,6 +107,11 @@ func (s *Subject) Errorf(field Field, format string, args ...any) {
 // Errors returns the number of errors.
 func (s *Subject) Errors() int { return len(s.reported) }
 
+// Fork returns a subject for a part of the item. It leaves out what was reported before, but not what other parts report.
+func (s *Subject) Fork() Subject {
+	return Subject{Item: s.Item, Results: s.Results, reported: slices.Clone(s.reported)}
+}
+
 func (r *Results) add(severity fn.Severity, item *krm.Item, field *Field, format string, args ...any) {
 	result := &fn.Result{Severity: severity, Message: fmt.Sprintf(format, args...)}
 	if item != nil {

@@ -78,7 +78,7 @@ func (p Page) Blocks(languages ...string) []string {
 	return blocks
 }
 
-// Commands returns the commands in each console block. It has no other lines.
+// Commands returns the commands in each console block. Such a block must contain nothing else.
 func (p Page) Commands(t testing.TB) []string {
 	t.Helper()
 	blocks := p.Blocks("console")

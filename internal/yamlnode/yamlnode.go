@@ -62,16 +62,18 @@ func Named(list *yaml.Node, name string, path ...string) *yaml.Node {
 
 // All iterates over n and everything in it, each node once, because aliases can make a node contain itself.
 func All(n *yaml.Node) iter.Seq[*yaml.Node] {
-	seen := map[*yaml.Node]bool{}
-	var visit func(n *yaml.Node, yield func(*yaml.Node) bool) bool
-	visit = func(n *yaml.Node, yield func(*yaml.Node) bool) bool {
-		if n = Follow(n); n == nil || seen[n] {
-			return true
+	return func(yield func(*yaml.Node) bool) {
+		seen := map[*yaml.Node]bool{}
+		var visit func(n *yaml.Node) bool
+		visit = func(n *yaml.Node) bool {
+			if n = Follow(n); n == nil || seen[n] {
+				return true
+			}
+			seen[n] = true
+			return yield(n) && !slices.ContainsFunc(n.Content, func(child *yaml.Node) bool { return !visit(child) })
 		}
-		seen[n] = true
-		return yield(n) && !slices.ContainsFunc(n.Content, func(child *yaml.Node) bool { return !visit(child, yield) })
+		visit(n)
 	}
-	return func(yield func(*yaml.Node) bool) { visit(n, yield) }
 }
 
 // Get follows the keys of path through mappings, aliases and merge keys. It returns nil if there is no such field.
