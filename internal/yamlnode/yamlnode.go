@@ -124,15 +124,16 @@ func KindName(n *yaml.Node) string {
 // care of, or if a YAML 1.1 parser such as kubectl's would.
 func Scalar(text string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
-	if oldBooleans[text] || strings.Contains(text, ":") && base60.MatchString(text) {
+	if oldWords[text] || strings.Contains(text, ":") && base60.MatchString(text) {
 		n.Style = yaml.DoubleQuotedStyle
 	}
 	return n
 }
 
-// oldBooleans are booleans only in YAML 1.1.
-var oldBooleans = map[string]bool{
-	"y": true, "Y": true, "yes": true, "Yes": true, "YES": true, "on": true, "On": true, "ON": true,
+// oldWords are booleans, or the merge key, only in YAML 1.1.
+var oldWords = map[string]bool{
+	"<<": true,
+	"y":  true, "Y": true, "yes": true, "Yes": true, "YES": true, "on": true, "On": true, "ON": true,
 	"n": true, "N": true, "no": true, "No": true, "NO": true, "off": true, "Off": true, "OFF": true,
 }
 
@@ -442,7 +443,11 @@ func plainStyle(n *yaml.Node) *yaml.Node {
 		return Scalar(n.Value)
 	}
 	fresh := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: n.Value}
-	for _, child := range n.Content {
+	for i, child := range n.Content {
+		if isKey := n.Kind == yaml.MappingNode && i%2 == 0; isKey { // a string in JSON, even if it is <<
+			fresh.Content = append(fresh.Content, Scalar(child.Value))
+			continue
+		}
 		fresh.Content = append(fresh.Content, plainStyle(child))
 	}
 	return fresh

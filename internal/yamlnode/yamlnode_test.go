@@ -209,6 +209,10 @@ func TestScalarStaysAString(t *testing.T) {
 	}
 }
 
+func TestFromJSONKeepsKeys(t *testing.T) {
+	assert.Equal(t, "\"<<\": x\n\"1\": z\n", encode(t, yamlnode.FromJSON([]byte(`{"<<": "x", "1": "z"}`))), "A merge key or a number would be something else.")
+}
+
 func TestSet(t *testing.T) {
 	for _, tc := range []struct {
 		reason, in string
