@@ -84,10 +84,10 @@ func patch(object any, inst instance.Instance) (any, error) {
 	return object, nil
 }
 
-func applyAll[T any](object *T, patches []config.Raw, apply func(*T, json.RawMessage) (*T, error)) (*T, error) {
+func applyAll[T any](object *T, patches []config.Raw, applyOne func(*T, json.RawMessage) (*T, error)) (*T, error) {
 	for _, p := range patches {
 		var err error
-		if object, err = apply(object, p.JSON); err != nil {
+		if object, err = applyOne(object, p.JSON); err != nil {
 			return nil, err
 		}
 	}

@@ -72,7 +72,7 @@ func (e edits) change(s *source) (change, error) {
 	if s.documents != nil {
 		c.before = []byte{} // the file exists, even if it is empty
 	}
-	holds := false // something
+	isEmpty := true // no object is left in the file
 	for _, d := range s.documents {
 		c.before = append(c.before, d.Text...)
 		r, isReplaced := e.replaced[d.item]
@@ -93,23 +93,23 @@ func (e edits) change(s *source) (change, error) {
 		default:
 			c.after = append(c.after, d.Text...)
 		}
-		holds = holds || d.Node != nil
+		isEmpty = isEmpty && d.Node == nil
 	}
 	for _, n := range e.added[s.inFolder] {
 		text, err := encodeFor(s.inFolder, n)
 		if err != nil {
 			return c, err
 		}
-		if holds {
+		if !isEmpty {
 			if !bytes.HasSuffix(c.after, []byte("\n")) {
 				c.after = append(c.after, '\n')
 			}
 			c.after = append(c.after, separator...)
 		}
 		c.after = append(c.after, text...)
-		holds = true
+		isEmpty = false
 	}
-	if !holds {
+	if isEmpty {
 		c.after = nil
 	}
 	return c, nil
