@@ -142,7 +142,7 @@ func (s *Storage) validate(path *field.Path) field.ErrorList {
 	case s.MaxGB != nil && *s.MinGB > *s.MaxGB:
 		invalid("minGB", "is larger than maxGB; lower it, or raise maxGB")
 	case !s.Allows(*s.DefaultGB):
-		invalid("defaultGB", "is outside the bounds; claims may ask for "+s.Bounds())
+		invalid("defaultGB", "is outside the bounds; use "+s.Bounds()+", or change minGB or maxGB")
 	}
 	return errs
 }
