@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
@@ -34,9 +35,9 @@ func (l *linter) noteNeighbour(item *krm.Item) {
 	case item.Group == "" && item.Kind == "Service":
 		selector = yamlnode.Texts(yamlnode.Get(item.Node, "spec", "selector"))
 	case item.Group == "policy" && item.Kind == "PodDisruptionBudget":
-		selector = yamlnode.LabelSelector(yamlnode.Get(item.Node, "spec", "selector"))
+		selector = labelSelector(yamlnode.Get(item.Node, "spec", "selector"))
 	case item.Group == "networking.k8s.io" && item.Kind == "NetworkPolicy":
-		selector = yamlnode.LabelSelector(yamlnode.Get(item.Node, "spec", "podSelector"))
+		selector = labelSelector(yamlnode.Get(item.Node, "spec", "podSelector"))
 	}
 	if l.isSecondBudget(item) {
 		return
@@ -64,6 +65,18 @@ func (l *linter) warnOfNeighbours() {
 		l.results.Warnf(c.Item, "%s, so each reaches or counts the other's pods; rename the claim, for example to %s, or add app.kubernetes.io/name: dragonfly to any selector that is meant for the instance",
 			strings.Join(all, ", and "), otherName(c.Name.Name))
 	}
+}
+
+// labelSelector returns the labels that a selector requires, including expressions with a single value. Other expressions
+// are left out: they rarely exclude a pod that matches the rest.
+func labelSelector(n *yaml.Node) map[string]string {
+	labels := yamlnode.Texts(yamlnode.Get(n, "matchLabels"))
+	for _, e := range yamlnode.Elements(n, "matchExpressions") {
+		if values := yamlnode.Elements(e, "values"); yamlnode.Text(e, "operator") == "In" && len(values) == 1 {
+			labels[yamlnode.Text(e, "key")] = yamlnode.Text(values[0])
+		}
+	}
+	return labels
 }
 
 // otherName proposes a name for a claim that has the name of its application.

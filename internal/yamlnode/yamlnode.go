@@ -96,6 +96,15 @@ func Text(n *yaml.Node, path ...string) string {
 	return n.Value
 }
 
+// Texts returns the fields of a mapping.
+func Texts(n *yaml.Node) map[string]string {
+	all := map[string]string{}
+	for key, value := range Fields(n) {
+		all[key.Value] = Text(value)
+	}
+	return all
+}
+
 // IsNull reports whether there is nothing at n: no node, or an explicit null.
 func IsNull(n *yaml.Node) bool {
 	n = Follow(n)

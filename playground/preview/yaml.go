@@ -119,7 +119,7 @@ func removeBookkeeping(item *yaml.Node) {
 
 // lineOf returns the line of the field, or of the innermost part of its path that exists.
 func lineOf(root *yaml.Node, path string) int {
-	if key, _ := yamlnode.Locate(root, path); key != nil {
+	if key, _ := locate(root, path); key != nil {
 		return key.Line
 	}
 	return root.Line

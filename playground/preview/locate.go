@@ -1,22 +1,24 @@
-package yamlnode
+package preview
 
 import (
 	"strconv"
 	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Locate returns the key and value at a path, which is written as in messages (`spec.sizes.xl`, `spec.args[1]`). If the
+// locate returns the key and value at a path, which is written as in messages (`spec.sizes.xl`, `spec.args[1]`). If the
 // path does not exist, it returns those of its innermost part that does, or nil if not even the first part exists. An
 // element of a list is its own key. Names in a path may contain dots, so the longest name that fits is used.
-func Locate(root *yaml.Node, path string) (key, value *yaml.Node) {
+func locate(root *yaml.Node, path string) (key, value *yaml.Node) {
 	for n := root; path != "" && n != nil; n = value {
 		var nextKey, nextValue *yaml.Node
 		rest := ""
 		switch n.Kind {
 		case yaml.MappingNode:
-			for k, v := range Fields(n) {
+			for k, v := range yamlnode.Fields(n) {
 				if after, found := cutName(path, k.Value); found && (nextKey == nil || len(after) < len(rest)) {
 					nextKey, nextValue, rest = k, v, after
 				}
