@@ -56,7 +56,7 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 			results.FieldErrorf(item, report.Field{Path: "items"}, "is missing or not a list, so what the List was meant to hold is ignored; write its objects under items")
 		case slices.ContainsFunc(item.Listed(), holdsClaim):
 			results.FieldErrorf(item, report.Field{Path: "items"}, "contains a claim, but claims in a List are ignored; write it as a separate object")
-		default:
+		case item.Annotation(v1alpha1.GeneratedFrom) == "": // an extra object of ours may look like a claim
 			reportLikeness(item, results)
 		}
 	}
