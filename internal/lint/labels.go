@@ -70,13 +70,13 @@ func (l *linter) warnOfNeighbours() {
 // labelSelector returns the labels that a selector requires, including expressions with a single value. Other expressions
 // are left out: they rarely exclude a pod that matches the rest.
 func labelSelector(n *yaml.Node) map[string]string {
-	labels := yamlnode.Texts(yamlnode.Get(n, "matchLabels"))
+	required := yamlnode.Texts(yamlnode.Get(n, "matchLabels"))
 	for _, e := range yamlnode.Elements(n, "matchExpressions") {
 		if values := yamlnode.Elements(e, "values"); yamlnode.Text(e, "operator") == "In" && len(values) == 1 {
-			labels[yamlnode.Text(e, "key")] = yamlnode.Text(values[0])
+			required[yamlnode.Text(e, "key")] = yamlnode.Text(values[0])
 		}
 	}
-	return labels
+	return required
 }
 
 // otherName proposes a name for a claim that has the name of its application.

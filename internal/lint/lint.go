@@ -72,17 +72,17 @@ func newLinter(in Input, results *report.Results) *linter {
 		ignored: map[string][]*instance.Instance{}, former: map[string]bool{}, made: map[secret]bool{}, neighbours: map[instance.Name]*neighbours{},
 	}
 	for i := range in.Instances {
-		c := &in.Instances[i].Instance
-		l.neighbours[c.Name] = &neighbours{}
-		for _, name := range []string{c.PasswordSecret(), c.ConnectionSecret()} {
-			l.named[name] = append(l.named[name], c)
+		inst := &in.Instances[i].Instance
+		l.neighbours[inst.Name] = &neighbours{}
+		for _, name := range []string{inst.PasswordSecret(), inst.ConnectionSecret()} {
+			l.named[name] = append(l.named[name], inst)
 		}
-		for _, path := range c.IgnoredSecrets() {
-			if name := yamlnode.Text(c.Item.Node, append(strings.Split(path, "."), "name")...); name != "" {
-				l.ignored[name] = append(l.ignored[name], c)
+		for _, path := range inst.IgnoredSecrets() {
+			if name := yamlnode.Text(inst.Item.Node, append(strings.Split(path, "."), "name")...); name != "" {
+				l.ignored[name] = append(l.ignored[name], inst)
 			}
 		}
-		for _, was := range c.Item.FormerNames()[1:] {
+		for _, was := range inst.Item.FormerNames()[1:] {
 			l.former[was.Name] = true
 		}
 	}
@@ -157,12 +157,12 @@ func nameOf(n *yaml.Node) string {
 }
 
 // changed reports the changes to an instance and what users should know about them.
-func (l *linter) changed(c instance.Instance, changes changesOf) {
+func (l *linter) changed(inst instance.Instance, changes changesOf) {
 	if len(changes.superseded) > 0 {
-		l.warnOfBackend(c)
+		l.warnOfBackend(inst)
 	}
 	if slices.ContainsFunc(changes.dropped, func(what string) bool { return strings.HasPrefix(what, "Secret ") }) {
-		l.results.Warnf(c.Item, "its password source is %s now, so the manifests of its Secrets are removed, and a tool that prunes would delete the live Secrets, including the password; first annotate those with argocd.argoproj.io/sync-options: Prune=false (Argo CD) or kustomize.toolkit.fluxcd.io/prune: disabled (Flux), and see docs/passwords.md", c.Source)
+		l.results.Warnf(inst.Item, "its password source is %s now, so the manifests of its Secrets are removed, and a tool that prunes would delete the live Secrets, including the password; first annotate those with argocd.argoproj.io/sync-options: Prune=false (Argo CD) or kustomize.toolkit.fluxcd.io/prune: disabled (Flux), and see docs/passwords.md", inst.Source)
 	}
 	var all []string
 	for _, what := range []struct {
@@ -178,12 +178,12 @@ func (l *linter) changed(c instance.Instance, changes changesOf) {
 		}
 	}
 	if slices.ContainsFunc(slices.Concat(changes.created, changes.dropped), isWithPassword) {
-		all = append(all, passwordOrigin(c))
+		all = append(all, passwordOrigin(inst))
 	}
-	l.results.Infof(c.Item, "%s", strings.Join(all, "; "))
-	l.warnOfVolume(c)
-	for _, field := range c.IgnoredSecrets() { // something that reads it gets a warning
-		l.results.FieldInfof(c.Item, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; change applications to read %s", c.ConnectionSecret())
+	l.results.Infof(inst.Item, "%s", strings.Join(all, "; "))
+	l.warnOfVolume(inst)
+	for _, field := range inst.IgnoredSecrets() { // something that reads it gets a warning
+		l.results.FieldInfof(inst.Item, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; change applications to read %s", inst.ConnectionSecret())
 	}
 }
 
@@ -195,18 +195,18 @@ func isWithPassword(what string) bool {
 }
 
 // passwordOrigin describes where the password comes from.
-func passwordOrigin(c instance.Instance) string {
+func passwordOrigin(inst instance.Instance) string {
 	switch {
-	case c.Source == v1alpha1.InCluster:
+	case inst.Source == v1alpha1.InCluster:
 		return "the password is made by the instance's own pod, in the cluster"
-	case len(c.Seen) > 0:
+	case len(inst.Seen) > 0:
 		var makers []string
-		for _, item := range c.Seen {
+		for _, item := range inst.Seen {
 			makers = append(makers, item.Kind+" "+item.Name)
 		}
-		return "the password source is " + string(c.Source) + ", because of " + strings.Join(makers, " and ")
-	case c.Source == v1alpha1.Existing:
-		return "the password is that of the Secret " + c.PasswordSecret() + ", which something else makes"
+		return "the password source is " + string(inst.Source) + ", because of " + strings.Join(makers, " and ")
+	case inst.Source == v1alpha1.Existing:
+		return "the password is that of the Secret " + inst.PasswordSecret() + ", which something else makes"
 	}
-	return "something else makes the Secrets " + c.PasswordSecret() + " and " + c.ConnectionSecret()
+	return "something else makes the Secrets " + inst.PasswordSecret() + " and " + inst.ConnectionSecret()
 }

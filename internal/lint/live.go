@@ -48,33 +48,33 @@ func (l *linter) live(old, fresh *yaml.Node, inst instance.Instance) {
 }
 
 // warnOfSecretType warns of another type of the connection Secret than before.
-func (l *linter) warnOfSecretType(old *yaml.Node, c instance.Instance) {
-	if was, is := cmp.Or(yamlnode.Text(old, "type"), string(corev1.SecretTypeOpaque)), *c.Config.ConnectionSecret.Type; was != is {
-		l.results.Warnf(c.Item, "Kubernetes refuses to change the type (%s before, %s now) of a live Secret; run `kubectl delete secret %s -n %s`, apply, and run `kubectl delete pod %s-0 -n %s`, so that the new pod fills it in",
-			was, is, c.ConnectionSecret(), c.Namespace, c.StatefulSet(), c.Namespace)
+func (l *linter) warnOfSecretType(old *yaml.Node, inst instance.Instance) {
+	if was, is := cmp.Or(yamlnode.Text(old, "type"), string(corev1.SecretTypeOpaque)), *inst.Config.ConnectionSecret.Type; was != is {
+		l.results.Warnf(inst.Item, "Kubernetes refuses to change the type (%s before, %s now) of a live Secret; run `kubectl delete secret %s -n %s`, apply, and run `kubectl delete pod %s-0 -n %s`, so that the new pod fills it in",
+			was, is, inst.ConnectionSecret(), inst.Namespace, inst.StatefulSet(), inst.Namespace)
 	}
 }
 
 // warnOfImage warns of an older Dragonfly than before.
-func (l *linter) warnOfImage(c instance.Instance, image string) {
-	if before, after := v1alpha1.Release(image), v1alpha1.Release(*c.Config.Image); before != "" && after != "" && semver.Compare(before, after) > 0 {
-		l.results.Warnf(c.Item, "the image goes back from %s to %s, and an older Dragonfly exits on a snapshot written by a newer one; if the newer one has already run, set it as spec.image in the configuration", before, after)
+func (l *linter) warnOfImage(inst instance.Instance, image string) {
+	if before, after := v1alpha1.Release(image), v1alpha1.Release(*inst.Config.Image); before != "" && after != "" && semver.Compare(before, after) > 0 {
+		l.results.Warnf(inst.Item, "the image goes back from %s to %s, and an older Dragonfly exits on a snapshot written by a newer one; if the newer one has already run, set it as spec.image in the configuration", before, after)
 	}
 }
 
 // warnOfVolumeSize warns about a change of the volume size in the claim template.
-func (l *linter) warnOfVolumeSize(c instance.Instance, was, grow string) {
+func (l *linter) warnOfVolumeSize(inst instance.Instance, was, grow string) {
 	before, err := resource.ParseQuantity(was)
 	if err != nil {
 		return // there was no volume, or its size is unknown
 	}
-	field := report.Field{Path: "spec.storageGB", Current: *c.Claim.StorageGB}
-	switch before.Cmp(resource.MustParse(c.Storage())) {
+	field := report.Field{Path: "spec.storageGB", Current: *inst.Claim.StorageGB}
+	switch before.Cmp(resource.MustParse(inst.Storage())) {
 	case -1:
-		l.results.FieldWarnf(c.Item, field, "Kubernetes refuses to change the volume size (%s before) of a live StatefulSet; %s", was, grow)
+		l.results.FieldWarnf(inst.Item, field, "Kubernetes refuses to change the volume size (%s before) of a live StatefulSet; %s", was, grow)
 	case 1:
 		field.Proposed = (before.Value() + 1<<30 - 1) >> 30
-		l.results.FieldWarnf(c.Item, field, "Kubernetes refuses to change the volume size (%s before) of a live StatefulSet, and a volume cannot shrink; keep the old size, or move the data to a new instance", was)
+		l.results.FieldWarnf(inst.Item, field, "Kubernetes refuses to change the volume size (%s before) of a live StatefulSet, and a volume cannot shrink; keep the old size, or move the data to a new instance", was)
 	}
 }
 
@@ -85,18 +85,17 @@ func patchVolume(template string, inst instance.Instance) string {
 }
 
 // warnOfBackend warns about what a move from one backend to the other means for the live instance.
-func (l *linter) warnOfBackend(c instance.Instance) {
-	inst := c
-	if !c.HasVolume() {
-		l.results.Warnf(c.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve clients, each with its own data; the new pods do not read the old pods' volume; follow docs/operator.md before you apply this", *c.Config.Backend)
+func (l *linter) warnOfBackend(inst instance.Instance) {
+	if !inst.HasVolume() {
+		l.results.Warnf(inst.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve clients, each with its own data; the new pods do not read the old pods' volume; follow docs/operator.md before you apply this", *inst.Config.Backend)
 		return
 	}
 	from, to, who := specs.DataVolume+"-"+inst.StatefulSet()+"-0", operator.DataVolume+"-"+inst.StatefulSet()+"-0", "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
-	if !c.IsByOperator() {
+	if !inst.IsByOperator() {
 		from, to, who = "of the master ("+to+", or that of another pod)", from, "the operator's StatefulSet and Service have the same names as the new ones"
 	}
-	l.results.Warnf(c.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s until it is moved to %s; follow docs/operator.md before you apply this",
-		*c.Config.Backend, who, from, to)
+	l.results.Warnf(inst.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s until it is moved to %s; follow docs/operator.md before you apply this",
+		*inst.Config.Backend, who, from, to)
 }
 
 // changesImmutable reports whether the cluster will refuse the change to a StatefulSet, apart from the size and class of

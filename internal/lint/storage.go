@@ -92,16 +92,16 @@ func flagIn(container *yaml.Node, name string) string {
 }
 
 // warnOfMemory warns if there is less memory for data than before, from a smaller size or a smaller share of its limit.
-func (l *linter) warnOfMemory(old *yaml.Node, c instance.Instance) {
-	after, before := c.Size.MaxMemory(), maxMemoryOf(old)
+func (l *linter) warnOfMemory(old *yaml.Node, inst instance.Instance) {
+	after, before := inst.Size.MaxMemory(), maxMemoryOf(old)
 	if before <= after {
 		return
 	}
 	consequence, safe := "Dragonfly exits at start when its snapshot does not fit", after
-	if c.HasPrepare() && !c.IsByOperator() {
-		consequence, safe = "a pod whose snapshot needs more than 85% of the memory limit does not start", c.Size.Limits.Memory.Value()/100*85
+	if inst.HasPrepare() && !inst.IsByOperator() {
+		consequence, safe = "a pod whose snapshot needs more than 85% of the memory limit does not start", inst.Size.Limits.Memory.Value()/100*85
 	}
-	l.results.FieldWarnf(c.Item, report.Field{Path: "spec.size", Current: *c.Claim.Size},
+	l.results.FieldWarnf(inst.Item, report.Field{Path: "spec.size", Current: *inst.Claim.Size},
 		"maxmemory drops from %d to %d bytes, and %s; check with `INFO memory` that used_memory is below %d bytes before you apply this, or use a larger size",
 		before, after, consequence, safe)
 }
@@ -124,21 +124,21 @@ func maxMemoryOf(n *yaml.Node) int64 {
 // warnOfVolume warns about a volume that is too small for what may be in memory. Each snapshot is written beside the
 // previous one, and a tenth more leaves room for the file system. A full volume goes unnoticed: the server keeps serving but
 // no longer saves anything.
-func (l *linter) warnOfVolume(c instance.Instance) {
-	if !c.HasVolume() {
-		if c.HasStorageGB {
-			l.results.FieldInfof(c.Item, report.Field{Path: "spec.storageGB", Current: *c.Claim.StorageGB},
-				"has no effect, because instances with storage.type: %s have no volume", *c.Config.Storage.Type)
+func (l *linter) warnOfVolume(inst instance.Instance) {
+	if !inst.HasVolume() {
+		if inst.HasStorageGB {
+			l.results.FieldInfof(inst.Item, report.Field{Path: "spec.storageGB", Current: *inst.Claim.StorageGB},
+				"has no effect, because instances with storage.type: %s have no volume", *inst.Config.Storage.Type)
 		}
 		return
 	}
-	volume, once := c.StorageBytes(), c.Size.MaxMemory()
+	volume, once := inst.StorageBytes(), inst.Size.MaxMemory()
 	enough := 2*once + once/5
-	field := report.Field{Path: "spec.storageGB", Current: *c.Claim.StorageGB, Proposed: (enough + 1<<30 - 1) >> 30}
+	field := report.Field{Path: "spec.storageGB", Current: *inst.Claim.StorageGB, Proposed: (enough + 1<<30 - 1) >> 30}
 	switch {
 	case volume < once:
-		l.results.FieldWarnf(c.Item, field, "the volume is too small for a snapshot of a full instance, and data that cannot be saved is lost at the next restart; use a larger volume")
+		l.results.FieldWarnf(inst.Item, field, "the volume is too small for a snapshot of a full instance, and data that cannot be saved is lost at the next restart; use a larger volume")
 	case volume < enough:
-		l.results.FieldWarnf(c.Item, field, "the volume is too small for two snapshots of a full instance, and each is written beside the previous one; use a larger volume, or keep the memory from filling up")
+		l.results.FieldWarnf(inst.Item, field, "the volume is too small for two snapshots of a full instance, and each is written beside the previous one; use a larger volume, or keep the memory from filling up")
 	}
 }

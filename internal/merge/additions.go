@@ -72,7 +72,7 @@ func keepBookkeeping(n, old *yaml.Node) {
 	annotations.Content = append(
 		fields(annotations, func(key, _ string) bool { return !v1alpha1.IsBookkeeping(key) }),
 		fields(yamlnode.Get(old, "metadata", "annotations"), func(key, text string) bool {
-			return text != "" && v1alpha1.IsBookkeeping(key) && key != fn.KptLocalConfig // with which it would not reach the cluster
+			return text != "" && v1alpha1.IsBookkeeping(key) && key != fn.KptLocalConfig // which would keep it from the cluster
 		})...)
 }
 

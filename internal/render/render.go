@@ -46,8 +46,8 @@ func Run(o Options, s Streams) bool {
 		return intoFolder(o, s, &results)
 	}
 	in := readInputs(o, s.In, &results)
-	expansion := expanded(o, in, &results)
-	text, err := stdout(in, expansion, &results)
+	planned := expanded(o, in, &results)
+	text, err := stdout(in, planned, &results)
 	if err != nil {
 		reportBug(err, &results)
 	}
@@ -66,9 +66,9 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 	defer f.close()
 
 	in := readInputs(o, s.In, results)
-	expansion := expanded(o, in, results)
+	planned := expanded(o, in, results)
 	refuseOutside(o, in, results)
-	changes := fileChanges(in, expansion, results)
+	changes := fileChanges(in, planned, results)
 	f.refuseLinks(changes, results)
 	if o.Check {
 		return check(o, s, changes, results)
@@ -84,7 +84,7 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 func expanded(o Options, in *inputs, results *report.Results) merge.Changes {
 	options := expand.Options{InPlace: o.Folder != "", Prune: o.Prune}
 	list := krm.NewList(in.items(), in.config)
-	changes := expand.Expand(list, options, results)
+	planned := expand.Expand(list, options, results)
 	if !results.HasErrors() && !slices.ContainsFunc(list.Items, instance.IsClaim) {
 		hint := "name the files or folders that contain the claims"
 		if in.stdin {
@@ -92,7 +92,7 @@ func expanded(o Options, in *inputs, results *report.Results) merge.Changes {
 		}
 		results.Errorf(nil, "there is no %s in %s; %s", v1alpha1.ClaimKind, strings.Join(o.Paths, ", "), hint)
 	}
-	return changes
+	return planned
 }
 
 // refuseOutside reports objects of ours that are outside the output folder, because nothing would keep them up to date.
