@@ -93,6 +93,8 @@ bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Compare the pr
 	done
 	@bin/benchstat -col /by bin/bench.txt
 
+# The linter's cache contains the paths of the checkout that filled it, and fails in another one once those are gone, so
+# each checkout has its own.
 .PHONY: lint
 lint: bin/golangci-lint bin/actionlint ## Check formatting, vet and lint (needs Go; the first run builds the linter for a few minutes)
 	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "run gofmt on: $$unformatted"; exit 1; }
@@ -101,7 +103,7 @@ lint: bin/golangci-lint bin/actionlint ## Check formatting, vet and lint (needs 
 		GOOS=$$os go vet -tags e2e,conformance,dist,node,kind ./... || exit 1; \
 	done
 	go vet -C tools/generate . && go vet -C playground/test .
-	bin/golangci-lint run --build-tags e2e,conformance,dist,node,kind
+	GOLANGCI_LINT_CACHE="$(CURDIR)/bin/golangci-lint-cache" bin/golangci-lint run --build-tags e2e,conformance,dist,node,kind
 	bin/actionlint
 
 # The SBOMs contain the hash of the program that wrote them, so they are reproducible only on the same platform.
