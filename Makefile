@@ -78,9 +78,9 @@ race: ## Run the tests that start goroutines under the race detector (needs Go a
 	go test -race . ./internal/prepare/... ./test/node/standin
 
 .PHONY: fuzz
-fuzz: ## Fuzz lists, claims and configurations for FUZZTIME each, 20s unless set, or 1000x (needs Go)
-	@for target in FuzzRun FuzzClaim FuzzConfiguration; do \
-		go test ./generator -run "^$$" -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 20x || exit 1; \
+fuzz: ## Fuzz each of the targets for FUZZTIME, 20s unless set, or 1000x (needs Go)
+	@for target in generator:FuzzRun generator:FuzzClaim generator:FuzzConfiguration internal/prepare:FuzzSnapshot playground/preview:FuzzPreview; do \
+		go test "./$${target%:*}" -run "^$$" -fuzz "^$${target#*:}$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 20x || exit 1; \
 	done
 
 # On a machine that does other work, one round of the benchmarks is not enough, so there are BENCHCOUNT rounds.

@@ -99,8 +99,8 @@ func TestFieldsBesideTheFunction(t *testing.T) {
 			assert.NotContains(t, o["StatefulSet my-cache"].MustString(), "search")
 		}}},
 		"`labels:`, `commonLabels:`": {
-			{fields: "labels: [{pairs: {team: search}}]\n", check: labelled},
-			{fields: "commonLabels: {team: search}\n", check: labelled},
+			{fields: "labels: [{pairs: {team: search}}]\n", check: labeled},
+			{fields: "commonLabels: {team: search}\n", check: labeled},
 			{overlay: "commonLabels: {team: search}\n", check: func(t *testing.T, o objects) {
 				assert.Equal(t, "search", o.field(t, "StatefulSet my-cache", "spec.selector.matchLabels.team"))
 			}},
@@ -172,7 +172,7 @@ func TestFieldsBesideTheFunction(t *testing.T) {
 	}
 }
 
-func labelled(t *testing.T, o objects) {
+func labeled(t *testing.T, o objects) {
 	assert.Equal(t, "search", o.field(t, "StatefulSet my-cache", "metadata.labels.team"))
 	assert.Empty(t, o.field(t, "StatefulSet my-cache", "spec.selector.matchLabels.team"))
 	assert.Empty(t, o.field(t, "StatefulSet my-cache", "spec.template.metadata.labels.team"))

@@ -13,15 +13,15 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// ---- YAML in colour -------------------------------------------------------------------------------------------
+// ---- YAML in color -------------------------------------------------------------------------------------------
 
 const key = /^(\s*(?:- +)*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s#:{}[\],"'&*!|>%@`-][^#:]*(?::\S[^#:]*)*)(:)(?=\s|$)/;
 const parts = /(?<=^|\s)(#.*)$|("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?)|([{}[\],])|([^\s{}[\],"'#:]+(?=:\s))|([^\s{}[\],"']+)|(\s+)|(.)/g;
 const literal = /^(?:-?\d[\d.]*|true|false|null|~)$/;
 
-// colour returns the line as spans. It looks only at that line, so the contents of a block scalar are colored as if
+// color returns the line as spans. It looks only at that line, so the contents of a block scalar are colored as if
 // they were YAML, which does no harm.
-function colour(line) {
+function color(line) {
   const spans = [];
   const add = (kind, text) => text && spans.push(kind ? element('span', { className: kind }, text) : text);
   if (/^(?:---|\.\.\.)\s*$/.test(line)) {
@@ -53,7 +53,7 @@ function show(pre, text, marks = new Map()) {
   const plain = lines.length > 5000;
   pre.style.setProperty('--digits', String(lines.length).length);
   pre.replaceChildren(...lines.map((line, i) =>
-    element('div', { className: `line ${marks.get(i + 1) ?? ''}` }, ...(plain ? [line] : colour(line)))));
+    element('div', { className: `line ${marks.get(i + 1) ?? ''}` }, ...(plain ? [line] : color(line)))));
 }
 
 // ---- Editors --------------------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ type ProfileSpec struct {
 	// +optional
 	Storage Storage `json:"storage,omitempty"`
 
-	// Who makes the password.
+	// Who creates the password.
 	// +optional
 	Password Password `json:"password,omitempty"`
 
@@ -354,7 +354,7 @@ type IssuerRef struct {
 
 // ServiceAccount configures the ServiceAccount of the instance's pods.
 type ServiceAccount struct {
-	// Name of a ServiceAccount that the platform team made in the instance's namespace, with the rights that the
+	// Name of a ServiceAccount that the platform team created in the instance's namespace, with the rights that the
 	// pod needs; see docs/passwords.md. The function then creates no ServiceAccount, Role or RoleBinding.
 	// Placeholders as in `labels`.
 	// +kubebuilder:validation:MinLength=1
@@ -378,10 +378,10 @@ type ExtraObject struct {
 // UnmarshalJSON implements json.Unmarshaler.
 func (o *ExtraObject) UnmarshalJSON(text []byte) error { return unmarshalObject(&o.JSON, text) }
 
-// Password configures who makes the password of an instance.
+// Password configures who creates the password of an instance.
 type Password struct {
-	// `InCluster`: the instance's pod makes the password at its first start. `Existing`: you make the Secret
-	// `<name>-password`, with the key `password`. `External`: something else makes both Secrets, `<name>-password` and
+	// `InCluster`: the instance's pod creates the password at its first start. `Existing`: you create the Secret
+	// `<name>-password`, with the key `password`. `External`: something else creates both Secrets, `<name>-password` and
 	// `<name>-conn`. The manifests contain no password in any case. The annotation
 	// `database.bizmatters.io/password-source` on a claim wins over this.
 	// +kubebuilder:default=InCluster
@@ -414,14 +414,14 @@ type ResourceRequirements struct {
 	Limits Resources `json:"limits,omitempty"`
 }
 
-// PasswordSource selects who makes a password.
+// PasswordSource selects who creates a password.
 // +kubebuilder:validation:Enum=InCluster;Existing;External
 type PasswordSource string
 
 const (
-	// InCluster lets the instance's pod make the password.
+	// InCluster lets the instance's pod create the password.
 	InCluster PasswordSource = "InCluster"
-	// Existing takes the password from a Secret that someone else makes, and copies it into the connection Secret.
+	// Existing takes the password from a Secret that someone else creates, and copies it into the connection Secret.
 	Existing PasswordSource = "Existing"
 	// External leaves both Secrets to something else.
 	External PasswordSource = "External"

@@ -2,7 +2,7 @@
 //
 // New content is written to a temporary file in the same folder, synced to disk, and renamed over the old
 // file. A process that is killed at any moment leaves either the old file or the new one, and at worst a
-// temporary file, which IsTemporary recognises. When a function of this package returns, its change is on
+// temporary file, which IsTemporary recognizes. When a function of this package returns, its change is on
 // disk.
 //
 // All names are relative to an os.Root, so symbolic links cannot lead out of it.

@@ -97,7 +97,7 @@ func newRoot(s Streams, out io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use: program,
 		Long: `dragonfly-generator expands DragonflyInstance claims into the objects that run them: for each, a StatefulSet, a
-Service, a password Secret, a connection Secret, and what the pod needs to fill in the Secrets.
+Service, a password Secret, a connection Secret, and the RBAC objects that let the pod fill in the Secrets.
 
 It is a KRM function: kustomize and kpt start it with a ResourceList on stdin and read one from stdout. Without them,
 render does the same with files. The exit code is 1 after an error, and 2 for invalid arguments.`,

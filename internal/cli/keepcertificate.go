@@ -20,8 +20,8 @@ func newKeepCertificate(s Streams) *cobra.Command {
 		Long: `The sidecar of an instance's pod runs this command if TLS is on; outside a pod, it fails.
 
 Every 30 seconds it compares the certificate that the server presents with the mounted one. If they differ, and
-the mounted certificate and key match, it tells the server to load them (CONFIG SET tls true), and verifies what
-the server presents then. Open connections stay. It ends at SIGTERM.`,
+the mounted certificate and key match, it tells the server to load them (CONFIG SET tls true), and then checks what
+the server presents. Open connections stay open. It exits on SIGTERM.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cobra.NoArgs(cmd, args); err != nil {
 				return err

@@ -93,7 +93,7 @@ func withSpec(spec string) string {
 	return claimNamed("ns", "a") + "spec: " + spec + "\n"
 }
 
-func labelled(labels string) string { return metadata("name: a, namespace: ns, labels: " + labels) }
+func labeled(labels string) string { return metadata("name: a, namespace: ns, labels: " + labels) }
 func annotated(annotations string) string {
 	return metadata("name: a, namespace: ns, annotations: " + annotations)
 }
@@ -170,14 +170,14 @@ func TestClaimIsRefused(t *testing.T) {
 		{"Metadata that is not an object is one problem, not three.", "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyInstance\nmetadata: hunter2\n",
 			[]problem{{"metadata", nil, "must be an object"}}},
 		{"A spec must be an object.", withSpec("[hunter2]"), []problem{{"spec", nil, "must be an object"}}},
-		{"Labels must be an object.", labelled("hunter2"), []problem{{"metadata.labels", nil, "must be an object"}}},
+		{"Labels must be an object.", labeled("hunter2"), []problem{{"metadata.labels", nil, "must be an object"}}},
 		{"Annotations must be an object.", annotated("[hunter2]"), []problem{{"metadata.annotations", nil, "must be an object"}}},
 
 		// Labels.
-		{"A label must be a string.", labelled("{a: {b: hunter2}}"), []problem{{"metadata.labels.a", nil, "not an object"}}},
-		{"Kubernetes refuses such a label name.", labelled("{a b: c}"), []problem{{"metadata.labels[a b]", nil, "not a valid label name"}}},
-		{"Kubernetes refuses such a label value.", labelled("{a: b c}"), []problem{{"metadata.labels.a", nil, "not a valid label value"}}},
-		{"Kubernetes refuses such a long label value.", labelled("{a: " + strings.Repeat("b", 64) + "}"), []problem{{"metadata.labels.a", nil, "not a valid label value"}}},
+		{"A label must be a string.", labeled("{a: {b: hunter2}}"), []problem{{"metadata.labels.a", nil, "not an object"}}},
+		{"Kubernetes refuses such a label name.", labeled("{a b: c}"), []problem{{"metadata.labels[a b]", nil, "not a valid label name"}}},
+		{"Kubernetes refuses such a label value.", labeled("{a: b c}"), []problem{{"metadata.labels.a", nil, "not a valid label value"}}},
+		{"Kubernetes refuses such a long label value.", labeled("{a: " + strings.Repeat("b", 64) + "}"), []problem{{"metadata.labels.a", nil, "not a valid label value"}}},
 
 		// Annotations.
 		{"An annotation must be a string.", annotated("{a: [hunter2]}"), []problem{{"metadata.annotations.a", nil, "not a list"}}},
@@ -267,15 +267,15 @@ status: {conditions: []}
 			want{size: "small", storageGB: 10, ownSecrets: []string{"spec.publishConnectionDetailsTo", "spec.writeConnectionSecretToRef"}}},
 		{"A null does not name a Secret.", withSpec("{writeConnectionSecretToRef: null}"), plain},
 
-		{"Labels go to the objects, numbers and bools as written.", labelled(`{team: a, tier: 1, cache: true, empty: "", example.com/x: y}`),
+		{"Labels go to the objects, numbers and bools as written.", labeled(`{team: a, tier: 1, cache: true, empty: "", example.com/x: y}`),
 			want{size: "small", storageGB: 10, labels: map[string]string{"team": "a", "tier": "1", "cache": "true", "empty": "", "example.com/x": "y"}}},
-		{"Labels that orchestrators use to track what they own do not.", labelled(`{team: a, kpt.dev/x: a, internal.kpt.dev/x: a, cli-utils.sigs.k8s.io/inventory-id: a,
+		{"Labels that orchestrators use to track what they own do not.", labeled(`{team: a, kpt.dev/x: a, internal.kpt.dev/x: a, cli-utils.sigs.k8s.io/inventory-id: a,
   argocd.argoproj.io/instance: a, kustomize.toolkit.fluxcd.io/name: a, helm.sh/chart: a, crossplane.io/claim-name: a,
   config.kubernetes.io/x: a, kubectl.kubernetes.io/x: a, applyset.kubernetes.io/part-of: a}`),
 			want{size: "small", storageGB: 10, labels: map[string]string{"team": "a"}}},
-		{"A domain that only resembles an orchestrator's is somebody else's.", labelled("{nothelm.sh/x: a, helm.sh.example.com/x: a, helm.sh: a}"),
+		{"A domain that only resembles an orchestrator's is somebody else's.", labeled("{nothelm.sh/x: a, helm.sh.example.com/x: a, helm.sh: a}"),
 			want{size: "small", storageGB: 10, labels: map[string]string{"nothelm.sh/x": "a", "helm.sh.example.com/x": "a", "helm.sh": "a"}}},
-		{"Null labels count as missing.", labelled("null"), plain},
+		{"Null labels count as missing.", labeled("null"), plain},
 
 		{"Of the annotations, the sync wave goes to the objects.", annotated(`{argocd.argoproj.io/sync-wave: "-1", team: a, argocd.argoproj.io/hook: Sync}`),
 			want{size: "small", storageGB: 10, annotations: map[string]string{"argocd.argoproj.io/sync-wave": "-1"}}},
@@ -382,7 +382,7 @@ func TestClaimsAreOneOrMany(t *testing.T) {
 }
 
 func TestClaimItselfStaysAsItIs(t *testing.T) {
-	l := list(t, "", labelled("{team: a}")+"spec: # of spec\n  <<: {size: 'large'}\n")
+	l := list(t, "", labeled("{team: a}")+"spec: # of spec\n  <<: {size: 'large'}\n")
 	before, err := l.Bytes(nil)
 	require.NoError(t, err)
 	_, _ = instance.FromClaims(l, config.Default(), &report.Results{})

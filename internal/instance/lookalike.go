@@ -92,7 +92,7 @@ func reportLikeness(item *krm.Item, results *report.Results) {
 		if item.Kind == compositeKind {
 			field = report.Field{Path: "kind", Current: item.Kind}
 		}
-		results.FieldWarnf(item, field, "looks like a claim, but nothing is made from it; if it is one, use kind %s of %s", v1alpha1.ClaimKind, v1alpha1.APIVersion)
+		results.FieldWarnf(item, field, "looks like a claim, but nothing is generated from it; if it is one, use kind %s of %s", v1alpha1.ClaimKind, v1alpha1.APIVersion)
 	case Unlike:
 	}
 }

@@ -29,7 +29,7 @@ func TestProtection(t *testing.T) {
 		assert.Equal(t, want, instances[0].Annotations, given)
 	}
 	var results report.Results
-	instances, _ := instance.FromClaims(list(t, "", labelled("{kustomize.toolkit.fluxcd.io/prune: disabled}")), config.Default(), &results)
+	instances, _ := instance.FromClaims(list(t, "", labeled("{kustomize.toolkit.fluxcd.io/prune: disabled}")), config.Default(), &results)
 	require.Len(t, instances, 1)
 	assert.Equal(t, map[string]string{"kustomize.toolkit.fluxcd.io/prune": "disabled"}, instances[0].Labels, "Flux reads the label too.")
 }
@@ -100,7 +100,7 @@ func TestAnnotationsOfOurs(t *testing.T) {
 		{"So is one of the parent group.", annotated("{bizmatters.io/password-source: Existing}"),
 			[]problem{{"metadata.annotations[bizmatters.io/password-source]", "database.bizmatters.io/password-source", "did you mean"}}},
 		{"In the parent group, a profile may mean anything.", annotated("{bizmatters.io/profile: x}"), nil},
-		{"As a label it has no effect.", labelled("{database.bizmatters.io/profile: x}"), []problem{{"metadata.labels[database.bizmatters.io/profile]", nil, "metadata.annotations"}}},
+		{"As a label it has no effect.", labeled("{database.bizmatters.io/profile: x}"), []problem{{"metadata.labels[database.bizmatters.io/profile]", nil, "metadata.annotations"}}},
 	} {
 		var results report.Results
 		instances, _ := instance.FromClaims(list(t, "", tc.claim), config.Default(), &results)

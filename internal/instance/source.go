@@ -85,11 +85,11 @@ func (m makersOf) setSource(inst *Instance, claims Claims, results *report.Resul
 	switch {
 	case inst.Source == v1alpha1.External:
 	case password != nil && inst.sourceStated && inst.Source == v1alpha1.InCluster:
-		results.Errorf(password, "%s, but the claim states the password source %s, with which its pod makes the password; remove this object, or the annotation %s",
+		results.Errorf(password, "%s, but the claim states the password source %s, with which its pod creates the password; remove this object, or the annotation %s",
 			isSecretOf(password, inst.PasswordSecret(), inst), inst.Source, v1alpha1.PasswordSourceAnnotation)
 		return false
 	case connection != nil && (password == nil || inst.sourceStated):
-		results.Errorf(connection, "%s, but was not made from it; remove this object, or, if something makes both of its Secrets, set the annotation %s: %s on the claim",
+		results.Errorf(connection, "%s, but was not generated from it; remove this object, or, if something creates both Secrets of the claim, set the annotation %s: %s on the claim",
 			isSecretOf(connection, inst.ConnectionSecret(), inst), v1alpha1.PasswordSourceAnnotation, v1alpha1.External)
 		return false
 	case connection != nil && isPlain(password) && isPlain(connection):
@@ -109,7 +109,7 @@ func isSecretOf(item *krm.Item, name string, inst *Instance) string {
 	if item.Kind == "Secret" {
 		return "has the name of a Secret of the claim " + inst.String()
 	}
-	return "makes " + name + ", a Secret of the claim " + inst.String()
+	return "creates " + name + ", a Secret of the claim " + inst.String()
 }
 
 // isPlain reports whether an object is a Secret whose manifest has readable values.

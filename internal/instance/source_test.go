@@ -57,8 +57,8 @@ func TestSources(t *testing.T) {
 		{"A Secret in another namespace is another one.", "{}", claim(""), []string{elsewhere}, v1alpha1.InCluster, 0, nil},
 
 		{"Two password sources are one too many.", "{}", claim("InCluster"), []string{password}, "", 0, []problem{{"", nil, "password source InCluster"}}},
-		{"A connection Secret alone is ambiguous.", "{}", claim(""), []string{connection}, "", 0, []problem{{"", nil, "was not made from it"}}},
-		{"So is one beside a stated source.", "{}", claim("Existing"), []string{external, sealed}, "", 0, []problem{{"", nil, "makes a-conn"}}},
+		{"A connection Secret alone is ambiguous.", "{}", claim(""), []string{connection}, "", 0, []problem{{"", nil, "was not generated from it"}}},
+		{"So is one beside a stated source.", "{}", claim("Existing"), []string{external, sealed}, "", 0, []problem{{"", nil, "creates a-conn"}}},
 		{"Two plaintext Secrets look like an export.", "{}", claim(""), []string{password, connection}, "", 0, []problem{{"", nil, "in plain text"}}},
 		{"A Secret without a namespace is ambiguous.", "{}", claim(""), []string{nowhere}, "", 0, []problem{{"metadata.namespace", "ns", "is missing"}}},
 		{"A password in one of our manifests would never change.", "{}", claim(""), []string{leaked}, "", 0, []problem{{"", nil, "contains a password"}}},

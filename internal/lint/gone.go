@@ -29,7 +29,7 @@ func (l *linter) gone(changed map[instance.Name]*changesOf) {
 		}
 	}
 	if len(l.Instances) == 0 && len(stayed) > 0 {
-		l.results.Warnf(nil, "there are no claims left, which may be a mistake, so the objects made from claims stay: %s; if they are no longer needed, delete their files", strings.Join(stayed, ", "))
+		l.results.Warnf(nil, "there are no claims left, which may be a mistake, so the objects generated from claims stay: %s; if they are no longer needed, delete their files", strings.Join(stayed, ", "))
 	}
 }
 

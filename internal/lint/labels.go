@@ -14,18 +14,18 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// neighbours are the items that share the label app of an instance, by kind and name.
-type neighbours struct{ pods, selectors []string }
+// neighbors are the items that share the label app of an instance, by kind and name.
+type neighbors struct{ pods, selectors []string }
 
 // noteNeighbour notes pods that have the label app of an instance, and selectors that match its pod by that label.
 func (l *linter) noteNeighbour(item *krm.Item) {
 	same := instance.Name{Namespace: item.Namespace, Name: item.Name}
-	if l.neighbours[same] != nil && slices.Contains(same.IDs(), item.ID) && slices.Contains(l.List.Items, item) {
+	if l.neighbors[same] != nil && slices.Contains(same.IDs(), item.ID) && slices.Contains(l.List.Items, item) {
 		return // there is an error about it, unless it is in a List
 	}
 	what := item.Kind + " " + item.Name
 	if pod := podOf(item); pod != nil {
-		if n := l.neighbours[instance.Name{Namespace: item.Namespace, Name: yamlnode.Text(pod, "metadata", "labels", "app")}]; n != nil {
+		if n := l.neighbors[instance.Name{Namespace: item.Namespace, Name: yamlnode.Text(pod, "metadata", "labels", "app")}]; n != nil {
 			n.pods = append(n.pods, what)
 		}
 		return
@@ -43,7 +43,7 @@ func (l *linter) noteNeighbour(item *krm.Item) {
 		return
 	}
 	name := instance.Name{Namespace: item.Namespace, Name: selector["app"]}
-	n := l.neighbours[name]
+	n := l.neighbors[name]
 	if n != nil && labels.SelectorFromSet(selector).Matches(labels.Set(name.OwnLabels())) && !meansInstance(selector) {
 		n.selectors = append(n.selectors, what)
 	}
@@ -51,7 +51,7 @@ func (l *linter) noteNeighbour(item *krm.Item) {
 
 func (l *linter) warnOfNeighbours() {
 	for _, c := range l.Instances {
-		n := l.neighbours[c.Name]
+		n := l.neighbors[c.Name]
 		if len(n.pods)+len(n.selectors) == 0 {
 			continue
 		}
@@ -100,7 +100,7 @@ func (l *linter) isSecondBudget(item *krm.Item) bool {
 	}
 	for _, c := range l.Instances {
 		if c.IsByOperator() && c.Namespace == item.Namespace && operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), c.Name.Name) {
-			l.results.Warnf(item, "selects the pods of the instance %s, for which the operator also makes a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb in the configuration instead", c.Name)
+			l.results.Warnf(item, "selects the pods of the instance %s, for which the operator also creates a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb in the configuration instead", c.Name)
 			return true
 		}
 	}

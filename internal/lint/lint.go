@@ -57,9 +57,9 @@ type linter struct {
 	made    map[secret]bool                 // Secrets that other items make
 	// parts holds the instances by what is left of their names without a possible prefix or suffix, with their namespace and
 	// without one. See indexParts.
-	parts      map[secret]*instance.Instance
-	reads      []read                        // references to Secrets
-	neighbours map[instance.Name]*neighbours // items that share the label app of an instance
+	parts     map[secret]*instance.Instance
+	reads     []read                       // references to Secrets
+	neighbors map[instance.Name]*neighbors // items that share the label app of an instance
 }
 
 // secret identifies a Secret.
@@ -69,11 +69,11 @@ func newLinter(in Input, results *report.Results) *linter {
 	l := &linter{
 		Input: in, results: results,
 		named:   map[string][]*instance.Instance{},
-		ignored: map[string][]*instance.Instance{}, former: map[string]bool{}, made: map[secret]bool{}, neighbours: map[instance.Name]*neighbours{},
+		ignored: map[string][]*instance.Instance{}, former: map[string]bool{}, made: map[secret]bool{}, neighbors: map[instance.Name]*neighbors{},
 	}
 	for i := range in.Instances {
 		inst := &in.Instances[i].Instance
-		l.neighbours[inst.Name] = &neighbours{}
+		l.neighbors[inst.Name] = &neighbors{}
 		for _, name := range []string{inst.PasswordSecret(), inst.ConnectionSecret()} {
 			l.named[name] = append(l.named[name], inst)
 		}
@@ -198,7 +198,7 @@ func isWithPassword(what string) bool {
 func passwordOrigin(inst instance.Instance) string {
 	switch {
 	case inst.Source == v1alpha1.InCluster:
-		return "the password is made by the instance's own pod, in the cluster"
+		return "the instance's own pod creates the password in the cluster"
 	case len(inst.Seen) > 0:
 		var makers []string
 		for _, item := range inst.Seen {
@@ -206,7 +206,7 @@ func passwordOrigin(inst instance.Instance) string {
 		}
 		return "the password source is " + string(inst.Source) + ", because of " + strings.Join(makers, " and ")
 	case inst.Source == v1alpha1.Existing:
-		return "the password is that of the Secret " + inst.PasswordSecret() + ", which something else makes"
+		return "the password is that of the Secret " + inst.PasswordSecret() + ", which something else creates"
 	}
-	return "something else makes the Secrets " + inst.PasswordSecret() + " and " + inst.ConnectionSecret()
+	return "something else creates the Secrets " + inst.PasswordSecret() + " and " + inst.ConnectionSecret()
 }

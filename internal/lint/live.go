@@ -90,7 +90,7 @@ func (l *linter) warnOfBackend(inst instance.Instance) {
 		l.results.Warnf(inst.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve clients, each with its own data; the new pods do not read the old pods' volume; follow docs/operator.md before you apply this", *inst.Config.Backend)
 		return
 	}
-	from, to, who := specs.DataVolume+"-"+inst.StatefulSet()+"-0", operator.DataVolume+"-"+inst.StatefulSet()+"-0", "the Dragonfly Operator makes a StatefulSet and a Service of the same names"
+	from, to, who := specs.DataVolume+"-"+inst.StatefulSet()+"-0", operator.DataVolume+"-"+inst.StatefulSet()+"-0", "the Dragonfly Operator creates a StatefulSet and a Service of the same names"
 	if !inst.IsByOperator() {
 		from, to, who = "of the master ("+to+", or that of another pod)", from, "the operator's StatefulSet and Service have the same names as the new ones"
 	}

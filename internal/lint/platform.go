@@ -209,7 +209,7 @@ func (p *platformLinter) extraObjects() {
 		item := krm.NewItem(yamlnode.FromJSON([]byte(v1alpha1.Fill(string(raw.JSON), name.Values(*p.spec.ClusterDomain)))))
 		if p.isByOperator() && item.Group == "policy" && item.Kind == "PodDisruptionBudget" &&
 			operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), name.Name) {
-			p.warn(raw.Path+".spec.selector", "selects the pods of the instance, for which the operator also makes a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb instead")
+			p.warn(raw.Path+".spec.selector", "selects the pods of the instance, for which the operator also creates a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb instead")
 		}
 	}
 }
@@ -233,7 +233,7 @@ func (p *platformLinter) sample() {
 		}
 	case *operator.Dragonfly:
 		if budget := object.Spec.PDB; budget != nil && budget.MinAvailable != nil && budget.MaxUnavailable != nil {
-			p.warn(p.at("overrides.dragonfly.spec.pdb"), "has both minAvailable and maxUnavailable, for which the operator makes nothing at all; remove one of them")
+			p.warn(p.at("overrides.dragonfly.spec.pdb"), "has both minAvailable and maxUnavailable, for which the operator creates nothing at all; remove one of them")
 		}
 		p.bucket(object.Spec.Env, nil)
 		if object.Spec.ACLFromSecret != nil {

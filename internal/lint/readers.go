@@ -47,7 +47,7 @@ func (l *linter) warnOfReaders() {
 		}
 		if i := slices.IndexFunc(l.ignored[r.name], r.mayReach); i >= 0 {
 			p := l.ignored[r.name][i]
-			l.results.Warnf(r.by, "reads the Secret %s, which the claim %s names in an ignored Crossplane field, so nothing makes it; read %s instead", r.name, p.Name, p.ConnectionSecret())
+			l.results.Warnf(r.by, "reads the Secret %s, which the claim %s names in an ignored Crossplane field, so nothing creates it; read %s instead", r.name, p.Name, p.ConnectionSecret())
 		} else if p, found := l.meant(r); found {
 			l.warnOfReader(r, p)
 		}

@@ -228,7 +228,7 @@ func claim(name string, annotations ...string) string {
 
 const external = "database.bizmatters.io/password-source: External"
 
-// marked returns an object that was made from the claim, or from none if it is "".
+// marked returns an object that was generated from the claim, or from none if it is "".
 func marked(kind, name, claim string) string {
 	apiVersion := map[string]string{"Service": "v1", "Role": "rbac.authorization.k8s.io/v1", "Dragonfly": "dragonflydb.io/v1alpha1"}[kind]
 	mark := ""
@@ -255,7 +255,7 @@ func upToDate(t *testing.T, kind, claimed string) string {
 
 func TestDecide(t *testing.T) {
 	const (
-		stale, copied, moved = "no longer matches the claim", "is a copy of an object of the claim ns/b", "was made from the claim ns/b and then renamed"
+		stale, copied, moved = "no longer matches the claim", "is a copy of an object of the claim ns/b", "was generated from the claim ns/b and then renamed"
 		inPlace, prune       = true, true
 	)
 	for _, tc := range []struct {
@@ -289,7 +289,7 @@ func TestDecide(t *testing.T) {
 		{"It stays unless removal is asked for.", "Role", inPlace, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}, gone: map[string]bool{"ns/b": false}}, ""},
 		{"It stays if no claim is left, which is more likely a mistake.", "Role", inPlace, prune, []string{marked("Role", "b", "b")}, outcome{gone: map[string]bool{"ns/b": false}}, ""},
 		{"It stays if it may be somebody's base.", "Role", !inPlace, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}}, ""},
-		{"With another name and no claim, it stays, and somebody must decide.", "Role", inPlace, prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, "was made from the claim ns/b, which is gone, but has another name now"},
+		{"With another name and no claim, it stays, and somebody must decide.", "Role", inPlace, prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, "was generated from the claim ns/b, which is gone, but has another name now"},
 		{"With another name in the same build, it is refused.", "Role", !inPlace, !prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, moved},
 
 		// Rules that override all fates.

@@ -245,7 +245,7 @@ func refuseMaker(inst instance.Instance, o Object, results *report.Results) {
 		default:
 			continue
 		}
-		results.Errorf(inst.Item, "the extra object %s %s makes the Secret %s, but the password source is %s; set password.source: %s", o.Kind, o.Name, id.Name, inst.Source, source)
+		results.Errorf(inst.Item, "the extra object %s %s creates the Secret %s, but the password source is %s; set password.source: %s", o.Kind, o.Name, id.Name, inst.Source, source)
 	}
 }
 

@@ -142,7 +142,7 @@ var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return 
 	{"spec.args", whyFlags, func(d *operator.Dragonfly) any { return d.Spec.Args }},
 	{"spec.env", whyEnv, func(d *operator.Dragonfly) any { return flagVariables(d.Spec.Env) }},
 	{"spec.resources", whySize, func(d *operator.Dragonfly) any { return amounts(orZero(d.Spec.Resources)) }},
-	{"spec.authentication.passwordFromSecret", "spec.password says who makes the password", func(d *operator.Dragonfly) any {
+	{"spec.authentication.passwordFromSecret", "spec.password says who creates the password", func(d *operator.Dragonfly) any {
 		return orZero(d.Spec.Authentication).PasswordFromSecret
 	}},
 	{"spec.tlsSecretRef", "spec.tls sets it, and with it the scheme in the connection Secret", func(d *operator.Dragonfly) any { return d.Spec.TLSSecretRef }},

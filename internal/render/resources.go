@@ -94,7 +94,7 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 		return nil
 	}
 	if s.inFolder != "" && slices.ContainsFunc(item.Listed(), merge.IsOurs) {
-		r.results.Errorf(item, "holds an object made from a claim, which cannot be kept up to date there; write it as a separate object")
+		r.results.Errorf(item, "holds an object generated from a claim, which cannot be kept up to date there; write it as a separate object")
 	}
 	return item
 }

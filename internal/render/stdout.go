@@ -57,7 +57,7 @@ func stdout(in *inputs, changes merge.Changes, results *report.Results) ([]byte,
 func refuseClaimIn(item *krm.Item, results *report.Results) {
 	for n := range yamlnode.All(item.Node) {
 		if n.Kind == yaml.MappingNode && yamlnode.Get(n, "metadata") != nil && instance.IsClaim(krm.NewItem(n)) {
-			results.Errorf(item, "contains the claim %s, but nothing is made from it there; write it as a separate object", yamlnode.Text(n, "metadata", "name"))
+			results.Errorf(item, "contains the claim %s, but nothing is generated from it there; write it as a separate object", yamlnode.Text(n, "metadata", "name"))
 		}
 	}
 }

@@ -186,11 +186,11 @@ func TestMetadataOfTheClaim(t *testing.T) {
 	assert.Equal(t, map[string]string{"team": "a", "app": "theirs", "app.kubernetes.io/managed-by": "theirs"}, theirs,
 		"The instance's own labels stay as they are.")
 
-	plain, labelled := myCache(t), myCache(t)
-	asClaimed(&labelled)
-	assert.Equal(t, specs.StatefulSet(plain).Spec, specs.StatefulSet(labelled).Spec,
+	plain, labeled := myCache(t), myCache(t)
+	asClaimed(&labeled)
+	assert.Equal(t, specs.StatefulSet(plain).Spec, specs.StatefulSet(labeled).Spec,
 		"The claim's metadata must not restart a database or put its pod behind another Service.")
-	assert.Equal(t, specs.Service(plain).Spec, specs.Service(labelled).Spec, "The claim must not change the Service's selector.")
+	assert.Equal(t, specs.Service(plain).Spec, specs.Service(labeled).Spec, "The claim must not change the Service's selector.")
 }
 
 func TestRotation(t *testing.T) {

@@ -303,7 +303,7 @@ func TestOperatorPage(t *testing.T) {
 	passwords := page.blocks(t, "Passwords", "sh")
 	settings := append(page.blocks(t, "Settings of the operator", "yaml"), page.blocks(t, "Who reaches what", "yaml")...)
 	page.allTaken(t)
-	tried := string(page.Section(t, "What was tried, and what not"))
+	tried := string(page.Section(t, "What was tried, and what was not"))
 	assert.Contains(t, tried, operator.Version)
 	modules, err := os.ReadFile("../../tools/kubernetes/go.mod")
 	require.NoError(t, err)

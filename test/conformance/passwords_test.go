@@ -96,7 +96,7 @@ func TestServiceAccountOfThePlatform(t *testing.T) {
 	const ns = "platform-account"
 	namespace(t, ns)
 	page := testkit.ReadPage(t, "docs/passwords.md").Replace("my-namespace", ns)
-	for _, file := range page.Section(t, "A ServiceAccount that the platform makes").Files() {
+	for _, file := range page.Section(t, "A ServiceAccount that the platform creates").Files() {
 		must(t, file.Text, "apply", "-f", "-")
 	}
 	const config = "apiVersion: database.bizmatters.io/v1alpha1\nkind: DragonflyGenerator\nmetadata: {name: platform}\nspec: {serviceAccount: {name: dragonfly}}\n"

@@ -17,7 +17,7 @@ func TestScript(t *testing.T) {
 	text, err := script(string(page))
 	require.NoError(t, err)
 	assert.Contains(t, text, "\ncat > claim.yaml <<'END'\n# claim.yaml\napiVersion: ")
-	assert.Contains(t, text, "# **4.** Bind the volume to the claim that the operator's StatefulSet will use.")
+	assert.Contains(t, text, "# **4.** Bind the volume to the PVC that the operator's StatefulSet will use.")
 	assert.Contains(t, text, " -- redis-cli -p 9999 SAVE | grep -x OK\n")
 	syntax := exec.Command("bash", "-n")
 	syntax.Stdin = strings.NewReader(text)

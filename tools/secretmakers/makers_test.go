@@ -284,7 +284,7 @@ func sees(t *testing.T, object string, makes bool) {
 			messages = append(messages, result.Message)
 		}
 	}
-	want := "the password is made by the instance's own pod"
+	want := "the instance's own pod creates the password"
 	if makes {
 		metadata := item["metadata"].(fields)
 		want = "the password source is Existing, because of " + item["kind"].(string) + " " + metadata["name"].(string)
