@@ -162,7 +162,7 @@ func (c *checker) carried(n *yaml.Node, path string) {
 func (c *checker) try(inst instance.Instance) {
 	tryEach(c, specs.Service(inst), inst.Config.ServicePatches, apply, fixedOfService)
 	if inst.IsByOperator() {
-		tryEach(c, specs.Dragonfly(inst), inst.Config.DragonflyPatches, apply, fixedOfDragonfly)
+		tryEach(c, specs.Dragonfly(inst), inst.Config.DragonflyPatches, patchDragonfly, fixedOfDragonfly)
 		return
 	}
 	const containers = "spec.template.spec.containers"

@@ -93,6 +93,7 @@ func TestPatchesOfTheOperatorsObjectThatAreTaken(t *testing.T) {
 		"{snapshot: {enableOnMasterOnly: true}}", "{snapshot: {persistentVolumeClaimSpec: {volumeAttributesClassName: a}}}",
 		"{customLivenessProbeConfigMap: {name: a}}", "{authentication: {clientCaCertSecret: {name: a, key: b}}}",
 		"{serviceSpec: {type: NodePort, nodePort: 30000, labels: {team: a}}}", "{initContainers: [{name: a, image: a}]}",
+		"{initContainers: [{name: prepare, resources: {limits: {cpu: 200m}}}, {name: keep-certificate, resources: {limits: {cpu: 200m}}}]}",
 	} {
 		t.Run(patch, func(t *testing.T) { assert.Empty(t, problemsOfOperator(t, patch)) })
 	}

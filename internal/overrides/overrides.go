@@ -79,7 +79,7 @@ func patch(object any, inst instance.Instance) (any, error) {
 			}
 			object.Spec.ServiceSpec = specs.OperatorService(service)
 		}
-		return applyAll(object, inst.Config.DragonflyPatches, apply)
+		return applyAll(object, inst.Config.DragonflyPatches, patchDragonfly)
 	}
 	return object, nil
 }

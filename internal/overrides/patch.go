@@ -11,6 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	kjson "sigs.k8s.io/json"
+
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
 )
 
 // errPatch reports a patch that cannot be merged. The library's own error may quote the patch.
@@ -95,9 +98,26 @@ func patchStatefulSet(set *appsv1.StatefulSet, patch json.RawMessage) (*appsv1.S
 	patched.Spec.VolumeClaimTemplates = claims
 	before, after := set.Spec.Template.Spec, &patched.Spec.Template.Spec
 	after.Containers = oldFirst(before.Containers, after.Containers)
-	after.InitContainers = oldFirst(before.InitContainers, after.InitContainers)
+	after.InitContainers = withoutAbsent(oldFirst(before.InitContainers, after.InitContainers))
 	after.Volumes = inOrder(before.Volumes, after.Volumes, func(v corev1.Volume) string { return v.Name })
 	return patched, nil
+}
+
+// patchDragonfly is apply for the operator's object.
+func patchDragonfly(object *operator.Dragonfly, patch json.RawMessage) (*operator.Dragonfly, error) {
+	patched, err := apply(object, patch)
+	if err == nil {
+		patched.Spec.InitContainers = withoutAbsent(patched.Spec.InitContainers)
+	}
+	return patched, err
+}
+
+// withoutAbsent drops what a patch of one of our containers leaves in an instance that does not have it: a container without
+// an image. A patch is for every instance of a configuration, whatever its password source.
+func withoutAbsent(initContainers []corev1.Container) []corev1.Container {
+	return slices.DeleteFunc(initContainers, func(c corev1.Container) bool {
+		return c.Image == "" && (c.Name == instance.PrepareContainer || c.Name == instance.CertificateContainer)
+	})
 }
 
 // patchClaimTemplates merges a list of changes. Anything else, such as a null, removes all templates.
