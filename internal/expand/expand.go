@@ -51,8 +51,8 @@ func ResourceList(list *krm.List, results *report.Results) {
 	}
 	checkIdle(list, results)
 	own := ownPart(list)
+	refuseTwice(list, own, results)
 	changes := Expand(own, Options{InPlace: inPlace, Prune: inPlace}, results)
-	refuseTwice(list, own, changes.Add, results)
 	changes.MarkLocal(own.Items, results)
 	if !results.HasErrors() {
 		changes.Apply(list)

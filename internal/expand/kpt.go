@@ -92,25 +92,29 @@ func ownPart(list *krm.List) *krm.List {
 	})
 }
 
-// refuseTwice reports instances that a nested package has too: their claims, or objects that are left of them.
-func refuseTwice(list, own *krm.List, additions []merge.Addition, results *report.Results) {
+// refuseTwice reports claims that a nested package has too, and objects that are not in the same package as their claim: if
+// one of the two was moved, each package would have objects of the instance.
+func refuseTwice(list, own *krm.List, results *report.Results) {
 	if own == list {
 		return
 	}
-	twice := map[string]bool{} // by the instance's name
-	for _, claim := range own.Items {
-		for _, other := range list.Find(claim.ID) {
-			if instance.IsClaim(claim) && len(own.Find(claim.ID)) < len(list.Find(claim.ID)) && other != claim {
-				twice[claim.Namespace+"/"+claim.Name] = true
-				results.Errorf(other, "the same claim is in %s and %s; remove one of them", claim.Location(), other.Location())
-			}
+	isOwn := map[*krm.Item]bool{}
+	for _, item := range own.Items {
+		isOwn[item] = true
+	}
+	claims := map[bool]map[string]*krm.Item{true: {}, false: {}} // by isOwn and name
+	for _, item := range list.Items {
+		if instance.IsClaim(item) {
+			claims[isOwn[item]][item.Namespace+"/"+item.Name] = item
 		}
 	}
-	for _, addition := range additions {
-		for _, left := range list.Find(krm.NewItem(addition.Node).ID) {
-			if !twice[addition.Instance.String()] {
-				results.Errorf(left, "belongs to the claim %s, which is in another package now; remove this object, or move its file along with the claim", addition.Instance)
-			}
+	for _, item := range list.Items {
+		here, there := claims[isOwn[item]], claims[!isOwn[item]]
+		if claim := there[item.Namespace+"/"+item.Name]; claim != nil && instance.IsClaim(item) && !isOwn[item] {
+			results.Errorf(item, "the same claim is in %s and %s; remove one of them", claim.Location(), item.Location())
+		}
+		if mark := item.Annotation(v1alpha1.GeneratedFrom); merge.IsOurs(item) && here[mark] == nil && there[mark] != nil {
+			results.Errorf(item, "belongs to the claim %s, which is in another package now; remove this object, or move its file along with the claim", mark)
 		}
 	}
 }
