@@ -37,17 +37,16 @@ func Dragonfly(inst instance.Instance) *operator.Dragonfly {
 			OwnedObjectsMetadata:      metadataOf(theirLabels(metadata.Labels), theirAnnotations(metadata.Annotations)),
 			PodSecurityContext:        pod.SecurityContext,
 			ContainerSecurityContext:  container.SecurityContext,
+			ServiceAccountName:        pod.ServiceAccountName,
+			InitContainers:            pod.InitContainers,
 		},
 	}
 	if inst.Config.TLS != nil {
 		object.Spec.TLSSecretRef = &corev1.SecretReference{Name: *inst.Config.TLS.SecretName}
 	}
-	object.Spec.ServiceAccountName = accountName(inst)
 	if inst.HasPrepare() {
-		object.Spec.InitContainers = []corev1.Container{prepareContainer(inst, operatorVolumeOf(inst))}
 		object.Spec.AdditionalVolumes = prepareVolumes(inst)
 	}
-	object.Spec.InitContainers = addCertificateKeeper(object.Spec.InitContainers, inst)
 	return object
 }
 
@@ -76,13 +75,6 @@ func snapshotOfOperator(inst instance.Instance) *operator.Snapshot {
 		Cron: *inst.Config.SnapshotCron, Dir: inst.Bucket(),
 		EnableOnMasterOnly: *inst.Config.Replicas > 1, // otherwise, all pods would write to the same folder, under the same name
 	}
-}
-
-func operatorVolumeOf(inst instance.Instance) string {
-	if volumeOf(inst) == "" {
-		return ""
-	}
-	return operator.DataVolume
 }
 
 // withoutOperatorFlags leaves out the flags that the operator derives from the snapshot, and the flag file, which it cannot

@@ -24,18 +24,17 @@ var OwnVolumes = []string{tokenVolume, passwordSecretVolume, connectionSecretVol
 // The kubelet renews it.
 const tokenExpirationSeconds = 600
 
-// prepareContainer returns the init container that provides the server's password. The volume is the data volume, or "" for
-// an instance without one.
-func prepareContainer(inst instance.Instance, volume string) corev1.Container {
+// prepareContainer returns the init container that provides the server's password.
+func prepareContainer(inst instance.Instance) corev1.Container {
 	request := handover.Request{Existing: inst.Source == v1alpha1.Existing, Keys: keysForPod(inst)}
 	mounts := []corev1.VolumeMount{
 		{Name: tokenVolume, MountPath: handover.TokenPath, ReadOnly: true},
 		{Name: passwordSecretVolume, MountPath: handover.PasswordSecretPath, ReadOnly: true},
 		{Name: connectionSecretVolume, MountPath: handover.ConnectionSecretPath, ReadOnly: true},
 	}
-	if volume != "" {
+	if inst.HasVolume() {
 		request.Data = DataPath
-		mounts = append(mounts, corev1.VolumeMount{Name: volume, MountPath: DataPath})
+		mounts = append(mounts, corev1.VolumeMount{Name: dataVolumeOf(inst), MountPath: DataPath})
 	}
 	request.Bucket = inst.Bucket()
 	switch {

@@ -36,14 +36,5 @@ func merged(all ...map[string]string) map[string]string {
 
 // serviceSelector is narrower than the StatefulSet's selector, because applications may also have the label `app: my-cache`.
 func serviceSelector(inst instance.Instance) map[string]string {
-	own := inst.OwnLabels()
-	return map[string]string{"app": own["app"], nameLabel: own[nameLabel]}
-}
-
-// nameLabel is the label with the name of the software, dragonfly.
-const nameLabel = "app.kubernetes.io/name"
-
-// selector is immutable on a live StatefulSet.
-func selector(inst instance.Instance) map[string]string {
-	return map[string]string{"app": inst.Name.Name}
+	return map[string]string{"app": inst.Name.Name, "app.kubernetes.io/name": "dragonfly"}
 }

@@ -42,21 +42,24 @@ const (
 
 // StatefulSet returns the StatefulSet that runs one Dragonfly.
 func StatefulSet(inst instance.Instance) *appsv1.StatefulSet {
-	return &appsv1.StatefulSet{
+	set := &appsv1.StatefulSet{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
 		ObjectMeta: Metadata(inst, inst.StatefulSet()),
 		Spec: appsv1.StatefulSetSpec{
-			Replicas:             new(int32(1)),
-			ServiceName:          inst.Service(),
-			Selector:             &metav1.LabelSelector{MatchLabels: selector(inst)},
-			Template:             podTemplate(inst),
-			VolumeClaimTemplates: dataClaims(inst),
+			Replicas:    new(int32(1)),
+			ServiceName: inst.Service(),
+			Selector:    &metav1.LabelSelector{MatchLabels: map[string]string{"app": inst.Name.Name}}, // immutable on a live one
+			Template:    podTemplate(inst),
 			PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
 				WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 			},
 		},
 	}
+	if inst.HasVolume() {
+		set.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{dataClaim(inst)}
+	}
+	return set
 }
 
 func podTemplate(inst instance.Instance) corev1.PodTemplateSpec {
@@ -96,7 +99,7 @@ func podTemplate(inst instance.Instance) corev1.PodTemplateSpec {
 	addStorage(&template.Spec, inst)
 	addPassword(&template.Spec, inst)
 	addTLS(&template.Spec, inst)
-	template.Spec.InitContainers = addCertificateKeeper(template.Spec.InitContainers, inst)
+	addCertificateKeeper(&template.Spec, inst)
 	template.Spec.ServiceAccountName = accountName(inst)
 	return template
 }
@@ -109,7 +112,7 @@ func addPassword(pod *corev1.PodSpec, inst instance.Instance) {
 		server.Env = append(server.Env, passwordVariable(inst))
 		return
 	}
-	pod.InitContainers = append(pod.InitContainers, prepareContainer(inst, volumeOf(inst)))
+	pod.InitContainers = append(pod.InitContainers, prepareContainer(inst))
 	pod.Volumes = append(pod.Volumes, prepareVolumes(inst)...)
 	server.Args = append(server.Args, "--flagfile="+handover.FlagFile)
 	server.VolumeMounts = append(server.VolumeMounts, corev1.VolumeMount{

@@ -6,16 +6,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
+	"github.com/bizmatters/dragonfly-generator/internal/operator"
 )
 
-// dataClaims returns the claim templates of an instance: one if the data is on a volume.
-func dataClaims(inst instance.Instance) []corev1.PersistentVolumeClaim {
-	if !inst.HasVolume() {
-		return nil
-	}
-	return []corev1.PersistentVolumeClaim{dataClaim(inst)}
-}
-
+// dataClaim returns the claim template of an instance whose data is on a volume.
 func dataClaim(inst instance.Instance) corev1.PersistentVolumeClaim {
 	var class *string // the cluster's default
 	if *inst.Config.StorageClassName != "" {
@@ -34,10 +28,10 @@ func dataClaim(inst instance.Instance) corev1.PersistentVolumeClaim {
 	}
 }
 
-// volumeOf returns the name of the data volume, or "" if no volume outlives the pod.
-func volumeOf(inst instance.Instance) string {
-	if !inst.HasVolume() {
-		return ""
+// dataVolumeOf returns the name of the data volume, which the operator gives another name.
+func dataVolumeOf(inst instance.Instance) string {
+	if inst.IsByOperator() {
+		return operator.DataVolume
 	}
 	return DataVolume
 }

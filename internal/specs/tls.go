@@ -46,9 +46,9 @@ func hasCertificateKeeper(inst instance.Instance) bool {
 
 // addCertificateKeeper adds the sidecar that has the server read a renewed certificate: an init container that goes on
 // running (Kubernetes 1.29), behind the one that brings the password.
-func addCertificateKeeper(initContainers []corev1.Container, inst instance.Instance) []corev1.Container {
+func addCertificateKeeper(pod *corev1.PodSpec, inst instance.Instance) {
 	if !hasCertificateKeeper(inst) {
-		return initContainers
+		return
 	}
 	request := handover.CertificateRequest{TLS: tlsPath, Address: "localhost:" + strconv.Itoa(instance.Port)}
 	keeper := corev1.Container{
@@ -70,7 +70,7 @@ func addCertificateKeeper(initContainers []corev1.Container, inst instance.Insta
 		keeper.Env = []corev1.EnvVar{passwordVariable(inst)}
 	}
 	keeper.Args = request.Args()
-	return append(initContainers, keeper)
+	pod.InitContainers = append(pod.InitContainers, keeper)
 }
 
 // The Certificate of cert-manager, as far as we fill it in. Its module would bring the API of the gateways into
