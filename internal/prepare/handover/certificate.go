@@ -1,10 +1,6 @@
 package handover
 
-import (
-	"strings"
-
-	"github.com/spf13/pflag"
-)
+import "github.com/spf13/pflag"
 
 // CertificateCommand is the subcommand that the TLS sidecar runs.
 const CertificateCommand = "keep-certificate"
@@ -25,30 +21,13 @@ type CertificateRequest struct {
 	FlagFile bool
 }
 
-// The flags that carry a CertificateRequest, besides flagFileFlag.
-const (
-	tlsFlag     = "tls"
-	addressFlag = "address"
-	adminFlag   = "admin"
-)
-
 // Args returns the container's args, including the command.
-func (r CertificateRequest) Args() []string {
-	escape := func(text string) string { return strings.ReplaceAll(text, "$", "$$") }
-	args := []string{CertificateCommand, "--" + tlsFlag + "=" + escape(r.TLS), "--" + addressFlag + "=" + escape(r.Address)}
-	if r.Admin != "" {
-		args = append(args, "--"+adminFlag+"="+escape(r.Admin))
-	}
-	if r.FlagFile {
-		args = append(args, "--"+flagFileFlag)
-	}
-	return args
-}
+func (r CertificateRequest) Args() []string { return args(CertificateCommand, r.Bind) }
 
 // Bind defines the flags of keep-certificate, which set the request.
 func (r *CertificateRequest) Bind(flags *pflag.FlagSet) {
-	flags.StringVar(&r.TLS, tlsFlag, "", "compare with tls.crt in `DIR`, which must also contain tls.key")
-	flags.StringVar(&r.Address, addressFlag, "", "connect with TLS to the server at `HOST:PORT`")
-	flags.StringVar(&r.Admin, adminFlag, "", "send commands to `HOST:PORT`, without TLS and without a password")
-	flags.BoolVar(&r.FlagFile, flagFileFlag, false, "read the password from "+FlagFile+", not from "+PasswordVariable)
+	flags.StringVar(&r.TLS, "tls", r.TLS, "compare with tls.crt in `DIR`, which must also contain tls.key")
+	flags.StringVar(&r.Address, "address", r.Address, "connect with TLS to the server at `HOST:PORT`")
+	flags.StringVar(&r.Admin, "admin", r.Admin, "send commands to `HOST:PORT`, without TLS and without a password")
+	flags.BoolVar(&r.FlagFile, flagFileFlag, r.FlagFile, "read the password from "+FlagFile+", not from "+PasswordVariable)
 }

@@ -13,7 +13,6 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -66,65 +65,59 @@ type Request struct {
 	Keys map[string]string
 }
 
-// The flags that carry a Request.
-const (
-	dataFlag        = "data"
-	bucketFlag      = "bucket"
-	flagFileFlag    = "flag-file"
-	maxMemoryFlag   = "max-memory"
-	memoryLimitFlag = "memory-limit"
-	existingFlag    = "existing"
-	rotationKeyFlag = "rotation-key"
-	keyFlag         = "key"
-)
-
-// Args returns the container's args, including the command. Kubernetes expands $(NAME) in args and reads $$ as a
-// dollar sign, so each dollar sign is doubled.
-func (r Request) Args() []string {
-	args := []string{Command}
-	add := func(flag, value string) { args = append(args, "--"+flag+"="+strings.ReplaceAll(value, "$", "$$")) }
-	addText := func(flag, value string) {
-		if value != "" {
-			add(flag, value)
-		}
-	}
-	addSize := func(flag string, bytes int64) {
-		if bytes != 0 {
-			add(flag, strconv.FormatInt(bytes, 10))
-		}
-	}
-	addSwitch := func(flag string, on bool) {
-		if on {
-			args = append(args, "--"+flag)
-		}
-	}
-	addText(dataFlag, r.Data)
-	addText(bucketFlag, r.Bucket)
-	addSwitch(flagFileFlag, r.FlagFile)
-	addSize(maxMemoryFlag, r.MaxMemory)
-	addSize(memoryLimitFlag, r.MemoryLimit)
-	addSwitch(existingFlag, r.Existing)
-	addText(rotationKeyFlag, r.RotationKey)
-	for _, key := range slices.Sorted(maps.Keys(r.Keys)) {
-		add(keyFlag, key+"="+r.Keys[key])
-	}
-	return args
-}
+// Args returns the container's args, including the command.
+func (r Request) Args() []string { return args(Command, r.Bind) }
 
 // Bind defines the flags of prepare, which set the request.
 func (r *Request) Bind(flags *pflag.FlagSet) {
-	flags.StringVar(&r.Data, dataFlag, "", "keep the record in `DIR`, the folder of the volume, and look for a snapshot there")
-	flags.StringVar(&r.Bucket, bucketFlag, "", "fail unless `URL`, the folder of the snapshots, belongs to this instance")
-	flags.BoolVar(&r.FlagFile, flagFileFlag, false, "write the password and maxmemory to "+FlagFile+" for the server")
-	flags.Int64Var(&r.MaxMemory, maxMemoryFlag, 0, "the server's maxmemory in `BYTES`, raised if the snapshot needs more")
-	flags.Int64Var(&r.MemoryLimit, memoryLimitFlag, 0, "the server's memory limit in `BYTES`")
-	flags.BoolVar(&r.Existing, existingFlag, false, "read the password Secret, and never write to it")
-	flags.StringVar(&r.RotationKey, rotationKeyFlag, "", "fail unless `KEY` belongs to the rotation in the pod's annotation")
-	flags.Var(&keys{&r.Keys}, keyFlag, "add `KEY=TEMPLATE` to the connection Secret; may be repeated")
+	flags.StringVar(&r.Data, "data", r.Data, "keep the record in `DIR`, the folder of the volume, and look for a snapshot there")
+	flags.StringVar(&r.Bucket, "bucket", r.Bucket, "fail unless `URL`, the folder of the snapshots, belongs to this instance")
+	flags.BoolVar(&r.FlagFile, flagFileFlag, r.FlagFile, "write the password and maxmemory to "+FlagFile+" for the server")
+	flags.Int64Var(&r.MaxMemory, "max-memory", r.MaxMemory, "the server's maxmemory in `BYTES`, raised if the snapshot needs more")
+	flags.Int64Var(&r.MemoryLimit, "memory-limit", r.MemoryLimit, "the server's memory limit in `BYTES`")
+	flags.BoolVar(&r.Existing, "existing", r.Existing, "read the password Secret, and never write to it")
+	flags.StringVar(&r.RotationKey, "rotation-key", r.RotationKey, "fail unless `KEY` belongs to the rotation in the pod's annotation")
+	flags.Var(keys{&r.Keys}, "key", "add `KEY=TEMPLATE` to the connection Secret; may be repeated")
+}
+
+const flagFileFlag = "flag-file"
+
+// args returns a container's args: the command, and the flags that have a value. Kubernetes expands $(NAME) in args and reads
+// $$ as a dollar sign, so each dollar sign is doubled.
+func args(command string, bind func(*pflag.FlagSet)) []string {
+	flags := pflag.NewFlagSet(command, pflag.ContinueOnError)
+	flags.SortFlags = false
+	bind(flags)
+	args := []string{command}
+	flags.VisitAll(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if k, isKeys := f.Value.(keys); isKeys {
+			values = k.pairs()
+		}
+		for _, value := range values {
+			switch kind := f.Value.Type(); {
+			case kind == "bool" && value == "true":
+				args = append(args, "--"+f.Name)
+			case kind == "bool", kind == "int64" && value == "0", value == "":
+			default:
+				args = append(args, "--"+f.Name+"="+strings.ReplaceAll(value, "$", "$$"))
+			}
+		}
+	})
+	return args
 }
 
 // keys is the flag --key, a pflag.Value.
 type keys struct{ to *map[string]string }
+
+// pairs returns the keys with their templates, sorted.
+func (k keys) pairs() []string {
+	var pairs []string
+	for _, key := range slices.Sorted(maps.Keys(*k.to)) {
+		pairs = append(pairs, key+"="+(*k.to)[key])
+	}
+	return pairs
+}
 
 // String implements pflag.Value.
 func (keys) String() string { return "" }
