@@ -52,9 +52,6 @@ var flagRules = map[string]flagRule{
 // wildcards are all IPv4 addresses, and all IPv4 and IPv6 addresses, which IPv6-only clusters need.
 var wildcards = []string{"0.0.0.0", "::"}
 
-// clientCertificateFlags make Dragonfly ask clients for certificates.
-var clientCertificateFlags = []string{"tls_ca_cert_file", "tls_ca_cert_dir"}
-
 // FlagVariable is the prefix of environment variables that Dragonfly reads as flags.
 const FlagVariable = "DFLY_"
 
@@ -88,9 +85,10 @@ func MaySetFlag(name string) bool {
 	return flagRules[name].own == "" && !flagRules[name].forbidden
 }
 
-// AsksForClientCertificates reports whether a flag, by its name, makes Dragonfly ask clients for certificates.
+// AsksForClientCertificates reports whether a flag, by the name that FlagName returns, makes Dragonfly ask clients for
+// certificates.
 func AsksForClientCertificates(name string) bool {
-	return slices.Contains(clientCertificateFlags, strings.TrimPrefix(name, "no"))
+	return name == "tls_ca_cert_file" || name == "tls_ca_cert_dir"
 }
 
 // FlagName returns Dragonfly's name of the flag that an argument sets, whether it is written with one dash or two, with

@@ -78,6 +78,6 @@ func TestKindsOfFlags(t *testing.T) {
 	assert.False(t, v1alpha1.MaySetFlag("port"))
 	assert.False(t, v1alpha1.MaySetFlag("maxmemory"))
 	assert.True(t, v1alpha1.AsksForClientCertificates("tls_ca_cert_file"))
-	assert.True(t, v1alpha1.AsksForClientCertificates("notls_ca_cert_dir"))
+	assert.True(t, v1alpha1.AsksForClientCertificates("tls_ca_cert_dir"))
 	assert.False(t, v1alpha1.AsksForClientCertificates("tls_cert_file"))
 }

@@ -53,7 +53,7 @@ func (s *ProfileSpec) Validate(path *field.Path) field.ErrorList {
 		errs = append(errs, s.TLS.validate(path.Child("tls"))...)
 	}
 	errs = append(errs, s.ServiceAccount.validate(path.Child("serviceAccount"))...)
-	errs = append(errs, validateLabels(path.Child("labels"), s.Labels, true)...)
+	errs = append(errs, validateLabels(path.Child("labels"), s.Labels)...)
 	errs = append(errs, validateAnnotations(path.Child("annotations"), s.Annotations, true)...)
 	for _, key := range slices.Sorted(maps.Keys(s.NodeSelector)) {
 		errs = append(errs, validateLabel(child(path.Child("nodeSelector"), key), key, s.NodeSelector[key])...)
@@ -249,7 +249,7 @@ const (
 )
 
 func (c *ConnectionSecret) validate(path *field.Path) field.ErrorList {
-	errs := append(validateLabels(path.Child("labels"), c.Labels, true), validateAnnotations(path.Child("annotations"), c.Annotations, true)...)
+	errs := append(validateLabels(path.Child("labels"), c.Labels), validateAnnotations(path.Child("annotations"), c.Annotations, true)...)
 	invalid := func(at *field.Path, detail string) { errs = append(errs, problem(at, detail)) }
 	for _, key := range slices.Sorted(maps.Keys(c.ExtraKeys)) {
 		at := child(path.Child("extraKeys"), key)
@@ -338,8 +338,8 @@ const (
 	ManagedBy      = "dragonfly-generator"
 )
 
-// validateLabels validates labels of objects, which may include Secrets.
-func validateLabels(path *field.Path, labels map[string]string, ofSecrets bool) field.ErrorList {
+// validateLabels validates labels of objects, which include Secrets.
+func validateLabels(path *field.Path, labels map[string]string) field.ErrorList {
 	var errs field.ErrorList
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		at := child(path, key)
@@ -348,9 +348,7 @@ func validateLabels(path *field.Path, labels map[string]string, ofSecrets bool) 
 			continue
 		}
 		errs = append(errs, validateLabel(at, key, shortest(labels[key]))...)
-		if ofSecrets {
-			errs = append(errs, refuseReplacing(at, key, labels[key])...)
-		}
+		errs = append(errs, refuseReplacing(at, key, labels[key])...)
 	}
 	return errs
 }

@@ -109,11 +109,10 @@ func fromClaim(item *krm.Item, platform config.Platform, results *report.Results
 	}
 	annotations := texts(object.Metadata.Annotations)
 	spec, found := platform.For(annotations[v1alpha1.Profile])
-	if !found && !platform.IsValid() {
-		return Instance{}, false
-	}
 	if !found {
-		c.unknownProfile(annotations[v1alpha1.Profile], platform.Profiles())
+		if platform.IsValid() {
+			c.unknownProfile(annotations[v1alpha1.Profile], platform.Profiles())
+		}
 		return Instance{}, false
 	}
 	inst := Instance{

@@ -59,7 +59,7 @@ func findMakers(list *krm.List) makersOf {
 			}
 		}
 		if len(made) > 0 {
-			for _, was := range item.FormerNames()[1:] {
+			for _, was := range item.FormerNames() {
 				m.former[krm.ID{Kind: "Secret", Namespace: was.Namespace, Name: was.Name}] = item
 			}
 		}
@@ -145,7 +145,7 @@ func (m makersOf) refuseRenamed(inst *Instance, claims Claims, results *report.R
 		if m.of(secret.id) != nil {
 			continue
 		}
-		for _, was := range inst.Item.FormerNames()[1:] {
+		for _, was := range inst.Item.FormerNames() {
 			if claims[Name{Namespace: inst.Namespace, Name: was.Name}.String()] != nil {
 				continue // it may belong to that claim
 			}

@@ -134,18 +134,15 @@ func (i *Item) listed(seen map[*yaml.Node]bool) []*Item {
 	return items
 }
 
-// FormerNames returns the item's present name and the names that it had before kustomize renamed it, each with its
-// namespace.
+// FormerNames returns the names that the item had before kustomize renamed it, each with its namespace.
 func (i *Item) FormerNames() []ID {
-	ids := []ID{i.ID}
-	names, namespaces := i.Annotation(PreviousNames), i.Annotation(PreviousNamespaces)
-	if names == "" {
-		return ids
-	}
-	in := strings.Split(namespaces, ",")
-	for n, name := range strings.Split(names, ",") {
-		if n < len(in) {
-			ids = append(ids, ID{Group: i.Group, Kind: i.Kind, Namespace: in[n], Name: name})
+	var ids []ID
+	if names := i.Annotation(PreviousNames); names != "" {
+		namespaces := strings.Split(i.Annotation(PreviousNamespaces), ",")
+		for n, name := range strings.Split(names, ",") {
+			if n < len(namespaces) {
+				ids = append(ids, ID{Group: i.Group, Kind: i.Kind, Namespace: namespaces[n], Name: name})
+			}
 		}
 	}
 	return ids
@@ -174,11 +171,7 @@ func (i *Item) Index() int {
 	if i.file != "" {
 		return i.index
 	}
-	text := i.Annotation(kioutil.IndexAnnotation)
-	if text == "" {
-		text = i.Annotation(kioutil.LegacyIndexAnnotation)
-	}
-	index, err := strconv.Atoi(text)
+	index, err := strconv.Atoi(cmp.Or(i.Annotation(kioutil.IndexAnnotation), i.Annotation(kioutil.LegacyIndexAnnotation)))
 	if err != nil {
 		return 0
 	}

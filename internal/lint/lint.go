@@ -82,7 +82,7 @@ func newLinter(in Input, results *report.Results) *linter {
 				l.ignored[name] = append(l.ignored[name], inst)
 			}
 		}
-		for _, was := range inst.Item.FormerNames()[1:] {
+		for _, was := range inst.Item.FormerNames() {
 			l.former[was.Name] = true
 		}
 	}

@@ -19,9 +19,6 @@ type Password struct{ reveal func() string }
 
 func hide(text string) Password { return Password{reveal: func() string { return text }} }
 
-// IsZero reports whether there is no password.
-func (p Password) IsZero() bool { return p.reveal == nil }
-
 // Reveal returns the password. Call it only to write a Secret's data or the flag file.
 func (p Password) Reveal() string {
 	if p.reveal == nil {
