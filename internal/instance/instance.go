@@ -55,11 +55,17 @@ func (n Name) PasswordSecret() string { return PasswordSecretName(n.Name) }
 // ConnectionSecret returns the name of the Secret that applications read.
 func (n Name) ConnectionSecret() string { return ConnectionSecretName(n.Name) }
 
-// StatefulSetID identifies the StatefulSet.
-func (n Name) StatefulSetID() krm.ID { return n.id("apps", "StatefulSet", n.StatefulSet()) }
+// ID identifies an object that has the instance's name.
+func (n Name) ID(group, kind string) krm.ID {
+	return krm.ID{Group: group, Kind: kind, Namespace: n.Namespace, Name: n.Name}
+}
 
-// ServiceID identifies the Service.
-func (n Name) ServiceID() krm.ID { return n.id("", "Service", n.Service()) }
+// StatefulSetID identifies the StatefulSet.
+func (n Name) StatefulSetID() krm.ID { return n.ID("apps", "StatefulSet") }
+
+// DragonflyID identifies the object for the Dragonfly Operator. It has the same name as the StatefulSet and the Service
+// that the operator creates from it.
+func (n Name) DragonflyID() krm.ID { return n.ID("dragonflydb.io", "Dragonfly") }
 
 // PasswordSecretID identifies the password Secret.
 func (n Name) PasswordSecretID() krm.ID { return n.SecretID(n.PasswordSecret()) }
@@ -68,39 +74,16 @@ func (n Name) PasswordSecretID() krm.ID { return n.SecretID(n.PasswordSecret()) 
 func (n Name) ConnectionSecretID() krm.ID { return n.SecretID(n.ConnectionSecret()) }
 
 // SecretID identifies a Secret in the instance's namespace.
-func (n Name) SecretID(name string) krm.ID { return n.id("", "Secret", name) }
+func (n Name) SecretID(name string) krm.ID {
+	return krm.ID{Kind: "Secret", Namespace: n.Namespace, Name: name}
+}
 
 // ServiceAccount returns the name of the ServiceAccount, the Role and the RoleBinding.
 func (n Name) ServiceAccount() string { return n.Name }
 
-// ServiceAccountID identifies the ServiceAccount of the instance's pods.
-func (n Name) ServiceAccountID() krm.ID { return n.id("", "ServiceAccount", n.ServiceAccount()) }
-
-// RoleID identifies the Role with which the pod keeps its password.
-func (n Name) RoleID() krm.ID { return n.id(rbacGroup, "Role", n.ServiceAccount()) }
-
-// RoleBindingID identifies what gives the Role to the ServiceAccount.
-func (n Name) RoleBindingID() krm.ID { return n.id(rbacGroup, "RoleBinding", n.ServiceAccount()) }
-
-const rbacGroup = "rbac.authorization.k8s.io"
-
-// DragonflyID identifies the object for the Dragonfly Operator. It has the same name as the StatefulSet and the Service
-// that the operator creates from it.
-func (n Name) DragonflyID() krm.ID { return n.id("dragonflydb.io", "Dragonfly", n.Name) }
-
-// RunnerIDs returns the IDs of the objects that run the instance, for every backend.
-func (n Name) RunnerIDs() []krm.ID {
-	return []krm.ID{n.StatefulSetID(), n.ServiceID(), n.DragonflyID()}
-}
-
 // OperatorIDs returns those of the objects that the Dragonfly Operator makes besides the StatefulSet and the Service.
 func (n Name) OperatorIDs() []krm.ID {
-	return []krm.ID{n.id("policy", "PodDisruptionBudget", n.Name), n.id("networking.k8s.io", "NetworkPolicy", n.Name)}
-}
-
-// IDs returns those of all objects that an instance can have, besides the extra objects of a configuration.
-func (n Name) IDs() []krm.ID {
-	return append(n.RunnerIDs(), n.PasswordSecretID(), n.ConnectionSecretID(), n.ServiceAccountID(), n.RoleID(), n.RoleBindingID())
+	return []krm.ID{n.ID("policy", "PodDisruptionBudget"), n.ID("networking.k8s.io", "NetworkPolicy")}
 }
 
 // OwnLabels returns the label app, which selectors use, and the recommended labels. Nothing else may set them.
@@ -109,10 +92,6 @@ func (n Name) OwnLabels() map[string]string { return v1alpha1.OwnLabels(n.Name) 
 // Values returns the values of the placeholders.
 func (n Name) Values(clusterDomain string) map[string]string {
 	return map[string]string{"name": n.Name, "namespace": n.Namespace, "endpoint": n.Endpoint(clusterDomain)}
-}
-
-func (n Name) id(group, kind, name string) krm.ID {
-	return krm.ID{Group: group, Kind: kind, Namespace: n.Namespace, Name: name}
 }
 
 // PasswordSecretName returns the password Secret's name for a claim's name.
@@ -198,6 +177,3 @@ const (
 	// CertificateContainer is the sidecar that makes the server reload a renewed certificate.
 	CertificateContainer = "keep-certificate"
 )
-
-// CertificateID identifies the cert-manager Certificate for the instance's TLS.
-func (n Name) CertificateID() krm.ID { return n.id("cert-manager.io", "Certificate", n.Name) }

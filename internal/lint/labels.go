@@ -11,16 +11,17 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // neighbors are the items that share the label app of an instance, by kind and name.
 type neighbors struct{ pods, selectors []string }
 
-// noteNeighbour notes pods that have the label app of an instance, and selectors that match its pod by that label.
-func (l *linter) noteNeighbour(item *krm.Item) {
+// noteNeighbor notes pods that have the label app of an instance, and selectors that match its pod by that label.
+func (l *linter) noteNeighbor(item *krm.Item) {
 	same := instance.Name{Namespace: item.Namespace, Name: item.Name}
-	if l.neighbors[same] != nil && slices.Contains(same.IDs(), item.ID) && slices.Contains(l.List.Items, item) {
+	if l.neighbors[same] != nil && slices.Contains(specs.IDs(same), item.ID) && slices.Contains(l.List.Items, item) {
 		return // there is an error about it, unless it is in a List
 	}
 	what := item.Kind + " " + item.Name
@@ -49,7 +50,7 @@ func (l *linter) noteNeighbour(item *krm.Item) {
 	}
 }
 
-func (l *linter) warnOfNeighbours() {
+func (l *linter) warnOfNeighbors() {
 	for _, c := range l.Instances {
 		n := l.neighbors[c.Name]
 		if len(n.pods)+len(n.selectors) == 0 {

@@ -40,10 +40,10 @@ func Check(in Input, results *report.Results) {
 		for _, id := range instance.MadeBy(item) {
 			l.made[secret{id.Namespace, id.Name}] = true
 		}
-		l.noteNeighbour(item)
+		l.noteNeighbor(item)
 		l.noteReader(item)
 	}
-	l.warnOfNeighbours()
+	l.warnOfNeighbors()
 	l.warnOfReaders()
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
 // Gone is an instance whose claim is gone.
@@ -132,13 +133,13 @@ func IsOurs(item *krm.Item) bool {
 }
 
 func isOurKind(item *krm.Item) bool {
-	return slices.ContainsFunc(instance.Name{}.IDs(), func(id krm.ID) bool { return id.Group == item.Group && id.Kind == item.Kind })
+	return slices.ContainsFunc(specs.IDs(instance.Name{}), func(id krm.ID) bool { return id.Group == item.Group && id.Kind == item.Kind })
 }
 
 // hasNameOf reports whether an object has a name that the instance gives to objects of that kind. The names of extra
 // objects contain the instance's name.
 func hasNameOf(item *krm.Item, name instance.Name) bool {
-	if slices.Contains(name.IDs(), item.ID) {
+	if slices.Contains(specs.IDs(name), item.ID) {
 		return true
 	}
 	return mayBeExtra(item) && item.Namespace == name.Namespace && strings.Contains(item.Name, name.Name)

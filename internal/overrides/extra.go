@@ -69,7 +69,7 @@ func (c *checker) extraObject(n *yaml.Node, id krm.ID, path string) {
 		c.errorf(path+".metadata.namespace", "is another namespace, but an instance can only have objects in its own; remove it")
 	case item.Kind == "PersistentVolumeClaim" && slices.Contains([]string{specs.DataVolume + "-" + probe.Name + "-0", operator.DataVolume + "-" + probe.Name + "-0"}, id.Name):
 		c.errorf(path+".metadata.name", "is the name of the instance's own volume, which would be deleted with the claim; use another name, such as {name}-extra")
-	case slices.Contains(probe.IDs(), id), hasCertificate && id == probe.CertificateID():
+	case slices.Contains(specs.IDs(probe), id) && (item.Kind != "Certificate" || hasCertificate):
 		c.errorf(path+".metadata.name", "is the name of the %s that every instance already has; use another name, such as {name}-extra", item.Kind)
 	case *c.spec.Backend == v1alpha1.Operator && slices.Contains(probe.OperatorIDs(), id):
 		remedy := "use another name, such as {name}-monitoring"

@@ -1,7 +1,8 @@
 package specs
 
 import (
-	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	rbacv1 "k8s.io/api/rbac/v1"
+
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 )
@@ -18,34 +19,57 @@ type Object struct {
 	Typed any
 }
 
-// Objects returns the objects of an instance, in the order in which they are written. To add a kind of
-// object, add a file to this package and a line here.
+// kinds are the objects that an instance can have, in the order in which they are written. To add a kind of object, add a file
+// to this package and a line here.
+var kinds = []struct {
+	group, kind string
+	nameFor     func(claim string) string
+	file        string
+	has         func(instance.Instance) bool
+	build       func(instance.Instance) any
+	isReserved  bool // the other backend needs the name
+}{
+	{"", "ServiceAccount", claimName, "serviceaccount.yaml", hasOwnAccount, of(serviceAccount), false},
+	{rbacv1.GroupName, "Role", claimName, "role.yaml", hasRole, of(role), false},
+	{rbacv1.GroupName, "RoleBinding", claimName, "rolebinding.yaml", hasRole, of(roleBinding), false},
+	{"apps", "StatefulSet", claimName, "statefulset.yaml", isByUs, of(StatefulSet), true},
+	{"", "Service", claimName, "service.yaml", isByUs, of(Service), true},
+	{"dragonflydb.io", "Dragonfly", claimName, "dragonfly.yaml", instance.Instance.IsByOperator, of(Dragonfly), true},
+	{"", "Secret", instance.PasswordSecretName, "secret-password.yaml", hasPasswordSecret, of(passwordSecret), false},
+	{"", "Secret", instance.ConnectionSecretName, "secret-connection.yaml", instance.Instance.HasPrepare, of(connectionSecret), false},
+	{"cert-manager.io", "Certificate", claimName, "certificate.yaml", hasCertificate, of(certificateOf), false},
+}
+
+func of[T any](build func(instance.Instance) T) func(instance.Instance) any {
+	return func(inst instance.Instance) any { return build(inst) }
+}
+
+// claimName is the nameFor of an object that has the same name as its claim.
+func claimName(claim string) string { return claim }
+
+func isByUs(inst instance.Instance) bool { return !inst.IsByOperator() }
+
+// Objects returns the objects of an instance.
 func Objects(inst instance.Instance) []Object {
 	var objects []Object
-	add := func(has bool, id krm.ID, nameFor func(string) string, file string, build func(instance.Instance) any) {
-		if has {
-			objects = append(objects, Object{id, nameFor, file, build(inst)})
-		}
-	}
-	// The objects that run the instance. The other backend needs their names.
-	backend := func(has bool, id krm.ID, file string, build func(instance.Instance) any) {
-		o := Object{ID: id, NameFor: claimName, File: file}
-		if has {
-			o.Typed = build(inst)
+	for i, id := range IDs(inst.Name) {
+		k := kinds[i]
+		o := Object{ID: id, NameFor: k.nameFor, File: k.file}
+		if k.has(inst) {
+			o.Typed = k.build(inst)
+		} else if !k.isReserved {
+			continue
 		}
 		objects = append(objects, o)
 	}
-	add(hasOwnAccount(inst), inst.ServiceAccountID(), claimName, "serviceaccount.yaml", serviceAccount)
-	add(hasRole(inst), inst.RoleID(), claimName, "role.yaml", role)
-	add(hasRole(inst), inst.RoleBindingID(), claimName, "rolebinding.yaml", roleBinding)
-	backend(!inst.IsByOperator(), inst.StatefulSetID(), "statefulset.yaml", func(inst instance.Instance) any { return StatefulSet(inst) })
-	backend(!inst.IsByOperator(), inst.ServiceID(), "service.yaml", func(inst instance.Instance) any { return Service(inst) })
-	backend(inst.IsByOperator(), inst.DragonflyID(), "dragonfly.yaml", func(inst instance.Instance) any { return Dragonfly(inst) })
-	add(inst.Source == v1alpha1.InCluster, inst.PasswordSecretID(), instance.PasswordSecretName, "secret-password.yaml", passwordSecret)
-	add(inst.Source != v1alpha1.External, inst.ConnectionSecretID(), instance.ConnectionSecretName, "secret-connection.yaml", connectionSecret)
-	add(hasCertificate(inst), inst.CertificateID(), claimName, "certificate.yaml", certificateOf)
 	return objects
 }
 
-// claimName is the NameFor of an object that has the same name as its claim.
-func claimName(claim string) string { return claim }
+// IDs returns those of all objects that an instance can have, besides the extra objects of a configuration.
+func IDs(name instance.Name) []krm.ID {
+	ids := make([]krm.ID, len(kinds))
+	for i, k := range kinds {
+		ids[i] = krm.ID{Group: k.group, Kind: k.kind, Namespace: name.Namespace, Name: k.nameFor(name.Name)}
+	}
+	return ids
+}

@@ -33,7 +33,7 @@ func hasRole(inst instance.Instance) bool {
 }
 
 // serviceAccount returns the account of the instance's pods.
-func serviceAccount(inst instance.Instance) any {
+func serviceAccount(inst instance.Instance) *corev1.ServiceAccount {
 	metadata := Metadata(inst, inst.ServiceAccount())
 	maps.Copy(metadata.Annotations, inst.Config.ServiceAccount.Annotations)
 	return &corev1.ServiceAccount{
@@ -46,7 +46,7 @@ func serviceAccount(inst instance.Instance) any {
 
 // role returns what the init container may do: read and fill in the Secrets that are ours, and read a password Secret
 // that is not.
-func role(inst instance.Instance) any {
+func role(inst instance.Instance) *rbacv1.Role {
 	return &rbacv1.Role{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
 		ObjectMeta: Metadata(inst, inst.ServiceAccount()),
@@ -69,7 +69,7 @@ func rules(inst instance.Instance) []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{rule([]string{inst.PasswordSecret(), inst.ConnectionSecret()}, "get", "patch")}
 }
 
-func roleBinding(inst instance.Instance) any {
+func roleBinding(inst instance.Instance) *rbacv1.RoleBinding {
 	return &rbacv1.RoleBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
 		ObjectMeta: Metadata(inst, inst.ServiceAccount()),

@@ -11,9 +11,11 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
+func hasPasswordSecret(inst instance.Instance) bool { return inst.Source == v1alpha1.InCluster }
+
 // passwordSecret returns the Secret into which the instance's pod writes the password that it makes. It has no data, and
 // appliers do not touch data that they did not write.
-func passwordSecret(inst instance.Instance) any {
+func passwordSecret(inst instance.Instance) *corev1.Secret {
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: secretMeta(inst, inst.PasswordSecret()),
@@ -23,7 +25,7 @@ func passwordSecret(inst instance.Instance) any {
 
 // connectionSecret returns the Secret that applications read. The instance's pod adds the password, and the extra keys
 // that need it.
-func connectionSecret(inst instance.Instance) any {
+func connectionSecret(inst instance.Instance) *corev1.Secret {
 	data := map[string][]byte{
 		v1alpha1.EndpointKey: []byte(inst.Endpoint(*inst.Config.ClusterDomain)),
 		v1alpha1.PortKey:     []byte(strconv.Itoa(instance.Port)),

@@ -102,11 +102,11 @@ func hasCertificate(inst instance.Instance) bool {
 }
 
 // certificateOf returns the one that cert-manager issues for all names that the Service has.
-func certificateOf(inst instance.Instance) any {
+func certificateOf(inst instance.Instance) *certificate {
 	service, issuer := inst.Service(), inst.Config.TLS.IssuerRef
 	return &certificate{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "cert-manager.io/v1", Kind: "Certificate"},
-		ObjectMeta: Metadata(inst, inst.CertificateID().Name),
+		ObjectMeta: Metadata(inst, inst.Name.Name),
 		Spec: certificateSpec{
 			SecretName: *inst.Config.TLS.SecretName,
 			DNSNames: []string{
