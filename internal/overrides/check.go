@@ -120,21 +120,17 @@ func (c *checker) decodes() bool {
 
 // decode returns the patch. If it does not decode into an object of the type, decode reports that and returns nil.
 func (c *checker) decode(p config.Raw, into any) *yaml.Node {
-	parsed, err := yaml.Parse(string(p.JSON))
-	if err != nil {
-		c.errorf(p.Path, "cannot be read; please report this as a bug")
-		return nil
-	}
-	if yamlnode.Get(parsed.YNode(), "$patch") != nil {
+	patch := yamlnode.FromJSON(p.JSON)
+	if yamlnode.Get(patch, "$patch") != nil {
 		c.errorf(p.Path+"[$patch]", "would replace or delete the whole object; remove it, and write only what changes")
 		return nil
 	}
-	_, problems := decode.Strict(parsed.YNode(), into, decode.Options{Path: p.Path, IsPatch: true})
+	_, problems := decode.Strict(patch, into, decode.Options{Path: p.Path, IsPatch: true})
 	decode.Report(&c.Subject, problems...)
 	if len(problems) > 0 {
 		return nil
 	}
-	return parsed.YNode()
+	return patch
 }
 
 // carried reports the fields of a Service patch for which the operator has no counterpart.
@@ -165,18 +161,7 @@ func (c *checker) try(inst instance.Instance) {
 		tryEach(c, specs.Dragonfly(inst), inst.Config.DragonflyPatches, patchDragonfly, fixedOfDragonfly)
 		return
 	}
-	const containers = "spec.template.spec.containers"
-	server := func(set *appsv1.StatefulSet) corev1.Container {
-		return append(withNames(set.Spec.Template.Spec.Containers, containerName, specs.ContainerName), corev1.Container{})[0]
-	}
-	var parts []fixed[*appsv1.StatefulSet]
-	for _, part := range fixedOfServer {
-		parts = append(parts, fixed[*appsv1.StatefulSet]{
-			containers + "[" + specs.ContainerName + "]." + part.path, part.why,
-			func(set *appsv1.StatefulSet) any { return part.of(server(set)) },
-		})
-	}
-	tryEach(c, specs.StatefulSet(inst), inst.Config.StatefulSetPatches, patchStatefulSet, append(slices.Clone(fixedOfStatefulSet), parts...))
+	tryEach(c, specs.StatefulSet(inst), inst.Config.StatefulSetPatches, patchStatefulSet, fixedOfStatefulSet)
 }
 
 func tryEach[T any](c *checker, object *T, patches []config.Raw, apply func(*T, json.RawMessage) (*T, error), parts []fixed[*T]) {

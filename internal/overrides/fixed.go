@@ -92,30 +92,33 @@ var fixedOfStatefulSet = append(identity(func(s *appsv1.StatefulSet) any { retur
 	{"spec.template.spec.containers", "the server's container cannot be deleted", func(s *appsv1.StatefulSet) any {
 		return len(withNames(s.Spec.Template.Spec.Containers, containerName, specs.ContainerName))
 	}},
-}...)
-
-// fixedOfServer are the fixed parts of the server's container.
-var fixedOfServer = []fixed[corev1.Container]{
-	{"image", "the image has a field of its own, spec.image, where its version is checked", func(c corev1.Container) any { return c.Image }},
-	{"command", "the image's own entry point starts Dragonfly", func(c corev1.Container) any { return c.Command }},
-	{"args", whyFlags, func(c corev1.Container) any { return c.Args }},
-	{"env", whyEnv, func(c corev1.Container) any { return flagVariables(c.Env) }},
-	{"envFrom", "a key named DFLY_… would set a flag, unless it has a prefix or is listed under env", func(c corev1.Container) any {
+	ofServer("image", "the image has a field of its own, spec.image, where its version is checked", func(c corev1.Container) any { return c.Image }),
+	ofServer("command", "the image's own entry point starts Dragonfly", func(c corev1.Container) any { return c.Command }),
+	ofServer("args", whyFlags, func(c corev1.Container) any { return c.Args }),
+	ofServer("env", whyEnv, func(c corev1.Container) any { return flagVariables(c.Env) }),
+	ofServer("envFrom", "a key named DFLY_… would set a flag, unless it has a prefix or is listed under env", func(c corev1.Container) any {
 		return slices.ContainsFunc(c.EnvFrom, func(from corev1.EnvFromSource) bool {
 			shared := min(len(from.Prefix), len(v1alpha1.FlagVariable))
 			return from.Prefix[:shared] == v1alpha1.FlagVariable[:shared]
 		})
-	}},
-	{"resources", whySize, func(c corev1.Container) any { return amounts(c.Resources) }},
-	{"ports", "the Service and the probes need the port dragonfly", func(c corev1.Container) any {
+	}),
+	ofServer("resources", whySize, func(c corev1.Container) any { return amounts(c.Resources) }),
+	ofServer("ports", "the Service and the probes need the port dragonfly", func(c corev1.Container) any {
 		return filter(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == "dragonfly" || p.ContainerPort == instance.Port })
-	}},
-	{"volumeMounts", "the data would be lost with the pod, or the password would not reach the server", func(c corev1.Container) any {
+	}),
+	ofServer("volumeMounts", "the data would be lost with the pod, or the password would not reach the server", func(c corev1.Container) any {
 		return filter(c.VolumeMounts, func(m corev1.VolumeMount) bool {
 			at := path.Clean(m.MountPath)
 			return slices.Contains(specs.OwnVolumes, m.Name) || m.Name == specs.DataVolume || at == specs.DataPath || strings.HasPrefix(at+"/", handover.FlagFolder+"/")
 		})
-	}},
+	}),
+}...)
+
+// ofServer is a fixed part of the server's container.
+func ofServer(path, why string, of func(corev1.Container) any) fixed[*appsv1.StatefulSet] {
+	return fixed[*appsv1.StatefulSet]{"spec.template.spec.containers[" + specs.ContainerName + "]." + path, why, func(s *appsv1.StatefulSet) any {
+		return of(append(withNames(s.Spec.Template.Spec.Containers, containerName, specs.ContainerName), corev1.Container{})[0])
+	}}
 }
 
 var fixedOfService = append(identity(func(s *corev1.Service) any { return s.TypeMeta }), []fixed[*corev1.Service]{
