@@ -122,11 +122,10 @@ func fromClaim(item *krm.Item, platform config.Platform, results *report.Results
 	c.validateName(inst.Name)
 	inst.Labels = c.labels(texts(object.Metadata.Labels))
 	inst.Annotations = c.annotations(annotations, spec.CarryAnnotations)
+	inst.Source = *spec.Password.Source
 	if source, stated := annotations[v1alpha1.PasswordSourceAnnotation]; stated {
-		inst.Source, inst.sourceStated = v1alpha1.PasswordSource(source), true
+		inst.Source = v1alpha1.PasswordSource(source)
 		c.validateSource(inst.Source)
-	} else {
-		inst.Source = *spec.Password.Source
 	}
 	inst.Claim.Default(&spec.ProfileSpec)
 	if platform.IsValid() {
@@ -136,7 +135,6 @@ func fromClaim(item *krm.Item, platform config.Platform, results *report.Results
 		return Instance{}, false
 	}
 	inst.Size = spec.Sizes[*inst.Claim.Size]
-	inst.HasStorageGB = object.Spec.StorageGB != nil
 	inst.Config = spec.Filled(inst.Values(*spec.ClusterDomain))
 	return inst, true
 }

@@ -110,9 +110,8 @@ type Instance struct {
 	Name
 	// Item is the claim's item, or the functionConfig.
 	Item *krm.Item
-	// Claim is what the claim asks for, with its defaults filled in. HasStorageGB reports that it sets storageGB itself.
-	Claim        v1alpha1.DragonflyInstanceSpec
-	HasStorageGB bool
+	// Claim is what the claim asks for, with its defaults filled in.
+	Claim v1alpha1.DragonflyInstanceSpec
 	// Config is the configuration, with its placeholders filled in.
 	Config config.Spec
 	// Size is the size that the claim names.
@@ -128,8 +127,6 @@ type Instance struct {
 	// from them.
 	Source v1alpha1.PasswordSource
 	Seen   []*krm.Item
-
-	sourceStated bool // by the claim
 }
 
 // IgnoredSecrets returns the paths of those Crossplane fields of the claim that name another Secret, which is not created.

@@ -82,13 +82,14 @@ func (m makersOf) setSource(inst *Instance, claims Claims, results *report.Resul
 		return false
 	}
 	password, connection := m.of(inst.PasswordSecretID()), m.of(inst.ConnectionSecretID())
+	isStated := inst.Item.Annotation(v1alpha1.PasswordSourceAnnotation) != ""
 	switch {
 	case inst.Source == v1alpha1.External:
-	case password != nil && inst.sourceStated && inst.Source == v1alpha1.InCluster:
+	case password != nil && isStated && inst.Source == v1alpha1.InCluster:
 		results.Errorf(password, "%s, but the claim states the password source %s, with which its pod creates the password; remove this object, or the annotation %s",
 			isSecretOf(password, inst.PasswordSecret(), inst), inst.Source, v1alpha1.PasswordSourceAnnotation)
 		return false
-	case connection != nil && (password == nil || inst.sourceStated):
+	case connection != nil && (password == nil || isStated):
 		results.Errorf(connection, "%s, but was not generated from it; remove this object, or, if something creates both Secrets of the claim, set the annotation %s: %s on the claim",
 			isSecretOf(connection, inst.ConnectionSecret(), inst), v1alpha1.PasswordSourceAnnotation, v1alpha1.External)
 		return false

@@ -126,7 +126,7 @@ func maxMemoryOf(n *yaml.Node) int64 {
 // no longer saves anything.
 func (l *linter) warnOfVolume(inst instance.Instance) {
 	if !inst.HasVolume() {
-		if inst.HasStorageGB {
+		if !yamlnode.IsNull(yamlnode.Get(inst.Item.Node, "spec", "storageGB")) {
 			l.results.FieldInfof(inst.Item, report.Field{Path: "spec.storageGB", Current: *inst.Claim.StorageGB},
 				"has no effect, because instances with storage.type: %s have no volume", *inst.Config.Storage.Type)
 		}
