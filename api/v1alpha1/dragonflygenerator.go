@@ -1,9 +1,7 @@
 package v1alpha1
 
 import (
-	"encoding/json"
 	"errors"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -169,7 +167,7 @@ type ProfileSpec struct {
 	// and annotations that all objects get. Secrets are refused.
 	// +kubebuilder:example={{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: "{name}"}, spec: {podSelector: {matchLabels: {app: "{name}"}}}}}
 	// +optional
-	ExtraObjects []ExtraObject `json:"extraObjects,omitempty"`
+	ExtraObjects []Object `json:"extraObjects,omitempty"`
 
 	// What runs the instances: `StatefulSet`, with one pod per instance, or `Operator`, which leaves them to
 	// the Dragonfly Operator, with replicas and failover.
@@ -369,15 +367,6 @@ type ServiceAccount struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// ExtraObject is an object of any kind, as JSON. Its fields keep their order.
-// +kubebuilder:pruning:PreserveUnknownFields
-type ExtraObject struct {
-	JSON json.RawMessage `json:"-"`
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (o *ExtraObject) UnmarshalJSON(text []byte) error { return unmarshalObject(&o.JSON, text) }
-
 // Password configures who creates the password of an instance.
 type Password struct {
 	// `InCluster`: the instance's pod creates the password at its first start. `Existing`: you create the Secret
@@ -463,14 +452,14 @@ type Overrides struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:example={spec: {template: {spec: {priorityClassName: databases}}}}
 	// +optional
-	StatefulSet *Patch `json:"statefulSet,omitempty"`
+	StatefulSet *Object `json:"statefulSet,omitempty"`
 
 	// Patch of the Service. With `backend: Operator`, it can set labels, annotations, `type` and `nodePort`
 	// only.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:example={spec: {internalTrafficPolicy: Local}}
 	// +optional
-	Service *Patch `json:"service,omitempty"`
+	Service *Object `json:"service,omitempty"`
 
 	// Patch of the `Dragonfly` object, only with `backend: Operator`. It can set any field of the Dragonfly
 	// Operator's CRD (v1.6.1) except replicas, image, flags, password, resources and volume, which have their
@@ -478,24 +467,17 @@ type Overrides struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:example={spec: {priorityClassName: databases, networkPolicyEnabled: false}}
 	// +optional
-	Dragonfly *Patch `json:"dragonfly,omitempty"`
+	Dragonfly *Object `json:"dragonfly,omitempty"`
 }
 
-// Patch is a strategic merge patch, as JSON.
-type Patch struct {
-	JSON json.RawMessage `json:"-"`
-}
+// Object is an object with any fields, which keep their order.
+// +kubebuilder:pruning:PreserveUnknownFields
+type Object struct{}
 
-// UnmarshalJSON implements json.Unmarshaler.
-func (p *Patch) UnmarshalJSON(text []byte) error { return unmarshalObject(&p.JSON, text) }
-
-func unmarshalObject(into *json.RawMessage, text []byte) error {
-	if string(text) == "null" { // as encoding/json asks of every Unmarshaler
-		return nil
-	}
-	if len(text) == 0 || text[0] != '{' {
+// UnmarshalJSON implements json.Unmarshaler. It keeps nothing: what uses the object reads the JSON of the configuration.
+func (*Object) UnmarshalJSON(text []byte) error {
+	if len(text) == 0 || text[0] != '{' && string(text) != "null" { // which encoding/json asks every Unmarshaler to accept
 		return errors.New("not an object")
 	}
-	*into = slices.Clone(text)
 	return nil
 }

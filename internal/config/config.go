@@ -263,7 +263,7 @@ func overlay(base, over map[string]json.RawMessage, t reflect.Type) map[string]j
 	return all
 }
 
-// structOf returns the type of a field, and whether it is a struct of the API. A patch is not: it has no fields of its own.
+// structOf returns the type of a field, and whether it is a struct of the API. An Object is not: it has no fields of its own.
 func structOf(t reflect.Type, name string) (reflect.Type, bool) {
 	for f := range t.Fields() {
 		if known, _ := decode.JSONName(f); known == name {
@@ -271,7 +271,7 @@ func structOf(t reflect.Type, name string) (reflect.Type, bool) {
 			if inner.Kind() == reflect.Pointer {
 				inner = inner.Elem()
 			}
-			return inner, inner.Kind() == reflect.Struct && inner.PkgPath() == t.PkgPath() && inner != reflect.TypeFor[v1alpha1.Patch]()
+			return inner, inner.Kind() == reflect.Struct && inner.PkgPath() == t.PkgPath() && inner != reflect.TypeFor[v1alpha1.Object]()
 		}
 	}
 	return nil, false

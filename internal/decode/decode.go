@@ -128,7 +128,7 @@ func (c *checker) opaque(n *yaml.Node, t reflect.Type, path string) {
 	case err == nil:
 	case t == reflect.TypeFor[resource.Quantity]():
 		c.add(n, path, "is not a valid quantity; use a number with a Kubernetes unit, such as 500m for CPU and 2Gi for memory")
-	case n.Kind != yaml.MappingNode && t.PkgPath() == reflect.TypeFor[v1alpha1.Patch]().PkgPath():
+	case n.Kind != yaml.MappingNode && t == reflect.TypeFor[v1alpha1.Object]():
 		c.add(n, path, "must be an object, not "+yamlnode.KindName(n)+"; write its fields below it")
 	case n.Kind != yaml.ScalarNode:
 		c.add(n, path, "must be a single value, not "+yamlnode.KindName(n)+"; write one value")

@@ -331,8 +331,6 @@ func TestConfiguredDefaults(t *testing.T) {
 	require.Len(t, claims, 2)
 	assert.Equal(t, "large", *claims[0].Claim.Size, "The configuration's default size applies.")
 	assert.EqualValues(t, 50, *claims[0].Claim.StorageGB, "The configuration's default storage applies.")
-	assert.False(t, claims[0].HasStorageGB)
-	assert.True(t, claims[1].HasStorageGB)
 	assert.Equal(t, "xl", *claims[1].Claim.Size, "The configuration adds sizes.")
 	assert.EqualValues(t, 5, *claims[1].Claim.StorageGB, "The minimum itself is enough.")
 }
