@@ -44,6 +44,8 @@ type Options struct {
 	IsText func(path string) bool
 	// Hint returns what to do about an unknown field, or "" for the usual: the nearest name, or where it belongs.
 	Hint func(path, name string) string
+	// Refuse returns why a known field of a type must not be set, or "".
+	Refuse func(t reflect.Type, name string) string
 	// IsPatch reports that the object is a strategic merge patch: $patch is a directive, and a null removes something.
 	IsPatch bool
 }
@@ -154,10 +156,14 @@ func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 		case t.Kind() == reflect.Map:
 			c.value(value, t.Elem(), at)
 		default:
-			if field, found := fieldOf(t, key.Value); found {
-				c.value(value, field.Type, at)
-			} else {
+			field, found := fieldOf(t, key.Value)
+			switch {
+			case !found:
 				c.unknown(value, path, key.Value, t)
+			case c.Refuse != nil && c.Refuse(t, key.Value) != "":
+				c.add(value, at, c.Refuse(t, key.Value))
+			default:
+				c.value(value, field.Type, at)
 			}
 		}
 	}

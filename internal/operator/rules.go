@@ -85,36 +85,3 @@ var newer = map[reflect.Type][]string{
 
 // HasField reports whether the CRD has a field of a type of this package or of k8s.io/api, by its JSON name.
 func HasField(of reflect.Type, name string) bool { return !slices.Contains(newer[of], name) }
-
-// Unknown returns the paths of fields in a patch that the type Dragonfly has but the CRD does not.
-func Unknown(patch *yaml.Node) []string {
-	return unknown(patch, reflect.TypeFor[Dragonfly](), "")
-}
-
-func unknown(n *yaml.Node, t reflect.Type, path string) []string {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	var paths []string
-	switch {
-	case n.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
-		for i, element := range n.Content {
-			paths = append(paths, unknown(element, t.Elem(), decode.Element(path, i))...)
-		}
-	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct:
-		for field := range t.Fields() {
-			name, isInline := decode.JSONName(field)
-			value := yamlnode.Get(n, name)
-			switch {
-			case isInline:
-				paths = append(paths, unknown(n, field.Type, path)...)
-			case name == "" || value == nil:
-			case !HasField(t, name):
-				paths = append(paths, decode.Join(path, name))
-			default:
-				paths = append(paths, unknown(value, field.Type, decode.Join(path, name))...)
-			}
-		}
-	}
-	return paths
-}

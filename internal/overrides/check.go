@@ -92,10 +92,10 @@ func (c *checker) decodes() bool {
 			ok = false
 			continue
 		}
-		ok = c.decode(p, new(appsv1.StatefulSet)) != nil && ok
+		ok = c.decode(p, new(appsv1.StatefulSet), decode.Options{}) != nil && ok
 	}
 	for _, p := range c.spec.ServicePatches {
-		n := c.decode(p, new(corev1.Service))
+		n := c.decode(p, new(corev1.Service), decode.Options{})
 		ok = n != nil && ok
 		if n != nil && byOperator {
 			c.carried(n, p.Path)
@@ -107,25 +107,20 @@ func (c *checker) decodes() bool {
 			ok = false
 			continue
 		}
-		n := c.decode(p, new(operator.Dragonfly))
-		ok = n != nil && ok
-		if n != nil {
-			for _, unknown := range operator.Unknown(n) {
-				c.errorf(p.Path+"."+unknown, "is not in the CRD of operator %s, so the API server would drop it; remove it", operator.Version)
-			}
-		}
+		ok = c.decode(p, new(operator.Dragonfly), decode.Options{Refuse: refuse}) != nil && ok
 	}
 	return ok
 }
 
 // decode returns the patch. If it does not decode into an object of the type, decode reports that and returns nil.
-func (c *checker) decode(p config.Raw, into any) *yaml.Node {
+func (c *checker) decode(p config.Raw, into any, o decode.Options) *yaml.Node {
 	patch := yamlnode.FromJSON(p.JSON)
 	if yamlnode.Get(patch, "$patch") != nil {
 		c.errorf(p.Path+"[$patch]", "would replace or delete the whole object; remove it, and write only what changes")
 		return nil
 	}
-	_, problems := decode.Strict(patch, into, decode.Options{Path: p.Path, IsPatch: true})
+	o.Path, o.IsPatch = p.Path, true
+	_, problems := decode.Strict(patch, into, o)
 	decode.Report(&c.Subject, problems...)
 	if len(problems) > 0 {
 		return nil
@@ -178,4 +173,12 @@ func tryEach[T any](c *checker, object *T, patches []config.Raw, apply func(*T, 
 		}
 		object = patched
 	}
+}
+
+// refuse returns why a patch must not set a field of a type, or "": for a Dragonfly, if the CRD lacks it.
+func refuse(t reflect.Type, name string) string {
+	if operator.HasField(t, name) {
+		return ""
+	}
+	return "is not in the CRD of operator " + operator.Version + ", so the API server would drop it; remove it"
 }
