@@ -23,19 +23,13 @@ import (
 // probe is an instance with the shortest possible names.
 var probe = instance.Name{Namespace: "n", Name: "n"}
 
-// template returns an extra object as written, and its ID for the shortest possible names.
-func template(raw config.Raw) (n *yaml.Node, id krm.ID) {
-	n = yamlnode.FromJSON(raw.JSON)
-	id = krm.NewItem(n).ID
-	id.Name, id.Namespace = v1alpha1.Fill(id.Name, probe.Values("n")), probe.Namespace
-	return n, id
-}
-
 // extraObjects checks the extra objects of a profile.
 func (c *checker) extraObjects() {
 	seen := map[krm.ID]string{}
 	for _, raw := range c.spec.Extra {
-		n, id := template(raw)
+		n := yamlnode.FromJSON(raw.JSON)
+		id := krm.NewItem(n).ID
+		id.Name, id.Namespace = v1alpha1.Fill(id.Name, probe.Values("n")), probe.Namespace
 		c.extraObject(n, id, raw.Path)
 		if first, found := seen[id]; found {
 			c.errorf(raw.Path, "is the same object as %s; rename or remove one of them", first)
@@ -123,8 +117,7 @@ var clusterScoped = map[string][]string{
 
 // addExtra adds an extra object, with its placeholders filled in. It reports a name that Kubernetes would refuse.
 func (b *Built) addExtra(raw config.Raw, results *report.Results) {
-	written, _ := template(raw)
-	name := yamlnode.Text(written, "metadata", "name")
+	name := yamlnode.Text(yamlnode.FromJSON(raw.JSON), "metadata", "name")
 	nameFor := func(claim string) string {
 		return v1alpha1.Fill(name, instance.Name{Namespace: b.Namespace, Name: claim}.Values(*b.Config.ClusterDomain))
 	}
