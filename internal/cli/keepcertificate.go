@@ -39,7 +39,7 @@ the server presents. Open connections stay open. It exits on SIGTERM.`,
 		},
 		RunE: func(*cobra.Command, []string) error {
 			return untilStopped(s, func(ctx context.Context) error {
-				return certificate.Run(ctx, request, certificate.Environment{Getenv: os.Getenv, Log: s.Err})
+				return certificate.Run(ctx, request, certificate.Environment{Getenv: os.Getenv, Log: s.Err, Sleep: sleep})
 			})
 		},
 	}

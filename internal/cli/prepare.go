@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +31,7 @@ written to, or a snapshot that does not fit in the server's memory.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return untilStopped(s, func(ctx context.Context) error {
-				return prepare.Run(ctx, request, prepare.Environment{Getenv: os.Getenv, Random: rand.Reader, Log: s.Err})
+				return prepare.Run(ctx, request, prepare.Environment{Getenv: os.Getenv, Random: rand.Reader, Log: s.Err, Sleep: sleep})
 			})
 		},
 	}
@@ -47,4 +48,14 @@ func untilStopped(s Streams, run func(context.Context) error) error {
 		return errFailed
 	}
 	return nil
+}
+
+// sleep returns an error if ctx ends before the pause.
+func sleep(ctx context.Context, pause time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(pause):
+		return nil
+	}
 }

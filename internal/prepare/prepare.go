@@ -49,13 +49,13 @@ type Environment struct {
 	Getenv func(string) string
 	Random io.Reader
 	Log    io.Writer // one line for each action or wait, never with a secret value
+	// Sleep pauses between attempts. It returns an error if ctx ends before.
+	Sleep func(ctx context.Context, pause time.Duration) error
 
 	// For tests: Root is the folder that the mount paths start from, instead of /.
 	Root string
 	// Transport wraps the connection to the API server.
 	Transport func(http.RoundTripper) http.RoundTripper
-	// Sleep pauses between attempts.
-	Sleep func(context.Context, time.Duration) error
 }
 
 // keeper is one run.
@@ -129,9 +129,6 @@ func newKeeper(request handover.Request, env Environment) (*keeper, error) {
 	}
 	if request.Data != "" {
 		k.volume = volume{folder: filepath.Join(env.Root, request.Data), shown: request.Data}
-	}
-	if k.Sleep == nil {
-		k.Sleep = sleep
 	}
 	return k, nil
 }
@@ -316,11 +313,4 @@ func (k *keeper) write(ctx context.Context, server *api, f facts, d decision) er
 func (p patch) names() string {
 	names := slices.Sorted(maps.Keys(p.data))
 	return strings.Join(append(names, slices.Sorted(maps.Keys(p.annotations))...), ", ")
-}
-
-func sleep(ctx context.Context, pause time.Duration) error {
-	within, cancel := context.WithTimeout(ctx, pause)
-	defer cancel()
-	<-within.Done()
-	return ctx.Err()
 }

@@ -45,11 +45,11 @@ const (
 type Environment struct {
 	Getenv func(string) string
 	Log    io.Writer // one line for each change and each problem; never with a secret value
+	// Sleep pauses between comparisons. It returns an error if ctx ends before.
+	Sleep func(ctx context.Context, pause time.Duration) error
 
 	// For tests: Root is the folder that the mount paths start from, instead of /.
 	Root string
-	// Sleep pauses between comparisons.
-	Sleep func(context.Context, time.Duration) error
 }
 
 // keeper is one run.
@@ -68,9 +68,6 @@ func Run(ctx context.Context, request handover.CertificateRequest, env Environme
 		return fmt.Errorf("%s must run in the sidecar of a Dragonfly pod in Kubernetes", handover.CertificateCommand)
 	}
 	k := &keeper{Environment: env, request: request}
-	if k.Sleep == nil {
-		k.Sleep = sleep
-	}
 	defer k.release()
 	for {
 		k.compare(ctx)
@@ -249,11 +246,4 @@ func (k *keeper) logProblem(format string, args ...any) {
 		k.logged = ""
 	}
 	k.logState(format, args...)
-}
-
-func sleep(ctx context.Context, pause time.Duration) error {
-	within, cancel := context.WithTimeout(ctx, pause)
-	defer cancel()
-	<-within.Done()
-	return ctx.Err()
 }

@@ -615,6 +615,7 @@ func TestEnds(t *testing.T) {
 		go func() {
 			done <- certificate.Run(s.ctx, s.request, certificate.Environment{
 				Getenv: func(name string) string { return s.env[name] }, Log: &s.log, Root: s.root,
+				Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 			})
 		}()
 		<-accepted
@@ -627,12 +628,4 @@ func TestEnds(t *testing.T) {
 			t.Error(reason)
 		}
 	}
-
-	s := newSidecar(t, newPair(t, 2027))
-	ctx, stop := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer stop()
-	require.NoError(t, certificate.Run(ctx, s.request, certificate.Environment{
-		Getenv: func(string) string { return "x" }, Log: &s.log, Root: s.root,
-	}), "It sleeps.")
-	assert.Equal(t, presents(2027), s.log.String())
 }
