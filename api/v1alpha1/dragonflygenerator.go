@@ -352,8 +352,8 @@ type IssuerRef struct {
 
 // ServiceAccount configures the ServiceAccount of the instance's pods.
 type ServiceAccount struct {
-	// Name of a ServiceAccount that the platform team created in the instance's namespace, with the rights that the
-	// pod needs; see docs/passwords.md. The function then creates no ServiceAccount, Role or RoleBinding.
+	// Name of a ServiceAccount that the platform team created in the instance's namespace, with the permissions that
+	// the pod needs; see docs/passwords.md. The function then creates no ServiceAccount, Role or RoleBinding.
 	// Placeholders as in `labels`.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:example=dragonfly

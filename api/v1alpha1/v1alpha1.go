@@ -41,7 +41,7 @@ func IsClaim(apiVersion, kind string) bool {
 	return kind == ClaimKind && isOurs(apiVersion)
 }
 
-// IsConfig reports whether an object is a configuration, of whatever version.
+// IsConfig reports whether an object is a configuration, of any version.
 func IsConfig(apiVersion, kind string) bool {
 	return kind == ConfigKind && isOurs(apiVersion)
 }

@@ -15,8 +15,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 )
 
-// Metadata returns the metadata of an object of the instance. The pods have the instance's own labels only: an
-// edited label must not restart a database, nor put a pod behind another instance's Service.
+// Metadata returns the metadata of an object of the instance.
 func Metadata(inst instance.Instance, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace: inst.Namespace, Name: name,

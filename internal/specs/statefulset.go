@@ -62,6 +62,8 @@ func StatefulSet(inst instance.Instance) *appsv1.StatefulSet {
 	return set
 }
 
+// podTemplate returns the pod, with the instance's own labels only: an edited label must not restart a database, nor put a
+// pod behind another instance's Service.
 func podTemplate(inst instance.Instance) corev1.PodTemplateSpec {
 	var annotations map[string]string
 	if inst.Rotation != "" { // a new password restarts the pod

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	tlsVolume = "dragonfly-tls" // which the operator calls its own, too
+	tlsVolume = "dragonfly-tls" // the operator uses the same name
 	tlsPath   = "/etc/dragonfly/tls"
 )
 
-// addTLS lets the server speak TLS on its port, and the probe too. There is no tls_ca_cert_file: with it
+// addTLS turns on TLS for the server's port and its readiness probe. There is no tls_ca_cert_file: with it
 // Dragonfly asks clients for certificates, and the kubelet has none. Liveness stays a TCP connect.
 func addTLS(pod *corev1.PodSpec, inst instance.Instance) {
 	if inst.Config.TLS == nil || inst.IsByOperator() { // which does it itself
@@ -35,8 +35,8 @@ func addTLS(pod *corev1.PodSpec, inst instance.Instance) {
 	}})
 }
 
-// hasCertificateKeeper reports whether the pod has the sidecar that has the server read a renewed certificate. With flags
-// for client certificates it has none, because the sidecar has no such certificate.
+// hasCertificateKeeper reports whether the pod has the sidecar that makes the server reload a renewed certificate. With
+// flags for client certificates, it does not, because the sidecar has no such certificate.
 func hasCertificateKeeper(inst instance.Instance) bool {
 	return inst.Config.TLS != nil && *inst.Config.TLS.Reload && !slices.ContainsFunc(inst.Config.Args, func(arg string) bool {
 		name, _ := v1alpha1.FlagName(arg)
@@ -44,8 +44,8 @@ func hasCertificateKeeper(inst instance.Instance) bool {
 	})
 }
 
-// addCertificateKeeper adds the sidecar that has the server read a renewed certificate: an init container that goes on
-// running (Kubernetes 1.29), behind the one that brings the password.
+// addCertificateKeeper adds the sidecar that makes the server reload a renewed certificate: an init container that keeps
+// running (Kubernetes 1.29), after the one that provides the password.
 func addCertificateKeeper(pod *corev1.PodSpec, inst instance.Instance) {
 	if !hasCertificateKeeper(inst) {
 		return
@@ -73,8 +73,8 @@ func addCertificateKeeper(pod *corev1.PodSpec, inst instance.Instance) {
 	pod.InitContainers = append(pod.InitContainers, keeper)
 }
 
-// The Certificate of cert-manager, as far as we fill it in. Its module would bring the API of the gateways into
-// the program.
+// The Certificate of cert-manager, as far as we fill it in. Its module would link the Gateway API into the
+// program.
 type (
 	certificate struct {
 		metav1.TypeMeta   `json:",inline"`
@@ -101,7 +101,7 @@ func hasCertificate(inst instance.Instance) bool {
 	return inst.Config.TLS != nil && inst.Config.TLS.IssuerRef != nil
 }
 
-// certificateOf returns the one that cert-manager issues for all names that the Service has.
+// certificateOf returns the Certificate for all names of the Service.
 func certificateOf(inst instance.Instance) *certificate {
 	service, issuer := inst.Service(), inst.Config.TLS.IssuerRef
 	return &certificate{
