@@ -30,6 +30,7 @@ func Platform(functionConfig *krm.Item, platform config.Platform, results *repor
 	above := map[string]bool{} // warnings about spec
 	for _, spec := range platform.All() {
 		p := platformLinter{spec: spec, warnings: map[string]string{}}
+		p.patched, _ = overrides.Patched(overrides.Samples(spec)[0]) // an error was reported when the patches were checked
 		p.image()
 		p.images()
 		p.sizes()
@@ -51,6 +52,7 @@ func Platform(functionConfig *krm.Item, platform config.Platform, results *repor
 
 type platformLinter struct {
 	spec     config.Spec
+	patched  any               // what runs an instance, with all patches applied; nil if they cannot be applied
 	warnings map[string]string // by path
 }
 
@@ -64,6 +66,25 @@ func (p *platformLinter) warn(path, message string) {
 func (p *platformLinter) at(path string) string { return p.spec.Path + "." + path }
 
 func (p *platformLinter) isByOperator() bool { return *p.spec.Backend == v1alpha1.Operator }
+
+// server returns the server's container in the patched StatefulSet, or an empty one if there is none.
+func (p *platformLinter) server() corev1.Container {
+	if set, ok := p.patched.(*appsv1.StatefulSet); ok {
+		for _, c := range set.Spec.Template.Spec.Containers {
+			if c.Name == specs.ContainerName {
+				return c
+			}
+		}
+	}
+	return corev1.Container{}
+}
+
+// isProbedByHTTP reports whether the server is ready when it answers an HTTP request, as it is unless a patch replaces the
+// probe, or the operator sets it.
+func (p *platformLinter) isProbedByHTTP() bool {
+	probe := p.server().ReadinessProbe
+	return probe != nil && probe.HTTPGet != nil
+}
 
 // firstWithHealthz is the first release with /healthz, which the readiness probe uses.
 const firstWithHealthz = "v1.38"
@@ -80,7 +101,7 @@ func (p *platformLinter) image() {
 	case release == "" || semver.Compare(semver.MajorMinor(release), firstWithHealthz) >= 0:
 	case p.isByOperator():
 		p.warn(p.at("image"), "is older than "+firstWithHealthz+", the first release that these flags were tested with; the operator's own probe (healthcheck.sh) decides whether its pods become ready, so test it, or use a newer release")
-	default:
+	case p.isProbedByHTTP():
 		p.warn(p.at("image"), "is older than "+firstWithHealthz+" and has no /healthz, so its pods never become ready; use a newer release, or another readinessProbe in overrides.statefulSet")
 	}
 }
@@ -124,7 +145,9 @@ func (p *platformLinter) args() {
 		at := decode.Element(p.at("args"), i)
 		name, _ := v1alpha1.FlagName(arg)
 		if v1alpha1.AsksForClientCertificates(name) && !p.isByOperator() {
-			p.warn(at, "makes Dragonfly require a client certificate, which the probe does not have, so pods never become ready; remove it, or use another readinessProbe in overrides.statefulSet")
+			if p.isProbedByHTTP() {
+				p.warn(at, "makes Dragonfly require a client certificate, which the probe does not have, so pods never become ready; remove it, or use another readinessProbe in overrides.statefulSet")
+			}
 			if p.spec.TLS != nil && *p.spec.TLS.Reload {
 				p.warn(p.at("tls"), "with a flag for client certificates in args, Dragonfly does not reload a renewed certificate, so clients fail when the first one expires; restart the pods when the Secret changes, for example with Stakater's Reloader (see docs/configuration.md), and set reload: false")
 			}
@@ -216,21 +239,13 @@ func (p *platformLinter) extraObjects() {
 
 // sample warns about problems of an instance with all patches applied.
 func (p *platformLinter) sample() {
-	inst := overrides.Samples(p.spec)[0]
-	patched, err := overrides.Patched(inst)
-	if err != nil {
-		return // already reported when the patches were checked
-	}
-	switch object := patched.(type) {
+	switch object := p.patched.(type) {
 	case *appsv1.StatefulSet:
-		pod := object.Spec.Template.Spec
-		if at := slices.IndexFunc(pod.Containers, func(c corev1.Container) bool { return c.Name == specs.ContainerName }); at >= 0 {
-			server := pod.Containers[at]
-			if server.StartupProbe != nil {
-				p.warn(p.at("overrides.statefulSet"), "adds a startup probe, which restarts a pod that loads a large snapshot, again and again; remove it")
-			}
-			p.bucket(server.Env, server.EnvFrom)
+		server := p.server()
+		if server.StartupProbe != nil {
+			p.warn(p.at("overrides.statefulSet"), "adds a startup probe, which restarts a pod that loads a large snapshot, again and again; remove it")
 		}
+		p.bucket(server.Env, server.EnvFrom)
 	case *operator.Dragonfly:
 		if budget := object.Spec.PDB; budget != nil && budget.MinAvailable != nil && budget.MaxUnavailable != nil {
 			p.warn(p.at("overrides.dragonfly.spec.pdb"), "has both minAvailable and maxUnavailable, for which the operator creates nothing at all; remove one of them")

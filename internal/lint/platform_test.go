@@ -1,6 +1,7 @@
 package lint_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -84,6 +85,24 @@ func TestImageWarnings(t *testing.T) {
 			want = []string{"spec.image"}
 		}
 		assert.Equal(t, want, paths(warnings(t, "{image: '"+image+"'}")), image)
+	}
+}
+
+// A probe that needs neither /healthz nor a certificate makes the pods ready.
+func TestOtherProbes(t *testing.T) {
+	const patch = "overrides: {statefulSet: {spec: {template: {spec: {containers: [{name: %s, readinessProbe: {%s}}]}}}}}"
+	for _, tc := range []struct {
+		reason, spec, container, probe string
+		want                           []string
+	}{
+		{"A connection shows that an old image is ready.", "image: 'a:v1.37.0'", "dragonfly", "httpGet: null, tcpSocket: {port: 6379}", []string{}},
+		{"A command can use the certificate.", "args: [--tls_ca_cert_file=/a]", "dragonfly", "httpGet: null, exec: {command: [a]}", []string{}},
+		{"Our probe, with other times, still needs /healthz.", "image: 'a:v1.37.0'", "dragonfly", "periodSeconds: 5", []string{"spec.image"}},
+		{"Another container's probe does not replace ours.", "args: [--tls_ca_cert_file=/a]", "other", "tcpSocket: {port: 6379}", []string{"spec.args[0]"}},
+		{"No probe makes the server reload its certificate.", "tls: {secretName: a}, args: [--tls_ca_cert_file=/a]", "dragonfly", "httpGet: null, tcpSocket: {port: 6379}", []string{"spec.tls"}},
+	} {
+		spec := "{" + tc.spec + ", " + fmt.Sprintf(patch, tc.container, tc.probe) + "}"
+		assert.Equal(t, tc.want, paths(warnings(t, spec)), tc.reason)
 	}
 }
 
