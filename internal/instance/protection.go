@@ -1,6 +1,9 @@
 package instance
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // The annotations that protect a database from deletion. The claim does not reach the cluster, so its objects
 // carry them instead.
@@ -18,8 +21,7 @@ func protection(key, text string) string {
 		return text
 	case syncOptions:
 		var kept []string
-		for option := range strings.SplitSeq(text, ",") {
-			option = strings.TrimSpace(option)
+		for _, option := range options(text) {
 			if strings.HasPrefix(option, "Prune=") || strings.HasPrefix(option, "Delete=") {
 				kept = append(kept, option)
 			}
@@ -27,4 +29,40 @@ func protection(key, text string) string {
 		return strings.Join(kept, ",")
 	}
 	return ""
+}
+
+// options returns the options in a comma-separated list.
+func options(text string) []string {
+	var all []string
+	for option := range strings.SplitSeq(text, ",") {
+		if option = strings.TrimSpace(option); option != "" {
+			all = append(all, option)
+		}
+	}
+	return all
+}
+
+// Merged returns all labels or annotations in one map. Later ones win, see Joined.
+func Merged(all ...map[string]string) map[string]string {
+	result := map[string]string{}
+	for _, one := range all {
+		for key, value := range one {
+			result[key] = Joined(key, result[key], value)
+		}
+	}
+	return result
+}
+
+// Joined returns the value of a label or annotation that is set twice. The second value wins, but Argo CD's sync options are a
+// list, so only over the options that it sets itself: Replace=true must not remove Prune=false.
+func Joined(key, first, second string) string {
+	if key != syncOptions || first == "" {
+		return second
+	}
+	name := func(option string) string { name, _, _ := strings.Cut(option, "="); return name }
+	winning := options(second)
+	kept := slices.DeleteFunc(options(first), func(option string) bool {
+		return slices.ContainsFunc(winning, func(other string) bool { return name(other) == name(option) })
+	})
+	return strings.Join(append(kept, winning...), ",")
 }

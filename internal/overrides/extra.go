@@ -180,9 +180,7 @@ func addRest(n, from *yaml.Node) {
 
 // texts returns a mapping of labels or annotations, sorted by name. Later maps win.
 func texts(below map[string]string, given *yaml.Node, above map[string]string) *yaml.Node {
-	all := maps.Clone(below)
-	maps.Copy(all, yamlnode.Texts(given))
-	maps.Copy(all, above)
+	all := instance.Merged(below, yamlnode.Texts(given), above)
 	n := newMapping()
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		n.Content = append(n.Content, yamlnode.Scalar(key), yamlnode.Scalar(all[key]))

@@ -35,6 +35,7 @@ func merge[T any](object *T, patch map[string]any) (*T, error) {
 	if err != nil || kjson.UnmarshalCaseSensitivePreserveInts(text, &fields) != nil {
 		return nil, errPatch
 	}
+	join(patch, fields)
 	if fields, err = strategicpatch.StrategicMergeMapPatch(fields, patch, *object); err == nil {
 		text, err = json.Marshal(fields)
 	}
@@ -68,6 +69,22 @@ func normalize(patch any, isNew bool) {
 				object["$patch"] = "replace"
 			default:
 				normalize(value, isNew)
+			}
+		}
+	}
+}
+
+// join adds to the texts in a patch what they may not remove from those of the object, see instance.Joined.
+func join(patch, object map[string]any) {
+	for key, value := range patch {
+		switch was := object[key].(type) {
+		case string:
+			if text, ok := value.(string); ok {
+				patch[key] = instance.Joined(key, was, text)
+			}
+		case map[string]any:
+			if fields, ok := value.(map[string]any); ok {
+				join(fields, was)
 			}
 		}
 	}

@@ -1,8 +1,6 @@
 package specs
 
 import (
-	"maps"
-
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,7 +33,7 @@ func hasRole(inst instance.Instance) bool {
 // serviceAccount returns the account of the instance's pods.
 func serviceAccount(inst instance.Instance) *corev1.ServiceAccount {
 	metadata := Metadata(inst, inst.ServiceAccount())
-	maps.Copy(metadata.Annotations, inst.Config.ServiceAccount.Annotations)
+	metadata.Annotations = instance.Merged(metadata.Annotations, inst.Config.ServiceAccount.Annotations)
 	return &corev1.ServiceAccount{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
 		ObjectMeta: metadata,

@@ -37,8 +37,8 @@ func connectionSecret(inst instance.Instance) *corev1.Secret {
 	}
 	metadata := secretMeta(inst, inst.ConnectionSecret())
 	// Our own and the claim's win.
-	metadata.Labels = merged(inst.Config.ConnectionSecret.Labels, metadata.Labels)
-	metadata.Annotations = merged(inst.Config.ConnectionSecret.Annotations, metadata.Annotations)
+	metadata.Labels = instance.Merged(inst.Config.ConnectionSecret.Labels, metadata.Labels)
+	metadata.Annotations = instance.Merged(inst.Config.ConnectionSecret.Annotations, metadata.Annotations)
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metadata,
@@ -82,5 +82,7 @@ func connectionValues(inst instance.Instance) map[string]string {
 	if inst.Config.TLS != nil {
 		scheme = "rediss"
 	}
-	return merged(inst.Values(*inst.Config.ClusterDomain), map[string]string{"port": strconv.Itoa(instance.Port), "scheme": scheme})
+	values := inst.Values(*inst.Config.ClusterDomain)
+	values["port"], values["scheme"] = strconv.Itoa(instance.Port), scheme
+	return values
 }

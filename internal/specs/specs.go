@@ -7,8 +7,6 @@
 package specs
 
 import (
-	"maps"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
@@ -19,18 +17,9 @@ import (
 func Metadata(inst instance.Instance, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace: inst.Namespace, Name: name,
-		Labels:      merged(inst.Config.Labels, inst.Labels, inst.OwnLabels()),
-		Annotations: merged(inst.Config.Annotations, inst.Annotations, map[string]string{v1alpha1.GeneratedFrom: inst.String()}),
+		Labels:      instance.Merged(inst.Config.Labels, inst.Labels, inst.OwnLabels()),
+		Annotations: instance.Merged(inst.Config.Annotations, inst.Annotations, map[string]string{v1alpha1.GeneratedFrom: inst.String()}),
 	}
-}
-
-// merged returns all maps in one. Later ones win.
-func merged(all ...map[string]string) map[string]string {
-	result := map[string]string{}
-	for _, one := range all {
-		maps.Copy(result, one)
-	}
-	return result
 }
 
 // serviceSelector is narrower than the StatefulSet's selector, because applications may also have the label `app: my-cache`.
