@@ -15,13 +15,20 @@ import (
 )
 
 // findItems finds the documents that are resources, and reports those that must not be in the input. What a List holds
-// takes its place, but not in the folder, where documents stay as they are.
+// takes its place, but the text of a List in the folder stays as it is.
 func (r *reader) findItems(s *source, read []krm.Document) {
 	index := 0
 	for _, whole := range read {
-		parts := []krm.Document{whole}
-		if s.inFolder == "" {
-			parts = flatten(whole)
+		parts := flatten(whole)
+		switch isList := len(parts) > 1; {
+		case !isList, s.inFolder == "":
+		case holdsOurs(krm.NewItem(whole.Node.Content[0])):
+			parts = []krm.Document{whole}
+		default:
+			for i := range parts {
+				parts[i].Text = nil
+			}
+			parts[0].Text = whole.Text
 		}
 		for _, part := range parts {
 			d := document{Document: part}
@@ -92,12 +99,15 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 	case isConfig(item):
 		r.configs = append(r.configs, item)
 		return nil
-	}
-	if s.inFolder != "" && slices.ContainsFunc(item.Listed(), merge.IsOurs) {
+	case s.inFolder != "" && holdsOurs(item):
 		r.results.Errorf(item, "holds an object generated from a claim, which cannot be kept up to date there; write it as a separate object")
+		return nil
 	}
 	return item
 }
+
+// holdsOurs reports whether an item is a List with an object of ours.
+func holdsOurs(item *krm.Item) bool { return slices.ContainsFunc(item.Listed(), merge.IsOurs) }
 
 // notApplied warns about files that only kustomize uses. In the output folder, they are meant for the tool that applies
 // the result.
