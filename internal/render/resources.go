@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
@@ -56,18 +57,35 @@ func flatten(document krm.Document) []krm.Document {
 	if len(listed) == 0 {
 		return []krm.Document{document}
 	}
-	documents := []krm.Document{{Text: commentsOf(document.Text)}}
+	documents := []krm.Document{{}}
+	isPart := map[*yaml.Node]bool{}
 	for _, item := range listed {
 		if len(item.Listed()) > 0 {
 			continue // what it holds is among the listed
 		}
+		isPart[item.Node] = true
 		text, err := yaml.Marshal(item.Node)
 		if err != nil {
 			return []krm.Document{document}
 		}
 		documents = append(documents, krm.Document{Text: text, Node: &yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{item.Node}}})
 	}
+	list := *document.Node
+	list.Content = []*yaml.Node{plain}
+	documents[0].Text = commentsOf([]byte(comments(&list, isPart)))
 	return documents
+}
+
+// comments returns the comments of a List, without those of its parts.
+func comments(n *yaml.Node, isPart map[*yaml.Node]bool) string {
+	if isPart[n] {
+		return ""
+	}
+	text := strings.Join([]string{n.HeadComment, n.LineComment, n.FootComment, ""}, "\n")
+	for _, child := range n.Content {
+		text += comments(child, isPart)
+	}
+	return text
 }
 
 // chooseConfig selects the configuration. It reports an error if there is more than one.
