@@ -3,11 +3,15 @@ package cli_test
 import (
 	"bytes"
 	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/bizmatters/dragonfly-generator/internal/cli"
 )
@@ -56,4 +60,25 @@ func TestStreamsThatBreak(t *testing.T) {
 	list := strings.NewReader("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n")
 	assert.Equal(t, 1, cli.Run(nil, cli.Streams{In: list, Out: brokenPipe{}, Err: &stderr}), "Output that cannot be written is a failure.")
 	assert.Equal(t, "error: stdout cannot be written: broken pipe\n", stderr.String())
+}
+
+// Each setting in the starter files can be uncommented, by itself or with the others.
+func TestStarterSettings(t *testing.T) {
+	dir := t.TempDir()
+	require.Equal(t, 0, cli.Run([]string{"init", dir}, cli.Streams{Out: io.Discard, Err: io.Discard}))
+	config := filepath.Join(dir, "dragonfly-generator.yaml")
+	text, err := os.ReadFile(config) //nolint:gosec // just written
+	require.NoError(t, err)
+	_, settings, found := strings.Cut(string(text), "spec:\n")
+	require.True(t, found)
+	for _, setting := range append(strings.Split(strings.TrimSuffix(settings, "\n"), "\n"), settings) {
+		set := strings.ReplaceAll(setting, "  # ", "  ")
+		require.NotEqual(t, setting, set)
+		require.NoError(t, os.WriteFile(config, []byte(strings.Replace(string(text), setting, set, 1)), 0o600))
+		var stdout, stderr bytes.Buffer
+		assert.Equal(t, 0, cli.Run([]string{"render", filepath.Join(dir, "claim.yaml"), config}, cli.Streams{Out: &stdout, Err: &stderr}), setting)
+		assert.Empty(t, stderr.String(), setting)
+		assert.Equal(t, strings.Contains(set, "storageClassName"), strings.Contains(stdout.String(), "storageClassName: standard\n"), setting)
+		assert.NotEqual(t, strings.Contains(set, "nodeSelector"), strings.Contains(stdout.String(), "workload-type: stateful\n"), setting)
+	}
 }
