@@ -34,6 +34,9 @@ type Document struct {
 // Documents splits a file or stream of YAML or JSON into documents. Errors refer to it as source, say what is wrong, and
 // quote nothing.
 func Documents(source string, text []byte) ([]Document, error) {
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return nil, fmt.Errorf("%s is in UTF-16, as the > of Windows PowerShell writes it; convert it to UTF-8 (in PowerShell, use `| Out-File -Encoding utf8` instead)", source)
+	}
 	var documents []Document
 	line := 0
 	for _, part := range split(text) {

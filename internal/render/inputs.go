@@ -272,5 +272,6 @@ func (r *reader) read(s *source) []krm.Document {
 
 // mayBeResource reports whether an unreadable text could be meant as a resource, such as a claim.
 func mayBeResource(text []byte) bool {
+	text = bytes.ReplaceAll(text, []byte{0}, nil) // UTF-16
 	return bytes.Contains(text, []byte("apiVersion")) || bytes.Contains(bytes.ToLower(text), []byte("dragonfly"))
 }

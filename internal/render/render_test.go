@@ -43,6 +43,15 @@ func TestStdinBreaks(t *testing.T) {
 	assert.Equal(t, "error: stdin cannot be read: reset\n", stderr, "Partly read input is not rendered, and nothing is reported about what is missing.")
 }
 
+// A file that cannot be read is skipped only if it cannot be a claim.
+func TestFilesInUTF16(t *testing.T) {
+	for text, want := range map[string]string{"apiVersion": "error: claims/a.json is in UTF-16", "comment": "error: there is no DragonflyInstance in claims"} {
+		utf16 := "\xff\xfe" + strings.Join(strings.Split(`{"`+text+`": ""}`, ""), "\x00") + "\x00"
+		_, _, stderr := run(t, render.Options{Paths: []string{"claims"}}, map[string]string{"claims/a.json": utf16})
+		assert.True(t, strings.HasPrefix(stderr, want), stderr)
+	}
+}
+
 // TestNoLeaks passes in a marker as a password, in every form that YAML has, through everything that rendering does,
 // and looks for it in everything that is not a manifest.
 func TestNoLeaks(t *testing.T) {
