@@ -50,21 +50,49 @@ type Options struct {
 	IsPatch bool
 }
 
-// FromYAML converts an error of yamlnode.Plain into a problem.
-func FromYAML(err error) Problem {
+// FromYAML converts an error of yamlnode.Plain about an object of type t into a problem.
+func FromYAML(err error, t reflect.Type) Problem {
 	var duplicate *yamlnode.DuplicateKeyError
 	if !errors.As(err, &duplicate) {
 		return Problem{Message: err.Error() + "; write the values out"}
 	}
 	path, what := "", "the field"
-	for i, name := range duplicate.Path {
-		if i == 2 { // further down, a name can be a secret
+	for i, step := range duplicate.Path {
+		if t = inside(t, step); t == nil && i >= 2 { // further down, an unknown name can be a secret
 			what = "a field in it"
 			break
 		}
-		path = Join(path, name)
+		switch step := step.(type) {
+		case int:
+			path = Element(path, step)
+		case string:
+			path = Join(path, step)
+		}
 	}
 	return Problem{report.Field{Path: path}, what + " appears twice; remove one of them"}
+}
+
+// inside returns the type of a field, by name, or of an element, by index, or nil if t has none. Objects in raw form contain
+// themselves.
+func inside(t reflect.Type, step any) reflect.Type {
+	if t == nil {
+		return nil
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	name, isName := step.(string)
+	switch {
+	case t == reflect.TypeFor[v1alpha1.Object]():
+		return t
+	case t.Kind() == reflect.Map && isName, t.Kind() == reflect.Slice && !isName:
+		return t.Elem()
+	case t.Kind() == reflect.Struct && isName:
+		if field, found := fieldOf(t, name); found {
+			return field.Type
+		}
+	}
+	return nil
 }
 
 // Strict decodes n, a mapping without aliases, into the value that into points to, and returns the decoded fields as JSON.

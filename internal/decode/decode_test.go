@@ -230,15 +230,20 @@ spec:
 // Aliases must have been expanded before, and with two fields of the same name it is unclear which one counts.
 func TestFromYAML(t *testing.T) {
 	for text, want := range map[string]struct{ path, message string }{
-		"{spec: {size: hunter2, size: hunter2}}":           {"spec.size", "twice"},
-		"{spec: {}, spec: {a: hunter2}}":                   {"spec", "twice"},
-		"{spec: {a: {hunter2: {hunter2: 1, hunter2: 1}}}}": {"spec.a", "twice"},
-		"{metadata: {a b: {c: 1, c: 2}}}":                  {"metadata[a b]", "twice"},
-		"{spec: &s {a: *s}}":                               {"", "aliases"},
+		"{spec: {size: hunter2, size: hunter2}}":                           {"spec.size", "twice"},
+		"{spec: {}, spec: {a: hunter2}}":                                   {"spec", "twice"},
+		"{spec: {a: {hunter2: {hunter2: 1, hunter2: 1}}}}":                 {"spec.a", "twice"},
+		"{spec: {password: {source: {hunter2: 1, hunter2: 1}}}}":           {"spec.password.source", "a field in it"},
+		"{spec: {password: {hunter2: 1, hunter2: 1}}}":                     {"spec.password", "a field in it"},
+		"{spec: {extraObjects: [a, {data: {b/c: 1, b/c: hunter2}}]}}":      {"spec.extraObjects[1].data[b/c]", "the field"},
+		"{spec: {overrides: {service: {spec: {a: 1, a: hunter2}}}}}":       {"spec.overrides.service.spec.a", "the field"},
+		"{spec: {profiles: {a: {tolerations: [{key: a, key: hunter2}]}}}}": {"spec.profiles.a.tolerations[0].key", "the field"},
+		"{metadata: {a b: {c: 1, c: 2}}}":                                  {"metadata[a b]", "twice"},
+		"{spec: &s {a: *s}}":                                               {"", "aliases"},
 	} {
 		_, err := yamlnode.Plain(parse(t, text))
 		require.Error(t, err, text)
-		problem := decode.FromYAML(err)
+		problem := decode.FromYAML(err, reflect.TypeFor[v1alpha1.DragonflyGenerator]())
 		assert.Equal(t, want.path, problem.Path, text)
 		assert.Contains(t, problem.Message, want.message, text)
 		assert.NotContains(t, problem.Path+problem.Message, "hunter2", text)

@@ -306,9 +306,9 @@ func indexer(n *yaml.Node) func(key string) int {
 
 // DuplicateKeyError reports that a mapping has the same key twice, so parsers would disagree on which one counts.
 type DuplicateKeyError struct {
-	// Path is the path of the key. A key can be a misplaced secret, so print only the part of the path that
-	// the object's type knows.
-	Path []string
+	// Path is the path of the key: names of fields, and indices of elements. A key can be a misplaced secret, so print only
+	// the part of the path that the object's type knows.
+	Path []any
 }
 
 func (e *DuplicateKeyError) Error() string { return "has the same key twice" }
@@ -349,23 +349,23 @@ func isMergeKey(n *yaml.Node) bool {
 }
 
 // duplicateKey does not follow aliases: their targets are checked where they are defined.
-func duplicateKey(n *yaml.Node) (path []string, found bool) {
+func duplicateKey(n *yaml.Node) (path []any, found bool) {
 	if n.Kind == yaml.MappingNode {
 		seen := make(map[string]bool, len(n.Content)/2)
 		for key, value := range Fields(n) {
 			if key.Kind == yaml.ScalarNode && seen[key.Value] {
-				return []string{key.Value}, true
+				return []any{key.Value}, true
 			}
 			seen[key.Value] = true
 			if path, found := duplicateKey(value); found {
-				return append([]string{key.Value}, path...), true
+				return append([]any{key.Value}, path...), true
 			}
 		}
 		return nil, false
 	}
-	for _, child := range n.Content {
+	for i, child := range n.Content {
 		if path, found := duplicateKey(child); found {
-			return path, true
+			return append([]any{i}, path...), true
 		}
 	}
 	return nil, false

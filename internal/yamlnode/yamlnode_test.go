@@ -337,12 +337,12 @@ func TestPlainErrors(t *testing.T) {
 	for _, tc := range []struct {
 		reason, in, duplicate string
 	}{
-		{"A key at the top appears twice.", "a: 1\nb: 2\na: hunter2\n", "a"},
-		{"The path leads to a key deep down.", "a: {b: {c: 1, d: 2, c: hunter2}}\n", "a.b.c"},
-		{"A misplaced key can be a secret, so only the path contains it.", "hunter2: {a: 1, a: 2}\n", "hunter2.a"},
-		{"The path leads through lists.", "a: [{b: 1}, {c: {d: 1, d: hunter2}}]\n", "a.c.d"},
-		{"Quotes do not make it a different key.", "a: 1\n\"a\": 2\n", "a"},
-		{"Two merge keys are the same key twice.", "x: &x {a: 1}\ny: {<<: *x, <<: *x}\n", "y.<<"},
+		{"A key at the top appears twice.", "a: 1\nb: 2\na: hunter2\n", "[a]"},
+		{"The path leads to a key deep down.", "a: {b: {c: 1, d: 2, c: hunter2}}\n", "[a b c]"},
+		{"A misplaced key can be a secret, so only the path contains it.", "hunter2: {a: 1, a: 2}\n", "[hunter2 a]"},
+		{"The path leads through lists.", "a: [{b: 1}, {c: {d: 1, d: hunter2}}]\n", "[a 1 c d]"},
+		{"Quotes do not make it a different key.", "a: 1\n\"a\": 2\n", "[a]"},
+		{"Two merge keys are the same key twice.", "x: &x {a: 1}\ny: {<<: *x, <<: *x}\n", "[y <<]"},
 		{"A list contains itself.", "a: &a [*a]\n", ""},
 		{"An object contains itself by way of another.", "a: &a {b: &b {c: *a, d: *b}}\n", ""},
 		{"A merge key merges its own mapping.", "a: &a {<<: *a, b: hunter2}\n", ""},
@@ -361,7 +361,7 @@ func TestPlainErrors(t *testing.T) {
 			continue
 		}
 		if assert.ErrorAs(t, err, &duplicate, tc.reason) {
-			assert.Equal(t, tc.duplicate, strings.Join(duplicate.Path, "."), tc.reason)
+			assert.Equal(t, tc.duplicate, fmt.Sprint(duplicate.Path), tc.reason)
 		}
 	}
 }
