@@ -39,7 +39,7 @@ func newInit(s Streams) *cobra.Command {
 		Long: `Writes claim.yaml, dragonfly-generator.yaml and kustomization.yaml into DIR (default: the current folder), and prints
 the command that builds them. If any of the files already exists, nothing is written.`,
 		Example: `  dragonfly-generator init my-app --name sessions --namespace my-app`,
-		Args:    cobra.MaximumNArgs(1),
+		Args:    cobra.MatchAll(cobra.MaximumNArgs(1), hasNoEmptyDir),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.folder = "."
 			if len(args) == 1 {

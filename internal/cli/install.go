@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -17,10 +19,18 @@ func newInstall(s Streams) *cobra.Command {
 		Use:               "install DIR",
 		Short:             "Copy this program into a folder",
 		Long:              `Copies this program to DIR/dragonfly-generator, for an init container whose image has no shell, and prints the path.`,
-		Args:              cobra.ExactArgs(1),
+		Args:              cobra.MatchAll(cobra.ExactArgs(1), hasNoEmptyDir),
 		ValidArgsFunction: onlyFolders,
 		RunE:              func(_ *cobra.Command, args []string) error { return install(s, args[0]) },
 	}
+}
+
+// hasNoEmptyDir refuses an empty name of a folder, such as that of a variable that is not set.
+func hasNoEmptyDir(_ *cobra.Command, args []string) error {
+	if slices.Contains(args, "") {
+		return errors.New("the DIR is empty; specify a folder")
+	}
+	return nil
 }
 
 // onlyFolders makes the shell complete only folder names.
