@@ -23,6 +23,8 @@ func TestOutsideAPod(t *testing.T) {
 		{"With an admin port.", keep("--tls=/tls", "--address=127.0.0.1:6379", "--admin=[::1]:9999", "--flag-file"), 1, "must run in the sidecar of a Dragonfly pod in Kubernetes\n"},
 		{"prepare takes no arguments.", []string{"prepare", "my-cache"}, 2, `error: unknown command "my-cache" for "dragonfly-generator prepare"`},
 		{"A size with a unit.", []string{"prepare", "--max-memory=1Gi"}, 2, "invalid syntax"},
+		{"A negative size.", []string{"prepare", "--max-memory=-1"}, 2, "error: --max-memory and --memory-limit cannot be negative; specify BYTES\n"},
+		{"A negative limit.", []string{"prepare", "--memory-limit=-1"}, 2, "error: --max-memory and --memory-limit cannot be negative; specify BYTES\n"},
 		{"The rotation is read from the pod's annotation.", []string{"prepare", "--rotation=2"}, 2, "unknown flag: --rotation"},
 		{"keep-certificate takes no arguments.", keep("my-cache"), 2, `error: unknown command "my-cache" for "dragonfly-generator keep-certificate"`},
 		{"No folder.", keep("--address=127.0.0.1:6379"), 2, "error: keep-certificate needs --tls=DIR; specify the folder of the mounted certificate\n"},

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -28,7 +29,12 @@ is kept. It waits for missing Secrets and for the API server.
 
 It also stops a pod that would lose data: one with another instance's folder in a bucket, a volume that cannot be
 written to, or a snapshot that does not fit in the server's memory.`,
-		Args: cobra.NoArgs,
+		Args: cobra.MatchAll(cobra.NoArgs, func(*cobra.Command, []string) error {
+			if request.MaxMemory < 0 || request.MemoryLimit < 0 {
+				return errors.New("--max-memory and --memory-limit cannot be negative; specify BYTES")
+			}
+			return nil
+		}),
 		RunE: func(*cobra.Command, []string) error {
 			return untilStopped(s, func(ctx context.Context) error {
 				return prepare.Run(ctx, request, prepare.Environment{Getenv: os.Getenv, Random: rand.Reader, Log: s.Err, Sleep: sleep})
