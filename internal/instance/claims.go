@@ -54,7 +54,7 @@ func claimItems(list *krm.List, results *report.Results) []*krm.Item {
 			items = append(items, item)
 		case item.Kind == "List" && item.APIVersion == "v1" && !hasItems(item.Node):
 			results.FieldErrorf(item, report.Field{Path: "items"}, "is missing or not a list, so what the List was meant to hold is ignored; write its objects under items")
-		case slices.ContainsFunc(item.Listed(), holdsClaim):
+		case slices.ContainsFunc(item.Listed(), IsMeantAsClaim):
 			results.FieldErrorf(item, report.Field{Path: "items"}, "contains a claim, but claims in a List are ignored; write it as a separate object")
 		case item.Annotation(v1alpha1.GeneratedFrom) == "": // an extra object of ours may look like a claim
 			reportLikeness(item, results)
@@ -82,8 +82,8 @@ func hasItems(list *yaml.Node) bool {
 	return items != nil && (items.Kind == yaml.SequenceNode || yamlnode.IsNull(items))
 }
 
-// holdsClaim reports whether an item of a List is a claim or nearly one.
-func holdsClaim(item *krm.Item) bool { return IsClaim(item) || LikenessOf(item) == NearMiss }
+// IsMeantAsClaim reports whether an item is a claim, or nearly one, which is reported as a mistake.
+func IsMeantAsClaim(item *krm.Item) bool { return IsClaim(item) || LikenessOf(item) == NearMiss }
 
 // sameClaim reports whether two claims are equal. It returns true for claims that cannot be read, which validation
 // reports.

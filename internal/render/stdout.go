@@ -35,7 +35,7 @@ func stdout(in *inputs, changes merge.Changes, results *report.Results) ([]byte,
 				comments = append(comments, commentsOf(document.Text)...)
 				continue
 			}
-			if item := document.item; item != nil && !instance.IsClaim(item) && !isLocal(item) {
+			if item := document.item; item != nil && !instance.IsMeantAsClaim(item) && !isLocal(item) {
 				refuseClaimIn(item, results)
 				add(append(comments, body(document.Text)...))
 			}
