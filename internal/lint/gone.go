@@ -17,7 +17,7 @@ func (l *linter) gone(changed map[instance.Name]*changesOf) {
 	for _, g := range l.Changes.Gone {
 		var what []string
 		for _, item := range g.Items {
-			what = append(what, item.Kind+" "+item.Name)
+			what = append(what, nameOf(item))
 			stayed = append(stayed, fmt.Sprintf("%s %s/%s", item.Kind, item.Namespace, item.Name))
 		}
 		switch hint := l.renamedTo(g, changed); {
@@ -37,7 +37,7 @@ func (l *linter) gone(changed map[instance.Name]*changesOf) {
 // namespace and asks for the same resources. Otherwise, it returns "".
 func (l *linter) renamedTo(g merge.Gone, changed map[instance.Name]*changesOf) string {
 	for _, item := range g.Items {
-		if item.ID != g.Instance.StatefulSetID() && item.ID != g.Instance.DragonflyID() {
+		if !runs(item, g.Instance) {
 			continue
 		}
 		was := runnerOf(item.Node)

@@ -5,7 +5,6 @@
 package lint
 
 import (
-	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -106,6 +105,9 @@ func podOf(item *krm.Item) *yaml.Node {
 // changesOf holds the changes to one instance.
 type changesOf struct {
 	created, updated, superseded, dropped []string
+
+	old, fresh *yaml.Node // what runs the instance before and after these changes, if it changes
+	secret     *yaml.Node // its connection Secret before these changes, if it changes
 }
 
 // changes reports one info for each instance that changes, so a second run in place reports none, and warns about what the
@@ -118,52 +120,62 @@ func (l *linter) changes() {
 		}
 		return all[name]
 	}
-	replaced := map[instance.Name][]merge.Replacement{}
 	for _, a := range l.Changes.Add {
-		of(a.Instance).created = append(of(a.Instance).created, nameOf(a.Node))
+		changed, item := of(a.Instance), krm.NewItem(a.Node)
+		changed.created = append(changed.created, nameOf(item))
+		if runs(item, a.Instance) {
+			changed.fresh = a.Node
+		}
 	}
 	for _, r := range l.Changes.Replace {
-		of(r.Instance).updated = append(of(r.Instance).updated, nameOf(r.With))
-		replaced[r.Instance] = append(replaced[r.Instance], r)
+		changed := of(r.Instance)
+		changed.updated = append(changed.updated, nameOf(r.Item))
+		if runs(r.Item, r.Instance) {
+			changed.old, changed.fresh = r.Item.Node, r.With
+		}
+		if r.Item.ID == r.Instance.ConnectionSecretID() {
+			changed.secret = r.Item.Node
+		}
 	}
 	for _, r := range l.Changes.Remove {
-		switch what := nameOf(r.Item.Node); r.Why {
+		switch changed := of(r.Instance); r.Why {
 		case merge.OtherBackend:
-			of(r.Instance).superseded = append(of(r.Instance).superseded, what)
+			changed.superseded = append(changed.superseded, nameOf(r.Item))
+			if runs(r.Item, r.Instance) {
+				changed.old = r.Item.Node
+			}
 		case merge.Dropped:
-			of(r.Instance).dropped = append(of(r.Instance).dropped, what)
+			changed.dropped = append(changed.dropped, nameOf(r.Item))
 		case merge.ClaimGone:
 		}
 	}
 	for _, inst := range l.Instances {
 		if changed := all[inst.Name]; changed != nil {
-			for _, r := range replaced[inst.Name] {
-				switch r.Item.ID {
-				case inst.StatefulSetID(), inst.DragonflyID():
-					l.live(r.Item.Node, r.With, inst.Instance)
-				case inst.ConnectionSecretID():
-					l.warnOfSecretType(r.Item.Node, inst.Instance)
-				}
-			}
 			l.changed(inst.Instance, *changed)
 		}
 	}
 	l.gone(all)
 }
 
-func nameOf(n *yaml.Node) string {
-	item := krm.NewItem(n)
-	return item.Kind + " " + item.Name
+// runs reports whether an item is the object that runs the instance.
+func runs(item *krm.Item, name instance.Name) bool {
+	return item.ID == name.StatefulSetID() || item.ID == name.DragonflyID()
 }
+
+func nameOf(item *krm.Item) string { return item.Kind + " " + item.Name }
 
 // changed reports the changes to an instance and what users should know about them.
 func (l *linter) changed(inst instance.Instance, changes changesOf) {
-	if len(changes.superseded) > 0 {
+	switch {
+	case len(changes.superseded) > 0:
 		l.warnOfBackend(inst)
+	case changes.old != nil:
+		l.live(changes.old, changes.fresh, inst)
 	}
-	if slices.ContainsFunc(changes.dropped, func(what string) bool { return strings.HasPrefix(what, "Secret ") }) {
-		l.results.Warnf(inst.Item, "its password source is %s now, so the manifests of its Secrets are removed, and a tool that prunes would delete the live Secrets, including the password; first annotate those with argocd.argoproj.io/sync-options: Prune=false (Argo CD) or kustomize.toolkit.fluxcd.io/prune: disabled (Flux), and see docs/passwords.md", inst.Source)
+	if changes.secret != nil {
+		l.warnOfSecretType(changes.secret, inst)
 	}
+	hasNewSource := changes.fresh != nil && l.warnOfSource(runnerOf(changes.old), inst)
 	var all []string
 	for _, what := range []struct {
 		verb    string
@@ -177,7 +189,7 @@ func (l *linter) changed(inst instance.Instance, changes changesOf) {
 			all = append(all, what.verb+" "+strings.Join(what.objects, ", "))
 		}
 	}
-	if slices.ContainsFunc(slices.Concat(changes.created, changes.dropped), isWithPassword) {
+	if hasNewSource {
 		all = append(all, passwordOrigin(inst))
 	}
 	l.results.Infof(inst.Item, "%s", strings.Join(all, "; "))
@@ -185,13 +197,6 @@ func (l *linter) changed(inst instance.Instance, changes changesOf) {
 	for _, field := range inst.IgnoredSecrets() { // something that reads it gets a warning
 		l.results.FieldInfof(inst.Item, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; change applications to read %s", inst.ConnectionSecret())
 	}
-}
-
-// isWithPassword reports whether it is news where the password comes from when an object is created or dropped: the instance is
-// new, or its source has changed.
-func isWithPassword(what string) bool {
-	kind, _, _ := strings.Cut(what, " ")
-	return slices.Contains([]string{"StatefulSet", "Dragonfly", "Secret"}, kind)
 }
 
 // passwordOrigin describes where the password comes from.

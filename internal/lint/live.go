@@ -55,6 +55,19 @@ func (l *linter) warnOfSecretType(old *yaml.Node, inst instance.Instance) {
 	}
 }
 
+// warnOfSource reports whether the password source is new, and warns if the change can remove the live password.
+func (l *linter) warnOfSource(was runner, inst instance.Instance) bool {
+	before, now := was.source(), inst.Source
+	switch {
+	case before == now:
+		return false
+	case before == "":
+	case before == v1alpha1.InCluster, now == v1alpha1.External:
+		l.results.Warnf(inst.Item, "its password source changes from %s to %s, so manifests of its Secrets are removed, and a tool that prunes would delete the live Secrets, including the password; first annotate those with argocd.argoproj.io/sync-options: Prune=false (Argo CD) or kustomize.toolkit.fluxcd.io/prune: disabled (Flux), and see docs/passwords.md", before, now)
+	}
+	return true
+}
+
 // warnOfImage warns of an older Dragonfly than before.
 func (l *linter) warnOfImage(inst instance.Instance, image string) {
 	if before, after := v1alpha1.Release(image), v1alpha1.Release(*inst.Config.Image); before != "" && after != "" && semver.Compare(before, after) > 0 {

@@ -1,14 +1,18 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
@@ -20,25 +24,43 @@ type runner struct {
 	template string     // the name of the claim template
 	volume   *yaml.Node // its spec, or nil if there is no volume
 	bucket   string     // the folder of the snapshots in an object store, or ""
+	prepare  *yaml.Node // the init container that provides the password, or nil
 }
 
 func runnerOf(n *yaml.Node) runner {
 	var r runner
 	var folder string
+	pod := yamlnode.Get(n, "spec")
 	if yamlnode.Text(n, "kind") == "Dragonfly" {
-		r = runner{server: yamlnode.Get(n, "spec"), template: operator.DataVolume, volume: yamlnode.Get(n, "spec", "snapshot", "persistentVolumeClaimSpec")}
-		folder = yamlnode.Text(n, "spec", "snapshot", "dir")
+		r = runner{server: pod, template: operator.DataVolume, volume: yamlnode.Get(pod, "snapshot", "persistentVolumeClaimSpec")}
+		folder = yamlnode.Text(pod, "snapshot", "dir")
 	} else {
+		pod = yamlnode.Get(pod, "template", "spec")
 		r = runner{
-			server: yamlnode.Named(yamlnode.Get(n, "spec", "template", "spec", "containers"), specs.ContainerName), template: specs.DataVolume,
+			server: yamlnode.Named(yamlnode.Get(pod, "containers"), specs.ContainerName), template: specs.DataVolume,
 			volume: yamlnode.Get(yamlnode.Named(yamlnode.Get(n, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec"),
 		}
 		folder = flagIn(r.server, "dir")
 	}
+	r.prepare = yamlnode.Named(yamlnode.Get(pod, "initContainers"), instance.PrepareContainer)
 	if strings.Contains(folder, "://") {
 		r.bucket = folder
 	}
 	return r
+}
+
+// source returns who makes the password, or "" if there is no server yet, or one that gets its password in another way.
+func (r runner) source() v1alpha1.PasswordSource {
+	isExisting := func(arg *yaml.Node) bool { return yamlnode.Text(arg) == "--existing" }
+	switch {
+	case slices.ContainsFunc(yamlnode.Elements(r.prepare, "args"), isExisting):
+		return v1alpha1.Existing
+	case r.prepare != nil:
+		return v1alpha1.InCluster
+	case yamlnode.Named(yamlnode.Get(r.server, "env"), handover.PasswordVariable) != nil, yamlnode.Get(r.server, "authentication") != nil:
+		return v1alpha1.External
+	}
+	return ""
 }
 
 // place names where the data is, or where it will be if the volume has no name yet.
@@ -109,12 +131,8 @@ func (l *linter) warnOfMemory(old *yaml.Node, inst instance.Instance) {
 // maxMemoryOf returns the memory for data, in bytes, of the server that an object runs, or 0 if the object does not say. If
 // an init container passes it to the server, it is in the arguments of that container.
 func maxMemoryOf(n *yaml.Node) int64 {
-	text := flagIn(runnerOf(n).server, "maxmemory")
-	prepare := yamlnode.Named(yamlnode.Get(n, "spec", "template", "spec", "initContainers"), instance.PrepareContainer)
-	if request := flagIn(prepare, "max-memory"); request != "" {
-		text = request
-	}
-	bytes, err := strconv.ParseInt(text, 10, 64)
+	r := runnerOf(n)
+	bytes, err := strconv.ParseInt(cmp.Or(flagIn(r.prepare, "max-memory"), flagIn(r.server, "maxmemory")), 10, 64)
 	if err != nil {
 		return 0
 	}
