@@ -64,6 +64,8 @@ func (l *linter) warnOfSource(was runner, inst instance.Instance) bool {
 	case before == "":
 	case before == v1alpha1.InCluster, now == v1alpha1.External:
 		l.results.Warnf(inst.Item, "its password source changes from %s to %s, so manifests of its Secrets are removed, and a tool that prunes would delete the live Secrets, including the password; first annotate those with argocd.argoproj.io/sync-options: Prune=false (Argo CD) or kustomize.toolkit.fluxcd.io/prune: disabled (Flux), and see docs/passwords.md", before, now)
+	case before == v1alpha1.External && now == v1alpha1.InCluster && (inst.Rotation == "" || inst.Rotation == was.rotation):
+		l.results.Warnf(inst.Item, "its password source changes from %s to %s, and the present password is lost if its Secrets are deleted along with what created them; set a new %s together with this change, and restart the applications afterwards (see docs/passwords.md)", before, now, v1alpha1.PasswordRotation)
 	}
 	return true
 }

@@ -25,17 +25,18 @@ type runner struct {
 	volume   *yaml.Node // its spec, or nil if there is no volume
 	bucket   string     // the folder of the snapshots in an object store, or ""
 	prepare  *yaml.Node // the init container that provides the password, or nil
+	rotation string     // of the password
 }
 
 func runnerOf(n *yaml.Node) runner {
 	var r runner
 	var folder string
-	pod := yamlnode.Get(n, "spec")
+	pod, metadata := yamlnode.Get(n, "spec"), yamlnode.Get(n, "spec", "podMetadata")
 	if yamlnode.Text(n, "kind") == "Dragonfly" {
 		r = runner{server: pod, template: operator.DataVolume, volume: yamlnode.Get(pod, "snapshot", "persistentVolumeClaimSpec")}
 		folder = yamlnode.Text(pod, "snapshot", "dir")
 	} else {
-		pod = yamlnode.Get(pod, "template", "spec")
+		pod, metadata = yamlnode.Get(n, "spec", "template", "spec"), yamlnode.Get(n, "spec", "template", "metadata")
 		r = runner{
 			server: yamlnode.Named(yamlnode.Get(pod, "containers"), specs.ContainerName), template: specs.DataVolume,
 			volume: yamlnode.Get(yamlnode.Named(yamlnode.Get(n, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec"),
@@ -43,6 +44,7 @@ func runnerOf(n *yaml.Node) runner {
 		folder = flagIn(r.server, "dir")
 	}
 	r.prepare = yamlnode.Named(yamlnode.Get(pod, "initContainers"), instance.PrepareContainer)
+	r.rotation = yamlnode.Text(metadata, "annotations", v1alpha1.PasswordRotation)
 	if strings.Contains(folder, "://") {
 		r.bucket = folder
 	}
