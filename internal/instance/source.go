@@ -2,6 +2,7 @@ package instance
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
@@ -29,7 +30,11 @@ func refusePasswords(list *krm.List, results *report.Results) map[string]bool {
 	for _, item := range list.All() {
 		if item.Group == "" && item.Kind == "Secret" && item.Annotation(v1alpha1.GeneratedFrom) != "" && HasPassword(item.Node) {
 			refused[item.Annotation(v1alpha1.GeneratedFrom)] = true
-			results.Errorf(item, "contains a password, but this function never writes one; remove the password, or, if the Secret is yours, remove its annotation %s (password source %s)", v1alpha1.GeneratedFrom, v1alpha1.Existing)
+			remedy := "remove the password"
+			if strings.HasSuffix(item.Name, PasswordSecretName("")) { // the connection Secret alone cannot be the user's
+				remedy += ", or, if the Secret is yours, remove its annotation " + v1alpha1.GeneratedFrom + " (password source " + string(v1alpha1.Existing) + ")"
+			}
+			results.Errorf(item, "contains a password, but this function never writes one; %s", remedy)
 		}
 	}
 	return refused
