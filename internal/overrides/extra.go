@@ -1,6 +1,7 @@
 package overrides
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -211,8 +212,8 @@ func refuseExtraObjects(built []Built, results *report.Results) {
 	}
 	owners := map[krm.ID]int{}
 	for i, b := range built {
+		refuseMakers(b, results)
 		for _, o := range b.Objects {
-			refuseMaker(b.Instance, o, results)
 			if first, found := owners[o.ID]; found {
 				results.Errorf(b.Item, "needs a %s %s, but the claim %s has one from an extra object of the configuration; rename one of the claims, or the extra object", o.Kind, o.Name, built[first].Name)
 				break
@@ -222,21 +223,27 @@ func refuseExtraObjects(built []Built, results *report.Results) {
 	}
 }
 
-// refuseMaker reports an extra object that makes a Secret that the instance already has.
-func refuseMaker(inst instance.Instance, o Object, results *report.Results) {
-	if o.Node == nil || o.Kind == "Secret" {
-		return
-	}
-	for _, id := range instance.MadeBy(krm.NewItem(o.Node)) {
-		source := v1alpha1.External
-		switch {
-		case id == inst.PasswordSecretID() && inst.Source == v1alpha1.InCluster:
-			source = v1alpha1.Existing
-		case id == inst.ConnectionSecretID() && inst.Source != v1alpha1.External:
-		default:
+// refuseMakers reports extra objects that make Secrets that the instance already has.
+func refuseMakers(b Built, results *report.Results) {
+	remedy := "set password.source: " + string(v1alpha1.Existing)
+	var refused []string
+	for _, o := range b.Objects {
+		if o.Node == nil || o.Kind == "Secret" {
 			continue
 		}
-		results.Errorf(inst.Item, "the extra object %s %s creates the Secret %s, but the password source is %s; set password.source: %s", o.Kind, o.Name, id.Name, inst.Source, source)
+		for _, id := range instance.MadeBy(krm.NewItem(o.Node)) {
+			switch {
+			case id == b.ConnectionSecretID() && b.Source != v1alpha1.External:
+				remedy = "remove it, or, if something creates both Secrets of each claim, set password.source: " + string(v1alpha1.External)
+			case id == b.PasswordSecretID() && b.Source == v1alpha1.InCluster:
+			default:
+				continue
+			}
+			refused = append(refused, fmt.Sprintf("the extra object %s %s creates the Secret %s, but the password source is %s", o.Kind, o.Name, id.Name, b.Source))
+		}
+	}
+	for _, problem := range refused {
+		results.Errorf(b.Item, "%s; %s", problem, remedy)
 	}
 }
 
