@@ -84,8 +84,11 @@ var makers = map[schema.GroupKind][]makes{
 }
 
 // MadeBy returns the Secrets that an object makes; if the object is a Secret, that is the object itself. A Secret without a
-// namespace is made in several.
+// namespace is made in several. An object that does not reach the cluster makes none.
 func MadeBy(item *krm.Item) []krm.ID {
+	if item.IsLocal() {
+		return nil
+	}
 	var made []krm.ID
 	for _, m := range makers[schema.GroupKind{Group: item.Group, Kind: item.Kind}] {
 		for _, n := range m.elements(item.Node) {

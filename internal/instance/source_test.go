@@ -24,6 +24,7 @@ func TestSources(t *testing.T) {
 		leaked     = "{apiVersion: v1, kind: Secret, metadata: {name: a-conn, namespace: ns, annotations: {database.bizmatters.io/generated-from: ns/a}}, stringData: {password: hunter2}}"
 		encrypted  = "{apiVersion: v1, kind: Secret, metadata: {name: a-password, namespace: ns}, data: {password: hunter2}, sops: {mac: x}}"
 		elsewhere  = "{apiVersion: v1, kind: Secret, metadata: {name: a-password, namespace: other}, data: {password: hunter2}}"
+		local      = "{apiVersion: bitnami.com/v1alpha1, kind: SealedSecret, metadata: {name: a-password, namespace: ns, annotations: {config.kubernetes.io/local-config: 'true'}}}"
 		nowhere    = "{apiVersion: v1, kind: Secret, metadata: {name: a-conn}, data: {password: hunter2}}"
 		renamed    = "{apiVersion: v1, kind: Secret, metadata: {name: x-password-1, namespace: ns, annotations: {internal.config.kubernetes.io/previousNames: x-password, internal.config.kubernetes.io/previousNamespaces: ns}}}"
 		inList     = "{apiVersion: v1, kind: List, items: [" + password + "]}"
@@ -55,6 +56,7 @@ func TestSources(t *testing.T) {
 		{"External is not changed.", "{}", claim("External"), []string{password, connection}, v1alpha1.External, 0, nil},
 		{"Our own earlier output does not count as a source.", "{}", claim(""), []string{ours}, v1alpha1.InCluster, 0, nil},
 		{"A Secret in another namespace is another one.", "{}", claim(""), []string{elsewhere}, v1alpha1.InCluster, 0, nil},
+		{"What does not reach the cluster makes no Secret there.", "{}", claim(""), []string{local}, v1alpha1.InCluster, 0, nil},
 
 		{"Two password sources are one too many.", "{}", claim("InCluster"), []string{password}, "", 0, []problem{{"", nil, "password source InCluster"}}},
 		{"A connection Secret alone is ambiguous.", "{}", claim(""), []string{connection}, "", 0, []problem{{"", nil, "was not generated from it"}}},

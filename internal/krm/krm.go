@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 	"sigs.k8s.io/kustomize/kyaml/kio"
 	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -100,6 +101,9 @@ func (i *Item) Label(key string) string {
 func (i *Item) IsEncrypted() bool {
 	return !yamlnode.IsNull(yamlnode.Get(i.Node, "sops"))
 }
+
+// IsLocal reports whether an annotation keeps the object out of the cluster.
+func (i *Item) IsLocal() bool { return i.Annotation(fn.KptLocalConfig) == "true" }
 
 // GetsHashSuffix reports whether kustomize will append a hash to the object's name, as it does for objects of a generator
 // without disableNameSuffixHash.

@@ -3,7 +3,6 @@ package render
 import (
 	"bytes"
 
-	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
@@ -65,7 +64,7 @@ func refuseClaimIn(item *krm.Item, results *report.Results) {
 // isLocal reports whether a resource is for tools and not for the cluster.
 func isLocal(item *krm.Item) bool {
 	switch {
-	case item.Annotation(fn.KptLocalConfig) == "true":
+	case item.IsLocal():
 		return true
 	case item.Group == "kpt.dev":
 		return item.Kind == "Kptfile"
