@@ -41,7 +41,8 @@ func (c *checker) extraObjects() {
 
 func (c *checker) extraObject(n *yaml.Node, id krm.ID, path string) {
 	item := krm.NewItem(n)
-	hasCertificate := c.spec.TLS != nil && c.spec.TLS.IssuerRef != nil
+	own := Samples(c.spec)[1] // with the source InCluster, which needs the most objects
+	own.Name = probe
 	name, namespace := yamlnode.Get(n, "metadata", "name"), yamlnode.Text(n, "metadata", "namespace")
 	switch {
 	case !yamlnode.IsString(yamlnode.Get(n, "apiVersion")) || item.APIVersion == "":
@@ -64,7 +65,7 @@ func (c *checker) extraObject(n *yaml.Node, id krm.ID, path string) {
 		c.errorf(path+".metadata.namespace", "is another namespace, but an instance can only have objects in its own; remove it")
 	case item.Kind == "PersistentVolumeClaim" && slices.Contains([]string{specs.DataVolume + "-" + probe.Name + "-0", operator.DataVolume + "-" + probe.Name + "-0"}, id.Name):
 		c.errorf(path+".metadata.name", "is the name of the instance's own volume, which would be deleted with the claim; use another name, such as {name}-extra")
-	case slices.Contains(specs.IDs(probe), id) && (item.Kind != "Certificate" || hasCertificate):
+	case slices.ContainsFunc(specs.Objects(own), func(o specs.Object) bool { return o.ID == id }):
 		c.errorf(path+".metadata.name", "is the name of the %s that every instance already has; use another name, such as {name}-extra", item.Kind)
 	case *c.spec.Backend == v1alpha1.Operator && slices.Contains(probe.OperatorIDs(), id):
 		remedy := "use another name, such as {name}-monitoring"

@@ -82,8 +82,12 @@ func TestExtraObjects(t *testing.T) {
 		}
 		assert.Equal(t, []string{"spec.extraObjects[0]" + want}, problems, object)
 	}
+	const account = "extraObjects: [{apiVersion: v1, kind: ServiceAccount, metadata: {name: '{name}'}}, {apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: '{name}'}}]"
+	problems := checked(t, "{"+account+", profiles: {a: {serviceAccount: {name: '{name}'}}}}")
+	assert.Equal(t, []string{"spec.extraObjects[0].metadata.name", "spec.extraObjects[1].metadata.name"}, problems, "We already create a ServiceAccount and a Role of that name.")
+	assert.Empty(t, checked(t, "{serviceAccount: {name: '{name}'}, "+account+"}"), "With serviceAccount.name, we create neither.")
 	const one = "{apiVersion: v1, kind: ConfigMap, metadata: {name: '{name}'}}"
-	problems := checked(t, "{extraObjects: ["+one+", "+one+"]}")
+	problems = checked(t, "{extraObjects: ["+one+", "+one+"]}")
 	assert.Equal(t, []string{"spec.extraObjects[1]"}, problems, "The same object twice is once too often.")
 	problems = checked(t, "{extraObjects: ["+one+"], profiles: {a: {extraObjects: ["+one+"]}, b: {extraObjects: null}}}")
 	assert.Equal(t, []string{"spec.profiles.a.extraObjects[0]"}, problems, "Even if one is in spec and one in a profile.")
