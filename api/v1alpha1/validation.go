@@ -437,8 +437,12 @@ func refuseReplacing(path *field.Path, key, value string) field.ErrorList {
 // object.
 func WithoutReplacing(key, value string) string {
 	switch key {
-	case fluxForce, argoHook, helmHook:
+	case argoHook, helmHook:
 		return ""
+	case fluxForce:
+		if strings.EqualFold(value, "enabled") { // as Flux compares it
+			return ""
+		}
 	case argoSyncOptions:
 		options := strings.Split(value, ",")
 		harmless := slices.DeleteFunc(slices.Clone(options), func(option string) bool {

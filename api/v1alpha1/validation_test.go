@@ -135,6 +135,8 @@ func TestSecretsAreNotReplaced(t *testing.T) {
 		"{argocd.argoproj.io/sync-options: 'Prune=false, Force=true'}":        true,
 		"{argocd.argoproj.io/sync-options: 'Prune=false,Delete=false'}":       false,
 		"{kustomize.toolkit.fluxcd.io/force: enabled}":                        true,
+		"{kustomize.toolkit.fluxcd.io/force: Enabled}":                        true,
+		"{kustomize.toolkit.fluxcd.io/force: disabled}":                       false,
 		"{kustomize.toolkit.fluxcd.io/prune: disabled, a: Replace=true}":      false,
 		"{argocd.argoproj.io/sync-options: Replace=false, a: 'Replace=true'}": false,
 	} {
