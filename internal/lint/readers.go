@@ -74,17 +74,23 @@ func (r read) mayReach(c *instance.Instance) bool {
 
 // meant returns the instance that is probably meant by a Secret that follows our naming convention but has another name or
 // namespace than the instance's. If kustomize has changed a name, it updates the references itself, after this function.
+//
+// Many Secrets that are not ours end in -password: shop-web-password need not mean the claim shop-web-cache, nor
+// redis-password the claim my-redis. So only a name of several words to which the claim adds a prefix counts there.
 func (l *linter) meant(r read) (*instance.Instance, bool) {
-	name, found := strings.CutSuffix(r.name, instance.ConnectionSecretName(""))
-	if !found || name == "" || l.former[name] {
+	name, isConnection := strings.CutSuffix(r.name, instance.ConnectionSecretName(""))
+	if !isConnection {
+		name = strings.TrimSuffix(r.name, instance.PasswordSecretName(""))
+	}
+	if name == "" || name == r.name || l.former[name] {
 		return nil, false
 	}
 	l.indexParts()
-	if all := l.named[r.name]; len(all) > 0 { // in another namespace
+	if all := l.named[r.name]; isConnection && len(all) > 0 { // in another namespace
 		return all[0], true
 	}
 	p, found := l.parts[secret{r.namespace, name}]
-	return p, found
+	return p, found && (isConnection || strings.Contains(name, "-") && strings.HasSuffix(p.Name.Name, "-"+name))
 }
 
 // indexParts fills in parts, once.
