@@ -108,10 +108,11 @@ func fromClaim(item *krm.Item, platform config.Platform, results *report.Results
 		return Instance{}, false
 	}
 	annotations := texts(object.Metadata.Annotations)
-	spec, found := platform.For(annotations[v1alpha1.Profile])
-	if !found {
+	profile, stated := annotations[v1alpha1.Profile]
+	spec, found := platform.For(profile)
+	if !found || stated && profile == "" {
 		if platform.IsValid() {
-			c.unknownProfile(annotations[v1alpha1.Profile], platform.Profiles())
+			c.unknownProfile(profile, platform.Profiles())
 		}
 		return Instance{}, false
 	}
