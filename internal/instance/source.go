@@ -86,17 +86,23 @@ func (m makersOf) setSource(inst *Instance, claims Claims, results *report.Resul
 	if m.refuseWithoutNamespace(inst, results) || m.refuseRenamed(inst, claims, results) {
 		return false
 	}
+	if inst.Source == v1alpha1.External {
+		return true
+	}
 	password, connection := m.of(inst.PasswordSecretID()), m.of(inst.ConnectionSecretID())
 	isStated := inst.Item.Annotation(v1alpha1.PasswordSourceAnnotation) != ""
-	switch {
-	case inst.Source == v1alpha1.External:
-	case password != nil && isStated && inst.Source == v1alpha1.InCluster:
+	refusesPassword := password != nil && isStated && inst.Source == v1alpha1.InCluster
+	refusesConnection := connection != nil && (password == nil || isStated)
+	if refusesPassword {
 		results.Errorf(password, "%s, but the claim states the password source %s, with which its pod creates the password; remove this object, or the annotation %s",
 			isSecretOf(password, inst.PasswordSecret(), inst), inst.Source, v1alpha1.PasswordSourceAnnotation)
-		return false
-	case connection != nil && (password == nil || isStated):
+	}
+	if refusesConnection {
 		results.Errorf(connection, "%s, but was not generated from it; remove this object, or, if something creates both Secrets of the claim, set the annotation %s: %s on the claim",
 			isSecretOf(connection, inst.ConnectionSecret(), inst), v1alpha1.PasswordSourceAnnotation, v1alpha1.External)
+	}
+	switch {
+	case refusesPassword || refusesConnection:
 		return false
 	case connection != nil && isPlain(password) && isPlain(connection):
 		results.Errorf(inst.Item, "its Secrets %s and %s are among the resources in plain text; if they were exported from a live instance, remove both, because the live ones keep their password; if they are meant to be applied, set the annotation %s: %s",

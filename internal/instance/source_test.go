@@ -59,6 +59,7 @@ func TestSources(t *testing.T) {
 		{"What does not reach the cluster makes no Secret there.", "{}", claim(""), []string{local}, v1alpha1.InCluster, 0, nil},
 
 		{"Two password sources are one too many.", "{}", claim("InCluster"), []string{password}, "", 0, []problem{{"", nil, "password source InCluster"}}},
+		{"Both are reported at once.", "{}", claim("InCluster"), []string{external, sealed}, "", 0, []problem{{"", nil, "password source InCluster"}, {"", nil, "creates a-conn"}}},
 		{"A connection Secret alone is ambiguous.", "{}", claim(""), []string{connection}, "", 0, []problem{{"", nil, "was not generated from it"}}},
 		{"So is one beside a stated source.", "{}", claim("Existing"), []string{external, sealed}, "", 0, []problem{{"", nil, "creates a-conn"}}},
 		{"Two plaintext Secrets look like an export.", "{}", claim(""), []string{password, connection}, "", 0, []problem{{"", nil, "in plain text"}}},
