@@ -21,9 +21,6 @@ func (i *ignoreFiles) enter(name string) error {
 	if name != "." && !i.has(name, "Kptfile") {
 		return nil
 	}
-	if i.byPackage == nil {
-		i.byPackage = map[string]gitignore.IgnoreMatcher{}
-	}
 	i.byPackage[name] = gitignore.DummyIgnoreMatcher(false)
 	file, err := i.folder.Open(path.Join(name, ".krmignore"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -47,9 +44,6 @@ func (i *ignoreFiles) matches(name string, isFolder bool) bool {
 		}
 	}
 }
-
-// holdsChart reports whether a folder contains a Helm chart.
-func (i *ignoreFiles) holdsChart(name string) bool { return i.has(name, "Chart.yaml") }
 
 func (i *ignoreFiles) has(folder, file string) bool {
 	_, err := fs.Stat(i.folder, path.Join(folder, file))

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	gitignore "github.com/monochromegane/go-gitignore"
+
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/atomicfile"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
@@ -22,8 +24,6 @@ type inputs struct {
 	sources []*source
 	config  *krm.Item
 	stdin   bool // stdin was read
-
-	configs []*krm.Item // found in the inputs; config is one of them unless --config was given
 
 	temporaries []string // in the output folder, left by a killed run
 	folders     []string // in the output folder
@@ -69,6 +69,8 @@ type reader struct {
 	results *report.Results
 	folder  fs.FileInfo // the output folder; nil if there is none
 	byPath  map[string]*source
+
+	hasConfig bool // --config was given
 }
 
 // readInputs reads the paths, each file once, and the present contents of the output folder.
@@ -78,7 +80,7 @@ func readInputs(o Options, stdin io.Reader, results *report.Results) *inputs {
 		r.folder, _ = os.Stat(o.Folder) // with --check it need not exist
 	}
 	if o.Config != "" {
-		r.byPath[realPath(o.Config)] = nil // not an input, wherever it is
+		r.hasConfig, r.byPath[realPath(o.Config)] = true, nil // not an input, wherever it is
 		r.config = r.readConfig(o.Config)
 	}
 	for i, path := range o.Paths {
@@ -93,9 +95,6 @@ func readInputs(o Options, stdin io.Reader, results *report.Results) *inputs {
 	}
 	for _, source := range r.sources {
 		r.findItems(source, r.read(source))
-	}
-	if o.Config == "" {
-		r.chooseConfig()
 	}
 	return &r.inputs
 }
@@ -131,7 +130,7 @@ func (r *reader) walk(folder string, isOutputFolder bool) {
 	if info, err := os.Stat(folder); !isOutputFolder && err == nil && r.folder != nil && os.SameFile(info, r.folder) {
 		return
 	}
-	w := walker{reader: r, folder: folder, isOutputFolder: isOutputFolder, ignored: ignoreFiles{folder: os.DirFS(folder)}}
+	w := walker{reader: r, folder: folder, isOutputFolder: isOutputFolder, ignored: ignoreFiles{os.DirFS(folder), map[string]gitignore.IgnoreMatcher{}}}
 	if err := fs.WalkDir(w.ignored.folder, ".", w.visit); err != nil {
 		r.results.Errorf(nil, "%s cannot be read: %s", folder, report.Reason(err))
 	}
@@ -165,7 +164,7 @@ func (w *walker) shown(name string) string { return filepath.Join(w.folder, file
 func (w *walker) visitFolder(name string, entry fs.DirEntry) error {
 	switch {
 	case name == "." && w.isOutputFolder:
-	case w.ignored.holdsChart(name):
+	case w.ignored.has(name, "Chart.yaml"):
 		w.results.Warnf(nil, "%s contains a Helm chart, whose templates are not YAML, so it is not read; render it (`helm template`) and read the result", w.shown(name))
 		return fs.SkipDir
 	case name == ".":

@@ -71,7 +71,7 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 	changes := fileChanges(in, planned, results)
 	f.refuseLinks(changes, results)
 	if o.Check {
-		return check(o, s, changes, results)
+		return f.check(s, changes, results)
 	}
 	if !results.HasErrors() {
 		f.apply(in, changes, results)

@@ -88,16 +88,6 @@ func comments(n *yaml.Node, isPart map[*yaml.Node]bool) string {
 	return text
 }
 
-// chooseConfig selects the configuration. It reports an error if there is more than one.
-func (r *reader) chooseConfig() {
-	for _, other := range r.configs[min(1, len(r.configs)):] {
-		r.results.Errorf(other, "is a second configuration besides the one in %s; remove one of them, or name one with --config", r.configs[0].Location())
-	}
-	if len(r.configs) > 0 {
-		r.config = r.configs[0]
-	}
-}
-
 // item returns a document as a resource, or nil if it is not one.
 func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 	item := krm.NewFileItem(n, s.name, index)
@@ -114,8 +104,13 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 	case item.Group == "config.kubernetes.io" && item.Kind == "ResourceList":
 		r.results.Errorf(item, "is input for a function; pipe it into `dragonfly-generator` without a command")
 		return nil
+	case isConfig(item) && r.hasConfig:
+		return nil
+	case isConfig(item) && r.config != nil:
+		r.results.Errorf(item, "is a second configuration besides the one in %s; remove one of them, or name one with --config", r.config.Location())
+		return nil
 	case isConfig(item):
-		r.configs = append(r.configs, item)
+		r.config = item
 		return nil
 	case s.inFolder != "" && holdsOurs(item):
 		r.results.Errorf(item, "holds an object generated from a claim, which cannot be kept up to date there; write it as a separate object")
