@@ -49,8 +49,9 @@ func ResourceList(list *krm.List, results *report.Results) {
 	if !inPlace && !results.HasErrors() {
 		warnOfInPlace(list, results)
 	}
-	checkIdle(list, results)
-	own := ownPart(list)
+	packages := newTree(list.Items)
+	checkIdle(list, packages, results)
+	own := ownPart(list, packages)
 	refuseTwice(list, own, results)
 	changes := Expand(own, Options{InPlace: inPlace, Prune: inPlace}, results)
 	changes.MarkLocal(own.Items, results)
@@ -61,14 +62,13 @@ func ResourceList(list *krm.List, results *report.Results) {
 
 // checkIdle reports a configuration that has no effect: a warning if it is among the items instead of the functionConfig,
 // and an error if the function is called without any items.
-func checkIdle(list *krm.List, results *report.Results) {
+func checkIdle(list *krm.List, packages tree, results *report.Results) {
 	own := list.FunctionConfig
 	isOwn := own != nil && v1alpha1.IsConfig(own.APIVersion, own.Kind)
 	if isOwn && !slices.ContainsFunc(list.Items, func(item *krm.Item) bool { return item.ID != own.ID }) {
 		// kustomize passes a generator to itself, and nothing else.
 		results.Errorf(own, "receives no resources, which happens under `generators:` of kustomize; put it under `transformers:`, and the claims under `resources:`")
 	}
-	packages := newTree(list.Items)
 	for _, item := range list.Items {
 		switch {
 		case isOwn && item.Name == own.Name || packages.isConfig(item):

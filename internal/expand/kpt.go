@@ -22,25 +22,24 @@ func isKptfile(item *krm.Item) bool { return item.Group == "kpt.dev" && item.Kin
 
 // tree holds the packages among the items: the one that kpt is rendering, and the ones below it.
 type tree struct {
-	isNested bool            // there is more than one
-	root     string          // its path; "" if kpt does not name a package
-	callers  map[string]bool // the paths of the packages that call this function
-	configs  map[string]bool // the files that some package names as the configuration of a function
+	count   int
+	root    string          // the path of the one that kpt is rendering; "" if kpt does not name it
+	callers map[string]bool // the paths of the packages that call this function
+	configs map[string]bool // the files that some package names as the configuration of a function
 }
 
 // newTree finds the packages among the items.
 func newTree(items []*krm.Item) tree {
 	t := tree{callers: map[string]bool{}, configs: map[string]bool{}}
-	first := true
 	for _, item := range items {
 		if !isKptfile(item) {
 			continue
 		}
 		at := item.Annotation(krm.PackagePath)
-		t.isNested = !first
-		if first || len(at) < len(t.root) { // the other packages are below it
-			t.root, first = at, false
+		if t.count == 0 || len(at) < len(t.root) { // the other packages are below it
+			t.root = at
 		}
+		t.count++
 		for _, f := range append(yamlnode.Elements(item.Node, "pipeline", "mutators"), yamlnode.Elements(item.Node, "pipeline", "validators")...) {
 			if file := yamlnode.Text(f, "configPath"); file != "" {
 				t.configs[path.Join(at, file)] = true
@@ -81,9 +80,8 @@ func isThis(f *yaml.Node) bool {
 }
 
 // ownPart returns the list without the items of nested kpt packages that call this function themselves.
-func ownPart(list *krm.List) *krm.List {
-	packages := newTree(list.Items)
-	if !packages.isNested {
+func ownPart(list *krm.List, packages tree) *krm.List {
+	if packages.count < 2 {
 		return list
 	}
 	return list.Without(func(item *krm.Item) bool {

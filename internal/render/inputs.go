@@ -127,9 +127,6 @@ func (r *reader) path(path string, stdin io.Reader) {
 // walk finds the files in a folder. It skips hidden files and folders, and does not follow links to folders, which may lead
 // in circles. The output folder is walked separately.
 func (r *reader) walk(folder string, isOutputFolder bool) {
-	if info, err := os.Stat(folder); !isOutputFolder && err == nil && r.folder != nil && os.SameFile(info, r.folder) {
-		return
-	}
 	w := walker{reader: r, folder: folder, isOutputFolder: isOutputFolder, ignored: ignoreFiles{os.DirFS(folder), map[string]gitignore.IgnoreMatcher{}}}
 	if err := fs.WalkDir(w.ignored.folder, ".", w.visit); err != nil {
 		r.results.Errorf(nil, "%s cannot be read: %s", folder, report.Reason(err))
@@ -163,6 +160,8 @@ func (w *walker) shown(name string) string { return filepath.Join(w.folder, file
 
 func (w *walker) visitFolder(name string, entry fs.DirEntry) error {
 	switch {
+	case !w.isOutputFolder && w.isOutput(entry):
+		return fs.SkipDir
 	case name == "." && w.isOutputFolder:
 	case w.ignored.has(name, "Chart.yaml"):
 		w.results.Warnf(nil, "%s contains a Helm chart, whose templates are not YAML, so it is not read; render it (`helm template`) and read the result", w.shown(name))
@@ -172,7 +171,7 @@ func (w *walker) visitFolder(name string, entry fs.DirEntry) error {
 		return fs.SkipDir
 	case w.isOutputFolder:
 		w.folders = append(w.folders, name)
-	case w.isOutput(entry), w.ignored.matches(name, true):
+	case w.ignored.matches(name, true):
 		return fs.SkipDir
 	}
 	return nil
