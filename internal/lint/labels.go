@@ -51,20 +51,20 @@ func (l *linter) noteNeighbor(item *krm.Item) {
 }
 
 func (l *linter) warnOfNeighbors() {
-	for _, c := range l.Instances {
-		n := l.neighbors[c.Name]
+	for _, inst := range l.Instances {
+		n := l.neighbors[inst.Name]
 		if len(n.pods)+len(n.selectors) == 0 {
 			continue
 		}
 		var all []string
 		if len(n.pods) > 0 {
-			all = append(all, "the pods of "+strings.Join(n.pods, ", ")+" have the same label app: "+c.Name.Name)
+			all = append(all, "the pods of "+strings.Join(n.pods, ", ")+" have the same label app: "+inst.Name.Name)
 		}
 		if len(n.selectors) > 0 {
-			all = append(all, "the selectors of "+strings.Join(n.selectors, ", ")+" match its pod by the label app: "+c.Name.Name)
+			all = append(all, "the selectors of "+strings.Join(n.selectors, ", ")+" match its pod by the label app: "+inst.Name.Name)
 		}
-		l.results.Warnf(c.Item, "%s, so each reaches or counts the other's pods; rename the claim, for example to %s, or add app.kubernetes.io/name: dragonfly to any selector that is meant for the instance",
-			strings.Join(all, ", and "), otherName(c.Name.Name))
+		l.results.Warnf(inst.Item, "%s, so each reaches or counts the other's pods; rename the claim, for example to %s, or add app.kubernetes.io/name: dragonfly to any selector that is meant for the instance",
+			strings.Join(all, ", and "), otherName(inst.Name.Name))
 	}
 }
 
@@ -99,9 +99,9 @@ func (l *linter) isSecondBudget(item *krm.Item) bool {
 	if item.Group != "policy" || item.Kind != "PodDisruptionBudget" {
 		return false
 	}
-	for _, c := range l.Instances {
-		if c.IsByOperator() && c.Namespace == item.Namespace && operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), c.Name.Name) {
-			l.results.Warnf(item, "selects the pods of the instance %s, for which the operator also creates a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb in the configuration instead", c.Name)
+	for _, inst := range l.Instances {
+		if inst.IsByOperator() && inst.Namespace == item.Namespace && operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), inst.Name.Name) {
+			l.results.Warnf(item, "selects the pods of the instance %s, for which the operator also creates a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb in the configuration instead", inst.Name)
 			return true
 		}
 	}

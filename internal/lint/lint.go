@@ -33,7 +33,7 @@ func Check(in Input, results *report.Results) {
 		return
 	}
 	for _, item := range in.List.All() {
-		if item.Group == v1alpha1.Group || item.Annotation(v1alpha1.GeneratedFrom) != "" {
+		if item.Group == v1alpha1.Group || item.Annotation(v1alpha1.GeneratedFrom) != "" || item.IsLocal() {
 			continue
 		}
 		for _, id := range instance.MadeBy(item) {
@@ -50,15 +50,12 @@ type linter struct {
 	Input
 	results *report.Results
 
-	named   map[string][]*instance.Instance // instances by the names of their Secrets, in all namespaces
-	ignored map[string][]*instance.Instance // instances by the Secret names in their ignored Crossplane fields
-	former  map[string]bool                 // names that claims had before kustomize changed them
-	made    map[secret]bool                 // Secrets that other items make
-	// parts holds the instances by what is left of their names without a possible prefix or suffix, with their namespace and
-	// without one. See indexParts.
-	parts     map[secret]*instance.Instance
-	reads     []read                       // references to Secrets
-	neighbors map[instance.Name]*neighbors // items that share the label app of an instance
+	named     map[string][]*instance.Instance // instances by the names of their Secrets, in all namespaces
+	ignored   map[string][]*instance.Instance // instances by the Secret names in their ignored Crossplane fields
+	former    map[string]bool                 // names that claims had before kustomize changed them
+	made      map[secret]bool                 // Secrets that other items make
+	reads     []read                          // references to Secrets
+	neighbors map[instance.Name]*neighbors    // items that share the label app of an instance
 }
 
 // secret identifies a Secret.
@@ -168,7 +165,7 @@ func nameOf(item *krm.Item) string { return item.Kind + " " + item.Name }
 func (l *linter) changed(inst instance.Instance, changes changesOf) {
 	switch {
 	case len(changes.superseded) > 0:
-		l.warnOfBackend(inst)
+		l.warnOfBackend(changes.old, inst)
 	case changes.old != nil:
 		l.live(changes.old, changes.fresh, inst)
 	}

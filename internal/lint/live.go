@@ -100,15 +100,9 @@ func patchVolume(template string, inst instance.Instance) string {
 }
 
 // warnOfBackend warns about what a move from one backend to the other means for the live instance.
-func (l *linter) warnOfBackend(inst instance.Instance) {
-	former := inst.StatefulSetID()
-	if !inst.IsByOperator() {
-		former = inst.DragonflyID()
-	}
-	for _, item := range l.List.Find(former) {
-		l.warnOfMemory(item.Node, inst)
-		l.warnOfImage(inst, yamlnode.Text(runnerOf(item.Node).server, "image"))
-	}
+func (l *linter) warnOfBackend(old *yaml.Node, inst instance.Instance) {
+	l.warnOfMemory(old, inst)
+	l.warnOfImage(inst, yamlnode.Text(runnerOf(old).server, "image"))
 	if !inst.HasVolume() {
 		l.results.Warnf(inst.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve clients, each with its own data; the new pods do not read the old pods' volume; follow docs/operator.md before you apply this", *inst.Config.Backend)
 		return

@@ -46,30 +46,30 @@ func (l *linter) warnOfReaders() {
 			continue
 		}
 		if i := slices.IndexFunc(l.ignored[r.name], r.mayReach); i >= 0 {
-			p := l.ignored[r.name][i]
-			l.results.Warnf(r.by, "reads the Secret %s, which the claim %s names in an ignored Crossplane field, so nothing creates it; read %s instead", r.name, p.Name, p.ConnectionSecret())
-		} else if p, found := l.meant(r); found {
-			l.warnOfReader(r, p)
+			inst := l.ignored[r.name][i]
+			l.results.Warnf(r.by, "reads the Secret %s, which the claim %s names in an ignored Crossplane field, so nothing creates it; read %s instead", r.name, inst.Name, inst.ConnectionSecret())
+		} else if inst, found := l.meant(r); found {
+			l.warnOfReader(r, inst)
 		}
 	}
 }
 
 // warnOfReader warns about a reference that probably means that claim.
-func (l *linter) warnOfReader(r read, c *instance.Instance) {
+func (l *linter) warnOfReader(r read, inst *instance.Instance) {
 	switch {
-	case r.namespace == c.Namespace || r.namespace == "":
-		l.results.Warnf(r.by, "reads the Secret %s, but there is no claim of that name in its namespace; for the claim %s, read %s", r.name, c.Name, c.ConnectionSecret())
-	case r.name == c.ConnectionSecret() && len(c.Config.ConnectionSecret.Annotations)+len(c.Config.ConnectionSecret.Labels) > 0:
+	case r.namespace == inst.Namespace || r.namespace == "":
+		l.results.Warnf(r.by, "reads the Secret %s, but there is no claim of that name in its namespace; for the claim %s, read %s", r.name, inst.Name, inst.ConnectionSecret())
+	case r.name == inst.ConnectionSecret() && len(inst.Config.ConnectionSecret.Annotations)+len(inst.Config.ConnectionSecret.Labels) > 0:
 		// By which something copies it there.
 	default:
-		l.results.Warnf(r.by, "reads the Secret %s, but the claim %s is in another namespace, and pods can only read Secrets in their own; have the Secret copied (see docs/configuration.md)", r.name, c.Name)
+		l.results.Warnf(r.by, "reads the Secret %s, but the claim %s is in another namespace, and pods can only read Secrets in their own; have the Secret copied (see docs/configuration.md)", r.name, inst.Name)
 	}
 }
 
 // mayReach reports whether a reference can be to the Secrets of an instance. Without a namespace, it can be to any
 // instance.
-func (r read) mayReach(c *instance.Instance) bool {
-	return r.namespace == "" || r.namespace == c.Namespace
+func (r read) mayReach(inst *instance.Instance) bool {
+	return r.namespace == "" || r.namespace == inst.Namespace
 }
 
 // meant returns the instance that is probably meant by a Secret that follows our naming convention but has another name or
@@ -85,35 +85,15 @@ func (l *linter) meant(r read) (*instance.Instance, bool) {
 	if name == "" || name == r.name || l.former[name] {
 		return nil, false
 	}
-	l.indexParts()
 	if all := l.named[r.name]; isConnection && len(all) > 0 { // in another namespace
 		return all[0], true
 	}
-	p, found := l.parts[secret{r.namespace, name}]
-	return p, found && (isConnection || strings.Contains(name, "-") && strings.HasSuffix(p.Name.Name, "-"+name))
-}
-
-// indexParts fills in parts, once.
-func (l *linter) indexParts() {
-	if l.parts != nil {
-		return
-	}
-	l.parts = map[secret]*instance.Instance{}
-	add := func(namespace, name string, c *instance.Instance) {
-		if _, found := l.parts[secret{namespace, name}]; !found {
-			l.parts[secret{namespace, name}] = c
-		}
-	}
 	for i := range l.Instances {
-		p := &l.Instances[i].Instance
-		name := p.Name.Name
-		for i, c := range name {
-			if c == '-' {
-				for _, namespace := range []string{p.Namespace, ""} {
-					add(namespace, name[:i], p)
-					add(namespace, name[i+1:], p)
-				}
-			}
+		inst := &l.Instances[i].Instance
+		hasPrefix, hasSuffix := strings.HasSuffix(inst.Name.Name, "-"+name), strings.HasPrefix(inst.Name.Name, name+"-")
+		if r.mayReach(inst) && (hasPrefix && (isConnection || strings.Contains(name, "-")) || hasSuffix && isConnection) {
+			return inst, true
 		}
 	}
+	return nil, false
 }
