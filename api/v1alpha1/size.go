@@ -38,8 +38,12 @@ func valueOf(amount *resource.Quantity) int64 {
 
 // MaxMemory returns Dragonfly's --maxmemory in bytes: its share of the memory limit, rounded down.
 func (s Size) MaxMemory() int64 {
-	limit, percent := s.MemoryLimit(), s.MemoryPercent()
-	return limit/100*percent + limit%100*percent/100 // in this order a limit near the end of int64 does not overflow
+	return Percent(s.MemoryLimit(), s.MemoryPercent())
+}
+
+// Percent returns percent of n, rounded down.
+func Percent(n, percent int64) int64 {
+	return n/100*percent + n%100*percent/100 // in this order, a large n does not overflow
 }
 
 // ThreadCount returns Dragonfly's --proactor_threads: the threads of the size, or else the CPU limit, rounded up.

@@ -15,6 +15,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/expand"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
+	"github.com/bizmatters/dragonfly-generator/internal/merge"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
@@ -101,7 +102,7 @@ func (o initOptions) texts() (map[string]string, *report.Results) {
 		return texts, results
 	}
 	claim := krm.NewItem(documents[0].Node.Content[0])
-	expand.Expand(krm.NewList([]*krm.Item{claim}, nil), expand.Options{}, results)
+	expand.Expand(krm.NewList([]*krm.Item{claim}, nil), merge.Options{}, results)
 	return texts, results
 }
 

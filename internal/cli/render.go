@@ -56,7 +56,7 @@ warning, unless --prune is given.`,
 	flags := cmd.Flags()
 	flags.StringVarP(&o.Folder, "output", "o", "", "write into `DIR`")
 	flags.BoolVar(&o.Check, "check", false, "write nothing; print what would change in the DIR of -o, and exit with 1 if anything would")
-	flags.BoolVar(&o.Prune, "prune", false, "remove from DIR the instances whose claims are gone")
+	flags.BoolVar(&o.Prune, "prune", false, "remove from the DIR of -o the instances whose claims are gone")
 	flags.StringVar(&o.Config, "config", "", "read the configuration, a DragonflyGenerator, from `FILE`, and ignore any in PATH")
 	_ = cmd.MarkFlagDirname("output") // fails only for a flag that does not exist
 	return cmd

@@ -18,17 +18,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// Options describe how the result is used.
-type Options struct {
-	// InPlace reports that the result is written back to the files that the items came from, so that the next run sees what
-	// this one created.
-	InPlace bool
-	// Prune reports that objects whose claim is gone should be removed. It needs InPlace.
-	Prune bool
-}
-
 // Expand decides how the claims become objects among the items. It changes nothing.
-func Expand(list *krm.List, o Options, results *report.Results) merge.Changes {
+func Expand(list *krm.List, o merge.Options, results *report.Results) merge.Changes {
 	platform := config.Read(list.FunctionConfig, results)
 	isConfigured := overrides.Check(list.FunctionConfig, platform, results) && platform.IsValid()
 	instances, claims := instance.FromClaims(list, platform, results)
@@ -38,7 +29,7 @@ func Expand(list *krm.List, o Options, results *report.Results) merge.Changes {
 	lint.Platform(list.FunctionConfig, platform, results)
 	instances = instance.Sources(list, instances, claims, results)
 	built := overrides.Build(list, instances, results)
-	changes := merge.Plan(merge.Input{List: list, InPlace: o.InPlace, Prune: o.Prune, Instances: built, Claims: claims}, results)
+	changes := merge.Plan(merge.Input{Options: o, List: list, Instances: built, Claims: claims}, results)
 	lint.Check(lint.Input{List: list, Instances: built, Changes: changes}, results)
 	return changes
 }
@@ -53,7 +44,7 @@ func ResourceList(list *krm.List, results *report.Results) {
 	checkIdle(list, packages, results)
 	own := ownPart(list, packages)
 	refuseTwice(list, own, results)
-	changes := Expand(own, Options{InPlace: inPlace, Prune: inPlace}, results)
+	changes := Expand(own, merge.Options{InPlace: inPlace, Prune: inPlace}, results)
 	changes.MarkLocal(own.Items, results)
 	if !results.HasErrors() {
 		changes.Apply(list)

@@ -123,7 +123,7 @@ func (l *linter) warnOfMemory(old *yaml.Node, inst instance.Instance) {
 	}
 	consequence, safe := "Dragonfly exits at start when its snapshot does not fit", after
 	if inst.HasPrepare() && !inst.IsByOperator() {
-		consequence, safe = "a pod whose snapshot needs more than 85% of the memory limit does not start", inst.Size.Limits.Memory.Value()/100*85
+		consequence, safe = fmt.Sprintf("a pod whose snapshot needs more than %d%% of the memory limit does not start", handover.LoadablePercent), v1alpha1.Percent(inst.Size.MemoryLimit(), handover.LoadablePercent)
 	}
 	l.results.FieldWarnf(inst.Item, report.Field{Path: "spec.size", Current: *inst.Claim.Size},
 		"maxmemory drops from %d to %d bytes, and %s; check with `INFO memory` that used_memory is below %d bytes before you apply this, or use a larger size",

@@ -13,13 +13,19 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Input is what is merged.
-type Input struct {
-	List *krm.List
-	// InPlace reports that the result is written back to the files that the items came from.
+// Options describe how the result is used.
+type Options struct {
+	// InPlace reports that the result is written back to the files that the items came from, so that the next run sees what
+	// this one created.
 	InPlace bool
 	// Prune reports that objects whose claim is gone should be removed. It needs InPlace.
-	Prune     bool
+	Prune bool
+}
+
+// Input is what is merged.
+type Input struct {
+	Options
+	List      *krm.List
 	Instances []overrides.Built
 	Claims    instance.Claims
 }

@@ -128,7 +128,7 @@ func TestWhose(t *testing.T) {
 		require.NoError(t, err)
 		item, claims := krm.NewItem(n.YNode()), instance.Claims{"ns/a": {}, "ns/b": {}}
 		for inPlace, want := range map[bool]owner{false: tc.stateless, true: tc.inPlace} {
-			m := merger{Input: Input{InPlace: inPlace, Claims: claims}}
+			m := merger{Input: Input{Options: Options{InPlace: inPlace}, Claims: claims}}
 			assert.Equal(t, want, m.whose(item, instance.Name{Namespace: "ns", Name: "a"}), tc.reason)
 		}
 	}
@@ -219,7 +219,7 @@ func merged(t *testing.T, inPlace, prune bool, items ...string) (*krm.List, Chan
 	var results report.Results
 	instances, claims := instance.FromClaims(list, config.Default(), &results)
 	built := overrides.Build(list, instance.Sources(list, instances, claims, &results), &results)
-	return list, Plan(Input{List: list, InPlace: inPlace, Prune: prune, Instances: built, Claims: claims}, &results), &results
+	return list, Plan(Input{Options: Options{InPlace: inPlace, Prune: prune}, List: list, Instances: built, Claims: claims}, &results), &results
 }
 
 func claim(name string, annotations ...string) string {
@@ -344,5 +344,5 @@ func TestApply(t *testing.T) {
 	var second report.Results
 	instances, claims := instance.FromClaims(again, config.Default(), &second)
 	built := overrides.Build(again, instance.Sources(again, instances, claims, &second), &second)
-	assert.Equal(t, Changes{}, Plan(Input{List: again, InPlace: true, Prune: true, Instances: built, Claims: claims}, &second), "The second run changes nothing.")
+	assert.Equal(t, Changes{}, Plan(Input{Options: Options{InPlace: true, Prune: true}, List: again, Instances: built, Claims: claims}, &second), "The second run changes nothing.")
 }

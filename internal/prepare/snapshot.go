@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
@@ -222,26 +224,23 @@ type memory struct {
 var errTooLarge = errors.New("the snapshot is too large")
 
 // fit returns the maxmemory with which the server can load a snapshot: the configured one or, if Dragonfly would refuse
-// the snapshot with that, 1% more than the minimum. If the snapshot needs more than 85% of the limit, the error is
-// errTooLarge: while loading 82%, a server was seen to peak at 83%, and the kernel kills one that needs much more.
+// the snapshot with that, 1% more than the minimum. If the snapshot needs more than handover.LoadablePercent
+// of the limit, the error is errTooLarge.
 func (m memory) fit(usedMemory int64) (int64, error) {
 	switch {
 	case usedMemory-m.maxMemory <= m.maxMemory/20:
 		return m.maxMemory, nil
-	case m.limit != 0 && usedMemory > percent(m.limit, 85):
+	case m.limit != 0 && usedMemory > v1alpha1.Percent(m.limit, handover.LoadablePercent):
 		return 0, errTooLarge
 	}
 	// 1/1.05 and 1%, rounded up, in an order that does not overflow.
 	return usedMemory/105*101 + (usedMemory%105*101+104)/105, nil
 }
 
-// percent returns p percent of n, rounded down.
-func percent(n, p int64) int64 { return n/100*p + n%100*p/100 }
-
 // needed returns the smallest memory limit, in bytes, with which a snapshot loads and leaves the instance below its
 // maxmemory, provided that maxmemory remains the same share of the limit.
 func (m memory) needed(usedMemory int64) float64 {
-	toLoad := float64(usedMemory) / 0.85
+	toLoad := float64(usedMemory) / handover.LoadablePercent * 100
 	toWrite := float64(usedMemory) / 1.05 * float64(m.limit) / float64(m.maxMemory)
 	return max(toLoad, toWrite)
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 )
 
 // auxiliary returns an auxiliary field with an encoded value.
@@ -250,7 +252,7 @@ func TestFitExactly(t *testing.T) {
 			raised, err := memory{}.fit(n + 1)
 			require.NoError(t, err)
 			require.Equal(t, ratio(n+1, 101, 105, true), raised)
-			require.Equal(t, ratio(n, 85, 100, false), percent(n, 85))
+			require.Equal(t, ratio(n, 85, 100, false), v1alpha1.Percent(n, 85))
 			if fits := ratio(n, 105, 100, false); fits > n && fits < math.MaxInt64 {
 				same, err := memory{maxMemory: n}.fit(fits)
 				require.NoError(t, err)

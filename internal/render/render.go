@@ -82,9 +82,8 @@ func intoFolder(o Options, s Streams, results *report.Results) bool {
 
 // expanded expands the claims. It reports an error if there are none, so that a wrong path removes nothing.
 func expanded(o Options, in *inputs, results *report.Results) merge.Changes {
-	options := expand.Options{InPlace: o.Folder != "", Prune: o.Prune}
 	list := krm.NewList(in.items(), in.config)
-	planned := expand.Expand(list, options, results)
+	planned := expand.Expand(list, merge.Options{InPlace: o.Folder != "", Prune: o.Prune}, results)
 	if !results.HasErrors() && !slices.ContainsFunc(list.Items, instance.IsClaim) {
 		hint := "name the files or folders that contain the claims"
 		if in.stdin {

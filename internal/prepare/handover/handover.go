@@ -44,6 +44,10 @@ const (
 	PasswordRotationVariable = "PASSWORD_ROTATION"
 )
 
+// LoadablePercent is the share of the server's memory limit up to which prepare lets a snapshot be loaded: while loading 82%, a
+// server was seen to peak at 83%, and the kernel kills one that needs much more.
+const LoadablePercent = 85
+
 // Request is what a pod's manifest asks prepare to do.
 type Request struct {
 	// Data is the folder of the volume, where prepare keeps its record and looks for a snapshot; "" for a pod without
