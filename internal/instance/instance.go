@@ -166,11 +166,3 @@ func (i Instance) Storage() string { return strconv.Itoa(int(*i.Claim.StorageGB)
 
 // StorageBytes returns the volume's size in bytes.
 func (i Instance) StorageBytes() int64 { return int64(*i.Claim.StorageGB) << 30 }
-
-// The pod's own containers besides the server.
-const (
-	// PrepareContainer is the init container that provides the server's password.
-	PrepareContainer = "prepare"
-	// CertificateContainer is the sidecar that makes the server reload a renewed certificate.
-	CertificateContainer = "keep-certificate"
-)

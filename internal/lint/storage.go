@@ -43,7 +43,7 @@ func runnerOf(n *yaml.Node) runner {
 		}
 		folder = flagIn(r.server, "dir")
 	}
-	r.prepare = yamlnode.Named(yamlnode.Get(pod, "initContainers"), instance.PrepareContainer)
+	r.prepare = yamlnode.Named(yamlnode.Get(pod, "initContainers"), specs.PrepareContainer)
 	r.rotation = yamlnode.Text(metadata, "annotations", v1alpha1.PasswordRotation)
 	if strings.Contains(folder, "://") {
 		r.bucket = folder

@@ -80,11 +80,11 @@ var fixedOfStatefulSet = append(identity(func(s *appsv1.StatefulSet) any { retur
 	{"spec.template.spec.automountServiceAccountToken", "the server needs no token, and the init container has its own", func(s *appsv1.StatefulSet) any {
 		return s.Spec.Template.Spec.AutomountServiceAccountToken
 	}},
-	{"spec.template.spec.initContainers[" + instance.PrepareContainer + "]", whyOwn, func(s *appsv1.StatefulSet) any {
-		return ownContainers(s.Spec.Template.Spec.InitContainers, instance.PrepareContainer)
+	{"spec.template.spec.initContainers[" + specs.PrepareContainer + "]", whyOwn, func(s *appsv1.StatefulSet) any {
+		return ownContainers(s.Spec.Template.Spec.InitContainers, specs.PrepareContainer)
 	}},
-	{"spec.template.spec.initContainers[" + instance.CertificateContainer + "]", whyOwn, func(s *appsv1.StatefulSet) any {
-		return ownContainers(s.Spec.Template.Spec.InitContainers, instance.CertificateContainer)
+	{"spec.template.spec.initContainers[" + specs.CertificateContainer + "]", whyOwn, func(s *appsv1.StatefulSet) any {
+		return ownContainers(s.Spec.Template.Spec.InitContainers, specs.CertificateContainer)
 	}},
 	{"spec.template.spec.volumes", whyPassword, func(s *appsv1.StatefulSet) any {
 		return withNames(s.Spec.Template.Spec.Volumes, func(v corev1.Volume) string { return v.Name }, specs.OwnVolumes...)
@@ -160,11 +160,11 @@ var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return 
 		return []any{service.Name, service.Type == corev1.ServiceTypeExternalName}
 	}},
 	{"spec.serviceAccountName", whyAccount, func(d *operator.Dragonfly) any { return d.Spec.ServiceAccountName }},
-	{"spec.initContainers[" + instance.PrepareContainer + "]", whyOwn, func(d *operator.Dragonfly) any {
-		return ownContainers(d.Spec.InitContainers, instance.PrepareContainer)
+	{"spec.initContainers[" + specs.PrepareContainer + "]", whyOwn, func(d *operator.Dragonfly) any {
+		return ownContainers(d.Spec.InitContainers, specs.PrepareContainer)
 	}},
-	{"spec.initContainers[" + instance.CertificateContainer + "]", whyOwn, func(d *operator.Dragonfly) any {
-		return ownContainers(d.Spec.InitContainers, instance.CertificateContainer)
+	{"spec.initContainers[" + specs.CertificateContainer + "]", whyOwn, func(d *operator.Dragonfly) any {
+		return ownContainers(d.Spec.InitContainers, specs.CertificateContainer)
 	}},
 	{"spec.additionalVolumes", whyPassword, func(d *operator.Dragonfly) any {
 		return withNames(d.Spec.AdditionalVolumes, func(v corev1.Volume) string { return v.Name }, append(specs.OwnVolumes, operator.DataVolume)...)

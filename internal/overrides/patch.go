@@ -14,6 +14,7 @@ import (
 
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
 )
 
 // errPatch reports a patch that cannot be merged. The library's own error may quote the patch.
@@ -133,7 +134,7 @@ func patchDragonfly(object *operator.Dragonfly, patch json.RawMessage) (*operato
 // an image. A patch is for every instance of a configuration, whatever its password source.
 func withoutAbsent(initContainers []corev1.Container) []corev1.Container {
 	return slices.DeleteFunc(initContainers, func(c corev1.Container) bool {
-		return c.Image == "" && (c.Name == instance.PrepareContainer || c.Name == instance.CertificateContainer)
+		return c.Image == "" && (c.Name == specs.PrepareContainer || c.Name == specs.CertificateContainer)
 	})
 }
 

@@ -45,7 +45,7 @@ func prepareContainer(inst instance.Instance) corev1.Container {
 		request.RotationKey = passwordKey(inst).Key
 	}
 	return corev1.Container{
-		Name:            instance.PrepareContainer,
+		Name:            PrepareContainer,
 		Image:           *inst.Config.Password.Image,
 		ImagePullPolicy: *inst.Config.ImagePullPolicy,
 		Args:            request.Args(),

@@ -26,6 +26,10 @@ const (
 
 	// ContainerName is the name of Dragonfly's container; patches may add others.
 	ContainerName = "dragonfly"
+	// PrepareContainer is the init container that provides the server's password.
+	PrepareContainer = handover.Command
+	// CertificateContainer is the sidecar that makes the server reload a renewed certificate.
+	CertificateContainer = handover.CertificateCommand
 
 	// The files on the volumes of live instances belong to this user, with mode 0600.
 	userID, groupID, fsGroupID = 1000, 1000, 2000

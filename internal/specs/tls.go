@@ -52,7 +52,7 @@ func addCertificateKeeper(pod *corev1.PodSpec, inst instance.Instance) {
 	}
 	request := handover.CertificateRequest{TLS: tlsPath, Address: "localhost:" + strconv.Itoa(instance.Port)}
 	keeper := corev1.Container{
-		Name:            instance.CertificateContainer,
+		Name:            CertificateContainer,
 		Image:           *inst.Config.Password.Image,
 		ImagePullPolicy: *inst.Config.ImagePullPolicy,
 		RestartPolicy:   new(corev1.ContainerRestartPolicyAlways),

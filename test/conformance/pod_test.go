@@ -28,9 +28,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
-	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
+	"github.com/bizmatters/dragonfly-generator/internal/specs"
 	"github.com/bizmatters/dragonfly-generator/internal/testkit"
 )
 
@@ -119,7 +119,7 @@ func (p *pod) read(t *testing.T, workload metav1.ObjectMeta, annotations map[str
 	t.Helper()
 	p.namespace, p.instance, p.name, p.account = workload.Namespace, workload.Name, workload.Name+"-0", account
 	p.rotation = annotations[v1alpha1.PasswordRotation]
-	at := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == instance.PrepareContainer })
+	at := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == specs.PrepareContainer })
 	require.GreaterOrEqual(t, at, 0, "the workload must have the init container")
 	container := containers[at]
 	for i, arg := range container.Args {
