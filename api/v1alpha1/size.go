@@ -10,9 +10,9 @@ import "k8s.io/apimachinery/pkg/api/resource"
 // data.
 const DefaultMaxMemoryPercent = 70
 
-// MaxMaxMemoryPercent is the largest share that was measured to survive snapshots under writes: at 80%, they reached 99.3%
+// maxSafePercent is the largest share that was measured to survive snapshots under writes: at 80%, they reached 99.3%
 // of the memory limit.
-const MaxMaxMemoryPercent = 80
+const maxSafePercent = 80
 
 // MinMemoryPerThread is the maxmemory, in bytes, that Dragonfly requires for each thread. With less, it exits at start.
 const MinMemoryPerThread = 256 << 20

@@ -185,7 +185,7 @@ func (s Size) validate(path *field.Path) field.ErrorList {
 	if s.Threads != nil && (*s.Threads < 1 || *s.Threads > maxThreads) {
 		invalid(path.Child("threads"), "is out of range; use 1 to 1024")
 	}
-	if s.MaxMemoryPercent != nil && (*s.MaxMemoryPercent < 1 || *s.MaxMemoryPercent > MaxMaxMemoryPercent) {
+	if s.MaxMemoryPercent != nil && (*s.MaxMemoryPercent < 1 || *s.MaxMemoryPercent > maxSafePercent) {
 		invalid(path.Child("maxMemoryPercent"), "is out of range; use 1 to 80, and 70 or less to be safe")
 	}
 	for _, limit := range []struct {

@@ -44,7 +44,7 @@ func Replace(root *os.Root, name string, perm fs.FileMode, in io.Reader) error {
 		_ = root.Remove(temporary)
 		return err
 	}
-	return Sync(root, path.Dir(name))
+	return sync(root, path.Dir(name))
 }
 
 // write writes the temporary file that is to replace name.
@@ -74,7 +74,7 @@ func Remove(root *os.Root, name string) error {
 	if err := root.Remove(name); err != nil {
 		return err
 	}
-	return Sync(root, path.Dir(name))
+	return sync(root, path.Dir(name))
 }
 
 // MakeFolder creates the folder if it does not exist. Its parent must exist.
@@ -85,11 +85,11 @@ func MakeFolder(root *os.Root, name string) error {
 	if err := root.Mkdir(name, 0o755); err != nil {
 		return err
 	}
-	return Sync(root, path.Dir(name))
+	return sync(root, path.Dir(name))
 }
 
-// Sync writes the folder's directory entries to disk.
-func Sync(root *os.Root, name string) error {
+// sync writes the folder's directory entries to disk.
+func sync(root *os.Root, name string) error {
 	if runtime.GOOS == "windows" { // cannot sync folders
 		return nil
 	}

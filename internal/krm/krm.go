@@ -29,8 +29,8 @@ type ID struct {
 	Group, Kind, Namespace, Name string
 }
 
-// InternalPrefix is the prefix of the annotations that the orchestrators use for their own bookkeeping.
-const InternalPrefix = "internal.config.kubernetes.io/"
+// internalPrefix is the prefix of the annotations that the orchestrators use for their own bookkeeping.
+const internalPrefix = "internal.config.kubernetes.io/"
 
 // SelectedID is an annotation that kpt adds to items only if the function has selectors, to merge the selected items with
 // the hidden ones afterwards.
@@ -40,16 +40,16 @@ const SelectedID = "internal.config.k8s.io/kpt-resource-id"
 const KustomizeID = "kustomize.config.k8s.io/id"
 
 // PackagePath is kpt's annotation for the package that an item is in.
-const PackagePath = InternalPrefix + "package-path"
+const PackagePath = internalPrefix + "package-path"
 
 // The annotations in which kustomize records former names of a resource, as comma-separated lists, to update
 // references.
 const (
-	PreviousNames      = InternalPrefix + "previousNames"
-	PreviousKinds      = InternalPrefix + "previousKinds"
-	PreviousNamespaces = InternalPrefix + "previousNamespaces"
-	Prefixes           = InternalPrefix + "prefixes"
-	Suffixes           = InternalPrefix + "suffixes"
+	PreviousNames      = internalPrefix + "previousNames"
+	PreviousKinds      = internalPrefix + "previousKinds"
+	PreviousNamespaces = internalPrefix + "previousNamespaces"
+	Prefixes           = internalPrefix + "prefixes"
+	Suffixes           = internalPrefix + "suffixes"
 )
 
 // Item is one object of a ResourceList.
@@ -108,7 +108,7 @@ func (i *Item) IsLocal() bool { return i.Annotation(fn.KptLocalConfig) == "true"
 // GetsHashSuffix reports whether kustomize will append a hash to the object's name, as it does for objects of a generator
 // without disableNameSuffixHash.
 func (i *Item) GetsHashSuffix() bool {
-	return i.Annotation(InternalPrefix+"needsHashSuffix") == "enabled"
+	return i.Annotation(internalPrefix+"needsHashSuffix") == "enabled"
 }
 
 // Listed returns the objects in a List of any type and in the Lists inside it, or nothing for any other object. Their

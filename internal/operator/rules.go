@@ -15,21 +15,10 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// ManagedLabels are the labels that the operator sets itself. If an object has one of them in spec.labels or in the labels of
+// ManagesLabel reports whether the operator sets a label itself. If an object has one in spec.labels or in the labels of
 // spec.podMetadata, spec.ownedObjectsMetadata or spec.serviceSpec, the operator creates nothing, and only says "failed to
-// generate dragonfly resources" (since v1.6.0, in pull request 517; the list is from its issue 585).
-var ManagedLabels = []string{
-	"app",
-	"app.kubernetes.io/component",
-	"app.kubernetes.io/instance",
-	"app.kubernetes.io/managed-by",
-	"app.kubernetes.io/name",
-	"app.kubernetes.io/part-of",
-	"app.kubernetes.io/version",
-}
-
-// ManagesLabel reports whether a label is the operator's. Pull request 517 reserves whatever it sets below
-// app.kubernetes.io/, so the next release may reserve more of it.
+// generate dragonfly resources" (since v1.6.0, in pull request 517, which reserves what it sets below app.kubernetes.io/, so
+// the next release may reserve more of it).
 func ManagesLabel(key string) bool {
 	return key == "app" || strings.HasPrefix(key, "app.kubernetes.io/")
 }
