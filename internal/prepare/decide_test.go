@@ -81,6 +81,8 @@ func TestDecide(t *testing.T) {
 			password: given("", "password", "a"), connection: ok(given("", "password", "b")), origin: fromPassword, want: "a"},
 		{reason: "Only the connection Secret has the password.", record: record{HadPassword: true},
 			password: given(""), connection: ok(given("", "password", "b")), origin: fromConnection, want: "b"},
+		{reason: "A source that recorded no rotation was Existing; a pod without a volume cannot tell whether it is due.", asked: "2",
+			password: given(""), connection: ok(given("", "password", "b")), origin: rotated, want: made, rotation: "2"},
 		{reason: "Its rotation is taken from there too.",
 			password: given(""), connection: ok(given("2", "password", "b")), origin: fromConnection, want: "b", rotation: "2"},
 		{reason: "It belongs to the requested rotation.", asked: "2",
