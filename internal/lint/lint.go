@@ -163,16 +163,17 @@ func nameOf(item *krm.Item) string { return item.Kind + " " + item.Name }
 
 // changed reports the changes to an instance and what users should know about them.
 func (l *linter) changed(inst instance.Instance, changes changesOf) {
+	before, after := runnerOf(changes.old), runnerOf(changes.fresh)
 	switch {
 	case len(changes.superseded) > 0:
-		l.warnOfBackend(changes.old, inst)
+		l.warnOfBackend(before, inst)
 	case changes.old != nil:
-		l.live(changes.old, changes.fresh, inst)
+		l.live(before, after, inst)
 	}
 	if changes.secret != nil {
 		l.warnOfSecretType(changes.secret, inst)
 	}
-	hasNewSource := changes.fresh != nil && l.warnOfSource(runnerOf(changes.old), inst)
+	hasNewSource := changes.fresh != nil && l.warnOfSource(before, inst)
 	var all []string
 	for _, what := range []struct {
 		verb    string

@@ -20,28 +20,27 @@ import (
 
 // live compares the object that runs an instance with the one that replaces it, and warns about what the cluster will
 // refuse and what Dragonfly may not survive.
-func (l *linter) live(old, fresh *yaml.Node, inst instance.Instance) {
-	l.warnOfMemory(old, inst)
-	if l.warnOfStorage(old, fresh, inst) {
+func (l *linter) live(before, after runner, inst instance.Instance) {
+	l.warnOfMemory(before, inst)
+	if l.warnOfStorage(before, after, inst) {
 		return
 	}
-	was, orphan := runnerOf(old), fmt.Sprintf("run `kubectl delete statefulset %s -n %s --cascade=orphan`", inst.StatefulSet(), inst.Namespace)
-	grow := fmt.Sprintf("if its storage class allows it, grow the volume with `%s`, %s, and apply again", patchVolume(was.template, inst), orphan)
+	grow := fmt.Sprintf("if its storage class allows it, grow the volume with `%s`, run `%s`, and apply again", patchVolume(before.template, inst), orphanPods(inst))
 	switch {
 	case inst.IsByOperator():
-		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and %s; the operator creates it again", patchVolume(was.template, inst), orphan)
-		if was.volume != nil && inst.HasVolume() && changesClaim(was.volume, runnerOf(fresh).volume) {
-			l.results.Warnf(inst.Item, "Kubernetes refuses to change the claim template of a live StatefulSet; apply, and %s; the operator creates it again, and existing volumes stay as they are", orphan)
+		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `%s`; the operator creates it again", patchVolume(before.template, inst), orphanPods(inst))
+		if before.volume != nil && inst.HasVolume() && changesClaim(before.volume, after.volume) {
+			l.results.Warnf(inst.Item, "Kubernetes refuses to change the claim template of a live StatefulSet; apply, and run `%s`; the operator creates it again, and existing volumes stay as they are", orphanPods(inst))
 		}
-	case changesImmutable(old, fresh):
-		l.results.Warnf(inst.Item, "Kubernetes refuses to change podManagementPolicy or the claim templates of a live StatefulSet; %s, and apply again; existing volumes stay as they are", orphan)
+	case changesImmutable(before.object, after.object):
+		l.results.Warnf(inst.Item, "Kubernetes refuses to change podManagementPolicy or the claim templates of a live StatefulSet; run `%s`, and apply again; existing volumes stay as they are", orphanPods(inst))
 	}
-	l.warnOfImage(inst, yamlnode.Text(was.server, "image"))
+	l.warnOfImage(inst, yamlnode.Text(before.server, "image"))
 	if !inst.HasVolume() {
 		return
 	}
-	l.warnOfVolumeSize(inst, yamlnode.Text(was.volume, "resources", "requests", "storage"), grow)
-	if class := yamlnode.Text(was.volume, "storageClassName"); was.volume != nil && class != *inst.Config.StorageClassName {
+	l.warnOfVolumeSize(inst, yamlnode.Text(before.volume, "resources", "requests", "storage"), grow)
+	if class := yamlnode.Text(before.volume, "storageClassName"); before.volume != nil && class != *inst.Config.StorageClassName {
 		l.results.Warnf(inst.Item, "Kubernetes refuses to change the storage class (%s before, %s now) of a live StatefulSet, and a volume cannot change its class; keep the old class, or move the data to a new instance",
 			className(class), className(*inst.Config.StorageClassName))
 	}
@@ -99,10 +98,15 @@ func patchVolume(template string, inst instance.Instance) string {
 		template, inst.StatefulSet(), inst.Namespace, inst.Storage())
 }
 
+// orphanPods returns the command that deletes the StatefulSet and leaves its pods running.
+func orphanPods(inst instance.Instance) string {
+	return fmt.Sprintf("kubectl delete statefulset %s -n %s --cascade=orphan", inst.StatefulSet(), inst.Namespace)
+}
+
 // warnOfBackend warns about what a move from one backend to the other means for the live instance.
-func (l *linter) warnOfBackend(old *yaml.Node, inst instance.Instance) {
-	l.warnOfMemory(old, inst)
-	l.warnOfImage(inst, yamlnode.Text(runnerOf(old).server, "image"))
+func (l *linter) warnOfBackend(was runner, inst instance.Instance) {
+	l.warnOfMemory(was, inst)
+	l.warnOfImage(inst, yamlnode.Text(was.server, "image"))
 	if !inst.HasVolume() {
 		l.results.Warnf(inst.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve clients, each with its own data; the new pods do not read the old pods' volume; follow docs/operator.md before you apply this", *inst.Config.Backend)
 		return

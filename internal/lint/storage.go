@@ -20,6 +20,7 @@ import (
 
 // runner is what an object that runs an instance says, whichever backend it is for.
 type runner struct {
+	object   *yaml.Node
 	server   *yaml.Node // the server's container, or the spec of a Dragonfly, whose fields have the same names
 	template string     // the name of the claim template
 	volume   *yaml.Node // its spec, or nil if there is no volume
@@ -29,18 +30,17 @@ type runner struct {
 }
 
 func runnerOf(n *yaml.Node) runner {
-	var r runner
+	r := runner{object: n}
+	var pod, metadata *yaml.Node
 	var folder string
-	pod, metadata := yamlnode.Get(n, "spec"), yamlnode.Get(n, "spec", "podMetadata")
 	if yamlnode.Text(n, "kind") == "Dragonfly" {
-		r = runner{server: pod, template: operator.DataVolume, volume: yamlnode.Get(pod, "snapshot", "persistentVolumeClaimSpec")}
+		pod, metadata = yamlnode.Get(n, "spec"), yamlnode.Get(n, "spec", "podMetadata")
+		r.server, r.template, r.volume = pod, operator.DataVolume, yamlnode.Get(pod, "snapshot", "persistentVolumeClaimSpec")
 		folder = yamlnode.Text(pod, "snapshot", "dir")
 	} else {
 		pod, metadata = yamlnode.Get(n, "spec", "template", "spec"), yamlnode.Get(n, "spec", "template", "metadata")
-		r = runner{
-			server: yamlnode.Named(yamlnode.Get(pod, "containers"), specs.ContainerName), template: specs.DataVolume,
-			volume: yamlnode.Get(yamlnode.Named(yamlnode.Get(n, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec"),
-		}
+		r.server, r.template = yamlnode.Named(yamlnode.Get(pod, "containers"), specs.ContainerName), specs.DataVolume
+		r.volume = yamlnode.Get(yamlnode.Named(yamlnode.Get(n, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec")
 		folder = flagIn(r.server, "dir")
 	}
 	r.prepare = yamlnode.Named(yamlnode.Get(pod, "initContainers"), specs.PrepareContainer)
@@ -78,23 +78,22 @@ func (r runner) place(volume string) string {
 
 // warnOfStorage warns about an instance whose data moves: to or from a volume, or to another bucket. It reports whether it
 // does.
-func (l *linter) warnOfStorage(old, fresh *yaml.Node, inst instance.Instance) bool {
-	before, after := runnerOf(old), runnerOf(fresh)
+func (l *linter) warnOfStorage(before, after runner, inst instance.Instance) bool {
 	hadVolume, hasVolume := before.volume != nil, after.volume != nil
 	hadNothing := !hadVolume && before.bucket == ""
 	switch {
 	case hadVolume == hasVolume && before.bucket == after.bucket:
 		return false
-	case hadNothing && !inst.IsByOperator() && yamlnode.Named(yamlnode.Get(old, "spec", "template", "spec", "volumes"), specs.DataVolume) == nil:
+	case hadNothing && !inst.IsByOperator() && yamlnode.Named(yamlnode.Get(before.object, "spec", "template", "spec", "volumes"), specs.DataVolume) == nil:
 		return false // not a cache made by this function, so the location is unknown
 	}
 	steps := "apply it"
 	switch {
 	case hadVolume == hasVolume:
 	case inst.IsByOperator():
-		steps = fmt.Sprintf("apply it, and run `kubectl delete statefulset %s -n %s --cascade=orphan`, because Kubernetes refuses that on a live StatefulSet; the operator creates it again", inst.StatefulSet(), inst.Namespace)
+		steps = fmt.Sprintf("apply it, and run `%s`, because Kubernetes refuses that on a live StatefulSet; the operator creates it again", orphanPods(inst))
 	default:
-		steps = fmt.Sprintf("Kubernetes refuses that on a live StatefulSet, so run `kubectl delete statefulset %s -n %s --cascade=orphan` first, and apply again", inst.StatefulSet(), inst.Namespace)
+		steps = fmt.Sprintf("Kubernetes refuses that on a live StatefulSet, so run `%s` first, and apply again", orphanPods(inst))
 	}
 	data := "the new pod starts empty, and the old data stays where it is until someone deletes it"
 	if hadNothing {
@@ -116,8 +115,8 @@ func flagIn(container *yaml.Node, name string) string {
 }
 
 // warnOfMemory warns if there is less memory for data than before, from a smaller size or a smaller share of its limit.
-func (l *linter) warnOfMemory(old *yaml.Node, inst instance.Instance) {
-	after, before := inst.Size.MaxMemory(), maxMemoryOf(old)
+func (l *linter) warnOfMemory(was runner, inst instance.Instance) {
+	after, before := inst.Size.MaxMemory(), was.maxMemory()
 	if before <= after {
 		return
 	}
@@ -130,10 +129,9 @@ func (l *linter) warnOfMemory(old *yaml.Node, inst instance.Instance) {
 		before, after, consequence, safe)
 }
 
-// maxMemoryOf returns the memory for data, in bytes, of the server that an object runs, or 0 if the object does not say. If
-// an init container passes it to the server, it is in the arguments of that container.
-func maxMemoryOf(n *yaml.Node) int64 {
-	r := runnerOf(n)
+// maxMemory returns the server's memory for data, in bytes, or 0 if the object does not say. If an init container passes it
+// to the server, it is in the arguments of that container.
+func (r runner) maxMemory() int64 {
 	bytes, err := strconv.ParseInt(cmp.Or(flagIn(r.prepare, "max-memory"), flagIn(r.server, "maxmemory")), 10, 64)
 	if err != nil {
 		return 0
