@@ -227,11 +227,13 @@ func misspelling(word string) string {
 
 // extraObjects warns about a second PodDisruptionBudget for the pods of an instance.
 func (p *platformLinter) extraObjects() {
+	if !p.isByOperator() {
+		return
+	}
+	name := overrides.Samples(p.spec)[0].Name
 	for _, raw := range p.spec.Extra {
-		name := overrides.Samples(p.spec)[0].Name
 		item := krm.NewItem(yamlnode.FromJSON([]byte(v1alpha1.Fill(string(raw.JSON), name.Values(*p.spec.ClusterDomain)))))
-		if p.isByOperator() && item.Group == "policy" && item.Kind == "PodDisruptionBudget" &&
-			operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), name.Name) {
+		if item.Group == "policy" && item.Kind == "PodDisruptionBudget" && operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), name.Name) {
 			p.warn(raw.Path+".spec.selector", "selects the pods of the instance, for which the operator also creates a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb instead")
 		}
 	}
