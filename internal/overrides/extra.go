@@ -28,10 +28,10 @@ var probe = instance.Name{Namespace: "n", Name: "n"}
 func (c *checker) extraObjects() {
 	seen := map[krm.ID]string{}
 	for _, raw := range c.spec.Extra {
-		n := yamlnode.FromJSON(raw.JSON)
-		id := krm.NewItem(n).ID
+		item := krm.NewItem(yamlnode.FromJSON(raw.JSON))
+		id := item.ID
 		id.Name, id.Namespace = v1alpha1.Fill(id.Name, probe.Values("n")), probe.Namespace
-		c.extraObject(n, id, raw.Path)
+		c.extraObject(item, id, raw.Path)
 		if first, found := seen[id]; found {
 			c.errorf(raw.Path, "is the same object as %s; rename or remove one of them", first)
 		}
@@ -39,8 +39,9 @@ func (c *checker) extraObjects() {
 	}
 }
 
-func (c *checker) extraObject(n *yaml.Node, id krm.ID, path string) {
-	item := krm.NewItem(n)
+// extraObject checks an extra object. id is its ID for the instance probe.
+func (c *checker) extraObject(item *krm.Item, id krm.ID, path string) {
+	n := item.Node
 	own := Samples(c.spec)[1] // with the source InCluster, which needs the most objects
 	own.Name = probe
 	name, namespace := yamlnode.Get(n, "metadata", "name"), yamlnode.Text(n, "metadata", "namespace")

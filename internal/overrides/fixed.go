@@ -87,7 +87,7 @@ var fixedOfStatefulSet = append(identity(func(s *appsv1.StatefulSet) any { retur
 		return ownContainers(s.Spec.Template.Spec.InitContainers, specs.CertificateContainer)
 	}},
 	{"spec.template.spec.volumes", whyPassword, func(s *appsv1.StatefulSet) any {
-		return withNames(s.Spec.Template.Spec.Volumes, func(v corev1.Volume) string { return v.Name }, specs.OwnVolumes...)
+		return withNames(s.Spec.Template.Spec.Volumes, volumeName, specs.OwnVolumes...)
 	}},
 	{"spec.template.spec.containers", "the server's container cannot be deleted", func(s *appsv1.StatefulSet) any {
 		return len(withNames(s.Spec.Template.Spec.Containers, containerName, specs.ContainerName))
@@ -167,7 +167,7 @@ var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return 
 		return ownContainers(d.Spec.InitContainers, specs.CertificateContainer)
 	}},
 	{"spec.additionalVolumes", whyPassword, func(d *operator.Dragonfly) any {
-		return withNames(d.Spec.AdditionalVolumes, func(v corev1.Volume) string { return v.Name }, append(specs.OwnVolumes, operator.DataVolume)...)
+		return withNames(d.Spec.AdditionalVolumes, volumeName, append(specs.OwnVolumes, operator.DataVolume)...)
 	}},
 	{"spec.additionalContainers", "a container of that name would replace the server's", func(d *operator.Dragonfly) any {
 		return withNames(d.Spec.AdditionalContainers, containerName, operator.Container)

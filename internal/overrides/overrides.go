@@ -112,6 +112,8 @@ func withNames[T any](list []T, name func(T) string, names ...string) []T {
 
 func containerName(c corev1.Container) string { return c.Name }
 
+func volumeName(v corev1.Volume) string { return v.Name }
+
 // orZero returns the value that a pointer points to, or the zero value if it is nil.
 func orZero[T any](pointer *T) T {
 	if pointer == nil {

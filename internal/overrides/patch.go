@@ -117,7 +117,7 @@ func patchStatefulSet(set *appsv1.StatefulSet, patch json.RawMessage) (*appsv1.S
 	before, after := set.Spec.Template.Spec, &patched.Spec.Template.Spec
 	after.Containers = oldFirst(before.Containers, after.Containers)
 	after.InitContainers = withoutAbsent(oldFirst(before.InitContainers, after.InitContainers))
-	after.Volumes = inOrder(before.Volumes, after.Volumes, func(v corev1.Volume) string { return v.Name })
+	after.Volumes = inOrder(before.Volumes, after.Volumes, volumeName)
 	return patched, nil
 }
 
@@ -166,7 +166,7 @@ func patchClaimTemplates(ours []corev1.PersistentVolumeClaim, changes any) ([]co
 }
 
 func oldFirst(before, after []corev1.Container) []corev1.Container {
-	after = inOrder(before, after, func(c corev1.Container) string { return c.Name })
+	after = inOrder(before, after, containerName)
 	for i := range after {
 		for _, old := range before {
 			if old.Name == after[i].Name {
