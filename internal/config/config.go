@@ -316,13 +316,14 @@ func (r *reader) configMap(node *yaml.Node) Platform {
 	decode.Report(&r.Subject, problems...)
 	plain := plainFields(reflect.TypeFor[v1alpha1.ProfileSpec](), "")
 	all := decode.Fields(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]())
-	settings := &yaml.Node{Kind: yaml.MappingNode, Tag: yaml.NodeTagMap}
+	settings := yamlnode.NewMapping()
 	for key, value := range yamlnode.Fields(yamlnode.Get(node, "data")) {
 		at := report.Field{Path: "data." + key.Value}
 		top, _, _ := strings.Cut(key.Value, ".")
 		switch near := nearest.To(key.Value, plain); {
 		case slices.Contains(plain, key.Value):
-			nest(settings, value, strings.Split(key.Value, ".")...)
+			path := strings.Split(key.Value, ".")
+			yamlnode.Set(yamlnode.Mapping(settings, path[:len(path)-1]...), path[len(path)-1], value)
 		case slices.Contains(all, key.Value) || slices.Contains(all, top) && top != key.Value && near == "":
 			r.Errorf(at, "cannot be set in a ConfigMap, which holds plain strings; use a %s of %s", v1alpha1.ConfigKind, v1alpha1.APIVersion)
 		case near != "":
@@ -337,20 +338,6 @@ func (r *reader) configMap(node *yaml.Node) Platform {
 	spec, errs := r.spec(fields(decoded), "data", []string{syncWave})
 	r.report(errs, spec, nil, nil)
 	return Platform{specs: map[string]Spec{"": spec}}
-}
-
-// nest sets a field of n, and creates the mappings on the path to it.
-func nest(n, value *yaml.Node, path ...string) {
-	if len(path) == 1 {
-		yamlnode.Set(n, path[0], value)
-		return
-	}
-	inner := yamlnode.Get(n, path[0])
-	if inner == nil {
-		inner = &yaml.Node{Kind: yaml.MappingNode, Tag: yaml.NodeTagMap}
-		yamlnode.Set(n, path[0], inner)
-	}
-	nest(inner, value, path[1:]...)
 }
 
 // plainFields returns the paths of a type's string fields.

@@ -155,22 +155,20 @@ func (b *Built) extraFile(id krm.ID, template string) string {
 func extraObject(object *yaml.Node, inst instance.Instance) *yaml.Node {
 	ours, own := specs.Metadata(inst, ""), map[string]string{v1alpha1.GeneratedFrom: inst.String()}
 	given := yamlnode.Get(object, "metadata")
-	metadata := newMapping()
+	metadata := yamlnode.NewMapping()
 	yamlnode.Set(metadata, "name", yamlnode.Get(given, "name"))
 	yamlnode.Set(metadata, "namespace", yamlnode.Scalar(inst.Namespace))
 	yamlnode.Set(metadata, "labels", texts(ours.Labels, yamlnode.Get(given, "labels"), inst.OwnLabels()))
 	yamlnode.Set(metadata, "annotations", texts(ours.Annotations, yamlnode.Get(given, "annotations"), own))
 	addRest(metadata, given)
 
-	fresh := newMapping()
+	fresh := yamlnode.NewMapping()
 	yamlnode.Set(fresh, "apiVersion", yamlnode.Get(object, "apiVersion"))
 	yamlnode.Set(fresh, "kind", yamlnode.Get(object, "kind"))
 	yamlnode.Set(fresh, "metadata", metadata)
 	addRest(fresh, object)
 	return fresh
 }
-
-func newMapping() *yaml.Node { return &yaml.Node{Kind: yaml.MappingNode, Tag: yaml.NodeTagMap} }
 
 // addRest adds the fields of another mapping that are missing.
 func addRest(n, from *yaml.Node) {
@@ -184,7 +182,7 @@ func addRest(n, from *yaml.Node) {
 // texts returns a mapping of labels or annotations, sorted by name. Later maps win.
 func texts(below map[string]string, given *yaml.Node, above map[string]string) *yaml.Node {
 	all := instance.Merged(below, yamlnode.Texts(given), above)
-	n := newMapping()
+	n := yamlnode.NewMapping()
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		n.Content = append(n.Content, yamlnode.Scalar(key), yamlnode.Scalar(all[key]))
 	}

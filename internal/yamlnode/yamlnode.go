@@ -169,29 +169,39 @@ func CanSet(n *yaml.Node, path ...string) bool {
 	return n.Kind == yaml.MappingNode && n.Anchor == "" && (i < 0 || n.Content[i+1].Anchor == "")
 }
 
+// NewMapping returns a mapping without fields.
+func NewMapping() *yaml.Node { return &yaml.Node{Kind: yaml.MappingNode, Tag: yaml.NodeTagMap} }
+
 // SetText sets the field at path to a string, and creates mappings on the path that are missing or null. CanSet must allow
 // it.
 func SetText(n *yaml.Node, text string, path ...string) {
-	for _, key := range path[:len(path)-1] {
-		i := index(n, key)
-		if i < 0 {
-			Set(n, key, &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"})
-			i = index(n, key)
-		} else if null := n.Content[i+1]; IsNull(null) {
-			n.Content[i].LineComment = null.LineComment // a mapping has no line comment
-			// Comments below a key without a value, such as commented-out fields, move into the mapping.
-			head := strings.TrimPrefix(null.HeadComment+"\n"+n.Content[i].FootComment, "\n")
-			n.Content[i].FootComment = ""
-			n.Content[i+1] = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", HeadComment: strings.TrimSuffix(head, "\n"), FootComment: null.FootComment}
-		}
-		n = n.Content[i+1]
-	}
+	n = Mapping(n, path[:len(path)-1]...)
 	key, fresh := path[len(path)-1], Scalar(text)
 	if i := index(n, key); i >= 0 {
 		old := Follow(n.Content[i+1])
 		fresh.HeadComment, fresh.LineComment, fresh.FootComment = old.HeadComment, old.LineComment, old.FootComment
 	}
 	Set(n, key, fresh)
+}
+
+// Mapping returns the mapping at path, and creates those on the path that are missing or null. CanSet must allow it.
+func Mapping(n *yaml.Node, path ...string) *yaml.Node {
+	for _, key := range path {
+		i := index(n, key)
+		if i < 0 {
+			Set(n, key, NewMapping())
+			i = index(n, key)
+		} else if null := n.Content[i+1]; IsNull(null) {
+			n.Content[i].LineComment = null.LineComment // a mapping has no line comment
+			fresh := NewMapping()
+			// Comments below a key without a value, such as commented-out fields, move into the mapping.
+			head := strings.TrimPrefix(null.HeadComment+"\n"+n.Content[i].FootComment, "\n")
+			fresh.HeadComment, fresh.FootComment = strings.TrimSuffix(head, "\n"), null.FootComment
+			n.Content[i].FootComment, n.Content[i+1] = "", fresh
+		}
+		n = n.Content[i+1]
+	}
+	return n
 }
 
 // Set sets the field key of the mapping n, or removes it if value is nil.
@@ -441,7 +451,7 @@ func (e *expander) merge(n *yaml.Node, have map[string]bool, from *yaml.Node) er
 func FromJSON(text []byte) *yaml.Node {
 	parsed, err := yaml.Parse(string(text))
 	if err != nil {
-		return &yaml.Node{Kind: yaml.MappingNode, Tag: yaml.NodeTagMap}
+		return NewMapping()
 	}
 	return plainStyle(parsed.YNode())
 }
