@@ -179,8 +179,7 @@ func (r *reader) generator(node *yaml.Node) Platform {
 
 // hint returns what to do about a field of spec that profiles do not have, in a profile.
 func hint(path, name string) string {
-	isFieldOf := func(t reflect.Type) bool { return slices.Contains(decode.Fields(t), name) }
-	if strings.HasPrefix(path, "spec.profiles") && isFieldOf(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]()) && !isFieldOf(reflect.TypeFor[v1alpha1.ProfileSpec]()) {
+	if strings.HasPrefix(path, "spec.profiles") && decode.Has[v1alpha1.DragonflyGeneratorSpec](name) && !decode.Has[v1alpha1.ProfileSpec](name) {
 		return "it is a field of spec, not of a profile, so move it there"
 	}
 	return ""
@@ -265,16 +264,8 @@ func overlay(base, over map[string]json.RawMessage, t reflect.Type) map[string]j
 
 // structOf returns the type of a field, and whether it is a struct of the API. An Object is not: it has no fields of its own.
 func structOf(t reflect.Type, name string) (reflect.Type, bool) {
-	for f := range t.Fields() {
-		if known, _ := decode.JSONName(f); known == name {
-			inner := f.Type
-			if inner.Kind() == reflect.Pointer {
-				inner = inner.Elem()
-			}
-			return inner, inner.Kind() == reflect.Struct && inner.PkgPath() == t.PkgPath() && inner != reflect.TypeFor[v1alpha1.Object]()
-		}
-	}
-	return nil, false
+	inner, found := decode.FieldOf(t, name)
+	return inner, found && inner.Kind() == reflect.Struct && inner.PkgPath() == t.PkgPath() && inner != reflect.TypeFor[v1alpha1.Object]()
 }
 
 // addLayer adds the patches and extra objects in settings, which may be those of a profile. There, a null removes those of the
@@ -315,7 +306,6 @@ func (r *reader) configMap(node *yaml.Node) Platform {
 	_, problems := decode.Strict(node, &object, decode.Options{})
 	decode.Report(&r.Subject, problems...)
 	plain := plainFields(reflect.TypeFor[v1alpha1.ProfileSpec](), "")
-	all := decode.Fields(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]())
 	settings := yamlnode.NewMapping()
 	for key, value := range yamlnode.Fields(yamlnode.Get(node, "data")) {
 		at := report.Field{Path: "data." + key.Value}
@@ -324,7 +314,7 @@ func (r *reader) configMap(node *yaml.Node) Platform {
 		case slices.Contains(plain, key.Value):
 			path := strings.Split(key.Value, ".")
 			yamlnode.Set(yamlnode.Mapping(settings, path[:len(path)-1]...), path[len(path)-1], value)
-		case slices.Contains(all, key.Value) || slices.Contains(all, top) && top != key.Value && near == "":
+		case decode.Has[v1alpha1.DragonflyGeneratorSpec](key.Value) || decode.Has[v1alpha1.DragonflyGeneratorSpec](top) && near == "":
 			r.Errorf(at, "cannot be set in a ConfigMap, which holds plain strings; use a %s of %s", v1alpha1.ConfigKind, v1alpha1.APIVersion)
 		case near != "":
 			at.Proposed = near
@@ -343,19 +333,12 @@ func (r *reader) configMap(node *yaml.Node) Platform {
 // plainFields returns the paths of a type's string fields.
 func plainFields(t reflect.Type, path string) []string {
 	var names []string
-	for f := range t.Fields() {
-		name, _ := decode.JSONName(f)
-		of := f.Type
-		if of.Kind() == reflect.Pointer {
-			of = of.Elem()
-		}
-		switch of.Kind() {
-		case reflect.String:
+	for _, name := range decode.Fields(t) {
+		switch inner, isStruct := structOf(t, name); {
+		case isStruct:
+			names = append(names, plainFields(inner, path+name+".")...)
+		case inner.Kind() == reflect.String:
 			names = append(names, path+name)
-		case reflect.Struct:
-			if name != "" && of.PkgPath() == t.PkgPath() {
-				names = append(names, plainFields(of, path+name+".")...)
-			}
 		}
 	}
 	return names

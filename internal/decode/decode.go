@@ -78,19 +78,15 @@ func inside(t reflect.Type, step any) reflect.Type {
 	if t == nil {
 		return nil
 	}
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
 	name, isName := step.(string)
-	switch {
+	switch t = pointedTo(t); {
 	case t == reflect.TypeFor[v1alpha1.Object]():
 		return t
 	case t.Kind() == reflect.Map && isName, t.Kind() == reflect.Slice && !isName:
 		return t.Elem()
 	case t.Kind() == reflect.Struct && isName:
-		if field, found := fieldOf(t, name); found {
-			return field.Type
-		}
+		field, _ := FieldOf(t, name)
+		return field
 	}
 	return nil
 }
@@ -124,10 +120,7 @@ func (c *checker) add(n *yaml.Node, path, message string) {
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
 
 func (c *checker) value(n *yaml.Node, t reflect.Type, path string) {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch {
+	switch t = pointedTo(t); {
 	case yamlnode.IsNull(n):
 	case reflect.PointerTo(t).Implements(unmarshaler):
 		c.opaque(n, t, path)
@@ -184,14 +177,14 @@ func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 		case t.Kind() == reflect.Map:
 			c.value(value, t.Elem(), at)
 		default:
-			field, found := fieldOf(t, key.Value)
+			field, found := FieldOf(t, key.Value)
 			switch {
 			case !found:
 				c.unknown(value, path, key.Value, t)
 			case c.Refuse != nil && c.Refuse(t, key.Value) != "":
 				c.add(value, at, c.Refuse(t, key.Value))
 			default:
-				c.value(value, field.Type, at)
+				c.value(value, field, at)
 			}
 		}
 	}
@@ -214,14 +207,11 @@ func (c *checker) unknown(value *yaml.Node, path, name string, t reflect.Type) {
 // below returns where a misplaced field belongs if a struct inside t has it, otherwise "".
 func below(path, name string, t reflect.Type) string {
 	for field := range t.Fields() {
-		inner := field.Type
-		if inner.Kind() == reflect.Pointer {
-			inner = inner.Elem()
-		}
+		inner := pointedTo(field.Type)
 		if inner.Kind() != reflect.Struct || inner.PkgPath() != t.PkgPath() {
 			continue
 		}
-		switch outer, isInline := JSONName(field); {
+		switch outer, isInline := jsonName(field); {
 		case isInline:
 			if found := below(path, name, inner); found != "" {
 				return found
@@ -282,7 +272,7 @@ func (e *encoder) write(n *yaml.Node, path string) {
 	switch {
 	case e.instead[n] != "":
 		e.text.WriteString(e.instead[n])
-	case n == nil || yamlnode.IsNull(n):
+	case yamlnode.IsNull(n):
 		e.text.WriteString("null")
 	case n.Kind == yaml.MappingNode:
 		e.text.WriteByte('{')

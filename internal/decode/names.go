@@ -12,7 +12,7 @@ import (
 func Fields(t reflect.Type) []string {
 	var names []string
 	for field := range t.Fields() {
-		name, inline := JSONName(field)
+		name, inline := jsonName(field)
 		switch {
 		case inline:
 			names = append(names, Fields(field.Type)...)
@@ -23,9 +23,9 @@ func Fields(t reflect.Type) []string {
 	return names
 }
 
-// JSONName returns the name of a struct field in JSON, or "" if it has none. The fields of an inlined struct appear beside
+// jsonName returns the name of a struct field in JSON, or "" if it has none. The fields of an inlined struct appear beside
 // those of its parent.
-func JSONName(field reflect.StructField) (name string, inline bool) {
+func jsonName(field reflect.StructField) (name string, inline bool) {
 	tag := field.Tag.Get("json")
 	name, _, _ = strings.Cut(tag, ",")
 	if name == "-" || !field.IsExported() {
@@ -34,19 +34,33 @@ func JSONName(field reflect.StructField) (name string, inline bool) {
 	return name, field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct
 }
 
-// fieldOf returns the field of a struct with that name in JSON.
-func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {
+// FieldOf returns the type of the field of a struct with that name in JSON, or the type that it points to.
+func FieldOf(t reflect.Type, name string) (of reflect.Type, found bool) {
 	for field := range t.Fields() {
-		switch known, inline := JSONName(field); {
+		switch known, inline := jsonName(field); {
 		case inline:
-			if found, ok := fieldOf(field.Type, name); ok {
-				return found, true
+			if of, found = FieldOf(field.Type, name); found {
+				return of, true
 			}
 		case known != "" && known == name:
-			return field, true
+			return pointedTo(field.Type), true
 		}
 	}
-	return reflect.StructField{}, false
+	return nil, false
+}
+
+// Has reports whether the struct T has a field with that name in JSON.
+func Has[T any](name string) bool {
+	_, found := FieldOf(reflect.TypeFor[T](), name)
+	return found
+}
+
+// pointedTo returns the type that t points to, or t if it is not a pointer.
+func pointedTo(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
 }
 
 // Join appends the name of a field to a path. A name that is not plain is put in brackets.

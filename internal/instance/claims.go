@@ -174,15 +174,14 @@ func (c *claim) decode() (object v1alpha1.DragonflyInstance, ok bool) {
 
 // hint returns where an unknown field of a claim belongs.
 func hint(path, name string) string {
-	is := func(t reflect.Type) bool { return slices.Contains(decode.Fields(t), name) }
 	switch {
 	case path == "metadata" && name == "spec":
 		return "move it to the top level (is it indented too far?)"
-	case path == "metadata" && is(reflect.TypeFor[v1alpha1.DragonflyInstanceSpec]()):
+	case path == "metadata" && decode.Has[v1alpha1.DragonflyInstanceSpec](name):
 		return "move it under spec"
 	case path == "spec" && (name == "name" || name == "namespace" || name == "labels" || name == "annotations"):
 		return "move it under metadata"
-	case path == "spec" && is(reflect.TypeFor[v1alpha1.DragonflyGeneratorSpec]()) && nearest.To(name, decode.Fields(reflect.TypeFor[v1alpha1.DragonflyInstanceSpec]())) == "":
+	case path == "spec" && decode.Has[v1alpha1.DragonflyGeneratorSpec](name) && nearest.To(name, decode.Fields(reflect.TypeFor[v1alpha1.DragonflyInstanceSpec]())) == "":
 		return fmt.Sprintf("the platform team sets this, in a %s; remove it here", v1alpha1.ConfigKind)
 	}
 	return ""
