@@ -276,7 +276,7 @@ func (s *Spec) addLayer(settings map[string]json.RawMessage, path string) {
 		if patch, found := overrides[name]; isNull || string(patch) == "null" {
 			*into = nil
 		} else if found {
-			*into = append(slices.Clone(*into), Raw{path + ".overrides." + name, patch})
+			*into = append(*into, Raw{path + ".overrides." + name, patch})
 		}
 	}
 	if string(settings["extraObjects"]) == "null" {
@@ -285,7 +285,7 @@ func (s *Spec) addLayer(settings map[string]json.RawMessage, path string) {
 	var objects []json.RawMessage
 	_ = json.Unmarshal(settings["extraObjects"], &objects) // it was decoded before, or is absent
 	for i, object := range objects {
-		s.Extra = append(slices.Clone(s.Extra), Raw{decode.Element(path+".extraObjects", i), object})
+		s.Extra = append(s.Extra, Raw{decode.Element(path+".extraObjects", i), object})
 	}
 }
 
