@@ -8,7 +8,6 @@ package expand
 import (
 	"slices"
 
-	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
@@ -55,7 +54,7 @@ func ResourceList(list *krm.List, results *report.Results) {
 // and an error if the function is called without any items.
 func checkIdle(list *krm.List, packages tree, results *report.Results) {
 	own := list.FunctionConfig
-	isOwn := own != nil && v1alpha1.IsConfig(own.APIVersion, own.Kind)
+	isOwn := own != nil && instance.IsConfig(own)
 	if isOwn && !slices.ContainsFunc(list.Items, func(item *krm.Item) bool { return item.ID != own.ID }) {
 		// kustomize passes a generator to itself, and nothing else.
 		results.Errorf(own, "receives no resources, which happens under `generators:` of kustomize; put it under `transformers:`, and the claims under `resources:`")
@@ -63,7 +62,7 @@ func checkIdle(list *krm.List, packages tree, results *report.Results) {
 	for _, item := range list.Items {
 		switch {
 		case isOwn && item.Name == own.Name || packages.isConfig(item):
-		case v1alpha1.IsConfig(item.APIVersion, item.Kind):
+		case instance.IsConfig(item):
 			results.Warnf(item, "is among the resources, but is not the configuration of this function, so it has no effect; put it under `transformers:` in the kustomization, or set it as configPath in the Kptfile")
 		}
 	}

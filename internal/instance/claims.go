@@ -44,6 +44,9 @@ func FromClaims(list *krm.List, platform config.Platform, results *report.Result
 // IsClaim reports whether an item is a claim, of any version or without one.
 func IsClaim(item *krm.Item) bool { return v1alpha1.IsClaim(item.APIVersion, item.Kind) }
 
+// IsConfig reports whether an item is a configuration, of any version or without one.
+func IsConfig(item *krm.Item) bool { return v1alpha1.IsConfig(item.APIVersion, item.Kind) }
+
 // claimItems returns the claims among the items, and the functionConfig if it is a claim that is not also among the items:
 // kustomize passes a generator's claim both ways.
 func claimItems(list *krm.List, results *report.Results) []*krm.Item {
@@ -218,8 +221,8 @@ func (c *claim) validateName(name Name) {
 	switch {
 	case name.Name == "":
 		c.Errorf(report.Field{Path: "metadata.name"}, "is missing; give the claim a name")
-	case len(name.Name) > MaxNameLength:
-		c.Errorf(field, "has %d characters, but Kubernetes cannot create the pods of a StatefulSet whose name has more than %d; shorten the name", len(name.Name), MaxNameLength)
+	case len(name.Name) > maxNameLength:
+		c.Errorf(field, "has %d characters, but Kubernetes cannot create the pods of a StatefulSet whose name has more than %d; shorten the name", len(name.Name), maxNameLength)
 	case len(validation.IsDNS1035Label(name.Name)) > 0:
 		c.Errorf(field, "must be lower case letters, digits and dashes, start with a letter and end with a letter or digit, because it is also the name of the Service; rename the claim")
 	}

@@ -23,10 +23,10 @@ func HasPassword(secret *yaml.Node) bool {
 	return !yamlnode.IsNull(yamlnode.Get(secret, "data", v1alpha1.PasswordKey)) || !yamlnode.IsNull(yamlnode.Get(secret, "stringData", v1alpha1.PasswordKey))
 }
 
-// MaxNameLength is the maximum length of an instance's name, in characters. Kubernetes accepts a StatefulSet with 53, but
+// maxNameLength is the maximum length of an instance's name, in characters. Kubernetes accepts a StatefulSet with 53, but
 // then almost never creates its pod: the name, a dash and a hash of up to 10 characters must fit in the 63 characters of the
 // label controller-revision-hash.
-const MaxNameLength = 52
+const maxNameLength = 52
 
 // Name identifies an instance.
 type Name types.NamespacedName

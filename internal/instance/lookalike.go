@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
@@ -30,7 +31,7 @@ func LikenessOf(item *krm.Item) Likeness {
 	group, _, hasVersion := strings.Cut(item.APIVersion, "/")
 	isGroupLost := !hasVersion && !strings.Contains(group, ".") // as in `v1alpha1`, or no apiVersion
 	switch {
-	case IsClaim(item), v1alpha1.IsConfig(item.APIVersion, item.Kind):
+	case IsClaim(item), IsConfig(item):
 		return Unlike
 	case item.Kind == compositeKind && group == v1alpha1.Group:
 		return Lookalike
@@ -69,22 +70,16 @@ func isNear(text, name string) bool {
 func reportLikeness(item *krm.Item, results *report.Results) {
 	switch LikenessOf(item) {
 	case NearMiss:
-		what, kind := "claim", kindMeant(item)
-		switch kind {
-		case v1alpha1.ConfigKind:
+		what, kind := "claim", cmp.Or(kindMeant(item), v1alpha1.ClaimKind)
+		if kind == v1alpha1.ConfigKind {
 			what = "configuration"
-		case "":
-			kind = v1alpha1.ClaimKind
 		}
-		field := report.Field{Path: "kind", Proposed: kind}
-		if item.Kind != "" {
-			field.Current = item.Kind
-		}
+		field := report.Field{Path: "kind", Current: item.Kind, Proposed: kind}
 		if item.Kind == kind {
-			field = report.Field{Path: "apiVersion", Proposed: v1alpha1.APIVersion}
-			if item.APIVersion != "" {
-				field.Current = item.APIVersion
-			}
+			field = report.Field{Path: "apiVersion", Current: item.APIVersion, Proposed: v1alpha1.APIVersion}
+		}
+		if field.Current == "" {
+			field.Current = nil
 		}
 		results.FieldErrorf(item, field, "looks like a %s; use kind %s of %s", what, kind, v1alpha1.APIVersion)
 	case Lookalike:

@@ -4,7 +4,7 @@ import (
 	"github.com/GoogleContainerTools/kpt-functions-sdk/go/fn"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
@@ -18,9 +18,9 @@ var localConfig = []string{"metadata", "annotations", fn.KptLocalConfig}
 func (c *Changes) MarkLocal(items []*krm.Item, results *report.Results) {
 	for _, item := range items {
 		switch {
-		case !v1alpha1.IsClaim(item.APIVersion, item.Kind) && !v1alpha1.IsConfig(item.APIVersion, item.Kind):
+		case !instance.IsClaim(item) && !instance.IsConfig(item):
 		case !yamlnode.IsNull(yamlnode.Get(item.Node, localConfig...)):
-		case item.Kind == v1alpha1.ClaimKind && !hasAnnotations(item): // already reported when the claim was validated
+		case instance.IsClaim(item) && !hasAnnotations(item): // already reported when the claim was validated
 		case !yamlnode.CanSet(item.Node, localConfig...):
 			results.FieldErrorf(item, report.Field{Path: "metadata.annotations", Proposed: fn.KptLocalConfig + `: "true"`},
 				"needs the annotation %s: \"true\", which cannot be added, because the metadata %s; add it yourself", fn.KptLocalConfig, obstacle(item))

@@ -104,12 +104,12 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 	case item.Group == "config.kubernetes.io" && item.Kind == "ResourceList":
 		r.results.Errorf(item, "is input for a function; pipe it into `dragonfly-generator` without a command")
 		return nil
-	case isConfig(item) && r.hasConfig:
+	case instance.IsConfig(item) && r.hasConfig:
 		return nil
-	case isConfig(item) && r.config != nil:
+	case instance.IsConfig(item) && r.config != nil:
 		r.results.Errorf(item, "is a second configuration besides the one in %s; remove one of them, or name one with --config", r.config.Location())
 		return nil
-	case isConfig(item):
+	case instance.IsConfig(item):
 		r.config = item
 		return nil
 	case s.inFolder != "" && holdsOurs(item):
@@ -142,10 +142,6 @@ func isKustomization(item *krm.Item) bool {
 	return item.Group == "kustomize.config.k8s.io" && (item.Kind == "Kustomization" || item.Kind == "Component")
 }
 
-func isConfig(item *krm.Item) bool {
-	return v1alpha1.IsConfig(item.APIVersion, item.Kind)
-}
-
 // readConfig reads the configuration file.
 func (r *reader) readConfig(name string) *krm.Item {
 	documents := r.read(&source{name: name, named: true})
@@ -158,7 +154,7 @@ func (r *reader) readConfig(name string) *krm.Item {
 			found = append(found, krm.NewFileItem(document.Node.Content[0], name, len(found)))
 		}
 	}
-	if len(found) != 1 || !isConfig(found[0]) && (found[0].APIVersion != "v1" || found[0].Kind != "ConfigMap") {
+	if len(found) != 1 || !instance.IsConfig(found[0]) && (found[0].APIVersion != "v1" || found[0].Kind != "ConfigMap") {
 		what := "does not contain a configuration"
 		if len(found) > 1 {
 			what = fmt.Sprintf("contains %d objects", len(found))
