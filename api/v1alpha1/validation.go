@@ -331,6 +331,12 @@ func OwnLabels(name string) map[string]string {
 	}
 }
 
+// IsOwnLabel reports whether a label is one of OwnLabels.
+func IsOwnLabel(key string) bool {
+	_, own := OwnLabels("")[key]
+	return own
+}
+
 // ManagedByLabel is the recommended label for the tool that manages an object, and ManagedBy is its value on
 // ours.
 const (
@@ -343,7 +349,7 @@ func validateLabels(path *field.Path, labels map[string]string) field.ErrorList 
 	var errs field.ErrorList
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		at := child(path, key)
-		if _, own := OwnLabels("")[key]; own {
+		if IsOwnLabel(key) {
 			errs = append(errs, problem(at, "is a label that every object gets from its claim; remove it"))
 			continue
 		}

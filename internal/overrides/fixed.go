@@ -29,7 +29,7 @@ func identity[T metav1.Object](kind func(T) any) []fixed[T] {
 		{"kind", "a patch cannot turn an object into another", kind},
 		{"metadata.name", "names and namespaces follow from the claim", func(o T) any { return o.GetName() }},
 		{"metadata.namespace", "names and namespaces follow from the claim", func(o T) any { return o.GetNamespace() }},
-		{"metadata.labels", whyLabels, func(o T) any { return only(o.GetLabels(), isOwnLabel) }},
+		{"metadata.labels", whyLabels, func(o T) any { return only(o.GetLabels(), v1alpha1.IsOwnLabel) }},
 		{"metadata.annotations", whyMark, func(o T) any { return only(o.GetAnnotations(), isOwnAnnotation) }},
 	}
 }
@@ -69,7 +69,7 @@ var fixedOfStatefulSet = append(identity(func(s *appsv1.StatefulSet) any { retur
 		policy := orZero(s.Spec.PersistentVolumeClaimRetentionPolicy)
 		return policy.WhenDeleted == appsv1.DeletePersistentVolumeClaimRetentionPolicyType || policy.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType
 	}},
-	{"spec.template.metadata.labels", whyLabels, func(s *appsv1.StatefulSet) any { return only(s.Spec.Template.Labels, isOwnLabel) }},
+	{"spec.template.metadata.labels", whyLabels, func(s *appsv1.StatefulSet) any { return only(s.Spec.Template.Labels, v1alpha1.IsOwnLabel) }},
 	{"spec.template.metadata.annotations", whyMark, func(s *appsv1.StatefulSet) any { return only(s.Spec.Template.Annotations, isOwnAnnotation) }},
 	{"spec.template.spec.enableServiceLinks", "with service links, a Service named dfly-… stops every Dragonfly in its namespace", func(s *appsv1.StatefulSet) any {
 		return s.Spec.Template.Spec.EnableServiceLinks

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
-	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
@@ -132,8 +131,6 @@ func only(from map[string]string, wanted func(key string) bool) map[string]strin
 	}
 	return selected
 }
-
-func isOwnLabel(key string) bool { _, own := v1alpha1.OwnLabels("")[key]; return own }
 
 // Patched returns the object that runs an instance, with the patches of the configuration applied.
 func Patched(inst instance.Instance) (any, error) {
