@@ -28,7 +28,7 @@ func Sources(list *krm.List, instances []Instance, claims Claims, results *repor
 func refusePasswords(list *krm.List, results *report.Results) map[string]bool {
 	refused := map[string]bool{}
 	for _, item := range list.All() {
-		if item.Group == "" && item.Kind == "Secret" && item.Annotation(v1alpha1.GeneratedFrom) != "" && HasPassword(item.Node) {
+		if item.IsSecret() && item.Annotation(v1alpha1.GeneratedFrom) != "" && HasPassword(item.Node) {
 			refused[item.Annotation(v1alpha1.GeneratedFrom)] = true
 			remedy := "remove the password"
 			if strings.HasSuffix(item.Name, PasswordSecretName("")) { // the connection Secret alone cannot be the user's
@@ -126,7 +126,7 @@ func isSecretOf(item *krm.Item, name string, inst *Instance) string {
 
 // isPlain reports whether an object is a Secret whose manifest has readable values.
 func isPlain(item *krm.Item) bool {
-	return item.Group == "" && item.Kind == "Secret" && !item.IsEncrypted() && !item.GetsHashSuffix()
+	return item.IsSecret() && !item.IsEncrypted() && !item.GetsHashSuffix()
 }
 
 // refuseWithoutNamespace reports an object that makes a Secret of the right name and has no namespace: kubectl would apply

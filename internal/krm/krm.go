@@ -97,6 +97,9 @@ func (i *Item) Label(key string) string {
 	return yamlnode.Text(i.Node, "metadata", "labels", key)
 }
 
+// IsSecret reports whether the object is a Secret of Kubernetes.
+func (i *Item) IsSecret() bool { return i.Group == "" && i.Kind == "Secret" }
+
 // IsEncrypted reports whether SOPS has encrypted the object.
 func (i *Item) IsEncrypted() bool {
 	return !yamlnode.IsNull(yamlnode.Get(i.Node, "sops"))

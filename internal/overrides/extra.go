@@ -54,7 +54,7 @@ func (c *checker) extraObject(item *krm.Item, id krm.ID, path string) {
 		c.errorf(path+".kind", "is a list; write each object as a separate element")
 	case item.Group == v1alpha1.Group:
 		c.errorf(path+".kind", "is a kind for this function, which the cluster does not know; remove the object, or write another claim")
-	case item.Group == "" && item.Kind == "Secret":
+	case item.IsSecret():
 		c.errorf(path+".kind", "is a Secret, which would be in plain text in the configuration; use an ExternalSecret or similar, or connectionSecret.extraKeys")
 	case slices.Contains(clusterScoped[item.Group], item.Kind):
 		c.errorf(path+".kind", "is cluster-scoped, but an instance can only have objects in its namespace; add it as a resource of your own")
@@ -252,7 +252,7 @@ func refuseMakers(b Built, results *report.Results) {
 func refuseHashedNames(list *krm.List, built []Built, results *report.Results) {
 	hashed := map[krm.ID]*krm.Item{}
 	for _, item := range list.Items {
-		if item.Group == "" && item.Kind == "Secret" && item.GetsHashSuffix() {
+		if item.IsSecret() && item.GetsHashSuffix() {
 			hashed[item.ID] = item
 		}
 	}
