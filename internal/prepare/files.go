@@ -59,7 +59,7 @@ func (v volume) read(own instance.Name, asked string) (record, error) {
 			} else if r.HadPassword || r.of(own) != r {
 				return r, nil
 			}
-		case strings.HasPrefix(name, "dump") && strings.HasSuffix(name, ".dfs"):
+		case strings.HasPrefix(name, handover.DBFileName) && strings.HasSuffix(name, ".dfs"):
 			lived = true
 		}
 	}

@@ -26,9 +26,6 @@ type snapshot struct {
 	usedMemory int64  // in bytes, as the server recorded it; 0 if unknown
 }
 
-// dbfilename is the server's --dbfilename.
-const dbfilename = "dump"
-
 // findSnapshot finds the snapshot that Dragonfly v1.40.1 loads from a volume, and how much memory it needs. If some of it
 // cannot be read, it returns an error together with what could be read.
 func findSnapshot(volume fs.FS) (snapshot, error) {
@@ -62,8 +59,8 @@ func findSnapshot(volume fs.FS) (snapshot, error) {
 // findFirstFile returns the name of the file that Dragonfly loads first: the one named exactly --dbfilename or else the
 // newest whose name starts with it. Dragonfly compares whole seconds and breaks ties by taking the last name.
 func findFirstFile(volume fs.FS) (string, error) {
-	if _, err := fs.Stat(volume, dbfilename); err == nil {
-		return dbfilename, nil
+	if _, err := fs.Stat(volume, handover.DBFileName); err == nil {
+		return handover.DBFileName, nil
 	}
 	entries, err := fs.ReadDir(volume, ".")
 	if err != nil {
@@ -73,7 +70,7 @@ func findFirstFile(volume fs.FS) (string, error) {
 	var modified time.Time
 	for _, entry := range entries { // sorted by name
 		name := entry.Name()
-		if !strings.HasPrefix(name, dbfilename) || !strings.HasSuffix(name, summarySuffix) && !strings.HasSuffix(name, ".rdb") {
+		if !strings.HasPrefix(name, handover.DBFileName) || !strings.HasSuffix(name, summarySuffix) && !strings.HasSuffix(name, ".rdb") {
 			continue
 		}
 		info, err := fs.Stat(volume, name)
@@ -88,10 +85,7 @@ func findFirstFile(volume fs.FS) (string, error) {
 }
 
 // A snapshot in Dragonfly's own format has a summary and a file for each thread: dump-summary.dfs, dump-0000.dfs.
-const (
-	summarySuffix = "summary.dfs"
-	shardSuffix   = "????.dfs"
-)
+const summarySuffix = "summary.dfs"
 
 // findShards returns the names of the files that belong to a summary.
 func findShards(volume fs.FS, summary string) []string {
@@ -102,9 +96,8 @@ func findShards(volume fs.FS, summary string) []string {
 	entries, _ := fs.ReadDir(volume, ".") // it was readable a moment ago
 	var shards []string
 	for _, entry := range entries {
-		name := entry.Name()
-		if strings.HasPrefix(name, prefix) && strings.HasSuffix(name, ".dfs") && len(name) == len(prefix)+len(shardSuffix) {
-			shards = append(shards, name)
+		if rest, found := strings.CutPrefix(entry.Name(), prefix); found && strings.HasSuffix(rest, ".dfs") && len(rest) == len("0000.dfs") {
+			shards = append(shards, entry.Name())
 		}
 	}
 	return shards

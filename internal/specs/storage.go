@@ -1,12 +1,15 @@
 package specs
 
 import (
+	"cmp"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
+	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
 
 // dataClaim returns the claim template of an instance whose data is on a volume.
@@ -57,15 +60,11 @@ func snapshotFlags(inst instance.Instance) []string {
 		// Without a file name, Dragonfly neither writes a snapshot at shutdown nor loads one at startup.
 		return []string{"--dir=" + DataPath, "--dbfilename="}
 	}
-	dir := DataPath
-	if inst.Bucket() != "" {
-		dir = inst.Bucket()
-	}
 	flags := []string{
-		"--dir=" + dir,
+		"--dir=" + cmp.Or(inst.Bucket(), DataPath),
 		// The default name has a timestamp in it and keeps every snapshot until the volume is full
 		// (dragonfly issue 1377, operator issues 179 and 566).
-		"--dbfilename=dump",
+		"--dbfilename=" + handover.DBFileName,
 	}
 	if *inst.Config.SnapshotCron != "" {
 		flags = append(flags, "--snapshot_cron="+*inst.Config.SnapshotCron)

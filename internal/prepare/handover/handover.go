@@ -44,6 +44,9 @@ const (
 	PasswordRotationVariable = "PASSWORD_ROTATION"
 )
 
+// DBFileName is the server's --dbfilename, with which the name of every file of a snapshot begins.
+const DBFileName = "dump"
+
 // LoadablePercent is the share of the server's memory limit up to which prepare lets a snapshot be loaded: while loading 82%, a
 // server was seen to peak at 83%, and the kernel kills one that needs much more.
 const LoadablePercent = 85
