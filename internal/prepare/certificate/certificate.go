@@ -92,8 +92,7 @@ func (k *keeper) compare(ctx context.Context) {
 	switch presented, err := k.presented(ctx); {
 	case errors.Is(err, errNotReady):
 	case err == nil && bytes.Equal(presented, mounted.Raw):
-		k.release()
-		k.logState("the server presents the mounted certificate, valid until %s", mounted.NotAfter.UTC().Format(time.RFC3339))
+		k.done(mounted)
 	default:
 		k.reload(ctx, mounted)
 	}
@@ -129,10 +128,15 @@ func (k *keeper) reload(ctx context.Context, mounted *x509.Certificate) {
 	case !bytes.Equal(presented, mounted.Raw):
 		k.logProblem("told the server to load the mounted certificate, but it presents another one; repeating this until it presents the mounted one")
 	default:
-		k.release()
 		fmt.Fprintln(k.Log, "told the server to load the mounted certificate")
-		k.logState("the server presents the mounted certificate, valid until %s", mounted.NotAfter.UTC().Format(time.RFC3339))
+		k.done(mounted)
 	}
+}
+
+// done ends a comparison after which the server presents the mounted certificate.
+func (k *keeper) done(mounted *x509.Certificate) {
+	k.release()
+	k.logState("the server presents the mounted certificate, valid until %s", mounted.NotAfter.UTC().Format(time.RFC3339))
 }
 
 // mounted returns the mounted certificate if its key is mounted too.
