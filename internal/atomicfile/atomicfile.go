@@ -36,12 +36,12 @@ func IsTemporary(name string) bool {
 // existing file keeps its own; if perm gives the group and others none, they lose theirs.
 func Replace(root *os.Root, name string, perm fs.FileMode, in io.Reader) error {
 	temporary := path.Join(path.Dir(name), temporaryPrefix+rand.Text()+temporarySuffix)
-	if err := write(root, temporary, name, perm, in); err != nil {
-		_ = root.Remove(temporary) // the first error matters
-		return err
+	err := write(root, temporary, name, perm, in)
+	if err == nil {
+		err = root.Rename(temporary, name)
 	}
-	if err := root.Rename(temporary, name); err != nil {
-		_ = root.Remove(temporary)
+	if err != nil {
+		_ = root.Remove(temporary) // the first error matters
 		return err
 	}
 	return sync(root, path.Dir(name))
