@@ -25,10 +25,8 @@ func (l *linter) live(before, after runner, inst instance.Instance) {
 	if l.warnOfStorage(before, after, inst) {
 		return
 	}
-	grow := fmt.Sprintf("if its storage class allows it, grow the volume with `%s`, run `%s`, and apply again", patchVolume(before.template, inst), orphanPods(inst))
 	switch {
 	case inst.IsByOperator():
-		grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `%s`; the operator creates it again", patchVolume(before.template, inst), orphanPods(inst))
 		if before.volume != nil && inst.HasVolume() && changesClaim(before.volume, after.volume) {
 			l.results.Warnf(inst.Item, "Kubernetes refuses to change the claim template of a live StatefulSet; apply, and run `%s`; the operator creates it again, and existing volumes stay as they are", orphanPods(inst))
 		}
@@ -39,7 +37,7 @@ func (l *linter) live(before, after runner, inst instance.Instance) {
 	if !inst.HasVolume() {
 		return
 	}
-	l.warnOfVolumeSize(inst, yamlnode.Text(before.volume, "resources", "requests", "storage"), grow)
+	l.warnOfVolumeSize(before, inst)
 	if class := yamlnode.Text(before.volume, "storageClassName"); before.volume != nil && class != *inst.Config.StorageClassName {
 		l.results.Warnf(inst.Item, "Kubernetes refuses to change the storage class (%s before, %s now) of a live StatefulSet, and a volume cannot change its class; keep the old class, or move the data to a new instance",
 			className(class), className(*inst.Config.StorageClassName))
@@ -77,17 +75,22 @@ func (l *linter) warnOfImage(inst instance.Instance, image string) {
 }
 
 // warnOfVolumeSize warns about a change of the volume size in the claim template.
-func (l *linter) warnOfVolumeSize(inst instance.Instance, was, grow string) {
-	before, err := resource.ParseQuantity(was)
+func (l *linter) warnOfVolumeSize(before runner, inst instance.Instance) {
+	was := yamlnode.Text(before.volume, "resources", "requests", "storage")
+	size, err := resource.ParseQuantity(was)
 	if err != nil {
 		return // there was no volume, or its size is unknown
 	}
 	field := report.Field{Path: "spec.storageGB", Current: *inst.Claim.StorageGB}
-	switch before.Cmp(resource.MustParse(inst.Storage())) {
+	switch size.Cmp(resource.MustParse(inst.Storage())) {
 	case -1:
+		grow := fmt.Sprintf("if its storage class allows it, grow the volume with `%s`, run `%s`, and apply again", patchVolume(before.template, inst), orphanPods(inst))
+		if inst.IsByOperator() {
+			grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `%s`; the operator creates it again", patchVolume(before.template, inst), orphanPods(inst))
+		}
 		l.results.FieldWarnf(inst.Item, field, "Kubernetes refuses to change the volume size (%s before) of a live StatefulSet; %s", was, grow)
 	case 1:
-		field.Proposed = (before.Value() + 1<<30 - 1) >> 30
+		field.Proposed = gibibytes(size.Value())
 		l.results.FieldWarnf(inst.Item, field, "Kubernetes refuses to change the volume size (%s before) of a live StatefulSet, and a volume cannot shrink; keep the old size, or move the data to a new instance", was)
 	}
 }
@@ -183,9 +186,4 @@ func changesClaim(old, fresh *yaml.Node) bool {
 	return false
 }
 
-func className(name string) string {
-	if name == "" {
-		return "the cluster's default"
-	}
-	return name
-}
+func className(name string) string { return cmp.Or(name, "the cluster's default") }

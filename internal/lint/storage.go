@@ -139,6 +139,9 @@ func (r runner) maxMemory() int64 {
 	return bytes
 }
 
+// gibibytes returns a number of bytes in GiB, rounded up.
+func gibibytes(bytes int64) int64 { return (bytes + 1<<30 - 1) >> 30 }
+
 // warnOfVolume warns about a volume that is too small for what may be in memory. Each snapshot is written beside the
 // previous one, and a tenth more leaves room for the file system. A full volume goes unnoticed: the server keeps serving but
 // no longer saves anything.
@@ -152,7 +155,7 @@ func (l *linter) warnOfVolume(inst instance.Instance) {
 	}
 	volume, once := inst.StorageBytes(), inst.Size.MaxMemory()
 	enough := 2*once + once/5
-	field := report.Field{Path: "spec.storageGB", Current: *inst.Claim.StorageGB, Proposed: (enough + 1<<30 - 1) >> 30}
+	field := report.Field{Path: "spec.storageGB", Current: *inst.Claim.StorageGB, Proposed: gibibytes(enough)}
 	switch {
 	case volume < once:
 		l.results.FieldWarnf(inst.Item, field, "the volume is too small for a snapshot of a full instance, and data that cannot be saved is lost at the next restart; use a larger volume")
