@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/prepare/handover"
 )
@@ -80,20 +82,11 @@ func (a *api) get(ctx context.Context, name string) (secret, error) {
 	if err != nil {
 		return secret{}, err
 	}
-	var object struct {
-		Metadata struct {
-			ResourceVersion string            `json:"resourceVersion"`
-			Annotations     map[string]string `json:"annotations"`
-		} `json:"metadata"`
-		Data map[string][]byte `json:"data"`
-	}
-	if json.Unmarshal(body, &object) != nil || object.Metadata.ResourceVersion == "" { // the error may quote a value
+	var object corev1.Secret
+	if json.Unmarshal(body, &object) != nil || object.ResourceVersion == "" { // the error may quote a value
 		return secret{}, &waiting{reason: fmt.Sprintf("the response from %s is not Secret %s/%s", a.server, a.namespace, name)}
 	}
-	return secret{
-		version: object.Metadata.ResourceVersion, rotation: object.Metadata.Annotations[v1alpha1.PasswordRotation],
-		data: object.Data,
-	}, nil
+	return secret{version: object.ResourceVersion, rotation: object.Annotations[v1alpha1.PasswordRotation], data: object.Data}, nil
 }
 
 // patch changes a Secret if it still has that version; otherwise, the error has the status 409.
