@@ -22,10 +22,7 @@ func newKeepCertificate(s Streams) *cobra.Command {
 Every 30 seconds it compares the certificate that the server presents with the mounted one. If they differ, and
 the mounted certificate and key match, it tells the server to load them (CONFIG SET tls true), and then checks what
 the server presents. Open connections stay open. It exits on SIGTERM.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := cobra.NoArgs(cmd, args); err != nil {
-				return err
-			}
+		Args: cobra.MatchAll(cobra.NoArgs, func(*cobra.Command, []string) error {
 			if request.TLS == "" {
 				return fmt.Errorf("%s needs --tls=DIR; specify the folder of the mounted certificate", handover.CertificateCommand)
 			}
@@ -36,7 +33,7 @@ the server presents. Open connections stay open. It exits on SIGTERM.`,
 				return fmt.Errorf("--admin needs a HOST:PORT, not %q", request.Admin)
 			}
 			return nil
-		},
+		}),
 		RunE: func(*cobra.Command, []string) error {
 			return untilStopped(s, func(ctx context.Context) error {
 				return certificate.Run(ctx, request, certificate.Environment{Getenv: os.Getenv, Log: s.Err, Sleep: sleep})

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -37,11 +38,8 @@ warning, unless --prune is given.`,
 				return errors.New("--prune needs a folder to remove from; add -o DIR")
 			case o.Check && o.Folder == "":
 				return errors.New("--check needs a folder to compare with; add -o DIR")
-			}
-			for _, arg := range args {
-				if arg == "" {
-					return errors.New("a PATH is empty; specify a file or folder, or - for stdin")
-				}
+			case slices.Contains(args, ""):
+				return errors.New("a PATH is empty; specify a file or folder, or - for stdin")
 			}
 			return nil
 		},
