@@ -120,7 +120,7 @@ func (r *reader) read() Platform {
 	node, err := yamlnode.Plain(item.Node)
 	switch {
 	case err != nil:
-		decode.Report(&r.Subject, decode.FromYAML(err, reflect.TypeFor[v1alpha1.DragonflyGenerator]()))
+		decode.Report(&r.Subject, decode.ProblemOf(err, reflect.TypeFor[v1alpha1.DragonflyGenerator]()))
 	case item.APIVersion == v1alpha1.APIVersion && item.Kind == v1alpha1.ConfigKind:
 		return r.generator(node)
 	case item.APIVersion == "v1" && item.Kind == "ConfigMap":

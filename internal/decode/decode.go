@@ -50,8 +50,8 @@ type Options struct {
 	IsPatch bool
 }
 
-// FromYAML converts an error of yamlnode.Plain about an object of type t into a problem.
-func FromYAML(err error, t reflect.Type) Problem {
+// ProblemOf converts an error of yamlnode.Plain about an object of type t into a problem.
+func ProblemOf(err error, t reflect.Type) Problem {
 	var duplicate *yamlnode.DuplicateKeyError
 	if !errors.As(err, &duplicate) {
 		return Problem{Message: err.Error() + "; write the values out"}

@@ -228,7 +228,7 @@ spec:
 }
 
 // Aliases must have been expanded before, and with two fields of the same name it is unclear which one counts.
-func TestFromYAML(t *testing.T) {
+func TestProblemOf(t *testing.T) {
 	for text, want := range map[string]struct{ path, message string }{
 		"{spec: {size: hunter2, size: hunter2}}":                           {"spec.size", "twice"},
 		"{spec: {}, spec: {a: hunter2}}":                                   {"spec", "twice"},
@@ -243,7 +243,7 @@ func TestFromYAML(t *testing.T) {
 	} {
 		_, err := yamlnode.Plain(parse(t, text))
 		require.Error(t, err, text)
-		problem := decode.FromYAML(err, reflect.TypeFor[v1alpha1.DragonflyGenerator]())
+		problem := decode.ProblemOf(err, reflect.TypeFor[v1alpha1.DragonflyGenerator]())
 		assert.Equal(t, want.path, problem.Path, text)
 		assert.Contains(t, problem.Message, want.message, text)
 		assert.NotContains(t, problem.Path+problem.Message, "hunter2", text)

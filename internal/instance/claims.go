@@ -155,7 +155,7 @@ func (c *claim) decode() (object v1alpha1.DragonflyInstance, ok bool) {
 	}
 	node, err := yamlnode.Plain(c.Item.Node)
 	if err != nil {
-		decode.Report(&c.Subject, decode.FromYAML(err, reflect.TypeFor[v1alpha1.DragonflyInstance]()))
+		decode.Report(&c.Subject, decode.ProblemOf(err, reflect.TypeFor[v1alpha1.DragonflyInstance]()))
 		return object, false
 	}
 	for _, path := range [][]string{{"metadata", "name"}, {"metadata", "namespace"}, {"metadata", "annotations"}, {"spec"}} {
