@@ -29,12 +29,12 @@ var flagRules = map[string]flagRule{
 	"aclfile":                   {forbidden: true}, // its users do not need our password, and a default user needs none
 	"admin_nopass":              {forbidden: true}, // opens a port without a password
 	"memcached_port":            {forbidden: true}, // so does this one (dragonfly pull request 5098)
-	"flagfile":                  {forbidden: true}, // could set any other flag, as the next two
+	"flagfile":                  {forbidden: true}, // could set any other flag, and so could the next two
 	"fromenv":                   {forbidden: true},
 	"tryfromenv":                {forbidden: true},
 	"port":                      {forbidden: true}, // the Service and the probes need it
 	"primary_port_http_enabled": {forbidden: true}, // so do the probes
-	"version":                   {forbidden: true}, // ends the program, as the next
+	"version":                   {forbidden: true}, // ends the program, and so does the next
 	"only_check_args":           {forbidden: true},
 
 	"bind":       {wildcard: true},

@@ -39,7 +39,7 @@ func validateImage(path *field.Path, image string) field.ErrorList {
 	return nil
 }
 
-// Release returns the release that the tag of an image names, in the form v1.2.3, "" if it names none.
+// Release returns the release that the tag of an image names, in the form v1.2.3, or "" if it names none.
 func Release(image string) string {
 	tag, _, _ := ParseImage(image)
 	release := "v" + strings.TrimPrefix(tag, "v")

@@ -81,7 +81,7 @@ func (n Name) SecretID(name string) krm.ID {
 // ServiceAccount returns the name of the ServiceAccount, the Role and the RoleBinding.
 func (n Name) ServiceAccount() string { return n.Name }
 
-// OperatorIDs returns those of the objects that the Dragonfly Operator makes besides the StatefulSet and the Service.
+// OperatorIDs returns the IDs of the objects that the Dragonfly Operator makes besides the StatefulSet and the Service.
 func (n Name) OperatorIDs() []krm.ID {
 	return []krm.ID{n.ID("policy", "PodDisruptionBudget"), n.ID("networking.k8s.io", "NetworkPolicy")}
 }

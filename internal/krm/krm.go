@@ -317,7 +317,7 @@ func decode(in []byte) (*yaml.Node, error) {
 	return &document, nil
 }
 
-// steady keeps the encoder from changing nodes that it does not write the way they were read: it writes `<<:` as
+// steady adjusts nodes that the encoder would otherwise write differently from how they were read: it writes `<<:` as
 // `!!merge <<:`; folded texts with indented lines or several trailing line breaks grow with every pass; and a null that is
 // not spelled out becomes an empty string inside braces or brackets (`{a}`, `{a: }`) or as a key.
 func steady(n *yaml.Node, spellOut bool) {

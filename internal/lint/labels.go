@@ -20,8 +20,8 @@ type neighbors struct{ pods, selectors []string }
 
 // noteNeighbor notes pods that have the label app of an instance, and selectors that match its pod by that label.
 func (l *linter) noteNeighbor(item *krm.Item) {
-	same := instance.Name{Namespace: item.Namespace, Name: item.Name}
-	if l.neighbors[same] != nil && slices.Contains(specs.IDs(same), item.ID) && slices.Contains(l.List.Items, item) {
+	namesake := instance.Name{Namespace: item.Namespace, Name: item.Name}
+	if l.neighbors[namesake] != nil && slices.Contains(specs.IDs(namesake), item.ID) && slices.Contains(l.List.Items, item) {
 		return // there is an error about it, unless it is in a List
 	}
 	what := item.Kind + " " + item.Name

@@ -130,8 +130,8 @@ func patchDragonfly(object *operator.Dragonfly, patch json.RawMessage) (*operato
 	return patched, err
 }
 
-// withoutAbsent drops what a patch of one of our containers leaves in an instance that does not have it: a container without
-// an image. A patch is for every instance of a configuration, whatever its password source.
+// withoutAbsent drops our own containers without an image: what a patch of such a container leaves in an instance that does
+// not have it. A patch is for every instance of a configuration, whatever its password source.
 func withoutAbsent(initContainers []corev1.Container) []corev1.Container {
 	return slices.DeleteFunc(initContainers, func(c corev1.Container) bool {
 		return c.Image == "" && (c.Name == specs.PrepareContainer || c.Name == specs.CertificateContainer)

@@ -20,7 +20,7 @@ import (
 type change struct {
 	file          string // in the folder, with slashes
 	before, after []byte // nil if there is no file
-	nearSecret    bool   // the file has a Secret with a value that this program does not write
+	nearSecret    bool   // the file has a Secret with a value that this program did not write
 }
 
 // fileChanges returns the changes to the files of the output folder, sorted by name.
@@ -115,8 +115,8 @@ func (e edits) change(s *source) (change, error) {
 	return c, nil
 }
 
-// holdsSecret reports whether a document is a Secret, or a List with one, with a value that this program does not write:
-// in one that it did not make, or in one of its own that something was added to. fresh is what replaces that, or nil.
+// holdsSecret reports whether a document is a Secret, or a List with one, that has a value this program did not write: a
+// Secret that is not ours, or one of ours to which something has added a key. fresh is the document's replacement, or nil.
 func holdsSecret(document krm.Document, fresh *yaml.Node) bool {
 	if document.Node == nil {
 		return false
@@ -127,7 +127,7 @@ func holdsSecret(document krm.Document, fresh *yaml.Node) bool {
 	})
 }
 
-// holdsOther reports whether the data of a Secret has a key that what replaces it lacks.
+// holdsOther reports whether a Secret has a key that its replacement lacks.
 func holdsOther(secret, fresh *yaml.Node, field string) bool {
 	for key := range yamlnode.Fields(yamlnode.Get(secret, field)) {
 		isKnown := key.Value == v1alpha1.EndpointKey || key.Value == v1alpha1.PortKey

@@ -16,14 +16,14 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/report"
 )
 
-// folder is the folder that is kept.
+// folder is the output folder.
 type folder struct {
 	name  string
-	root  *os.Root // nil where --check finds no folder
-	isNew bool
+	root  *os.Root // nil if --check finds no folder
+	isNew bool     // did not exist before
 }
 
-// openFolder opens the folder, and makes it unless it is only checked.
+// openFolder opens the folder. If it does not exist, it is created, except with --check.
 func openFolder(o Options) (*folder, error) {
 	f := &folder{name: o.Folder}
 	if _, err := os.Stat(o.Folder); errors.Is(err, fs.ErrNotExist) {
@@ -43,7 +43,7 @@ func openFolder(o Options) (*folder, error) {
 	return f, nil
 }
 
-// close closes the folder. It removes one that was made and that nothing was written into.
+// close closes the folder, and removes it if it is new and still empty.
 func (f *folder) close() {
 	if f.isNew {
 		_ = os.Remove(f.name) // fails if the folder is not empty
@@ -53,8 +53,8 @@ func (f *folder) close() {
 	}
 }
 
-// refuseLinks reports files to be changed that are behind symbolic links: the file written would not be the file that was
-// read.
+// refuseLinks reports symbolic links on the path of a file to be changed, because the file written would not be the one that
+// was read, and anything else that blocks the path.
 func (f *folder) refuseLinks(changes []change, results *report.Results) {
 	if f.root == nil {
 		return
@@ -86,8 +86,8 @@ func (f *folder) refuseLinks(changes []change, results *report.Results) {
 	}
 }
 
-// apply makes the changes, in order, and then removes what killed runs left behind: temporary files, and empty folders of
-// instances.
+// apply removes the temporary files that killed runs left behind, makes the changes in order, and then removes empty folders
+// of instances.
 func (f *folder) apply(in *inputs, changes []change, results *report.Results) {
 	for _, name := range in.temporaries {
 		if err := f.root.Remove(name); err != nil {

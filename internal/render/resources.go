@@ -15,8 +15,8 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// findItems finds the documents that are resources, and reports those that must not be in the input. What a List holds
-// takes its place, but the text of a List in the folder stays as it is.
+// findItems finds the documents that are resources, and reports those that must not be in the input. The objects in a List
+// replace it, except that a List in the output folder keeps its text.
 func (r *reader) findItems(s *source, read []krm.Document) {
 	index := 0
 	for _, whole := range read {
@@ -44,7 +44,8 @@ func (r *reader) findItems(s *source, read []krm.Document) {
 	}
 }
 
-// flatten returns a document for each object that a List holds, and for the Lists in it, or the document itself.
+// flatten returns the comments of a List and a document for each object in it and in the Lists inside it, or, for anything
+// else, the document itself.
 func flatten(document krm.Document) []krm.Document {
 	if document.Node == nil {
 		return []krm.Document{document}

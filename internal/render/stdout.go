@@ -51,8 +51,8 @@ func stdout(in *inputs, changes merge.Changes, results *report.Results) ([]byte,
 	return out.Bytes(), nil
 }
 
-// refuseClaimIn reports a claim somewhere in what is printed. Nothing is made of it, and a cluster does not know it.
-// A reference to a claim has no metadata.
+// refuseClaimIn reports a claim inside a resource that is printed: nothing is generated from it, and the cluster does not know
+// its kind. A mere reference to a claim has no metadata.
 func refuseClaimIn(item *krm.Item, results *report.Results) {
 	for n := range yamlnode.All(item.Node) {
 		if n.Kind == yaml.MappingNode && yamlnode.Get(n, "metadata") != nil && instance.IsClaim(krm.NewItem(n)) {

@@ -65,7 +65,7 @@ func Objects(inst instance.Instance) []Object {
 	return objects
 }
 
-// IDs returns those of all objects that an instance can have, besides the extra objects of a configuration.
+// IDs returns the IDs of all objects that an instance can have, except the extra objects of a configuration.
 func IDs(name instance.Name) []krm.ID {
 	ids := make([]krm.ID, len(kinds))
 	for i, k := range kinds {
