@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
@@ -17,11 +16,6 @@ import (
 
 // Port is the port on which Dragonfly serves the Redis protocol, /healthz and /metrics.
 const Port = 6379
-
-// HasPassword reports whether the manifest of a Secret contains a password.
-func HasPassword(secret *yaml.Node) bool {
-	return !yamlnode.IsNull(yamlnode.Get(secret, "data", v1alpha1.PasswordKey)) || !yamlnode.IsNull(yamlnode.Get(secret, "stringData", v1alpha1.PasswordKey))
-}
 
 // maxNameLength is the maximum length of an instance's name, in characters. Kubernetes accepts a StatefulSet with 53, but
 // then almost never creates its pod: the name, a dash and a hash of up to 10 characters must fit in the 63 characters of the

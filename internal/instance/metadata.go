@@ -39,11 +39,12 @@ func (c *claim) labels(given map[string]string) map[string]string {
 	labels := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(given)) {
 		field := report.Field{Path: decode.Join("metadata.labels", key)}
-		if slices.Contains(ownAnnotations, key) {
+		switch detail := v1alpha1.InvalidLabel(key, given[key]); {
+		case slices.Contains(ownAnnotations, key):
 			c.Errorf(field, "is an annotation and has no effect as a label; move it to metadata.annotations")
-		} else if detail := v1alpha1.InvalidLabel(key, given[key]); detail != "" {
+		case detail != "":
 			c.Errorf(field, "%s", detail)
-		} else if !isTracking(key) {
+		case !isTracking(key):
 			labels[key] = given[key]
 		}
 	}
@@ -63,7 +64,7 @@ func (c *claim) annotations(given map[string]string, carry []string) map[string]
 	annotations := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(given)) {
 		field := report.Field{Path: decode.Join("metadata.annotations", key)}
-		protected := protection(key, given[key])
+		protected, meant := protection(key, given[key]), meantAnnotation(key)
 		switch {
 		case slices.Contains(carry, key):
 			annotations[key] = given[key]
@@ -73,35 +74,26 @@ func (c *claim) annotations(given map[string]string, carry []string) map[string]
 			field.Current = given[key]
 			c.Errorf(field, "must be 1 to 63 printable ASCII characters without `${`; use a number, and increment it for the next rotation")
 		case slices.Contains(ownAnnotations, key):
+		case meant != "":
+			field.Proposed = meant
+			c.Errorf(field, "unknown annotation; did you mean %q?", meant)
 		case strings.HasPrefix(key, v1alpha1.Group+"/"):
-			c.unknownAnnotation(field, strings.TrimPrefix(key, v1alpha1.Group+"/"))
-		case nearlyOwn(key) != "":
-			c.misspelledAnnotation(field, nearlyOwn(key))
+			c.Results.FieldWarnf(c.Item, field, "is unknown, so it has no effect; remove it, or use one of %s", strings.Join(ownAnnotations, ", "))
 		}
 	}
 	return annotations
 }
 
-func (c *claim) unknownAnnotation(field report.Field, name string) {
-	var names []string
-	for _, own := range ownAnnotations {
-		names = append(names, strings.TrimPrefix(own, v1alpha1.Group+"/"))
-	}
-	if near := nearest.To(name, names); near != "" {
-		c.misspelledAnnotation(field, v1alpha1.Group+"/"+near)
-		return
-	}
-	c.Results.FieldWarnf(c.Item, field, "is unknown, so it has no effect; remove it, or use one of %s", strings.Join(ownAnnotations, ", "))
-}
-
-func (c *claim) misspelledAnnotation(field report.Field, meant string) {
-	field.Proposed = meant
-	c.Errorf(field, "unknown annotation; did you mean %q?", meant)
-}
-
-// nearlyOwn returns our annotation with the name of the key if the group of the key is nearly ours, otherwise "".
-func nearlyOwn(key string) string {
+// meantAnnotation returns our annotation whose name or group is misspelled in the key, or "".
+func meantAnnotation(key string) string {
 	domain, name, _ := strings.Cut(key, "/")
+	if domain == v1alpha1.Group {
+		var names []string
+		for _, own := range ownAnnotations {
+			names = append(names, strings.TrimPrefix(own, v1alpha1.Group+"/"))
+		}
+		name = nearest.To(name, names)
+	}
 	own := v1alpha1.Group + "/" + name
 	_, parent, _ := strings.Cut(v1alpha1.Group, ".")
 	// In the group above ours, a profile may be anything.

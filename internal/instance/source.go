@@ -4,9 +4,12 @@ import (
 	"slices"
 	"strings"
 
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/report"
+	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
 // Sources determines who makes the password of each instance, and returns the instances for which that is clear. No
@@ -38,6 +41,11 @@ func refusePasswords(list *krm.List, results *report.Results) map[string]bool {
 		}
 	}
 	return refused
+}
+
+// HasPassword reports whether the manifest of a Secret contains a password.
+func HasPassword(secret *yaml.Node) bool {
+	return !yamlnode.IsNull(yamlnode.Get(secret, "data", v1alpha1.PasswordKey)) || !yamlnode.IsNull(yamlnode.Get(secret, "stringData", v1alpha1.PasswordKey))
 }
 
 // makersOf holds the objects that make Secrets and are not ours, by the Secret that they make.
