@@ -38,6 +38,8 @@ func TestPatchesOfTheOperatorsObjectThatAreRefused(t *testing.T) {
 		{"Even without a list.", "{initContainers: null}", spec + ".initContainers[prepare]"},
 		{"And its volumes.", "{additionalVolumes: [{name: password-secret, secret: {secretName: a}}]}", spec + ".additionalVolumes"},
 		{"A sidecar with this name would not be a sidecar.", "{additionalContainers: [{name: dragonfly, image: a}]}", spec + ".additionalContainers"},
+		{"With a misspelled name, it would be another container.", "{initContainers: [{name: prepar, resources: {limits: {cpu: 200m}}}]}", spec + ".initContainers"},
+		{"The operator's server has fields of its own.", "{additionalContainers: [{name: server, resources: {limits: {cpu: 200m}}}]}", spec + ".additionalContainers"},
 		{"The volume with the data is the operator's.", "{additionalVolumes: [{name: df, emptyDir: {}}]}", spec + ".additionalVolumes"},
 		{"The operator would create nothing.", "{podMetadata: {labels: {app.kubernetes.io/part-of: a}}}", spec + ".podMetadata.labels"},
 		{"Nor here.", "{serviceSpec: {labels: {app: a}}}", spec + ".serviceSpec.labels"},
@@ -74,7 +76,7 @@ func TestPatchesOfTheOperatorsObjectMustKeepItsIdentity(t *testing.T) {
 func TestPatchesOfTheOperatorsObjectThatAreLeftToTheCluster(t *testing.T) {
 	for _, tc := range []struct{ reason, patch string }{
 		{"A volume must have one type.", "{additionalVolumes: [{name: a, emptyDir: {}, configMap: {name: b}}]}"},
-		{"A mount needs its volume.", "{additionalContainers: [{name: a, volumeMounts: [{name: b, mountPath: /b}]}]}"},
+		{"A mount needs its volume.", "{additionalContainers: [{name: a, image: a, volumeMounts: [{name: b, mountPath: /b}]}]}"},
 		{"This is skipped already.", "{skipFSGroup: true}"},
 		{"The CRD already requires this.", "{pdb: {minAvailable: 1, maxUnavailable: 1}}"},
 	} {

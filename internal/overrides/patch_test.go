@@ -88,7 +88,7 @@ func TestPatchesThatPassCanBeApplied(t *testing.T) {
 		"volumes: [{name: none, $patch: delete}, {name: a, secret: {secretName: b, defaultMode: 0440, items: [{key: a, path: b}]}}]",
 		"containers: [{name: dragonfly, resources: {limits: {hugepages-2Mi: 1Gi}}, lifecycle: {preStop: {sleep: {seconds: 5}}}}]",
 		"securityContext: {$patch: replace, runAsUser: 1000, runAsNonRoot: null}", "securityContext: {$patch: delete}", "dnsConfig: {options: [{name: a, value: null}]}",
-		"overhead: {cpu: 1}", "terminationGracePeriodSeconds: 30", "initContainers: [{name: a, env: [{name: A, value: b}]}]", "securityContext: {supplementalGroups: [1], sysctls: [{name: a, value: b}]}",
+		"overhead: {cpu: 1}", "terminationGracePeriodSeconds: 30", "initContainers: [{name: a, image: a, env: [{name: A, value: b}]}]", "securityContext: {supplementalGroups: [1], sysctls: [{name: a, value: b}]}",
 	} {
 		require.Empty(t, problemsOf(t, inPod(change)), change)
 		pod := patched(t, change)
