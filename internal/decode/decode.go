@@ -196,7 +196,11 @@ func (c *checker) unknown(value *yaml.Node, path, name string, t reflect.Type) {
 	if c.Hint != nil {
 		hint = c.Hint(path, name)
 	}
-	if near := nearest.To(name, Fields(t)); near != "" && hint == "" {
+	known := slices.DeleteFunc(Fields(t), func(name string) bool {
+		field, _ := FieldOf(t, name)
+		return pointedTo(field) == reflect.TypeFor[v1alpha1.Ignored]()
+	})
+	if near := nearest.To(name, known); near != "" && hint == "" {
 		problem.Proposed, problem.Message = near, "unknown field; did you mean "+strconv.Quote(near)+"?"
 	} else if hint = cmp.Or(hint, below(path, name, t)); hint != "" {
 		problem.Message = "unknown field; " + hint
@@ -204,23 +208,19 @@ func (c *checker) unknown(value *yaml.Node, path, name string, t reflect.Type) {
 	c.problems, c.instead[value] = append(c.problems, problem), "null"
 }
 
-// below returns where a misplaced field belongs if a struct inside t has it, otherwise "".
+// below returns where a misplaced field belongs if structs inside t have it, otherwise "".
 func below(path, name string, t reflect.Type) string {
-	for field := range t.Fields() {
-		inner := pointedTo(field.Type)
-		if inner.Kind() != reflect.Struct || inner.PkgPath() != t.PkgPath() {
-			continue
-		}
-		switch outer, isInline := jsonName(field); {
-		case isInline:
-			if found := below(path, name, inner); found != "" {
-				return found
-			}
-		case slices.Contains(Fields(inner), name):
-			return "move it under " + Join(path, outer)
+	var places []string
+	for _, outer := range Fields(t) {
+		field, _ := FieldOf(t, outer)
+		if inner := pointedTo(field); inner.Kind() == reflect.Struct && inner.PkgPath() == t.PkgPath() && slices.Contains(Fields(inner), name) {
+			places = append(places, Join(path, outer))
 		}
 	}
-	return ""
+	if len(places) == 0 {
+		return ""
+	}
+	return "move it under " + strings.Join(places, " or ")
 }
 
 func (c *checker) scalar(n *yaml.Node, kind reflect.Kind, path string) {

@@ -37,7 +37,7 @@ func LikenessOf(item *krm.Item) Likeness {
 		return Lookalike
 	case item.Kind == compositeKind:
 		return Unlike
-	case item.Kind == "" && group == v1alpha1.Group:
+	case group == v1alpha1.Group && (item.Kind == "" || isDragonfly(item.Kind)):
 		return NearMiss
 	case kindMeant(item) != "" && (isGroupLost || isNear(group, v1alpha1.Group)):
 		return NearMiss
@@ -45,6 +45,11 @@ func LikenessOf(item *krm.Item) Likeness {
 		return Lookalike
 	}
 	return Unlike
+}
+
+// isDragonfly reports whether a kind of our group means Dragonfly. Any other kind may be that of another database.
+func isDragonfly(kind string) bool {
+	return strings.Contains(strings.ToLower(kind), "dragonfly") && !strings.HasSuffix(kind, "List")
 }
 
 // kindMeant returns our kind whose name is close to the item's, or "" if there is none.

@@ -33,6 +33,8 @@ func TestLookalikes(t *testing.T) {
 		{"An apiVersion can be forgotten.", "", "DragonflyInstance", instance.NearMiss, "apiVersion", "database.bizmatters.io/v1alpha1"},
 		{"Another group can have the same kind.", "example.com/v1", "DragonflyInstance", instance.Lookalike, "apiVersion", nil},
 		{"Crossplane made this from a claim.", "database.bizmatters.io/v1alpha1", "XDragonflyInstance", instance.Lookalike, "kind", nil},
+		{"A kind can be guessed.", "database.bizmatters.io/v1alpha1", "DragonflyCache", instance.NearMiss, "kind", "DragonflyInstance"},
+		{"Another database can have the same group.", "database.bizmatters.io/v1alpha1", "PostgresInstance", instance.Unlike, "", nil},
 		{"A composite in another group has nothing to do with us.", "example.com/v1", "XDragonflyInstance", instance.Unlike, "", nil},
 	} {
 		l := list(t, "", `{apiVersion: "`+tc.apiVersion+`", kind: "`+tc.kind+`", metadata: {name: a, namespace: ns}, spec: {password: hunter2}}`)

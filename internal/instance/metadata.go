@@ -86,7 +86,10 @@ func (c *claim) annotations(given map[string]string, carry []string) map[string]
 
 // meantAnnotation returns our annotation whose name or group is misspelled in the key, or "".
 func meantAnnotation(key string) string {
-	domain, name, _ := strings.Cut(key, "/")
+	domain, name, found := strings.Cut(key, "/")
+	if !found {
+		domain, name = "", key
+	}
 	if domain == v1alpha1.Group {
 		var names []string
 		for _, own := range ownAnnotations {
@@ -95,9 +98,9 @@ func meantAnnotation(key string) string {
 		name = nearest.To(name, names)
 	}
 	own := v1alpha1.Group + "/" + name
-	_, parent, _ := strings.Cut(v1alpha1.Group, ".")
-	// In the group above ours, a profile may be anything.
-	isMeant := domain == parent && own != v1alpha1.Profile || isNear(domain, v1alpha1.Group)
+	organization := strings.Split(v1alpha1.Group, ".")[1]
+	// In another group of the organization's, or in none, a profile may be anything.
+	isMeant := (domain == "" || strings.Contains(domain, organization)) && own != v1alpha1.Profile || isNear(domain, v1alpha1.Group)
 	if !slices.Contains(ownAnnotations, own) || !isMeant {
 		return ""
 	}

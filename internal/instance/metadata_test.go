@@ -100,6 +100,11 @@ func TestAnnotationsOfOurs(t *testing.T) {
 			[]problem{{"metadata.annotations[databse.bizmatters.io/password-rotation]", "database.bizmatters.io/password-rotation", "did you mean"}}},
 		{"So is one of the parent group.", annotated("{bizmatters.io/password-source: Existing}"),
 			[]problem{{"metadata.annotations[bizmatters.io/password-source]", "database.bizmatters.io/password-source", "did you mean"}}},
+		{"So is one of another group of the organization's.", annotated("{db.bizmatters.io/password-rotation: 2}"),
+			[]problem{{"metadata.annotations[db.bizmatters.io/password-rotation]", "database.bizmatters.io/password-rotation", "did you mean"}}},
+		{"And one without a group.", annotated("{password-rotation: 2}"),
+			[]problem{{"metadata.annotations.password-rotation", "database.bizmatters.io/password-rotation", "did you mean"}}},
+		{"Somebody else may rotate passwords too.", annotated("{example.com/password-rotation: 2}"), nil},
 		{"In the parent group, a profile may mean anything.", annotated("{bizmatters.io/profile: x}"), nil},
 		{"As a label it has no effect.", labeled("{database.bizmatters.io/profile: x}"), []problem{{"metadata.labels[database.bizmatters.io/profile]", nil, "metadata.annotations"}}},
 	} {
@@ -137,6 +142,7 @@ func TestMisplacedFields(t *testing.T) {
 	for _, tc := range []struct{ reason, claim, field, want string }{
 		{"This is for the platform team.", withSpec("{image: hunter2}"), "spec.image", v1alpha1.ConfigKind},
 		{"A size is not metadata.", metadata("name: a, namespace: ns, storageGB: 5"), "metadata.storageGB", "under spec"},
+		{"CPU and memory follow from the size.", withSpec("{resources: {limits: {memory: hunter2}}}"), "spec.resources", "set size"},
 		{"Labels are metadata.", withSpec("{labels: {a: hunter2}}"), "spec.labels", "under metadata"},
 		{"A namespace is metadata.", claimNamed("ns", "a") + "namespace: ns\n", "namespace", "under metadata"},
 	} {

@@ -33,9 +33,9 @@ func refusePasswords(list *krm.List, results *report.Results) map[string]bool {
 	for _, item := range list.All() {
 		if item.IsSecret() && item.Annotation(v1alpha1.GeneratedFrom) != "" && HasPassword(item.Node) {
 			refused[item.Annotation(v1alpha1.GeneratedFrom)] = true
-			remedy := "remove the password"
+			remedy := "remove this Secret (the live one keeps its password)"
 			if strings.HasSuffix(item.Name, PasswordSecretName("")) { // the connection Secret alone cannot be the user's
-				remedy += ", or, if the Secret is yours, remove its annotation " + v1alpha1.GeneratedFrom + " (password source " + string(v1alpha1.Existing) + ")"
+				remedy += ", or, if it is yours, its annotation " + v1alpha1.GeneratedFrom + " (password source " + string(v1alpha1.Existing) + ")"
 			}
 			results.Errorf(item, "contains a password, but this function never writes one; %s", remedy)
 		}

@@ -52,7 +52,7 @@ type linter struct {
 
 	named     map[string][]*instance.Instance // instances by the names of their Secrets, in all namespaces
 	ignored   map[string][]*instance.Instance // instances by the Secret names in their ignored Crossplane fields
-	former    map[string]bool                 // names that claims had before kustomize changed them
+	former    map[secret]bool                 // names that claims had before kustomize changed them, which it follows
 	made      map[secret]bool                 // Secrets that other items make
 	reads     []read                          // references to Secrets
 	neighbors map[instance.Name]*neighbors    // items that share the label app of an instance
@@ -65,7 +65,7 @@ func newLinter(in Input, results *report.Results) *linter {
 	l := &linter{
 		Input: in, results: results,
 		named:   map[string][]*instance.Instance{},
-		ignored: map[string][]*instance.Instance{}, former: map[string]bool{}, made: map[secret]bool{}, neighbors: map[instance.Name]*neighbors{},
+		ignored: map[string][]*instance.Instance{}, former: map[secret]bool{}, made: map[secret]bool{}, neighbors: map[instance.Name]*neighbors{},
 	}
 	for i := range in.Instances {
 		inst := &in.Instances[i].Instance
@@ -79,7 +79,7 @@ func newLinter(in Input, results *report.Results) *linter {
 			}
 		}
 		for _, was := range inst.Item.FormerNames() {
-			l.former[was.Name] = true
+			l.former[secret{inst.Namespace, was.Name}] = true
 		}
 	}
 	return l

@@ -56,7 +56,10 @@ func (l *linter) warnOfReaders() {
 
 // warnOfReader warns about a reference that probably means that claim.
 func (l *linter) warnOfReader(r read, inst *instance.Instance) {
+	name, _ := strings.CutSuffix(r.name, instance.ConnectionSecretName(""))
 	switch {
+	case r.namespace == "" && l.former[secret{inst.Namespace, name}]:
+		l.results.Warnf(r.by, "reads the Secret %s, but kustomize renames the claim, and updates references in its namespace only; set the namespace %s here, too", r.name, inst.Namespace)
 	case r.namespace == inst.Namespace || r.namespace == "":
 		l.results.Warnf(r.by, "reads the Secret %s, but there is no claim of that name in its namespace; for the claim %s, read %s", r.name, inst.Name, inst.ConnectionSecret())
 	case r.name == inst.ConnectionSecret() && len(inst.Config.ConnectionSecret.Annotations)+len(inst.Config.ConnectionSecret.Labels) > 0:
@@ -73,7 +76,7 @@ func (r read) mayReach(inst *instance.Instance) bool {
 }
 
 // meant returns the instance that is probably meant by a Secret that follows our naming convention but has another name or
-// namespace than the instance's. If kustomize has changed a name, it updates the references itself, after this function.
+// namespace than the instance's. If kustomize has changed a name, it updates the references in the same namespace itself, after this function.
 //
 // Many Secrets that are not ours end in -password: shop-web-password need not mean the claim shop-web-cache, nor
 // redis-password the claim my-redis. So only a name of several words to which the claim adds a prefix counts there.
@@ -82,7 +85,7 @@ func (l *linter) meant(r read) (*instance.Instance, bool) {
 	if !isConnection {
 		name = strings.TrimSuffix(r.name, instance.PasswordSecretName(""))
 	}
-	if name == "" || name == r.name || l.former[name] {
+	if name == "" || name == r.name || l.former[secret{r.namespace, name}] {
 		return nil, false
 	}
 	if all := l.named[r.name]; isConnection && len(all) > 0 { // in another namespace

@@ -158,8 +158,8 @@ func (l *linter) warnOfVolume(inst instance.Instance) {
 	field := report.Field{Path: "spec.storageGB", Current: *inst.Claim.StorageGB, Proposed: gibibytes(enough)}
 	switch {
 	case volume < once:
-		l.results.FieldWarnf(inst.Item, field, "the volume is too small for a snapshot of a full instance, and data that cannot be saved is lost at the next restart; use a larger volume")
+		l.results.FieldWarnf(inst.Item, field, "the volume is too small for a snapshot of a full instance, and data that cannot be saved is lost at the next restart; set storageGB to %d or more", field.Proposed)
 	case volume < enough:
-		l.results.FieldWarnf(inst.Item, field, "the volume is too small for two snapshots of a full instance, and each is written beside the previous one; use a larger volume, or keep the memory from filling up")
+		l.results.FieldWarnf(inst.Item, field, "the volume is too small for two snapshots of a full instance, and each is written beside the previous one; set storageGB to %d or more, or keep the memory from filling up", field.Proposed)
 	}
 }

@@ -16,10 +16,14 @@ func To(text string, names []string) string {
 	if len(text) > maxNearest {
 		return ""
 	}
+	text = strings.ToLower(text)
 	best, bestDistance := "", max(2, len(text)/3)+1
 	for _, name := range names {
-		distance := Distance(strings.ToLower(text), strings.ToLower(name))
-		if distance < bestDistance {
+		lower := strings.ToLower(name)
+		distance := Distance(text, lower)
+		// host is not a misspelled port.
+		isOtherWord := len(text) < 6 && distance > 1 && !strings.HasPrefix(lower, text[:min(1, len(text))])
+		if distance < bestDistance && !isOtherWord {
 			best, bestDistance = name, distance
 		}
 	}

@@ -12,7 +12,7 @@ import (
 func TestTo(t *testing.T) {
 	names := []string{"size", "storageGB", "labels"}
 	for text, want := range map[string]string{
-		"size": "size", "sise": "size", "SIZE": "size", "storage": "storageGB", "storageGb": "storageGB", "label": "labels",
+		"size": "size", "sise": "size", "SIZE": "size", "storage": "storageGB", "storageGb": "storageGB", "label": "labels", "szie": "size", "bite": "", "b": "",
 		"password": "", "": "", strings.Repeat("a", 101): "",
 	} {
 		assert.Equal(t, want, nearest.To(text, names), text)
