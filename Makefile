@@ -103,7 +103,7 @@ lint: bin/golangci-lint bin/actionlint ## Check formatting, vet and lint (needs 
 		GOOS=$$os go vet -tags e2e,conformance,dist,node,kind ./... || exit 1; \
 	done
 	go vet -C tools/generate . && go vet -C playground/test .
-	GOLANGCI_LINT_CACHE="$(CURDIR)/bin/golangci-lint-cache" bin/golangci-lint run --build-tags e2e,conformance,dist,node,kind
+	GOLANGCI_LINT_CACHE="$(CURDIR)/bin/golangci-lint-cache" bin/golangci-lint run --allow-parallel-runners --build-tags e2e,conformance,dist,node,kind
 	bin/actionlint
 
 # The SBOMs contain the hash of the program that wrote them, so they are reproducible only on the same platform.

@@ -111,7 +111,8 @@ func refuseTwice(list, own *krm.List, results *report.Results) {
 		if claim := there[item.Namespace+"/"+item.Name]; claim != nil && instance.IsClaim(item) && !isOwn[item] {
 			results.Errorf(item, "the same claim is in %s and %s; remove one of them", claim.Location(), item.Location())
 		}
-		if mark := item.Annotation(v1alpha1.GeneratedFrom); merge.IsOurs(item) && here[mark] == nil && there[mark] != nil {
+		mark := item.Annotation(v1alpha1.GeneratedFrom)
+		if merge.IsOurs(item) && merge.HasNameOf(item, instance.ParseMark(mark)) && here[mark] == nil && there[mark] != nil {
 			results.Errorf(item, "belongs to the claim %s, which is in another package now; remove this object, or move its file along with the claim", mark)
 		}
 	}

@@ -105,8 +105,11 @@ func (i *Item) IsEncrypted() bool {
 	return !yamlnode.IsNull(yamlnode.Get(i.Node, "sops"))
 }
 
-// IsLocal reports whether an annotation keeps the object out of the cluster.
-func (i *Item) IsLocal() bool { return i.Annotation(fn.KptLocalConfig) == "true" }
+// IsLocal reports whether an annotation keeps the object out of the cluster, whatever its value is, except for kustomize.
+func (i *Item) IsLocal() bool {
+	value := i.Annotation(fn.KptLocalConfig)
+	return value != "" && value != "false"
+}
 
 // GetsHashSuffix reports whether kustomize will append a hash to the object's name, as it does for objects of a generator
 // without disableNameSuffixHash.

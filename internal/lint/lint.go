@@ -5,6 +5,7 @@
 package lint
 
 import (
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -173,7 +174,8 @@ func (l *linter) changed(inst instance.Instance, changes changesOf) {
 	if changes.secret != nil {
 		l.warnOfSecretType(changes.secret, inst)
 	}
-	hasNewSource := changes.fresh != nil && l.warnOfSource(before, inst)
+	dropsSecret := slices.ContainsFunc(changes.dropped, func(what string) bool { return strings.HasPrefix(what, "Secret ") })
+	hasNewSource := (changes.fresh != nil || dropsSecret) && l.warnOfSource(before, dropsSecret, inst)
 	var all []string
 	for _, what := range []struct {
 		verb    string

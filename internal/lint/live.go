@@ -53,18 +53,18 @@ func (l *linter) warnOfSecretType(old *yaml.Node, inst instance.Instance) {
 }
 
 // warnOfSource reports whether the password source is new, and warns if the change can remove the live password.
-func (l *linter) warnOfSource(was runner, inst instance.Instance) bool {
+func (l *linter) warnOfSource(was runner, dropsSecret bool, inst instance.Instance) bool {
 	before, now := was.source(), inst.Source
+	from := func(source v1alpha1.PasswordSource) bool { return before == source && before != now }
 	switch {
-	case before == now:
-		return false
-	case before == "":
-	case before == v1alpha1.InCluster, now == v1alpha1.External:
-		l.results.Warnf(inst.Item, "its password source changes from %s to %s, so manifests of its Secrets are removed, and a tool that prunes would delete the live Secrets, including the password; first annotate those with argocd.argoproj.io/sync-options: Prune=false (Argo CD) or kustomize.toolkit.fluxcd.io/prune: disabled (Flux), and see docs/passwords.md", before, now)
-	case before == v1alpha1.External && now == v1alpha1.InCluster && (inst.Rotation == "" || inst.Rotation == was.rotation):
-		l.results.Warnf(inst.Item, "its password source changes from %s to %s, and the present password is lost if its Secrets are deleted along with what created them; set a new %s together with this change, and restart the applications afterwards (see docs/passwords.md)", before, now, v1alpha1.PasswordRotation)
+	case dropsSecret, from(v1alpha1.InCluster), from(v1alpha1.Existing) && now == v1alpha1.External:
+		l.results.Warnf(inst.Item, "its password source is %s now, so our manifests of its Secrets are removed, and a tool that prunes would delete the live Secrets, including the password; first annotate those with argocd.argoproj.io/sync-options: Prune=false (Argo CD) or kustomize.toolkit.fluxcd.io/prune: disabled (Flux), and see docs/passwords.md", now)
+	case from(v1alpha1.External) && now == v1alpha1.InCluster && (inst.Rotation == "" || inst.Rotation == was.rotation):
+		l.results.Warnf(inst.Item, "its password source changes from %s to %s, and the current password is lost if its Secrets are deleted along with what created them; set a new %s together with this change, and restart the applications afterwards (see docs/passwords.md)", before, now, v1alpha1.PasswordRotation)
+	case from(v1alpha1.Existing) && now == v1alpha1.InCluster && inst.Rotation != "" && !inst.HasVolume():
+		l.results.Warnf(inst.Item, "its password source changes from %s to %s, and without a volume, the pod cannot tell that the password is of the requested rotation, so it creates another one; to keep the password, remove %s", before, now, v1alpha1.PasswordRotation)
 	}
-	return true
+	return before != now
 }
 
 // warnOfImage warns of an older Dragonfly than before.
@@ -108,8 +108,10 @@ func orphanPods(inst instance.Instance) string {
 
 // warnOfBackend warns about what a move from one backend to the other means for the live instance.
 func (l *linter) warnOfBackend(was runner, inst instance.Instance) {
-	l.warnOfMemory(was, inst)
-	l.warnOfImage(inst, yamlnode.Text(was.server, "image"))
+	if inst.HasVolume() || inst.Bucket() != "" { // otherwise, the new pods start empty
+		l.warnOfMemory(was, inst)
+		l.warnOfImage(inst, yamlnode.Text(was.server, "image"))
+	}
 	if !inst.HasVolume() {
 		l.results.Warnf(inst.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve clients, each with its own data; the new pods do not read the old pods' volume; follow docs/operator.md before you apply this", *inst.Config.Backend)
 		return

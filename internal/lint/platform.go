@@ -7,12 +7,14 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"golang.org/x/mod/semver"
 
 	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/decode"
+	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/nearest"
 	"github.com/bizmatters/dragonfly-generator/internal/operator"
@@ -79,11 +81,14 @@ func (p *platformLinter) server() corev1.Container {
 	return corev1.Container{}
 }
 
-// isProbedByHTTP reports whether the server is ready when it answers an HTTP request, as it is unless a patch replaces the
-// probe, or the operator sets it.
-func (p *platformLinter) isProbedByHTTP() bool {
+// httpProbe returns the path of the HTTP request to the server's port that decides whether a pod is ready, or "" if something
+// else does: a patch, or the operator.
+func (p *platformLinter) httpProbe() string {
 	probe := p.server().ReadinessProbe
-	return probe != nil && probe.HTTPGet != nil
+	if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Port != intstr.FromString(specs.PortName) && probe.HTTPGet.Port != intstr.FromInt32(instance.Port) {
+		return ""
+	}
+	return probe.HTTPGet.Path
 }
 
 // firstWithHealthz is the first release with /healthz, which the readiness probe uses.
@@ -101,7 +106,7 @@ func (p *platformLinter) image() {
 	case release == "" || semver.Compare(semver.MajorMinor(release), firstWithHealthz) >= 0:
 	case p.isByOperator():
 		p.warn(p.at("image"), "is older than "+firstWithHealthz+", the first release that these flags were tested with; the operator's own probe (healthcheck.sh) decides whether its pods become ready, so test it, or use a newer release")
-	case p.isProbedByHTTP():
+	case p.httpProbe() == "/healthz":
 		p.warn(p.at("image"), "is older than "+firstWithHealthz+" and has no /healthz, so its pods never become ready; use a newer release, or another readinessProbe in overrides.statefulSet")
 	}
 }
@@ -145,7 +150,7 @@ func (p *platformLinter) args() {
 		at := decode.Element(p.at("args"), i)
 		name, _ := v1alpha1.FlagName(arg)
 		if v1alpha1.AsksForClientCertificates(name) && !p.isByOperator() {
-			if p.isProbedByHTTP() {
+			if p.httpProbe() != "" {
 				p.warn(at, "makes Dragonfly require a client certificate, which the probe does not have, so pods never become ready; remove it, or use another readinessProbe in overrides.statefulSet")
 			}
 			if p.spec.TLS != nil && *p.spec.TLS.Reload {

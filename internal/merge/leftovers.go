@@ -71,7 +71,7 @@ func (m *merger) leftovers() {
 		if m.Claims[mark] != nil && !decided[mark] {
 			continue // that claim has errors of its own
 		}
-		l := leftover{inPlace: m.InPlace, claimed: m.Claims[mark] != nil, ownName: hasNameOf(item, instance.ParseMark(mark))}
+		l := leftover{inPlace: m.InPlace, claimed: m.Claims[mark] != nil, ownName: HasNameOf(item, instance.ParseMark(mark))}
 		switch l.fate() {
 		case stays:
 		case dropped:
@@ -136,9 +136,9 @@ func isOurKind(item *krm.Item) bool {
 	return slices.ContainsFunc(specs.IDs(instance.Name{}), func(id krm.ID) bool { return id.Group == item.Group && id.Kind == item.Kind })
 }
 
-// hasNameOf reports whether an object has a name that the instance gives to objects of that kind. The names of extra
+// HasNameOf reports whether an object has a name that the instance gives to objects of that kind. The names of extra
 // objects contain the instance's name.
-func hasNameOf(item *krm.Item, name instance.Name) bool {
+func HasNameOf(item *krm.Item, name instance.Name) bool {
 	if slices.Contains(specs.IDs(name), item.ID) {
 		return true
 	}

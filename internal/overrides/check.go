@@ -68,6 +68,9 @@ func Samples(spec config.Spec) []instance.Instance {
 			inst.Source, inst.Rotation = v1alpha1.InCluster, "1"
 		}
 		inst.Config = spec.Filled(inst.Values(*spec.ClusterDomain))
+		if i > 0 && inst.Config.TLS == nil { // for a patch of the sidecar, which a profile or a later change may add
+			inst.Config.TLS = &v1alpha1.TLS{SecretName: new("the-tls-secret"), Reload: new(true)}
+		}
 		samples = append(samples, inst)
 	}
 	return samples

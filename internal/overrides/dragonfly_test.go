@@ -35,7 +35,7 @@ func TestPatchesOfTheOperatorsObjectThatAreRefused(t *testing.T) {
 		{"Applications look it up by the claim's name.", "{serviceSpec: {name: a}}", spec + ".serviceSpec"},
 		{"An account with other rights cannot make the password.", "{serviceAccountName: a}", spec + ".serviceAccountName"},
 		{"The password needs its init container.", "{initContainers: [{name: prepare, image: a}]}", spec + ".initContainers[prepare]"},
-		{"Even without a list.", "{initContainers: null}", spec + ".initContainers[prepare]"},
+		{"Nor may anything else have the name of the sidecar.", "{initContainers: [{name: keep-certificate, command: [sh]}]}", spec + ".initContainers[keep-certificate]"},
 		{"And its volumes.", "{additionalVolumes: [{name: password-secret, secret: {secretName: a}}]}", spec + ".additionalVolumes"},
 		{"A sidecar with this name would not be a sidecar.", "{additionalContainers: [{name: dragonfly, image: a}]}", spec + ".additionalContainers"},
 		{"With a misspelled name, it would be another container.", "{initContainers: [{name: prepar, resources: {limits: {cpu: 200m}}}]}", spec + ".initContainers"},
@@ -82,6 +82,12 @@ func TestPatchesOfTheOperatorsObjectThatAreLeftToTheCluster(t *testing.T) {
 	} {
 		t.Run(tc.reason, func(t *testing.T) { assert.Empty(t, problemsOfOperator(t, tc.patch)) })
 	}
+}
+
+// A null removes all of them.
+func TestOwnContainersOfTheOperatorsObjectMustStay(t *testing.T) {
+	const at = "spec.overrides.dragonfly.spec.initContainers"
+	assert.Equal(t, []string{at + "[prepare]", at + "[keep-certificate]"}, problemsOfOperator(t, "{initContainers: null}"))
 }
 
 func TestPatchesOfTheOperatorsObjectThatAreTaken(t *testing.T) {

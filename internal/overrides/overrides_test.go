@@ -85,6 +85,7 @@ func TestOverridesThatAreRefused(t *testing.T) {
 		{"Nothing else may have its name, even without TLS.", inPod("initContainers: [{name: keep-certificate, image: a}]"), pod + ".initContainers[keep-certificate]"},
 		{"With a misspelled name, it would be another container.", inPod("containers: [{name: dragonflly, env: [{name: TZ, value: UTC}]}]"), pod + ".containers"},
 		{"And so would our init container.", inPod("initContainers: [{name: prepar, resources: {limits: {cpu: 200m}}}]"), pod + ".initContainers"},
+		{"Nor may it run something else, even without TLS.", inPod("initContainers: [{name: keep-certificate, command: [sh], securityContext: {privileged: true}}]"), pod + ".initContainers[keep-certificate]"},
 		{"Without its image, it would be gone.", inPod("initContainers: [{name: prepare, image: null}]"), pod + ".initContainers[prepare]"},
 		{"The account is set by the password source.", inPod("serviceAccountName: a"), pod + ".serviceAccountName"},
 		{"The server needs no token.", inPod("automountServiceAccountToken: true"), pod + ".automountServiceAccountToken"},

@@ -125,7 +125,7 @@ func patchStatefulSet(set *appsv1.StatefulSet, patch json.RawMessage) (*appsv1.S
 func patchDragonfly(object *operator.Dragonfly, patch json.RawMessage) (*operator.Dragonfly, error) {
 	patched, err := apply(object, patch)
 	if err == nil {
-		patched.Spec.InitContainers = withoutAbsent(patched.Spec.InitContainers)
+		patched.Spec.InitContainers = withoutAbsent(oldFirst(object.Spec.InitContainers, patched.Spec.InitContainers))
 	}
 	return patched, err
 }

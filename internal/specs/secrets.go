@@ -18,7 +18,7 @@ func hasPasswordSecret(inst instance.Instance) bool { return inst.Source == v1al
 func passwordSecret(inst instance.Instance) *corev1.Secret {
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: secretMeta(inst, inst.PasswordSecret()),
+		ObjectMeta: secretMeta(inst, inst.PasswordSecret(), nil, nil),
 		Type:       corev1.SecretTypeOpaque,
 	}
 }
@@ -35,13 +35,10 @@ func connectionSecret(inst instance.Instance) *corev1.Secret {
 			data[key] = []byte(v1alpha1.Fill(template, connectionValues(inst)))
 		}
 	}
-	metadata := secretMeta(inst, inst.ConnectionSecret())
-	// Our own and the claim's win.
-	metadata.Labels = instance.Merged(inst.Config.ConnectionSecret.Labels, metadata.Labels)
-	metadata.Annotations = instance.Merged(inst.Config.ConnectionSecret.Annotations, metadata.Annotations)
+	more := inst.Config.ConnectionSecret
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metadata,
+		ObjectMeta: secretMeta(inst, inst.ConnectionSecret(), more.Labels, more.Annotations),
 		Type:       corev1.SecretType(*inst.Config.ConnectionSecret.Type),
 		Data:       data,
 	}
@@ -49,8 +46,10 @@ func connectionSecret(inst instance.Instance) *corev1.Secret {
 
 // secretMeta returns the metadata of one of the instance's Secrets, without labels and annotations that would make an applier
 // replace the live Secret with the manifest, which has no password.
-func secretMeta(inst instance.Instance, name string) metav1.ObjectMeta {
+func secretMeta(inst instance.Instance, name string, labels, annotations map[string]string) metav1.ObjectMeta {
 	metadata := Metadata(inst, name)
+	metadata.Labels = instance.Merged(labels, metadata.Labels)
+	metadata.Annotations = instance.Merged(annotations, metadata.Annotations)
 	for _, texts := range []map[string]string{metadata.Labels, metadata.Annotations} {
 		for key, value := range texts {
 			texts[key] = v1alpha1.WithoutReplacing(key, value)

@@ -18,7 +18,7 @@ func Service(inst instance.Instance) *corev1.Service {
 			Type:     corev1.ServiceTypeClusterIP,
 			Selector: serviceSelector(inst),
 			Ports: []corev1.ServicePort{{
-				Name:     portName,
+				Name:     PortName,
 				Port:     instance.Port,
 				Protocol: corev1.ProtocolTCP,
 				// By number, because the pods of an instance from Crossplane do not name their port yet.

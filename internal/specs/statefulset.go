@@ -22,8 +22,9 @@ const (
 	// DataPath is where it is mounted.
 	DataPath  = "/data"
 	tmpVolume = "tmp"
-	portName  = "dragonfly"
 
+	// PortName is the name of the server's port.
+	PortName = "dragonfly"
 	// ContainerName is the name of Dragonfly's container; patches may add others.
 	ContainerName = "dragonfly"
 	// PrepareContainer is the init container that provides the server's password.
@@ -127,13 +128,13 @@ func addPassword(pod *corev1.PodSpec, inst instance.Instance) {
 }
 
 func container(inst instance.Instance) corev1.Container {
-	port := intstr.FromString(portName)
+	port := intstr.FromString(PortName)
 	return corev1.Container{
 		Name:            ContainerName,
 		Image:           *inst.Config.Image,
 		ImagePullPolicy: *inst.Config.ImagePullPolicy,
 		Args:            flags(inst),
-		Ports:           []corev1.ContainerPort{{Name: portName, ContainerPort: instance.Port, Protocol: corev1.ProtocolTCP}},
+		Ports:           []corev1.ContainerPort{{Name: PortName, ContainerPort: instance.Port, Protocol: corev1.ProtocolTCP}},
 		Resources: corev1.ResourceRequirements{
 			Requests: resources(inst.Size.Requests),
 			Limits:   resources(inst.Size.Limits),
