@@ -338,7 +338,7 @@ type IssuerRef struct {
 	// +optional
 	Group *string `json:"group,omitempty"`
 
-	// Kind of the issuer.
+	// Kind of the issuer: `Issuer` or `ClusterIssuer`, unless the group has other kinds.
 	// +kubebuilder:default=Issuer
 	// +kubebuilder:example=ClusterIssuer
 	// +optional

@@ -304,6 +304,10 @@ func (t *TLS) validate(path *field.Path) field.ErrorList {
 			invalid(path.Child("issuerRef", ref.name), "is missing or not valid; set the cert-manager issuer that signs the certificates")
 		}
 	}
+	// Issuers of other groups have other kinds, and a placeholder becomes a kind only with the claim.
+	if kind := *t.IssuerRef.Kind; len(errs) == 0 && *t.IssuerRef.Group == "cert-manager.io" && shortest(kind) == kind {
+		errs = oneOf(path.Child("issuerRef", "kind"), kind, "Issuer", "ClusterIssuer")
+	}
 	return errs
 }
 
