@@ -470,7 +470,7 @@ type Overrides struct {
 	Dragonfly *Object `json:"dragonfly,omitempty"`
 }
 
-// Object is an object with any fields, which keep their order.
+// Object of any kind, with any fields.
 // +kubebuilder:pruning:PreserveUnknownFields
 type Object struct{}
 

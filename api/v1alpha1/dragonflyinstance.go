@@ -110,9 +110,11 @@ type Metadata struct {
 	// +optional
 	Labels map[string]intstr.IntOrString `json:"labels,omitempty"`
 
-	// Annotations stay on the claim, except `argocd.argoproj.io/sync-wave`, those that protect from deletion,
-	// and those in the configuration's `carryAnnotations`. A change of
-	// `database.bizmatters.io/password-rotation` asks for a new password.
+	// Three annotations configure the instance: `database.bizmatters.io/profile` selects a profile of the
+	// platform's configuration, `database.bizmatters.io/password-source` (`InCluster`, `Existing` or `External`)
+	// says where the password comes from, and a change of `database.bizmatters.io/password-rotation` asks for a
+	// new password. `argocd.argoproj.io/sync-wave`, annotations that protect from deletion, and those in the
+	// configuration's `carryAnnotations` are copied to the instance's objects.
 	// +optional
 	Annotations map[string]intstr.IntOrString `json:"annotations,omitempty"`
 
@@ -134,7 +136,7 @@ type ClusterFields struct {
 	SelfLink                   Ignored `json:"selfLink,omitempty"`
 }
 
-// Ignored accepts any value and ignores it.
+// Ignored by the function; any value is accepted.
 // +kubebuilder:validation:Type=""
 // +kubebuilder:pruning:PreserveUnknownFields
 type Ignored struct{}

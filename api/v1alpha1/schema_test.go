@@ -39,6 +39,7 @@ func TestSchemasAgreeWithTheFunction(t *testing.T) {
 				claimOf + "status: {ready: true}",
 				claimOf + "spec: {compositionRef: {name: x}, compositionSelector: {}, compositionRevisionRef: {}, compositionRevisionSelector: {}, compositionUpdatePolicy: Automatic, compositeDeletePolicy: Background, publishConnectionDetailsTo: {name: x}, resourceRef: {name: x}, writeConnectionSecretToRef: {name: x}}",
 				claimHead + "metadata: {name: a, namespace: '1', labels: {tier: 1, team: a}, annotations: {a: b, number: 1}}",
+				claimHead + "metadata: {name: a, namespace: b, labels: {spot: true, tier: 1.5}, annotations: {a: false, b: 1e3}}",
 				claimHead + "metadata: {name: a, namespace: b, uid: x, finalizers: [x], creationTimestamp: , generation: 1}",
 				claimHead + "metadata: {name: " + strings.Repeat("a", 52) + ", namespace: " + strings.Repeat("b", 63) + "}",
 			},

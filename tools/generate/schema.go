@@ -98,9 +98,9 @@ func editors(schema map[string]any) {
 	if schema["x-kubernetes-int-or-string"] == true {
 		delete(schema, "x-kubernetes-int-or-string")
 		delete(schema, "anyOf")
-		schema["type"] = []any{"integer", "string"}
-		if schema["pattern"] != nil { // a quantity, which may have a decimal point
-			schema["type"] = []any{"number", "string"}
+		schema["type"] = []any{"number", "string"}
+		if schema["pattern"] == nil { // not a quantity but a label's or annotation's value, which the function reads as text
+			schema["type"] = []any{"boolean", "number", "string"}
 		}
 	}
 	for _, keyword := range []string{"items", "additionalProperties"} {
