@@ -11,8 +11,10 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/kyaml/openapi"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/generator"
 	"github.com/bizmatters/dragonfly-generator/internal/config"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
@@ -276,4 +278,16 @@ func jsonOf(t *testing.T, value any) string {
 	text, err := json.Marshal(value)
 	require.NoError(t, err)
 	return string(text)
+}
+
+// Kustomize's tools read a package's definitions from its Krmfile.
+func TestKrmfile(t *testing.T) {
+	schema, err := openapi.SchemaFromFile("../../Krmfile")
+	require.NoError(t, err)
+	t.Cleanup(openapi.ResetOpenAPI)
+	openapi.AddDefinitions(schema.Definitions)
+	claim := openapi.SchemaForResourceType(yaml.TypeMeta{APIVersion: v1alpha1.APIVersion, Kind: v1alpha1.ClaimKind})
+	require.NotNil(t, claim)
+	assert.True(t, claim.Field("spec").Field("storageGB").Schema.Type.Contains("integer"))
+	assert.NotNil(t, claim.Field("metadata").Field("annotations"), "the definition of Kubernetes itself must be found")
 }
