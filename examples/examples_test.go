@@ -49,10 +49,18 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// kustomizeBuild is `kustomize build --enable-alpha-plugins --enable-exec dir`.
+// kustomizeBuild is `kustomize build --enable-alpha-plugins --enable-exec dir`. An example must not print warnings.
 func kustomizeBuild(t *testing.T, dir string) string {
 	t.Helper()
-	text, err := kustomize.Build(dir)
+	messages, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
 	require.NoError(t, err)
+	defer func(stderr *os.File) { os.Stderr = stderr }(os.Stderr)
+	os.Stderr = messages // kustomize passes it to the function
+	text, err := kustomize.Build(dir)
+	require.NoError(t, messages.Close())
+	printed, failed := os.ReadFile(messages.Name())
+	require.NoError(t, failed)
+	require.NoError(t, err, string(printed))
+	assert.Empty(t, string(printed))
 	return string(text)
 }
