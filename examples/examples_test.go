@@ -39,7 +39,7 @@ func runTests(m *testing.M) int {
 
 func TestExamples(t *testing.T) {
 	folders := examples.Kustomizations(".")
-	require.Greater(t, len(folders), 7)
+	require.Greater(t, len(folders), 12)
 	for _, dir := range folders {
 		t.Run(dir, func(t *testing.T) {
 			first := kustomizeBuild(t, dir)
