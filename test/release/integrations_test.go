@@ -135,14 +135,18 @@ func TestAction(t *testing.T) {
 	}
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
+	const incomplete = "::error::claims and manifests belong together, because the one is compared with the other; set both, or args\n"
 	for _, tc := range []struct {
 		reason string
 		inputs map[string]string
-		want   string
+		want   string // on stdout
+		fails  bool
 	}{
-		{"Claims and manifests are checked.", map[string]string{"claims": "claims 'more claims'", "manifests": "out"}, "<render><claims><more claims><-o><out><--check>"},
-		{"Anything else can run.", map[string]string{"args": "render 'my claims'"}, "<render><my claims>"},
-		{"Without either, it is only installed.", nil, ""},
+		{"Claims and manifests are checked.", map[string]string{"claims": "claims 'more claims'", "manifests": "out"}, "<render><claims><more claims><-o><out><--check>", false},
+		{"Anything else can run.", map[string]string{"args": "render 'my claims'"}, "<render><my claims>", false},
+		{"Claims without manifests must not look as if they were checked.", map[string]string{"claims": "claims"}, incomplete, true},
+		{"Nor must manifests without claims.", map[string]string{"manifests": "out"}, incomplete, true},
+		{"Without either, it is only installed.", nil, "", false},
 	} {
 		inputs := map[string]string{"version": released, "releases": serveRelease(t, nil)}
 		for name, input := range a.Inputs {
@@ -159,7 +163,16 @@ func TestAction(t *testing.T) {
 		for _, step := range a.Runs.Steps {
 			require.Equal(t, "bash", step.Shell, step.Name)
 			assert.NotContains(t, step.Run, "${{", "an expression in a script would run what somebody writes into an input")
-			if step.If == "inputs.releases == ''" || step.Name == "Run" && tc.inputs == nil {
+			switch step.Name {
+			case "Install":
+				require.Empty(t, step.If)
+			case "Run":
+				require.Equal(t, "inputs.args != '' || inputs.claims != '' || inputs.manifests != ''", step.If)
+				if inputs["args"]+inputs["claims"]+inputs["manifests"] == "" {
+					continue
+				}
+			default:
+				require.Equal(t, "inputs.releases == ''", step.If)
 				continue
 			}
 			env := []string{"RUNNER_TEMP=" + temporary, "GITHUB_OUTPUT=" + filepath.Join(temporary, "output"), "GITHUB_PATH=" + filepath.Join(temporary, "path")}
@@ -173,7 +186,7 @@ func TestAction(t *testing.T) {
 				env = append(env, name+"="+value)
 			}
 			out, stderr, ok := shell(t, env, "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step.Run)
-			require.True(t, ok, "%s: %s: %s", tc.reason, step.Name, stderr)
+			require.Equal(t, !tc.fails || step.Name != "Run", ok, "%s: %s: %s", tc.reason, step.Name, stderr)
 			if step.ID == "install" {
 				written, err := os.ReadFile(filepath.Join(temporary, "output"))
 				require.NoError(t, err)
