@@ -45,10 +45,15 @@ download() { # URL FILE
   fi
 }
 
-# GitHub's page `latest` redirects to the page of a version.
+# GitHub's page `latest` redirects to the page of a version or, if there is no release, to the list of releases.
 latest() {
   command -v curl >/dev/null || fail "the latest version cannot be found without curl; name a VERSION"
-  curl -fsSLI --connect-timeout 20 -o "$temporary/latest" -w '%{url_effective}' "$repository/releases/latest" | sed 's|.*/||'
+  page=$(curl -fsSLI --connect-timeout 20 -o "$temporary/latest" -w '%{url_effective}' "$repository/releases/latest") ||
+    fail "the latest version cannot be found, because $repository/releases/latest cannot be read; name a VERSION"
+  case ${page##*/} in
+  v[0-9]*) echo "${page##*/}" ;;
+  *) fail "the latest version cannot be found, because $repository has no release" ;;
+  esac
 }
 
 checksum() { # FILE

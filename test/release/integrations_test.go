@@ -100,6 +100,44 @@ func TestInstallScript(t *testing.T) {
 	}
 }
 
+// TestInstallScriptFindsTheLatest replaces only curl's look at GitHub's page `latest`.
+func TestInstallScriptFindsTheLatest(t *testing.T) {
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Skip("needs curl")
+	}
+	const page = "https://github.com/bizmatters/dragonfly-generator/releases"
+	for _, tc := range []struct {
+		reason, page string // a script
+		args         []string
+		stderr       string // of a failure, or "" for success
+	}{
+		{"The page leads to the latest version.", "printf %s " + page + "/tag/" + released, []string{"latest"}, ""},
+		{"The latest version is the default.", "printf %s " + page + "/tag/" + released, nil, ""},
+		{
+			"Without a network, the message says what could not be read.", "printf %s " + page + "/latest; echo 'curl: (6) Could not resolve host: github.com' >&2; exit 6", nil,
+			"curl: (6) Could not resolve host: github.com\nerror: the latest version cannot be found, because " + page + "/latest cannot be read; name a VERSION\n",
+		},
+		{
+			"Before the first release, the page leads to an empty list.", "printf %s " + page, []string{"latest"},
+			"error: the latest version cannot be found, because https://github.com/bizmatters/dragonfly-generator has no release\n",
+		},
+	} {
+		programs, bin := t.TempDir(), filepath.Join(t.TempDir(), "bin")
+		script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in */releases/latest) %s ;; *) exec %s \"$@\" ;; esac\n", tc.page, curl)
+		require.NoError(t, os.WriteFile(filepath.Join(programs, "curl"), []byte(script), 0o700)) //nolint:gosec // a program
+		env := []string{"DRAGONFLY_GENERATOR_RELEASES=" + serveRelease(t, nil), "PATH=" + programs + string(os.PathListSeparator) + os.Getenv("PATH")}
+		_, stderr, ok := shell(t, env, "sh", append([]string{"../../install.sh", "-b", bin}, tc.args...)...)
+		assert.Equal(t, tc.stderr == "", ok, "%s\n%s", tc.reason, stderr)
+		if tc.stderr == "" {
+			assert.FileExists(t, filepath.Join(bin, "dragonfly-generator"), tc.reason)
+			continue
+		}
+		assert.Equal(t, tc.stderr, stderr, tc.reason)
+		assert.NoFileExists(t, filepath.Join(bin, "dragonfly-generator"), tc.reason)
+	}
+}
+
 // TestInstallScriptIsWhole: if its download is interrupted, nothing runs.
 func TestInstallScriptIsWhole(t *testing.T) {
 	text, err := os.ReadFile("../../install.sh")
