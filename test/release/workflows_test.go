@@ -121,7 +121,13 @@ var pinned = regexp.MustCompile(`^[\w.-]+/[\w./-]+@[0-9a-f]{40}$`)
 // Dependabot.
 func TestActionsArePinned(t *testing.T) {
 	uses := map[string]string{}
-	for name, text := range workflows(t) {
+	all := workflows(t)
+	for _, example := range exampleWorkflows(t) {
+		text, err := os.ReadFile(example)
+		require.NoError(t, err)
+		all[example] = text
+	}
+	for name, text := range all {
 		var root yaml.Node
 		require.NoError(t, yaml.Unmarshal(text, &root))
 		walk(&root, func(key, value *yaml.Node) {
@@ -139,6 +145,15 @@ func TestActionsArePinned(t *testing.T) {
 		})
 	}
 	assert.Contains(t, uses, "actions/checkout")
+}
+
+// exampleWorkflows returns the workflows among the examples.
+func exampleWorkflows(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../../examples/*/.github/workflows/*")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	return files
 }
 
 // walk calls a function for each key and value, however deep.
@@ -217,16 +232,18 @@ func TestDependabot(t *testing.T) {
 	var config struct {
 		Updates []struct {
 			PackageEcosystem string `yaml:"package-ecosystem"`
-			Directory        string
 			Directories      []string
 		}
 	}
 	require.NoError(t, yaml.Unmarshal(text, &config))
 	watched := map[string][]string{}
 	for _, update := range config.Updates {
-		watched[update.PackageEcosystem] = append(update.Directories, update.Directory)
+		watched[update.PackageEcosystem] = update.Directories
 	}
 	assert.Contains(t, watched["github-actions"], "/")
+	for _, example := range exampleWorkflows(t) { // below other folders than /, it looks for no .github/workflows
+		assert.Contains(t, watched["github-actions"], strings.TrimPrefix(path.Dir(filepath.ToSlash(example)), "../.."))
+	}
 
 	modules := 0
 	require.NoError(t, filepath.WalkDir("../..", func(file string, entry os.DirEntry, err error) error {
