@@ -278,46 +278,94 @@ func TestGitLabComponent(t *testing.T) {
 	assert.Contains(t, stdout, "<render><claims><-o><manifests><--check>")
 }
 
-// TestRenovate: the preset finds every pinned image in our examples, and nothing else in them.
+// TestRenovate: the preset finds the images that people write, and leaves rendered manifests alone.
 func TestRenovate(t *testing.T) {
 	text, err := os.ReadFile("../../renovate/images.json")
 	require.NoError(t, err)
-	var preset struct {
-		CustomManagers []struct{ ManagerFilePatterns, MatchStrings []string }
-	}
+	var preset struct{ CustomManagers []renovateManager }
 	require.NoError(t, json.Unmarshal(text, &preset))
-	var files, found []*regexp.Regexp
-	for _, manager := range preset.CustomManagers {
-		for _, pattern := range manager.ManagerFilePatterns {
-			files = append(files, regexp.MustCompile(strings.Trim(pattern, "/")))
+	find := func(path, text string) []string {
+		var found []string
+		for _, manager := range preset.CustomManagers {
+			found = append(found, manager.find(path, text)...)
 		}
-		for _, match := range manager.MatchStrings {
-			found = append(found, regexp.MustCompile(match))
-		}
+		return found
 	}
-	images := regexp.MustCompile(`image: *["']?(\S+/dragonfly(?:-generator)?:v[0-9]\S*)`)
-	pinned := 0
-	require.NoError(t, filepath.WalkDir("../../examples", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !slices.ContainsFunc(files, func(f *regexp.Regexp) bool { return f.MatchString(path) }) {
+
+	const ours, dragonfly = "ghcr.io/bizmatters/dragonfly-generator v0.1.0 ", "docker.dragonflydb.io/dragonflydb/dragonfly v1.40.1 "
+	got := map[string][]string{}
+	for _, folder := range []string{"examples", "package"} {
+		require.NoError(t, filepath.WalkDir("../../"+folder, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if found := find(path, string(text)); found != nil {
+				got[filepath.ToSlash(strings.TrimPrefix(path, "../../"))] = found
+			}
 			return err
-		}
-		text, err := os.ReadFile(path)
-		for _, image := range images.FindAllStringSubmatch(string(text), -1) {
-			pinned++
-			name, version, _ := strings.Cut(image[1], ":")
-			assert.True(t, slices.ContainsFunc(found, func(f *regexp.Regexp) bool {
-				m := f.FindStringSubmatch(image[0])
-				return m != nil && m[f.SubexpIndex("depName")] == name && m[f.SubexpIndex("currentValue")] == version
-			}), "%s: %s", path, image[1])
-		}
-		return err
-	}))
-	assert.Greater(t, pinned, 10)
-	for _, other := range []string{"image: registry.example.com/app:v1.0.0", "image: docker.dragonflydb.io/dragonflydb/dragonfly:latest", "image: example.com/dragonfly-operator:v1.6.1"} {
-		assert.False(t, slices.ContainsFunc(found, func(f *regexp.Regexp) bool { return f.MatchString(other) }), other)
+		}))
 	}
-	digest := found[0].FindStringSubmatch("image: ghcr.io/bizmatters/dragonfly-generator:v0.1.0@sha256:" + strings.Repeat("a", 64))
-	assert.Equal(t, "sha256:"+strings.Repeat("a", 64), digest[found[0].SubexpIndex("currentDigest")])
+	assert.Equal(t, map[string][]string{
+		"examples/container/dragonfly-generator.yaml":               {ours},
+		"examples/kpt/expected/Kptfile":                             {ours}, // of the same package, rendered
+		"examples/kpt/package/Kptfile":                              {ours},
+		"examples/platforms/plain-cluster/dragonfly-generator.yaml": {"registry.example.com/dragonfly v1.40.1 "},
+		"package/Kptfile":                                           {ours},
+	}, got)
+
+	const function = "metadata:\n  annotations:\n    config.kubernetes.io/function: |\n      container:\n        image: ghcr.io/bizmatters/dragonfly-generator:v0.1.0\n"
+	const rendered = "kind: StatefulSet\nspec:\n  template:\n    spec:\n      containers:\n      - image: docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1\n" +
+		"      initContainers:\n      - image: ghcr.io/bizmatters/dragonfly-generator:v0.1.0\n"
+	const config = "kind: DragonflyGenerator\nspec:\n  image: docker.dragonflydb.io/dragonflydb/dragonfly:v1.40.1\n"
+	for _, tc := range []struct {
+		reason, text string
+		want         []string
+	}{
+		{"All images of a configuration are found.", config + "  password: {image: \"ghcr.io/bizmatters/dragonfly-generator:v0.1.0\"}\n", []string{dragonfly, ours}},
+		{"The function may be in a claim's annotation.", "kind: DragonflyInstance\n" + function, []string{ours}},
+		{"Rendered manifests are left alone,", rendered, nil},
+		{"also beside a configuration.", rendered + "---\n" + config + "---\n" + rendered, []string{dragonfly}},
+		{"A digest is updated with its version.", strings.ReplaceAll(config, "v1.40.1", "v1.40.1@sha256:"+strings.Repeat("a", 64)), []string{dragonfly + "sha256:" + strings.Repeat("a", 64)}},
+		{"Other images are not ours to update.", "kind: DragonflyGenerator\nspec:\n  image: example.com/dragonfly-operator:v1.6.1\n---\nimage: registry.example.com/app:v1.0.0\n", nil},
+		{"A tag that is not a version cannot be updated.", "kind: DragonflyGenerator\nspec:\n  image: docker.dragonflydb.io/dragonflydb/dragonfly:latest\n", nil},
+	} {
+		assert.Equal(t, tc.want, find("a.yaml", tc.text), tc.reason)
+	}
+}
+
+// renovateManager is one of Renovate's custom managers. Renovate's regular expressions are RE2's, as Go's are.
+type renovateManager struct {
+	ManagerFilePatterns, MatchStrings []string
+	MatchStringsStrategy              string
+}
+
+// find returns the name, version and digest of each image that Renovate would update. With the strategy `recursive`,
+// each expression searches what the one before it has matched.
+func (m renovateManager) find(path, text string) []string {
+	if !slices.ContainsFunc(m.ManagerFilePatterns, func(pattern string) bool { return regexp.MustCompile(strings.Trim(pattern, "/")).MatchString(path) }) {
+		return nil
+	}
+	last := len(m.MatchStrings) - 1
+	if last > 0 && m.MatchStringsStrategy != "recursive" {
+		panic("not implemented")
+	}
+	texts := []string{text}
+	for _, pattern := range m.MatchStrings[:last] {
+		var within []string
+		for _, text := range texts {
+			within = append(within, regexp.MustCompile(pattern).FindAllString(text, -1)...)
+		}
+		texts = within
+	}
+	var found []string
+	image := regexp.MustCompile(m.MatchStrings[last])
+	for _, text := range texts {
+		for _, match := range image.FindAllStringSubmatch(text, -1) {
+			found = append(found, match[image.SubexpIndex("depName")]+" "+match[image.SubexpIndex("currentValue")]+" "+match[image.SubexpIndex("currentDigest")])
+		}
+	}
+	return found
 }
 
 // TestSchemaStore: the catalog entries name schemas that exist, for file names that the docs use.
