@@ -106,6 +106,7 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 		r.results.Errorf(item, "is input for a function; pipe it into `dragonfly-generator` without a command")
 		return nil
 	case instance.IsConfig(item) && r.hasConfig:
+		r.results.Warnf(item, "is ignored, because --config names the configuration; remove this one, or omit --config")
 		return nil
 	case instance.IsConfig(item) && r.config != nil:
 		r.results.Errorf(item, "is a second configuration besides the one in %s; remove one of them, or name one with --config", r.config.Location())
