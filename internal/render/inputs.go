@@ -70,7 +70,8 @@ type reader struct {
 	folder  fs.FileInfo // the output folder; nil if there is none
 	byPath  map[string]*source
 
-	hasConfig bool // --config was given
+	hasConfig      bool // --config was given
+	kustomizations []kustomization
 }
 
 // readInputs reads the paths, each file once, and the present contents of the output folder.
@@ -95,6 +96,9 @@ func readInputs(o Options, stdin io.Reader, results *report.Results) *inputs {
 	}
 	for _, source := range r.sources {
 		r.findItems(source, r.read(source))
+	}
+	for _, k := range r.kustomizations { // now that the configuration has been found
+		r.notApplied(k)
 	}
 	return &r.inputs
 }

@@ -95,7 +95,7 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 	isResource := n.Kind == yaml.MappingNode && (item.APIVersion != "" && item.Kind != "" || instance.LikenessOf(item) == instance.NearMiss)
 	switch {
 	case isKustomizationFile(filepath.Base(s.name)), isKustomization(item):
-		r.notApplied(s, item)
+		r.kustomizations = append(r.kustomizations, kustomization{s, item})
 		return nil
 	case !isResource && s.named:
 		r.results.Errorf(nil, "%s is not a Kubernetes resource, because apiVersion or kind is missing; add them, or do not name the file", item.Location())
@@ -124,15 +124,28 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 // holdsOurs reports whether an item is a List with an object of ours.
 func holdsOurs(item *krm.Item) bool { return slices.ContainsFunc(item.Listed(), merge.IsOurs) }
 
+// kustomization is one that was found, or a component.
+type kustomization struct {
+	source *source
+	item   *krm.Item
+}
+
 // notApplied warns about files that only kustomize uses. In the output folder, they are meant for the tool that applies
 // the result.
-func (r *reader) notApplied(s *source, item *krm.Item) {
+func (r *reader) notApplied(k kustomization) {
+	filter := "dragonfly-generator render -"
+	if r.config != nil { // kustomize does not pass on a configuration that is not a resource
+		filter += " --config " + r.config.Path()
+	}
+	folder := filepath.Dir(k.source.name)
 	switch {
-	case s.inFolder != "":
-	case item.Kind == "Component":
-		r.results.Warnf(item, "is not applied; build the kustomization that uses it, and pipe the output into `dragonfly-generator render -`")
+	case k.source.inFolder != "":
+	case k.item.Kind == "Component":
+		r.results.Warnf(k.item, "is not applied; build the kustomization that uses it, and pipe the output into `%s`", filter)
+	case len(yamlnode.Elements(k.item.Node, "transformers"))+len(yamlnode.Elements(k.item.Node, "generators")) > 0:
+		r.results.Warnf(k.item, "is not applied; if it calls this function, build it instead: `kustomize build --enable-alpha-plugins --enable-exec %s`", folder)
 	default:
-		r.results.Warnf(item, "is not applied; build it and pipe the output: `kustomize build %s | dragonfly-generator render -`", filepath.Dir(s.name))
+		r.results.Warnf(k.item, "is not applied; build it and pipe the output: `kustomize build %s | %s`", folder, filter)
 	}
 }
 
