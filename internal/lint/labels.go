@@ -40,7 +40,7 @@ func (l *linter) noteNeighbor(item *krm.Item) {
 	case item.Group == "networking.k8s.io" && item.Kind == "NetworkPolicy":
 		selector = labelSelector(yamlnode.Get(item.Node, "spec", "podSelector"))
 	}
-	if l.isSecondBudget(item) {
+	if l.warnOfSecondBudget(item) {
 		return
 	}
 	name := instance.Name{Namespace: item.Namespace, Name: selector["app"]}
@@ -93,9 +93,9 @@ func meansInstance(selector map[string]string) bool {
 	return selector["app.kubernetes.io/name"] != "" || selector[v1alpha1.ManagedByLabel] != ""
 }
 
-// isSecondBudget reports whether an item is a PodDisruptionBudget for the pods of an instance for which the operator makes
-// one too, and warns about it.
-func (l *linter) isSecondBudget(item *krm.Item) bool {
+// warnOfSecondBudget warns about a PodDisruptionBudget for the pods of an instance for which the operator makes one too, and
+// reports whether the item is one.
+func (l *linter) warnOfSecondBudget(item *krm.Item) bool {
 	if item.Group != "policy" || item.Kind != "PodDisruptionBudget" {
 		return false
 	}
