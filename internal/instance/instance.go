@@ -62,15 +62,10 @@ func (n Name) StatefulSetID() krm.ID { return n.ID("apps", "StatefulSet") }
 func (n Name) DragonflyID() krm.ID { return n.ID("dragonflydb.io", "Dragonfly") }
 
 // PasswordSecretID identifies the password Secret.
-func (n Name) PasswordSecretID() krm.ID { return n.SecretID(n.PasswordSecret()) }
+func (n Name) PasswordSecretID() krm.ID { return krm.SecretID(n.Namespace, n.PasswordSecret()) }
 
 // ConnectionSecretID identifies the connection Secret.
-func (n Name) ConnectionSecretID() krm.ID { return n.SecretID(n.ConnectionSecret()) }
-
-// SecretID identifies a Secret in the instance's namespace.
-func (n Name) SecretID(name string) krm.ID {
-	return krm.ID{Kind: "Secret", Namespace: n.Namespace, Name: name}
-}
+func (n Name) ConnectionSecretID() krm.ID { return krm.SecretID(n.Namespace, n.ConnectionSecret()) }
 
 // ServiceAccount returns the name of the ServiceAccount, the Role and the RoleBinding.
 func (n Name) ServiceAccount() string { return n.Name }

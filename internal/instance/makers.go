@@ -109,7 +109,7 @@ func (m makes) elements(object *yaml.Node) []*yaml.Node {
 }
 
 func (m makes) secret(n *yaml.Node, item *krm.Item) (krm.ID, bool) {
-	id := krm.ID{Kind: "Secret", Namespace: item.Namespace}
+	id := krm.SecretID(item.Namespace, "")
 	for path, values := range m.unless {
 		if says(n, path, values) {
 			return id, false

@@ -73,7 +73,7 @@ func findMakers(list *krm.List) makersOf {
 		}
 		if len(made) > 0 {
 			for _, was := range item.FormerNames() {
-				m.former[krm.ID{Kind: "Secret", Namespace: was.Namespace, Name: was.Name}] = item
+				m.former[krm.SecretID(was.Namespace, was.Name)] = item
 			}
 		}
 	}
@@ -141,7 +141,7 @@ func isPlain(item *krm.Item) bool {
 // it to its current namespace, so it is unclear which claim it belongs to.
 func (m makersOf) refuseWithoutNamespace(inst *Instance, results *report.Results) bool {
 	for _, name := range []string{inst.PasswordSecret(), inst.ConnectionSecret()} {
-		if item := m.made[krm.ID{Kind: "Secret", Name: name}]; item != nil {
+		if item := m.made[krm.SecretID("", name)]; item != nil {
 			NoNamespace(item, inst.Name, results)
 			return true
 		}
@@ -170,7 +170,7 @@ func (m makersOf) refuseRenamed(inst *Instance, claims Claims, results *report.R
 				continue // it may belong to that claim
 			}
 			for _, namespace := range slices.Compact([]string{was.Namespace, inst.Namespace}) {
-				id := krm.ID{Kind: "Secret", Namespace: namespace, Name: secret.nameFor(was.Name)}
+				id := krm.SecretID(namespace, secret.nameFor(was.Name))
 				item := m.former[id]
 				if item == nil {
 					item = m.made[id]

@@ -29,6 +29,11 @@ type ID struct {
 	Group, Kind, Namespace, Name string
 }
 
+// SecretID identifies a Secret.
+func SecretID(namespace, name string) ID {
+	return ID{Kind: "Secret", Namespace: namespace, Name: name}
+}
+
 // internalPrefix is the prefix of the annotations that the orchestrators use for their own bookkeeping.
 const internalPrefix = "internal.config.kubernetes.io/"
 

@@ -38,7 +38,7 @@ func Check(in Input, results *report.Results) {
 			continue
 		}
 		for _, id := range instance.MadeBy(item) {
-			l.made[secret{id.Namespace, id.Name}] = true
+			l.made[id] = true
 		}
 		l.noteNeighbor(item)
 		l.noteReader(item)
@@ -53,20 +53,17 @@ type linter struct {
 
 	named     map[string][]*instance.Instance // instances by the names of their Secrets, in all namespaces
 	ignored   map[string][]*instance.Instance // instances by the Secret names in their ignored Crossplane fields
-	former    map[secret]bool                 // names that claims had before kustomize changed them, which it follows
-	made      map[secret]bool                 // Secrets that other items make
+	former    map[instance.Name]bool          // names that claims had before kustomize changed them, which it follows
+	made      map[krm.ID]bool                 // Secrets that other items make
 	reads     []read                          // references to Secrets
 	neighbors map[instance.Name]*neighbors    // items that share the label app of an instance
 }
-
-// secret identifies a Secret.
-type secret struct{ namespace, name string }
 
 func newLinter(in Input, results *report.Results) *linter {
 	l := &linter{
 		Input: in, results: results,
 		named:   map[string][]*instance.Instance{},
-		ignored: map[string][]*instance.Instance{}, former: map[secret]bool{}, made: map[secret]bool{}, neighbors: map[instance.Name]*neighbors{},
+		ignored: map[string][]*instance.Instance{}, former: map[instance.Name]bool{}, made: map[krm.ID]bool{}, neighbors: map[instance.Name]*neighbors{},
 	}
 	for i := range in.Instances {
 		inst := &in.Instances[i].Instance
@@ -80,7 +77,7 @@ func newLinter(in Input, results *report.Results) *linter {
 			}
 		}
 		for _, was := range inst.Item.FormerNames() {
-			l.former[secret{inst.Namespace, was.Name}] = true
+			l.former[instance.Name{Namespace: inst.Namespace, Name: was.Name}] = true
 		}
 	}
 	return l

@@ -14,7 +14,7 @@ import (
 // read is a reference to a Secret.
 type read struct {
 	by *krm.Item
-	secret
+	krm.ID
 }
 
 // noteReader notes the Secrets that an item refers to, each once.
@@ -23,7 +23,7 @@ func (l *linter) noteReader(item *krm.Item) {
 	take := func(ref *yaml.Node, name string) {
 		if name != "" && !seen[name] && yamlnode.Text(ref, "optional") != "true" {
 			seen[name] = true
-			l.reads = append(l.reads, read{item, secret{item.Namespace, name}})
+			l.reads = append(l.reads, read{item, krm.SecretID(item.Namespace, name)})
 		}
 	}
 	for n := range yamlnode.All(item.Node) {
@@ -42,12 +42,12 @@ func (l *linter) noteReader(item *krm.Item) {
 // warnOfReaders warns about references to Secrets that do not exist but look like those of a claim.
 func (l *linter) warnOfReaders() {
 	for _, r := range l.reads {
-		if l.made[r.secret] || l.made[secret{name: r.name}] || slices.ContainsFunc(l.named[r.name], r.mayReach) {
+		if l.made[r.ID] || l.made[krm.SecretID("", r.Name)] || slices.ContainsFunc(l.named[r.Name], r.mayReach) {
 			continue
 		}
-		if i := slices.IndexFunc(l.ignored[r.name], r.mayReach); i >= 0 {
-			inst := l.ignored[r.name][i]
-			l.results.Warnf(r.by, "reads the Secret %s, which the claim %s names in an ignored Crossplane field, so nothing creates it; read %s instead", r.name, inst.Name, inst.ConnectionSecret())
+		if i := slices.IndexFunc(l.ignored[r.Name], r.mayReach); i >= 0 {
+			inst := l.ignored[r.Name][i]
+			l.results.Warnf(r.by, "reads the Secret %s, which the claim %s names in an ignored Crossplane field, so nothing creates it; read %s instead", r.Name, inst.Name, inst.ConnectionSecret())
 		} else if inst, found := l.meant(r); found {
 			l.warnOfReader(r, inst)
 		}
@@ -56,23 +56,23 @@ func (l *linter) warnOfReaders() {
 
 // warnOfReader warns about a reference that probably means that claim.
 func (l *linter) warnOfReader(r read, inst *instance.Instance) {
-	name, _ := strings.CutSuffix(r.name, instance.ConnectionSecretName(""))
+	name, _ := strings.CutSuffix(r.Name, instance.ConnectionSecretName(""))
 	switch {
-	case r.namespace == "" && l.former[secret{inst.Namespace, name}]:
-		l.results.Warnf(r.by, "reads the Secret %s, but kustomize renames the claim, and updates references in its namespace only; set the namespace %s here, too", r.name, inst.Namespace)
-	case r.namespace == inst.Namespace || r.namespace == "":
-		l.results.Warnf(r.by, "reads the Secret %s, but there is no claim of that name in its namespace; for the claim %s, read %s", r.name, inst.Name, inst.ConnectionSecret())
-	case r.name == inst.ConnectionSecret() && len(inst.Config.ConnectionSecret.Annotations)+len(inst.Config.ConnectionSecret.Labels) > 0:
+	case r.Namespace == "" && l.former[instance.Name{Namespace: inst.Namespace, Name: name}]:
+		l.results.Warnf(r.by, "reads the Secret %s, but kustomize renames the claim, and updates references in its namespace only; set the namespace %s here, too", r.Name, inst.Namespace)
+	case r.Namespace == inst.Namespace || r.Namespace == "":
+		l.results.Warnf(r.by, "reads the Secret %s, but there is no claim of that name in its namespace; for the claim %s, read %s", r.Name, inst.Name, inst.ConnectionSecret())
+	case r.Name == inst.ConnectionSecret() && len(inst.Config.ConnectionSecret.Annotations)+len(inst.Config.ConnectionSecret.Labels) > 0:
 		// By which something copies it there.
 	default:
-		l.results.Warnf(r.by, "reads the Secret %s, but the claim %s is in another namespace, and pods can only read Secrets in their own; have the Secret copied (see docs/configuration.md)", r.name, inst.Name)
+		l.results.Warnf(r.by, "reads the Secret %s, but the claim %s is in another namespace, and pods can only read Secrets in their own; have the Secret copied (see docs/configuration.md)", r.Name, inst.Name)
 	}
 }
 
 // mayReach reports whether a reference can be to the Secrets of an instance. Without a namespace, it can be to any
 // instance.
 func (r read) mayReach(inst *instance.Instance) bool {
-	return r.namespace == "" || r.namespace == inst.Namespace
+	return r.Namespace == "" || r.Namespace == inst.Namespace
 }
 
 // meant returns the instance that is probably meant by a Secret that follows our naming convention but has another name or
@@ -81,14 +81,14 @@ func (r read) mayReach(inst *instance.Instance) bool {
 // Many Secrets that are not ours end in -password: shop-web-password need not mean the claim shop-web-cache, nor
 // redis-password the claim my-redis. So only a name of several words to which the claim adds a prefix counts there.
 func (l *linter) meant(r read) (*instance.Instance, bool) {
-	name, isConnection := strings.CutSuffix(r.name, instance.ConnectionSecretName(""))
+	name, isConnection := strings.CutSuffix(r.Name, instance.ConnectionSecretName(""))
 	if !isConnection {
-		name = strings.TrimSuffix(r.name, instance.PasswordSecretName(""))
+		name = strings.TrimSuffix(r.Name, instance.PasswordSecretName(""))
 	}
-	if name == "" || name == r.name || l.former[secret{r.namespace, name}] {
+	if name == "" || name == r.Name || l.former[instance.Name{Namespace: r.Namespace, Name: name}] {
 		return nil, false
 	}
-	if all := l.named[r.name]; isConnection && len(all) > 0 { // in another namespace
+	if all := l.named[r.Name]; isConnection && len(all) > 0 { // in another namespace
 		return all[0], true
 	}
 	for i := range l.Instances {

@@ -273,7 +273,7 @@ func refuseHashedNames(list *krm.List, built []Built, results *report.Results) {
 				texts[n.Value] = true
 			}
 			for _, name := range slices.Sorted(maps.Keys(texts)) {
-				if item := hashed[b.SecretID(name)]; item != nil {
+				if item := hashed[krm.SecretID(b.Namespace, name)]; item != nil {
 					results.Errorf(item, "is referenced by the %s %s, but kustomize appends a hash to its name after this function and does not update that reference; set `options: {disableNameSuffixHash: true}` in its secretGenerator", o.Kind, o.Name)
 				}
 			}
