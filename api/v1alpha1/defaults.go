@@ -66,8 +66,8 @@ func (p *Password) ContainerResources() (requests, limits Resources) {
 		if *r.limit == nil {
 			orDefault(r.request, resource.MustParse(r.value))
 		}
-		orFrom(r.request, *r.limit)
-		orFrom(r.limit, *r.request)
+		*r.request = cmp.Or(*r.request, *r.limit)
+		*r.limit = cmp.Or(*r.limit, *r.request)
 	}
 	return requests, limits
 }
@@ -111,19 +111,13 @@ func (s *ProfileSpec) defaultSizes() {
 		if given.Threads != nil { // then there is a CPU limit only if it is set
 			base.Limits.CPU = nil
 		}
-		orFrom(&given.Requests.CPU, base.Requests.CPU)
-		orFrom(&given.Requests.Memory, base.Requests.Memory)
-		orFrom(&given.Limits.CPU, base.Limits.CPU)
-		orFrom(&given.Limits.Memory, base.Limits.Memory)
+		given.Requests.CPU = cmp.Or(given.Requests.CPU, base.Requests.CPU)
+		given.Requests.Memory = cmp.Or(given.Requests.Memory, base.Requests.Memory)
+		given.Limits.CPU = cmp.Or(given.Limits.CPU, base.Limits.CPU)
+		given.Limits.Memory = cmp.Or(given.Limits.Memory, base.Limits.Memory)
 		sizes[name] = given
 	}
 	s.Sizes = sizes
-}
-
-func orFrom[T any](field **T, from *T) {
-	if *field == nil {
-		*field = from
-	}
 }
 
 // Default fills in fields that a claim does not set.
