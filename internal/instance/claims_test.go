@@ -264,7 +264,7 @@ status: {conditions: []}
 		{"Merge keys are followed.", withSpec("{<<: {size: medium, storageGB: 5}, storageGB: 20}"), want{size: "medium", storageGB: 20}},
 		{"A claim that was live under Crossplane works unchanged.", live, want{size: "large", storageGB: 20}},
 		{"Fields that name a Secret of their own are reported.", withSpec("{writeConnectionSecretToRef: {name: x}, publishConnectionDetailsTo: {name: y}}"),
-			want{size: "small", storageGB: 10, ownSecrets: []string{"spec.publishConnectionDetailsTo", "spec.writeConnectionSecretToRef"}}},
+			want{size: "small", storageGB: 10, ownSecrets: []string{"publishConnectionDetailsTo", "writeConnectionSecretToRef"}}},
 		{"A null does not name a Secret.", withSpec("{writeConnectionSecretToRef: null}"), plain},
 
 		{"Labels go to the objects, numbers and bools as written.", labeled(`{team: a, tier: 1, cache: true, empty: "", example.com/x: y}`),

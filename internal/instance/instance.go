@@ -118,15 +118,15 @@ type Instance struct {
 	Seen   []*krm.Item
 }
 
-// IgnoredSecrets returns the paths of those Crossplane fields of the claim that name another Secret, which is not created.
+// IgnoredSecrets returns those Crossplane fields in the claim's spec that name another Secret, which is not created.
 func (i Instance) IgnoredSecrets() []string {
-	var paths []string
+	var fields []string
 	for _, field := range []string{"publishConnectionDetailsTo", "writeConnectionSecretToRef"} {
 		if !yamlnode.IsNull(yamlnode.Get(i.Item.Node, "spec", field)) {
-			paths = append(paths, "spec."+field)
+			fields = append(fields, field)
 		}
 	}
-	return paths
+	return fields
 }
 
 // HasVolume reports whether the instance keeps its snapshots on a volume.

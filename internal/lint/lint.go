@@ -71,8 +71,8 @@ func newLinter(in Input, results *report.Results) *linter {
 		for _, name := range []string{inst.PasswordSecret(), inst.ConnectionSecret()} {
 			l.named[name] = append(l.named[name], inst)
 		}
-		for _, path := range inst.IgnoredSecrets() {
-			if name := yamlnode.Text(inst.Item.Node, append(strings.Split(path, "."), "name")...); name != "" {
+		for _, field := range inst.IgnoredSecrets() {
+			if name := yamlnode.Text(inst.Item.Node, "spec", field, "name"); name != "" {
 				l.ignored[name] = append(l.ignored[name], inst)
 			}
 		}
@@ -192,7 +192,7 @@ func (l *linter) changed(inst instance.Instance, changes changesOf) {
 	l.results.Infof(inst.Item, "%s", strings.Join(all, "; "))
 	l.warnOfVolume(inst)
 	for _, field := range inst.IgnoredSecrets() { // something that reads it gets a warning
-		l.results.FieldInfof(inst.Item, report.Field{Path: field}, "is ignored, so the Secret that it names will not exist; change applications to read %s", inst.ConnectionSecret())
+		l.results.FieldInfof(inst.Item, report.Field{Path: "spec." + field}, "is ignored, so the Secret that it names will not exist; change applications to read %s", inst.ConnectionSecret())
 	}
 }
 
