@@ -29,7 +29,7 @@ func Expand(list *krm.List, o merge.Options, results *report.Results) merge.Chan
 	instances = instance.Sources(list, instances, claims, results)
 	built := overrides.Build(list, instances, results)
 	changes := merge.Plan(merge.Input{Options: o, List: list, Instances: built, Claims: claims}, results)
-	lint.Check(lint.Input{List: list, Instances: built, Changes: changes}, results)
+	lint.Check(list, built, changes, results)
 	return changes
 }
 

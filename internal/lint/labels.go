@@ -21,7 +21,7 @@ type neighbors struct{ pods, selectors []string }
 // noteNeighbor notes pods that have the label app of an instance, and selectors that match its pod by that label.
 func (l *linter) noteNeighbor(item *krm.Item) {
 	namesake := instance.Name{Namespace: item.Namespace, Name: item.Name}
-	if l.neighbors[namesake] != nil && slices.Contains(specs.IDs(namesake), item.ID) && slices.Contains(l.List.Items, item) {
+	if l.neighbors[namesake] != nil && slices.Contains(specs.IDs(namesake), item.ID) && slices.Contains(l.list.Items, item) {
 		return // there is an error about it, unless it is in a List
 	}
 	what := item.Kind + " " + item.Name
@@ -51,7 +51,7 @@ func (l *linter) noteNeighbor(item *krm.Item) {
 }
 
 func (l *linter) warnOfNeighbors() {
-	for _, inst := range l.Instances {
+	for _, inst := range l.instances {
 		n := l.neighbors[inst.Name]
 		if len(n.pods)+len(n.selectors) == 0 {
 			continue
@@ -99,7 +99,7 @@ func (l *linter) warnOfSecondBudget(item *krm.Item) bool {
 	if item.Group != "policy" || item.Kind != "PodDisruptionBudget" {
 		return false
 	}
-	for _, inst := range l.Instances {
+	for _, inst := range l.instances {
 		if inst.IsByOperator() && inst.Namespace == item.Namespace && operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), inst.Name.Name) {
 			l.results.Warnf(item, "selects the pods of the instance %s, for which the operator also creates a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb in the configuration instead", inst.Name)
 			return true

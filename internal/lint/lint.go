@@ -19,21 +19,14 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
-// Input is what Check examines.
-type Input struct {
-	List      *krm.List
-	Instances []overrides.Built
-	Changes   merge.Changes
-}
-
-// Check adds the warnings and infos about the instances.
-func Check(in Input, results *report.Results) {
-	l := newLinter(in, results)
+// Check adds the warnings and infos about the instances and what is planned for them.
+func Check(list *krm.List, instances []overrides.Built, planned merge.Changes, results *report.Results) {
+	l := newLinter(list, instances, planned, results)
 	l.changes()
-	if len(in.Instances) == 0 {
+	if len(instances) == 0 {
 		return
 	}
-	for _, item := range in.List.All() {
+	for _, item := range list.All() {
 		if item.Group == v1alpha1.Group || item.Annotation(v1alpha1.GeneratedFrom) != "" || item.IsLocal() {
 			continue
 		}
@@ -48,8 +41,10 @@ func Check(in Input, results *report.Results) {
 }
 
 type linter struct {
-	Input
-	results *report.Results
+	list      *krm.List
+	instances []overrides.Built
+	planned   merge.Changes
+	results   *report.Results
 
 	named     map[string][]*instance.Instance // instances by the names of their Secrets, in all namespaces
 	ignored   map[string][]*instance.Instance // instances by the Secret names in their ignored Crossplane fields
@@ -59,14 +54,14 @@ type linter struct {
 	neighbors map[instance.Name]*neighbors    // items that share the label app of an instance
 }
 
-func newLinter(in Input, results *report.Results) *linter {
+func newLinter(list *krm.List, instances []overrides.Built, planned merge.Changes, results *report.Results) *linter {
 	l := &linter{
-		Input: in, results: results,
+		list: list, instances: instances, planned: planned, results: results,
 		named:   map[string][]*instance.Instance{},
 		ignored: map[string][]*instance.Instance{}, former: map[instance.Name]bool{}, made: map[krm.ID]bool{}, neighbors: map[instance.Name]*neighbors{},
 	}
-	for i := range in.Instances {
-		inst := &in.Instances[i].Instance
+	for i := range instances {
+		inst := &instances[i].Instance
 		l.neighbors[inst.Name] = &neighbors{}
 		for _, name := range []string{inst.PasswordSecret(), inst.ConnectionSecret()} {
 			l.named[name] = append(l.named[name], inst)
@@ -115,14 +110,14 @@ func (l *linter) changes() {
 		}
 		return all[name]
 	}
-	for _, a := range l.Changes.Add {
+	for _, a := range l.planned.Add {
 		changed, item := of(a.Instance), krm.NewItem(a.Node)
 		changed.created = append(changed.created, nameOf(item))
 		if runs(item, a.Instance) {
 			changed.fresh = a.Node
 		}
 	}
-	for _, r := range l.Changes.Replace {
+	for _, r := range l.planned.Replace {
 		changed := of(r.Instance)
 		changed.updated = append(changed.updated, nameOf(r.Item))
 		if runs(r.Item, r.Instance) {
@@ -132,7 +127,7 @@ func (l *linter) changes() {
 			changed.secret = r.Item.Node
 		}
 	}
-	for _, r := range l.Changes.Remove {
+	for _, r := range l.planned.Remove {
 		switch changed := of(r.Instance); r.Why {
 		case merge.OtherBackend:
 			changed.superseded = append(changed.superseded, nameOf(r.Item))
@@ -144,7 +139,7 @@ func (l *linter) changes() {
 		case merge.ClaimGone:
 		}
 	}
-	for _, inst := range l.Instances {
+	for _, inst := range l.instances {
 		if changed := all[inst.Name]; changed != nil {
 			l.changed(inst.Instance, *changed)
 		}

@@ -91,8 +91,8 @@ func (l *linter) meant(r read) (*instance.Instance, bool) {
 	if all := l.named[r.Name]; isConnection && len(all) > 0 { // in another namespace
 		return all[0], true
 	}
-	for i := range l.Instances {
-		inst := &l.Instances[i].Instance
+	for i := range l.instances {
+		inst := &l.instances[i].Instance
 		hasPrefix, hasSuffix := strings.HasSuffix(inst.Name.Name, "-"+name), strings.HasPrefix(inst.Name.Name, name+"-")
 		if r.mayReach(inst) && (hasPrefix && (isConnection || strings.Contains(name, "-")) || hasSuffix && isConnection) {
 			return inst, true
