@@ -63,8 +63,14 @@ func function(s Streams) int {
 	return results.ExitCode()
 }
 
-// errFailed is the error of a command that has already reported why it failed.
+// errFailed is the error of a command that has already reported why it failed. Any other error means invalid arguments.
 var errFailed = errors.New("failed")
+
+// fail reports why a command failed.
+func fail(s Streams, err error) error {
+	fmt.Fprintf(s.Err, "error: %s\n", err)
+	return errFailed
+}
 
 // command runs the command in args and returns the exit code.
 func command(args []string, s Streams) int {

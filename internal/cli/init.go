@@ -65,8 +65,7 @@ func initialize(s Streams, o initOptions) error {
 		return errFailed
 	}
 	if err := writeNew(o.folder, texts); err != nil {
-		fmt.Fprintf(s.Err, "error: %s\n", err)
-		return errFailed
+		return fail(s, err)
 	}
 	var out strings.Builder
 	for _, file := range starterFiles {

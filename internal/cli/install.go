@@ -42,8 +42,7 @@ func onlyFolders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDir
 func install(s Streams, folder string) error {
 	to, err := copySelf(folder)
 	if err != nil {
-		fmt.Fprintf(s.Err, "error: the program cannot be installed into %s: %s\n", folder, report.Reason(err))
-		return errFailed
+		return fail(s, fmt.Errorf("the program cannot be installed into %s: %w", folder, report.Reason(err)))
 	}
 	return write(s, to+"\n")
 }

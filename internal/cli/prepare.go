@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -50,8 +49,7 @@ func untilStopped(s Streams, run func(context.Context) error) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {
-		fmt.Fprintf(s.Err, "error: %s\n", err)
-		return errFailed
+		return fail(s, err)
 	}
 	return nil
 }
