@@ -158,7 +158,7 @@ func (r *reader) generator(node *yaml.Node) Platform {
 	spec, errs := r.spec(base, "spec", carry)
 	spec.addLayer(base, "spec")
 	platform.specs[""] = spec
-	r.report(errs, spec, nil, nil)
+	reportProblems(&r.Subject, errs, spec, nil, nil)
 	for _, name := range slices.Sorted(maps.Keys(object.Spec.Profiles)) {
 		path := decode.Join("spec.profiles", name)
 		if len(validation.IsValidLabelValue(name)) > 0 || name == "" {
@@ -170,9 +170,9 @@ func (r *reader) generator(node *yaml.Node) Platform {
 		profile.addLayer(base, "spec")
 		profile.addLayer(own, path)
 		platform.specs[name] = profile
-		p := reader{Subject: r.Fork()}
-		p.report(problems, profile, errs, base)
-		r.profileFailed = r.profileFailed || p.Errors() > r.Errors()
+		part := r.Fork()
+		reportProblems(&part, problems, profile, errs, base)
+		r.profileFailed = r.profileFailed || part.Errors() > r.Errors()
 	}
 	return platform
 }
@@ -199,16 +199,16 @@ func (r *reader) spec(settings map[string]json.RawMessage, path string, carry []
 	return spec, spec.Validate(field.NewPath(path))
 }
 
-// report reports the problems with a profile's settings. One with a field that the profile inherits is reported at that field,
+// reportProblems reports the problems with a profile's settings. One with a field that the profile inherits is reported at that field,
 // and only once if spec has it, too.
-func (r *reader) report(errs field.ErrorList, profile Spec, above field.ErrorList, base map[string]json.RawMessage) {
+func reportProblems(subject *report.Subject, errs field.ErrorList, profile Spec, above field.ErrorList, base map[string]json.RawMessage) {
 	for _, err := range errs {
 		path := strings.TrimPrefix(err.Field, profile.Path+".")
 		isKnown := slices.ContainsFunc(above, func(known *field.Error) bool { return known.Field == "spec."+path })
 		if !profile.Sets(err.Field) && (isKnown || has(base, inherited(path))) {
 			err.Field = "spec." + path
 		}
-		r.Errorf(report.Field{Path: err.Field}, "%s", profile.Explain(err.Field, err.Detail))
+		subject.Errorf(report.Field{Path: err.Field}, "%s", profile.Explain(err.Field, err.Detail))
 	}
 }
 
@@ -326,7 +326,7 @@ func (r *reader) configMap(node *yaml.Node) Platform {
 	decoded, problems := decode.Strict(settings, new(v1alpha1.ProfileSpec), decode.Options{Path: "data"})
 	decode.Report(&r.Subject, problems...)
 	spec, errs := r.spec(fields(decoded), "data", []string{syncWave})
-	r.report(errs, spec, nil, nil)
+	reportProblems(&r.Subject, errs, spec, nil, nil)
 	return Platform{specs: map[string]Spec{"": spec}}
 }
 
