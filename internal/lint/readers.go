@@ -1,9 +1,11 @@
 package lint
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
@@ -76,7 +78,8 @@ func (r read) mayReach(inst *instance.Instance) bool {
 }
 
 // meant returns the instance that is probably meant by a Secret that follows our naming convention but has another name or
-// namespace than the instance's. If kustomize has changed a name, it updates the references in the same namespace itself, after this function.
+// namespace than the instance's. If kustomize has changed a name, it updates the references in the same namespace itself, after
+// this function; to kustomize, no namespace is the namespace default.
 //
 // Many Secrets that are not ours end in -password: shop-web-password need not mean the claim shop-web-cache, nor
 // redis-password the claim my-redis. So only a name of several words to which the claim adds a prefix counts there.
@@ -85,7 +88,7 @@ func (l *linter) meant(r read) (*instance.Instance, bool) {
 	if !isConnection {
 		name = strings.TrimSuffix(r.Name, instance.PasswordSecretName(""))
 	}
-	if name == "" || name == r.Name || l.former[instance.Name{Namespace: r.Namespace, Name: name}] {
+	if name == "" || name == r.Name || l.former[instance.Name{Namespace: cmp.Or(r.Namespace, corev1.NamespaceDefault), Name: name}] {
 		return nil, false
 	}
 	if all := l.named[r.Name]; isConnection && len(all) > 0 { // in another namespace
