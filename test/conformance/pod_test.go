@@ -126,6 +126,7 @@ func (p *pod) read(t *testing.T, workload metav1.ObjectMeta, annotations map[str
 		container.Args[i] = strings.ReplaceAll(arg, "$$", "$") // as the kubelet does
 	}
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	p.request = handover.Request{}
 	p.request.Bind(flags)
 	require.NoError(t, flags.Parse(container.Args[1:]))
 	p.secrets = map[string]string{}

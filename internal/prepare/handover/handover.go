@@ -75,7 +75,7 @@ type Request struct {
 // Args returns the container's args, including the command.
 func (r Request) Args() []string { return args(Command, r.Bind) }
 
-// Bind defines the flags of prepare, which set the request.
+// Bind defines the flags of prepare, which set the request. Its present values are their defaults.
 func (r *Request) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&r.Data, "data", r.Data, "keep the record in `DIR`, the folder of the volume, and look for a snapshot there")
 	flags.StringVar(&r.Bucket, "bucket", r.Bucket, "fail unless `URL`, the folder of the snapshots, belongs to this instance")
