@@ -61,7 +61,7 @@ func (l *linter) warnOfSource(was runner, dropsSecret bool, inst instance.Instan
 		l.results.Warnf(inst.Item, "its password source is %s now, so our manifests of its Secrets are removed, and a tool that prunes would delete the live Secrets, including the password; first annotate those with argocd.argoproj.io/sync-options: Prune=false (Argo CD) or kustomize.toolkit.fluxcd.io/prune: disabled (Flux), and see docs/passwords.md", now)
 	case from(v1alpha1.External) && now == v1alpha1.InCluster && (inst.Rotation == "" || inst.Rotation == was.rotation):
 		l.results.Warnf(inst.Item, "its password source changes from %s to %s, and the current password is lost if its Secrets are deleted along with what created them; set a new %s together with this change, and restart the applications afterwards (see docs/passwords.md)", before, now, v1alpha1.PasswordRotation)
-	case from(v1alpha1.Existing) && now == v1alpha1.InCluster && inst.Rotation != "" && !inst.HasVolume():
+	case from(v1alpha1.Existing) && now == v1alpha1.InCluster && inst.Rotation != "" && inst.Rotation == was.rotation && !inst.HasVolume():
 		l.results.Warnf(inst.Item, "its password source changes from %s to %s, and without a volume, the pod cannot tell that the password is of the requested rotation, so it creates another one; to keep the password, remove %s", before, now, v1alpha1.PasswordRotation)
 	}
 	return before != now
