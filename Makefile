@@ -78,7 +78,7 @@ race: ## Run the tests that start goroutines under the race detector (needs Go a
 	go test -race . ./internal/prepare/... ./test/node/standin
 
 .PHONY: fuzz
-fuzz: ## Fuzz each of the targets for FUZZTIME, 20s unless set, or 1000x (needs Go)
+fuzz: ## Fuzz each target for FUZZTIME: a time (default 20s) or a count such as 1000x (needs Go)
 	@for target in generator:FuzzRun generator:FuzzClaim generator:FuzzConfiguration internal/prepare:FuzzSnapshot playground/preview:FuzzPreview; do \
 		go test "./$${target%:*}" -run "^$$" -fuzz "^$${target#*:}$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 20x || exit 1; \
 	done
@@ -93,8 +93,8 @@ bench: build bin/sdk-noop bin/kustomize bin/helm bin/benchstat ## Compare the pr
 	done
 	@bin/benchstat -col /by bin/bench.txt
 
-# The linter's cache contains the paths of the checkout that filled it, and fails in another one once those are gone, so
-# each checkout has its own.
+# The linter's cache contains the paths of the checkout that filled it. Once they are gone, the linter fails in another
+# checkout with the same cache, so each has its own.
 .PHONY: lint
 lint: bin/golangci-lint bin/actionlint ## Check formatting, vet and lint (needs Go; the first run builds the linter for a few minutes)
 	@unformatted="$$(gofmt -l .)"; test -z "$$unformatted" || { echo "run gofmt on: $$unformatted"; exit 1; }

@@ -47,12 +47,12 @@ download() { # URL FILE
 
 # GitHub's page `latest` redirects to the page of a version or, if there is no release, to the list of releases.
 latest() {
-  command -v curl >/dev/null || fail "the latest version cannot be found without curl; name a VERSION"
+  command -v curl >/dev/null || fail "the latest version cannot be determined without curl; specify a VERSION"
   page=$(curl -fsSLI --connect-timeout 20 -o "$temporary/latest" -w '%{url_effective}' "$repository/releases/latest") ||
-    fail "the latest version cannot be found, because $repository/releases/latest cannot be read; name a VERSION"
+    fail "the latest version cannot be determined, because $repository/releases/latest cannot be read; specify a VERSION"
   case ${page##*/} in
   v[0-9]*) echo "${page##*/}" ;;
-  *) fail "the latest version cannot be found, because $repository has no release" ;;
+  *) fail "the latest version cannot be determined, because $repository has no release yet; build from a clone (see docs/install.md)" ;;
   esac
 }
 

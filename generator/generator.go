@@ -2,7 +2,7 @@
 // StatefulSet, a Service, a password Secret, a connection Secret, and what the pod needs to fill in the Secrets.
 //
 // The objects depend only on the claims, the configuration and the other items, so every build gives the same bytes. No
-// password passes through this package: the instance's own pod makes it in the cluster, or something else does. The
+// password passes through this package: the instance's own pod creates it in the cluster, or something else does. The
 // objects have a mark that names their claim. An object without the mark belongs to someone else and is never overwritten. If
 // there is an error, the items are returned unchanged.
 package generator

@@ -353,7 +353,7 @@ type IssuerRef struct {
 // ServiceAccount configures the ServiceAccount of the instance's pods.
 type ServiceAccount struct {
 	// Name of a ServiceAccount that the platform team created in the instance's namespace, with the permissions that
-	// the pod needs; see docs/passwords.md. The function then creates no ServiceAccount, Role or RoleBinding.
+	// the pod needs; see docs/passwords.md. The function then generates no ServiceAccount, Role or RoleBinding.
 	// Placeholders as in `labels`.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:example=dragonfly
@@ -474,9 +474,9 @@ type Overrides struct {
 // +kubebuilder:pruning:PreserveUnknownFields
 type Object struct{}
 
-// UnmarshalJSON implements json.Unmarshaler. It keeps nothing: what uses the object reads the JSON of the configuration.
+// UnmarshalJSON implements json.Unmarshaler. It stores nothing: code that uses the object reads the configuration's JSON.
 func (*Object) UnmarshalJSON(text []byte) error {
-	if len(text) == 0 || text[0] != '{' && string(text) != "null" { // which encoding/json asks every Unmarshaler to accept
+	if len(text) == 0 || text[0] != '{' && string(text) != "null" { // encoding/json asks every Unmarshaler to accept null
 		return errors.New("not an object")
 	}
 	return nil

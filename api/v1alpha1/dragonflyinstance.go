@@ -112,8 +112,8 @@ type Metadata struct {
 
 	// Three annotations configure the instance: `database.bizmatters.io/profile` selects a profile of the
 	// platform's configuration, `database.bizmatters.io/password-source` (`InCluster`, `Existing` or `External`)
-	// says where the password comes from, and a change of `database.bizmatters.io/password-rotation` asks for a
-	// new password. `argocd.argoproj.io/sync-wave`, annotations that protect from deletion, and those in the
+	// sets who creates the password, and each new value of `database.bizmatters.io/password-rotation` requests a new
+	// password. `argocd.argoproj.io/sync-wave`, annotations that protect against deletion, and those in the
 	// configuration's `carryAnnotations` are copied to the instance's objects.
 	// +optional
 	Annotations map[string]intstr.IntOrString `json:"annotations,omitempty"`

@@ -10,8 +10,8 @@ import "k8s.io/apimachinery/pkg/api/resource"
 // data.
 const DefaultMaxMemoryPercent = 70
 
-// maxSafePercent is the largest share that was measured to survive snapshots under writes: at 80%, they reached 99.3%
-// of the memory limit.
+// maxSafePercent is the largest share with which an instance survived snapshots under writes in measurements: at 80%,
+// memory use reached 99.3% of the limit.
 const maxSafePercent = 80
 
 // MinMemoryPerThread is the maxmemory, in bytes, that Dragonfly requires for each thread. With less, it exits at start.

@@ -22,7 +22,7 @@ const (
 )
 
 const (
-	// GeneratedFrom marks the objects that we made. Its value is the claim's "namespace/name".
+	// GeneratedFrom marks the objects that were generated from a claim. Its value is the claim's "namespace/name".
 	GeneratedFrom = Group + "/generated-from"
 
 	// Profile on a claim names the profile of the platform's configuration to use.

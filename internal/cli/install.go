@@ -28,7 +28,7 @@ func newInstall(s Streams) *cobra.Command {
 // hasNoEmptyDir refuses an empty name of a folder, such as that of a variable that is not set.
 func hasNoEmptyDir(_ *cobra.Command, args []string) error {
 	if slices.Contains(args, "") {
-		return errors.New("the argument DIR is empty; name a folder")
+		return errors.New("the argument DIR is empty; specify a folder")
 	}
 	return nil
 }

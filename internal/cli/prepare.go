@@ -30,7 +30,7 @@ It also stops a pod that would lose data: one with another instance's folder in 
 written to, or a snapshot that does not fit in the server's memory.`,
 		Args: cobra.MatchAll(cobra.NoArgs, func(*cobra.Command, []string) error {
 			if request.MaxMemory < 0 || request.MemoryLimit < 0 {
-				return errors.New("--max-memory and --memory-limit cannot be negative; specify BYTES")
+				return errors.New("--max-memory and --memory-limit cannot be negative; specify a number of bytes")
 			}
 			return nil
 		}),
@@ -54,7 +54,7 @@ func untilStopped(s Streams, run func(context.Context) error) error {
 	return nil
 }
 
-// sleep returns an error if ctx ends before the pause.
+// sleep pauses. It returns an error if ctx ends first.
 func sleep(ctx context.Context, pause time.Duration) error {
 	select {
 	case <-ctx.Done():

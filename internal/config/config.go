@@ -199,8 +199,8 @@ func (r *reader) spec(settings map[string]json.RawMessage, path string, carry []
 	return spec, spec.Validate(field.NewPath(path))
 }
 
-// reportProblems reports the problems with a profile's settings. One with a field that the profile inherits is reported at that field,
-// and only once if spec has it, too.
+// reportProblems reports the problems with a profile's settings. A problem with an inherited field is reported at that field
+// in spec, and only once if spec has it too.
 func reportProblems(subject *report.Subject, errs field.ErrorList, profile Spec, above field.ErrorList, base map[string]json.RawMessage) {
 	for _, err := range errs {
 		path := strings.TrimPrefix(err.Field, profile.Path+".")

@@ -72,8 +72,8 @@ func ProblemOf(err error, t reflect.Type) Problem {
 	return Problem{report.Field{Path: path}, what + " appears twice; remove one of them"}
 }
 
-// inside returns the type of a field, by name, or of an element, by index, or nil if t has none. Objects in raw form contain
-// themselves.
+// inside returns the type of a field, by name, or of an element, by index, or nil if t has none. Everything
+// inside an Object counts as an Object too.
 func inside(t reflect.Type, step any) reflect.Type {
 	if t == nil {
 		return nil

@@ -56,7 +56,7 @@ func checkIdle(list *krm.List, packages tree, results *report.Results) {
 	own := list.FunctionConfig
 	isOwn := own != nil && instance.IsConfig(own)
 	if isOwn && !slices.ContainsFunc(list.Items, func(item *krm.Item) bool { return item.ID != own.ID }) {
-		// kustomize passes a generator to itself, and nothing else. A transformer without resources gets none.
+		// kustomize passes only its own configuration to a generator, and to a transformer if there are no resources.
 		results.Errorf(own, "receives no resources, because it is under `generators:` of a kustomization, or because `resources:` lists no files or only empty ones; put it under `transformers:`, and the claims under `resources:`")
 	}
 	for _, item := range list.Items {

@@ -90,8 +90,8 @@ func ownPart(list *krm.List, packages tree) *krm.List {
 	})
 }
 
-// refuseTwice reports claims that a nested package has too, and objects that are not in the same package as their claim: if
-// one of the two was moved, each package would have objects of the instance.
+// refuseTwice reports claims that a nested package has too, and objects that are in a different package from their claim:
+// after one of the two was moved, both packages would have objects of the instance.
 func refuseTwice(list, own *krm.List, results *report.Results) {
 	if own == list {
 		return
@@ -113,7 +113,7 @@ func refuseTwice(list, own *krm.List, results *report.Results) {
 		}
 		mark := item.Annotation(v1alpha1.GeneratedFrom)
 		if merge.IsOurs(item) && merge.HasNameOf(item, instance.ParseMark(mark)) && here[mark] == nil && there[mark] != nil {
-			results.Errorf(item, "belongs to the claim %s, which is in another package now; remove this object, or move its file along with the claim", mark)
+			results.Errorf(item, "belongs to the claim %s, which is in another package; remove this object, or move its file into the claim's package", mark)
 		}
 	}
 }

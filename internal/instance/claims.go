@@ -185,7 +185,7 @@ func hint(path, name string) string {
 	case path == "spec" && (name == "name" || name == "namespace" || name == "labels" || name == "annotations"):
 		return "move it under metadata"
 	case path == "spec" && (name == "resources" || name == "cpu" || name == "memory"):
-		return "CPU and memory follow from size; remove it, and set size"
+		return "CPU and memory follow from the size; remove this field, and set size"
 	case path == "spec" && decode.Has[v1alpha1.DragonflyGeneratorSpec](name) && nearest.To(name, decode.Fields(reflect.TypeFor[v1alpha1.DragonflyInstanceSpec]())) == "":
 		return fmt.Sprintf("the platform team sets this, in a %s; remove it here", v1alpha1.ConfigKind)
 	}

@@ -1,5 +1,5 @@
 // Package instance turns claims into instances: it finds the claims among the items, validates them, and determines who
-// makes their passwords. The names of an instance's objects are API, because applications refer to them.
+// creates their passwords. The names of an instance's objects are API, because applications refer to them.
 package instance
 
 import (
@@ -25,13 +25,13 @@ const maxNameLength = 52
 // Name identifies an instance.
 type Name types.NamespacedName
 
-// ParseMark returns the name of the instance that an object with the given mark was made for.
+// ParseMark returns the name of the instance that an object with the given mark was generated for.
 func ParseMark(mark string) Name {
 	namespace, name, _ := strings.Cut(mark, "/")
 	return Name{Namespace: namespace, Name: name}
 }
 
-// String returns "namespace/name", which is also the mark on the objects made for it.
+// String returns "namespace/name", which is also the mark on the objects generated for it.
 func (n Name) String() string { return n.Namespace + "/" + n.Name }
 
 // Folder returns the name of the folder for the instance's objects, one per file.
@@ -70,7 +70,7 @@ func (n Name) ConnectionSecretID() krm.ID { return krm.SecretID(n.Namespace, n.C
 // ServiceAccount returns the name of the ServiceAccount, the Role and the RoleBinding.
 func (n Name) ServiceAccount() string { return n.Name }
 
-// OperatorIDs returns the IDs of the objects that the Dragonfly Operator makes besides the StatefulSet and the Service.
+// OperatorIDs returns the IDs of the objects that the Dragonfly Operator creates besides the StatefulSet and the Service.
 func (n Name) OperatorIDs() []krm.ID {
 	return []krm.ID{n.ID("policy", "PodDisruptionBudget"), n.ID("networking.k8s.io", "NetworkPolicy")}
 }
@@ -112,13 +112,13 @@ type Instance struct {
 
 	// Rotation is the rotation that the claim requests, or "" if there is none.
 	Rotation string
-	// Source is who makes the password. Seen holds the objects that make the instance's Secrets, if the source is inferred
+	// Source is who creates the password. Seen holds the objects that create the instance's Secrets, if the source is inferred
 	// from them.
 	Source v1alpha1.PasswordSource
 	Seen   []*krm.Item
 }
 
-// IgnoredSecrets returns those Crossplane fields in the claim's spec that name another Secret, which is not created.
+// IgnoredSecrets returns the Crossplane fields in the claim's spec that name another Secret. That Secret is not created.
 func (i Instance) IgnoredSecrets() []string {
 	var fields []string
 	for _, field := range []string{"publishConnectionDetailsTo", "writeConnectionSecretToRef"} {

@@ -47,7 +47,7 @@ func LikenessOf(item *krm.Item) Likeness {
 	return Unlike
 }
 
-// isDragonfly reports whether a kind of our group means Dragonfly. Any other kind may be that of another database.
+// isDragonfly reports whether a kind of our group means Dragonfly. Any other kind may belong to another database.
 func isDragonfly(kind string) bool {
 	return strings.Contains(strings.ToLower(kind), "dragonfly") && !strings.HasSuffix(kind, "List")
 }

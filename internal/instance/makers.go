@@ -83,8 +83,8 @@ var makers = map[schema.GroupKind][]makes{
 	{Group: "spv.no", Kind: "AzureKeyVaultSecret"}: {{names: []string{"spec.output.secret.name"}}},
 }
 
-// MadeBy returns the Secrets that an object makes; if the object is a Secret, that is the object itself. A Secret without a
-// namespace is made in several. An object that does not reach the cluster makes none.
+// MadeBy returns the Secrets that an object creates; if the object is a Secret, that is the object itself. A Secret without
+// a namespace is created in several. An object that is not applied to the cluster creates none.
 func MadeBy(item *krm.Item) []krm.ID {
 	if item.IsLocal() {
 		return nil

@@ -29,9 +29,9 @@ func TestMadeBy(t *testing.T) {
 		{"The version does not matter.",
 			`{apiVersion: external-secrets.io/v9, kind: ExternalSecret, metadata: {name: a, namespace: ns}}`, []string{"ns/a"}},
 
-		{"An object that does not reach the cluster makes nothing.",
+		{"An object that is not applied to the cluster creates nothing.",
 			`{apiVersion: external-secrets.io/v1, kind: ExternalSecret, metadata: {name: a, namespace: ns, annotations: {config.kubernetes.io/local-config: "true"}}}`, nil},
-		{"It does reach the cluster if the annotation says so.",
+		{"It is applied if the annotation says so.",
 			`{apiVersion: v1, kind: Secret, metadata: {name: a, namespace: ns, annotations: {config.kubernetes.io/local-config: "false"}}}`, []string{"ns/a"}},
 
 		{"A SealedSecret's own name and namespace are sealed in; those in the template do not count.",

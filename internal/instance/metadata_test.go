@@ -52,7 +52,7 @@ func TestProfilesOfClaims(t *testing.T) {
 	}{
 		{"A profile must exist.", profiles, "utterly-different", []problem{{annotation, nil, "the profiles are big, cache"}}},
 		{"A typo gets a suggestion.", profiles, "cahe", []problem{{annotation, "cache", `did you mean "cache"`}}},
-		{"An empty one is none of them.", profiles, "''", []problem{{annotation, nil, "the profiles are big, cache"}}},
+		{"An empty profile name selects none.", profiles, "''", []problem{{annotation, nil, "the profiles are big, cache"}}},
 		{"Without profiles, none can be chosen.", "{}", "cache", []problem{{annotation, nil, "no configuration with profiles"}}},
 	} {
 		var results report.Results

@@ -53,8 +53,8 @@ func Merged(all ...map[string]string) map[string]string {
 	return result
 }
 
-// Joined returns the value of a label or annotation that is set twice. The second value wins, but Argo CD's sync options are a
-// list, so only over the options that it sets itself: Replace=true must not remove Prune=false.
+// Joined returns the value of a label or annotation that is set twice. The second value wins. Argo CD's sync options are a
+// list, so there it replaces only the options that it sets itself: Replace=true must not remove Prune=false.
 func Joined(key, first, second string) string {
 	if key != syncOptions || first == "" {
 		return second

@@ -35,7 +35,7 @@ func refusePasswords(list *krm.List, results *report.Results) map[string]bool {
 			refused[item.Annotation(v1alpha1.GeneratedFrom)] = true
 			remedy := "remove this Secret (the live one keeps its password)"
 			if strings.HasSuffix(item.Name, PasswordSecretName("")) { // the connection Secret alone cannot be the user's
-				remedy += ", or, if it is yours, its annotation " + v1alpha1.GeneratedFrom + " (password source " + string(v1alpha1.Existing) + ")"
+				remedy += ", or, if it is yours, remove its annotation " + v1alpha1.GeneratedFrom + ", so that the password source becomes " + string(v1alpha1.Existing)
 			}
 			results.Errorf(item, "contains a password, but this function never writes one; %s", remedy)
 		}
@@ -102,7 +102,7 @@ func (m makersOf) setSource(inst *Instance, claims Claims, results *report.Resul
 	refusesPassword := password != nil && isStated && inst.Source == v1alpha1.InCluster
 	refusesConnection := connection != nil && (password == nil || isStated)
 	if refusesPassword {
-		results.Errorf(password, "%s, but the claim states the password source %s, with which its pod creates the password; remove this object, or the annotation %s",
+		results.Errorf(password, "%s, but the claim states the password source %s, with which the instance's pod creates the password; remove this object, or remove the annotation %s from the claim",
 			isSecretOf(password, inst.PasswordSecret(), inst), inst.Source, v1alpha1.PasswordSourceAnnotation)
 	}
 	if refusesConnection {

@@ -56,7 +56,7 @@ func TestSources(t *testing.T) {
 		{"External is not changed.", "{}", claim("External"), []string{password, connection}, v1alpha1.External, 0, nil},
 		{"Our own earlier output does not count as a source.", "{}", claim(""), []string{ours}, v1alpha1.InCluster, 0, nil},
 		{"A Secret in another namespace is another one.", "{}", claim(""), []string{elsewhere}, v1alpha1.InCluster, 0, nil},
-		{"What does not reach the cluster makes no Secret there.", "{}", claim(""), []string{local}, v1alpha1.InCluster, 0, nil},
+		{"An object that is not applied to the cluster creates no Secret there.", "{}", claim(""), []string{local}, v1alpha1.InCluster, 0, nil},
 
 		{"Two password sources are one too many.", "{}", claim("InCluster"), []string{password}, "", 0, []problem{{"", nil, "password source InCluster"}}},
 		{"Both are reported at once.", "{}", claim("InCluster"), []string{external, sealed}, "", 0, []problem{{"", nil, "password source InCluster"}, {"", nil, "creates a-conn"}}},

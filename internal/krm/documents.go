@@ -35,7 +35,7 @@ type Document struct {
 // quote nothing.
 func Documents(source string, text []byte) ([]Document, error) {
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
-		return nil, fmt.Errorf("%s is in UTF-16, which `>` in Windows PowerShell produces; convert it to UTF-8 (in PowerShell, use `| Out-File -Encoding utf8` instead)", source)
+		return nil, fmt.Errorf("%s is in UTF-16, which `>` in Windows PowerShell produces; convert it to UTF-8 (in PowerShell, write `| Out-File -Encoding utf8` instead of `>`)", source)
 	}
 	var documents []Document
 	line := 0

@@ -51,8 +51,8 @@ func TestDocumentsThatCannotBeRead(t *testing.T) {
 	for _, tc := range []struct{ reason, text, want string }{
 		{"The line number counts from the start of the file.", "a: b\n---\nc: d\n---\ne: \"hunter2\n", "file.yaml is not valid YAML near line 5; correct it (the text is not shown, because it may contain a secret)"},
 		{"An error without a line number reports none.", "a: *hunter2\n", "file.yaml is not valid YAML; correct it (the text is not shown, because it may contain a secret)"},
-		{"A separator in UTF-16 would not be found.", "\xff\xfea\x00:\x00 \x00b\x00\n\x00", "file.yaml is in UTF-16, which `>` in Windows PowerShell produces; convert it to UTF-8 (in PowerShell, use `| Out-File -Encoding utf8` instead)"},
-		{"Whatever its byte order.", "\xfe\xff\x00a\x00:\x00 \x00b\x00\n", "file.yaml is in UTF-16, which `>` in Windows PowerShell produces; convert it to UTF-8 (in PowerShell, use `| Out-File -Encoding utf8` instead)"},
+		{"A separator in UTF-16 would not be found.", "\xff\xfea\x00:\x00 \x00b\x00\n\x00", "file.yaml is in UTF-16, which `>` in Windows PowerShell produces; convert it to UTF-8 (in PowerShell, write `| Out-File -Encoding utf8` instead of `>`)"},
+		{"Whatever its byte order.", "\xfe\xff\x00a\x00:\x00 \x00b\x00\n", "file.yaml is in UTF-16, which `>` in Windows PowerShell produces; convert it to UTF-8 (in PowerShell, write `| Out-File -Encoding utf8` instead of `>`)"},
 		{"Three dots alone do not separate documents.", "kind: A\n...\nhunter2: B\n", "file.yaml is not valid YAML near line 2; correct it (the text is not shown, because it may contain a secret)"},
 	} {
 		_, err := krm.Documents("file.yaml", []byte(tc.text))

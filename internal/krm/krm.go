@@ -110,7 +110,8 @@ func (i *Item) IsEncrypted() bool {
 	return !yamlnode.IsNull(yamlnode.Get(i.Node, "sops"))
 }
 
-// IsLocal reports whether an annotation keeps the object out of the cluster, whatever its value is, except for kustomize.
+// IsLocal reports whether the annotation config.kubernetes.io/local-config keeps the object out of the cluster, as any
+// value but false does.
 func (i *Item) IsLocal() bool {
 	value := i.Annotation(fn.KptLocalConfig)
 	return value != "" && value != "false"

@@ -63,7 +63,7 @@ func (l *linter) warnOfNeighbors() {
 		if len(n.selectors) > 0 {
 			all = append(all, "the selectors of "+strings.Join(n.selectors, ", ")+" match its pod by the label app: "+inst.Name.Name)
 		}
-		l.results.Warnf(inst.Item, "%s, so each reaches or counts the other's pods; rename the claim, for example to %s, or add app.kubernetes.io/name: dragonfly to any selector that is meant for the instance",
+		l.results.Warnf(inst.Item, "%s, so each can select the other's pods; rename the claim, for example to %s, or add app.kubernetes.io/name: dragonfly to any selector that is meant for the instance",
 			strings.Join(all, ", and "), otherName(inst.Name.Name))
 	}
 }
@@ -93,7 +93,7 @@ func meansInstance(selector map[string]string) bool {
 	return selector["app.kubernetes.io/name"] != "" || selector[v1alpha1.ManagedByLabel] != ""
 }
 
-// warnOfSecondBudget warns about a PodDisruptionBudget for the pods of an instance for which the operator makes one too, and
+// warnOfSecondBudget warns about a PodDisruptionBudget for the pods of an instance for which the operator creates one too, and
 // reports whether the item is one.
 func (l *linter) warnOfSecondBudget(item *krm.Item) bool {
 	if item.Group != "policy" || item.Kind != "PodDisruptionBudget" {
@@ -101,7 +101,7 @@ func (l *linter) warnOfSecondBudget(item *krm.Item) bool {
 	}
 	for _, inst := range l.instances {
 		if inst.IsByOperator() && inst.Namespace == item.Namespace && operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), inst.Name.Name) {
-			l.results.Warnf(item, "selects the pods of the instance %s, for which the operator also creates a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb in the configuration instead", inst.Name)
+			l.results.Warnf(item, "selects the pods of the instance %s, for which the operator also creates a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; remove this one, and set overrides.dragonfly.spec.pdb in the configuration", inst.Name)
 			return true
 		}
 	}

@@ -28,10 +28,10 @@ func (l *linter) live(before, after runner, inst instance.Instance) {
 	switch {
 	case inst.IsByOperator():
 		if before.volume != nil && inst.HasVolume() && changesClaim(before.volume, after.volume) {
-			l.results.Warnf(inst.Item, "Kubernetes refuses to change the claim template of a live StatefulSet; apply, and run `%s`; the operator creates it again, and existing volumes stay as they are", orphanPods(inst))
+			l.results.Warnf(inst.Item, "Kubernetes refuses to change the claim template of a live StatefulSet; apply this, then run `%s`; the operator recreates the StatefulSet, and existing volumes stay as they are", orphanPods(inst))
 		}
 	case changesImmutable(before.object, after.object):
-		l.results.Warnf(inst.Item, "Kubernetes refuses to change podManagementPolicy or the claim templates of a live StatefulSet; run `%s`, and apply again; existing volumes stay as they are", orphanPods(inst))
+		l.results.Warnf(inst.Item, "Kubernetes refuses to change podManagementPolicy or the claim templates of a live StatefulSet; run `%s`, then apply again; existing volumes stay as they are", orphanPods(inst))
 	}
 	l.warnOfImage(inst, yamlnode.Text(before.server, "image"))
 	if !inst.HasVolume() {
@@ -58,11 +58,11 @@ func (l *linter) warnOfSource(was runner, dropsSecret bool, inst instance.Instan
 	from := func(source v1alpha1.PasswordSource) bool { return before == source && before != now }
 	switch {
 	case dropsSecret, from(v1alpha1.InCluster), from(v1alpha1.Existing) && now == v1alpha1.External:
-		l.results.Warnf(inst.Item, "its password source is %s now, so our manifests of its Secrets are removed, and a tool that prunes would delete the live Secrets, including the password; first annotate those with argocd.argoproj.io/sync-options: Prune=false (Argo CD) or kustomize.toolkit.fluxcd.io/prune: disabled (Flux), and see docs/passwords.md", now)
+		l.results.Warnf(inst.Item, "its password source is %s now, so generated manifests of its Secrets are removed, and a tool that prunes would then delete the live Secrets, including the password; before you apply this, annotate the live Secrets with argocd.argoproj.io/sync-options: Prune=false (Argo CD) or kustomize.toolkit.fluxcd.io/prune: disabled (Flux), and see docs/passwords.md", now)
 	case from(v1alpha1.External) && now == v1alpha1.InCluster && (inst.Rotation == "" || inst.Rotation == was.rotation):
-		l.results.Warnf(inst.Item, "its password source changes from %s to %s, and the current password is lost if its Secrets are deleted along with what created them; set a new %s together with this change, and restart the applications afterwards (see docs/passwords.md)", before, now, v1alpha1.PasswordRotation)
+		l.results.Warnf(inst.Item, "its password source changes from %s to %s, and the current password is lost if its Secrets are deleted along with the objects that created them; give the annotation %s a new value in the same commit, and restart the applications afterwards (see docs/passwords.md)", before, now, v1alpha1.PasswordRotation)
 	case from(v1alpha1.Existing) && now == v1alpha1.InCluster && inst.Rotation != "" && inst.Rotation == was.rotation && !inst.HasVolume():
-		l.results.Warnf(inst.Item, "its password source changes from %s to %s, and without a volume, the pod cannot tell that the password is of the requested rotation, so it creates another one; to keep the password, remove %s", before, now, v1alpha1.PasswordRotation)
+		l.results.Warnf(inst.Item, "its password source changes from %s to %s, and without a volume, the pod cannot tell that the password already belongs to the requested rotation, so it creates a new one; to keep the current password, remove %s from the claim", before, now, v1alpha1.PasswordRotation)
 	}
 	return before != now
 }
@@ -84,9 +84,9 @@ func (l *linter) warnOfVolumeSize(before runner, inst instance.Instance) {
 	field := report.Field{Path: "spec.storageGB", Current: *inst.Claim.StorageGB}
 	switch size.Cmp(resource.MustParse(inst.Storage())) {
 	case -1:
-		grow := fmt.Sprintf("if its storage class allows it, grow the volume with `%s`, run `%s`, and apply again", patchVolume(before.template, inst), orphanPods(inst))
+		grow := fmt.Sprintf("if the storage class allows expansion, grow the volume with `%s`, run `%s`, then apply again", patchVolume(before.template, inst), orphanPods(inst))
 		if inst.IsByOperator() {
-			grow = fmt.Sprintf("if its storage class allows it, grow the volume of each pod with `%s`, apply, and run `%s`; the operator creates it again", patchVolume(before.template, inst), orphanPods(inst))
+			grow = fmt.Sprintf("if the storage class allows expansion, grow the volume of each pod with `%s`, apply this, then run `%s`; the operator recreates the StatefulSet", patchVolume(before.template, inst), orphanPods(inst))
 		}
 		l.results.FieldWarnf(inst.Item, field, "Kubernetes refuses to change the volume size (%s before) of a live StatefulSet; %s", was, grow)
 	case 1:
@@ -116,11 +116,11 @@ func (l *linter) warnOfBackend(was runner, inst instance.Instance) {
 		l.results.Warnf(inst.Item, "moves to backend: %s, whose StatefulSet and Service have the same names; unless the old ones are deleted first, the pods of both serve clients, each with its own data; the new pods do not read the old pods' volume; follow docs/operator.md before you apply this", *inst.Config.Backend)
 		return
 	}
-	from, to, who := specs.DataVolume+"-"+inst.StatefulSet()+"-0", operator.DataVolume+"-"+inst.StatefulSet()+"-0", "the Dragonfly Operator creates a StatefulSet and a Service of the same names"
+	from, to, who := specs.DataVolume+"-"+inst.StatefulSet()+"-0", operator.DataVolume+"-"+inst.StatefulSet()+"-0", "the Dragonfly Operator creates a StatefulSet and a Service with the same names"
 	if !inst.IsByOperator() {
 		from, to, who = "of the master ("+to+", or that of another pod)", from, "the operator's StatefulSet and Service have the same names as the new ones"
 	}
-	l.results.Warnf(inst.Item, "moves to backend: %s, and %s, so the old ones have to be deleted first; its data stays on the volume %s until it is moved to %s; follow docs/operator.md before you apply this",
+	l.results.Warnf(inst.Item, "moves to backend: %s, and %s, so the old ones must be deleted first; its data stays on the volume %s until it is moved to %s; follow docs/operator.md before you apply this",
 		*inst.Config.Backend, who, from, to)
 }
 

@@ -151,7 +151,7 @@ func (p *platformLinter) args() {
 		name, _ := v1alpha1.FlagName(arg)
 		if v1alpha1.AsksForClientCertificates(name) && !p.isByOperator() {
 			if p.httpProbe() != "" {
-				p.warn(at, "makes Dragonfly require a client certificate, which the probe does not have, so pods never become ready; remove it, or use another readinessProbe in overrides.statefulSet")
+				p.warn(at, "makes Dragonfly require a client certificate, which the probe does not have, so pods never become ready; remove the flag, or use another readinessProbe in overrides.statefulSet")
 			}
 			if p.spec.TLS != nil && *p.spec.TLS.Reload {
 				p.warn(p.at("tls"), "with a flag for client certificates in args, Dragonfly does not reload a renewed certificate, so clients fail when the first one expires; restart the pods when the Secret changes, for example with Stakater's Reloader (see docs/configuration.md), and set reload: false")
@@ -239,7 +239,7 @@ func (p *platformLinter) extraObjects() {
 	for _, raw := range p.spec.Extra {
 		item := krm.NewItem(yamlnode.FromJSON([]byte(v1alpha1.Fill(string(raw.JSON), name.Values(*p.spec.ClusterDomain)))))
 		if item.Group == "policy" && item.Kind == "PodDisruptionBudget" && operator.Selects(yamlnode.Get(item.Node, "spec", "selector"), name.Name) {
-			p.warn(raw.Path+".spec.selector", "selects the pods of the instance, for which the operator also creates a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; set overrides.dragonfly.spec.pdb instead")
+			p.warn(raw.Path+".spec.selector", "selects the pods of the instance, for which the operator also creates a PodDisruptionBudget, and with two of them Kubernetes refuses every eviction; remove this object, and set overrides.dragonfly.spec.pdb")
 		}
 	}
 }
@@ -250,12 +250,12 @@ func (p *platformLinter) sample() {
 	case *appsv1.StatefulSet:
 		server := p.server()
 		if server.StartupProbe != nil {
-			p.warn(p.at("overrides.statefulSet"), "adds a startup probe, which restarts a pod that loads a large snapshot, again and again; remove it")
+			p.warn(p.at("overrides.statefulSet"), "adds a startup probe, which restarts a pod again and again while it loads a large snapshot; remove the probe")
 		}
 		p.bucket(server.Env, server.EnvFrom)
 	case *operator.Dragonfly:
 		if budget := object.Spec.PDB; budget != nil && budget.MinAvailable != nil && budget.MaxUnavailable != nil {
-			p.warn(p.at("overrides.dragonfly.spec.pdb"), "has both minAvailable and maxUnavailable, for which the operator creates nothing at all; remove one of them")
+			p.warn(p.at("overrides.dragonfly.spec.pdb"), "has both minAvailable and maxUnavailable, and with both the operator creates nothing at all; remove one of them")
 		}
 		p.bucket(object.Spec.Env, nil)
 		if object.Spec.ACLFromSecret != nil {

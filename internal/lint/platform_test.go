@@ -97,7 +97,7 @@ func TestOtherProbes(t *testing.T) {
 	}{
 		{"A connection shows that an old image is ready.", "image: 'a:v1.37.0'", "dragonfly", "httpGet: null, tcpSocket: {port: 6379}", []string{}},
 		{"A command can use the certificate.", "args: [--tls_ca_cert_file=/a]", "dragonfly", "httpGet: null, exec: {command: [a]}", []string{}},
-		{"Our probe, with other times, still needs /healthz.", "image: 'a:v1.37.0'", "dragonfly", "periodSeconds: 5", []string{"spec.image"}},
+		{"Our probe with another period still needs /healthz.", "image: 'a:v1.37.0'", "dragonfly", "periodSeconds: 5", []string{"spec.image"}},
 		{"Another container's probe does not replace ours.", "args: [--tls_ca_cert_file=/a]", "other, image: 'a:v1'", "tcpSocket: {port: 6379}", []string{"spec.args[0]"}},
 		{"No probe makes the server reload its certificate.", "tls: {secretName: a}, args: [--tls_ca_cert_file=/a]", "dragonfly", "httpGet: null, tcpSocket: {port: 6379}", []string{"spec.tls"}},
 	} {

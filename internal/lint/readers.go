@@ -61,11 +61,11 @@ func (l *linter) warnOfReader(r read, inst *instance.Instance) {
 	name, _ := strings.CutSuffix(r.Name, instance.ConnectionSecretName(""))
 	switch {
 	case r.Namespace == "" && l.former[instance.Name{Namespace: inst.Namespace, Name: name}]:
-		l.results.Warnf(r.by, "reads the Secret %s, but kustomize renames the claim, and updates references in its namespace only; set the namespace %s here, too", r.Name, inst.Namespace)
+		l.results.Warnf(r.by, "reads the Secret %s, but kustomize renames the claim and updates only the references in the claim's namespace; set the namespace %s on this object too", r.Name, inst.Namespace)
 	case r.Namespace == inst.Namespace || r.Namespace == "":
-		l.results.Warnf(r.by, "reads the Secret %s, but there is no claim of that name in its namespace; for the claim %s, read %s", r.Name, inst.Name, inst.ConnectionSecret())
+		l.results.Warnf(r.by, "reads the Secret %s, but no claim in this namespace has a Secret of that name; if the claim %s is meant, read %s", r.Name, inst.Name, inst.ConnectionSecret())
 	case r.Name == inst.ConnectionSecret() && len(inst.Config.ConnectionSecret.Annotations)+len(inst.Config.ConnectionSecret.Labels) > 0:
-		// By which something copies it there.
+		// These make another tool copy the Secret there.
 	default:
 		l.results.Warnf(r.by, "reads the Secret %s, but the claim %s is in another namespace, and pods can only read Secrets in their own; have the Secret copied (see docs/configuration.md)", r.Name, inst.Name)
 	}
@@ -82,7 +82,7 @@ func (r read) mayReach(inst *instance.Instance) bool {
 // this function; to kustomize, no namespace is the namespace default.
 //
 // Many Secrets that are not ours end in -password: shop-web-password need not mean the claim shop-web-cache, nor
-// redis-password the claim my-redis. So only a name of several words to which the claim adds a prefix counts there.
+// redis-password the claim my-redis. So such a name counts only if it has several words and the claim's name adds a prefix to it.
 func (l *linter) meant(r read) (*instance.Instance, bool) {
 	name, isConnection := strings.CutSuffix(r.Name, instance.ConnectionSecretName(""))
 	if !isConnection {

@@ -51,7 +51,7 @@ func runnerOf(n *yaml.Node) runner {
 	return r
 }
 
-// source returns who makes the password, or "" if there is no server yet, or one that gets its password in another way.
+// source returns who creates the password, or "" if there is no server yet, or one that gets its password in another way.
 func (r runner) source() v1alpha1.PasswordSource {
 	isExisting := func(arg *yaml.Node) bool { return yamlnode.Text(arg) == "--existing" }
 	switch {
@@ -87,19 +87,19 @@ func (l *linter) warnOfStorage(before, after runner, inst instance.Instance) boo
 	case hadNothing && !inst.IsByOperator() && yamlnode.Named(yamlnode.Get(before.object, "spec", "template", "spec", "volumes"), specs.DataVolume) == nil:
 		return false // not a cache made by this function, so the location is unknown
 	}
-	steps := "apply it"
+	steps := "apply this"
 	switch {
 	case hadVolume == hasVolume:
 	case inst.IsByOperator():
-		steps = fmt.Sprintf("apply it, and run `%s`, because Kubernetes refuses that on a live StatefulSet; the operator creates it again", orphanPods(inst))
+		steps = fmt.Sprintf("apply this, then run `%s`, because Kubernetes refuses this change to a live StatefulSet; the operator recreates the StatefulSet", orphanPods(inst))
 	default:
-		steps = fmt.Sprintf("Kubernetes refuses that on a live StatefulSet, so run `%s` first, and apply again", orphanPods(inst))
+		steps = fmt.Sprintf("Kubernetes refuses this change to a live StatefulSet, so run `%s` first, then apply", orphanPods(inst))
 	}
-	data := "the new pod starts empty, and the old data stays where it is until someone deletes it"
+	data := "the new pod starts empty, and the old data stays where it is until someone deletes it; to move the data, see docs/configuration.md"
 	if hadNothing {
 		data = "the new pod starts empty, as every pod of a cache does"
 	}
-	l.results.Warnf(inst.Item, "moves from %s to %s: %s; %s; to move the data, see docs/configuration.md",
+	l.results.Warnf(inst.Item, "moves from %s to %s: %s; %s",
 		before.place(fmt.Sprintf("the volume %s-%s-0", before.template, inst.StatefulSet())), after.place("a volume"), steps, data)
 	return true
 }

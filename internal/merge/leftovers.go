@@ -82,7 +82,7 @@ func (m *merger) leftovers() {
 			}
 			byMark[mark] = append(byMark[mark], item)
 		case moved:
-			m.results.Warnf(item, "was generated from the claim %s, which is gone, but has another name now, so it stays; remove it, or remove its annotation %s", mark, v1alpha1.GeneratedFrom)
+			m.results.Warnf(item, "was renamed after it was generated from the claim %s, which is gone, so this object stays; remove it or, to keep it, remove its annotation %s", mark, v1alpha1.GeneratedFrom)
 		case isChanged:
 			m.refuseChanged(item)
 		case isRenamed:
@@ -123,7 +123,7 @@ func markOf(item *krm.Item) string { return item.Annotation(v1alpha1.GeneratedFr
 
 // refuseRenamed reports an object that was renamed in the same build after we made it.
 func (m *merger) refuseRenamed(item *krm.Item) {
-	m.results.Errorf(item, "was generated from the claim %s and then renamed or moved to another namespace, so the endpoint in its connection Secret is wrong; run this function once, in the outermost kustomization, after anything that renames", markOf(item))
+	m.results.Errorf(item, "was generated from the claim %s and then renamed or moved to another namespace, so the endpoint in its connection Secret is wrong; run this function once, in the outermost kustomization, after everything that renames objects", markOf(item))
 }
 
 // IsOurs reports whether the item has our mark and is of a kind that we make, or is an extra object of a

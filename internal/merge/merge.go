@@ -170,7 +170,7 @@ func (m *merger) madeByOperator(inst instance.Instance) {
 	for _, id := range inst.OperatorIDs() {
 		for _, item := range m.List.Find(id) {
 			if m.whose(item, inst.Name) == theirs {
-				m.results.Errorf(item, "the operator creates a %s of this name for the claim %s; rename this object or the claim", id.Kind, inst.Name)
+				m.results.Errorf(item, "the operator creates a %s with this name for the claim %s; rename this object or the claim", id.Kind, inst.Name)
 			}
 		}
 	}
@@ -273,7 +273,7 @@ func (m *merger) apply(f fate, item *krm.Item, inst instance.Instance, o overrid
 		if id := inst.PasswordSecretID(); item.ID == id { // a local one, or it would be the source of the password
 			remedy += ", or, if something else creates this Secret in the cluster, set the claim's annotation " + v1alpha1.PasswordSourceAnnotation + ": " + string(v1alpha1.Existing)
 		}
-		m.results.Errorf(item, "the claim %s needs this name for %s, but this one was not generated from a claim; %s", inst.Name, what, remedy)
+		m.results.Errorf(item, "the claim %s needs this name for %s, but this object was not generated from a claim; %s", inst.Name, what, remedy)
 	case refuseChanged:
 		m.refuseChanged(item)
 	case refuseCopy:
@@ -291,7 +291,7 @@ func (m *merger) remove(item *krm.Item, name instance.Name, why Reason) {
 }
 
 func (m *merger) refuseChanged(item *krm.Item) {
-	m.results.Errorf(item, "was generated from this claim before (by this function in a base or component, or rendered into Git) and no longer matches the claim; run the function once, in the outermost kustomization, and remove its output from `resources:`; to render in place, add a Kptfile, or use `dragonfly-generator render -o`")
+	m.results.Errorf(item, "was generated from its claim by an earlier run (in a base or component, or rendered into Git) and no longer matches the claim; run the function once, in the outermost kustomization, and remove its output from `resources:`; to render in place, add a Kptfile, or use `dragonfly-generator render -o`")
 }
 
 // isAnchored reports an error for an object that must be replaced or removed but has YAML anchors, which other objects

@@ -289,7 +289,7 @@ func TestDecide(t *testing.T) {
 		{"It stays unless removal is asked for.", "Role", inPlace, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}, gone: map[string]bool{"ns/b": false}}, ""},
 		{"It stays if no claim is left, which is more likely a mistake.", "Role", inPlace, prune, []string{marked("Role", "b", "b")}, outcome{gone: map[string]bool{"ns/b": false}}, ""},
 		{"It stays if it may be somebody's base.", "Role", !inPlace, !prune, []string{claim("a"), marked("Role", "b", "b")}, outcome{add: []string{"a"}}, ""},
-		{"With another name and no claim, it stays, and somebody must decide.", "Role", inPlace, prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, "was generated from the claim ns/b, which is gone, but has another name now"},
+		{"With another name and no claim, it stays, and somebody must decide.", "Role", inPlace, prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, "was renamed after it was generated from the claim ns/b, which is gone"},
 		{"With another name in the same build, it is refused.", "Role", !inPlace, !prune, []string{claim("a"), marked("Role", "other", "b")}, outcome{add: []string{"a"}}, moved},
 
 		// Rules that override all fates.

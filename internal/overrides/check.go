@@ -183,5 +183,5 @@ func refuse(t reflect.Type, name string) string {
 	if operator.HasField(t, name) {
 		return ""
 	}
-	return "is not in the CRD of operator " + operator.Version + ", so the API server would drop it; remove it"
+	return "is not in the CRD of the Dragonfly Operator " + operator.Version + ", so the API server would drop it; remove it"
 }

@@ -223,11 +223,11 @@ func refuseExtraObjects(built []Built, results *report.Results) {
 	}
 }
 
-// refuseMakers reports extra objects that make Secrets that the instance already has.
+// refuseMakers reports extra objects that create Secrets that the instance already has.
 func refuseMakers(b Built, results *report.Results) {
-	set := "set password.source: "
+	set := "set password.source in the configuration to "
 	if b.Item.Annotation(v1alpha1.PasswordSourceAnnotation) != "" {
-		set = "set the claim's annotation " + v1alpha1.PasswordSourceAnnotation + ": "
+		set = "set the claim's annotation " + v1alpha1.PasswordSourceAnnotation + " to "
 	}
 	remedy := set + string(v1alpha1.Existing)
 	var refused []string
@@ -238,7 +238,7 @@ func refuseMakers(b Built, results *report.Results) {
 		for _, id := range instance.MadeBy(krm.NewItem(o.Node)) {
 			switch {
 			case id == b.ConnectionSecretID() && b.Source != v1alpha1.External:
-				remedy = "remove it, or, if something creates both Secrets of each claim, " + set + string(v1alpha1.External)
+				remedy = "remove the extra object, or, if something creates both Secrets of each claim, " + set + string(v1alpha1.External)
 			case id == b.PasswordSecretID() && b.Source == v1alpha1.InCluster:
 			default:
 				continue

@@ -39,8 +39,8 @@ const (
 	whyMark     = "this function needs the annotations of database.bizmatters.io, and kustomize and kpt those of config.kubernetes.io, to track objects"
 	whyPassword = "the password reaches the server through it"
 	whyOwn      = "it runs this program, so only its resources can be changed and its security context made stricter"
-	whyImage    = "a new container needs an image, and "
-	whyOurs     = "our own are called " + specs.PrepareContainer + " and " + specs.CertificateContainer
+	whyImage    = "it adds a container without an image (is the name misspelled?), and "
+	whyOurs     = "our init containers are called " + specs.PrepareContainer + " and " + specs.CertificateContainer
 	whyFlags    = "flags belong in spec.args, where they are checked"
 	whyEnv      = "DFLY_… variables are flags, which belong in spec.args, and the password is the instance's"
 	whySize     = "CPU, memory and some flags follow from the size, which spec.sizes defines"
@@ -153,7 +153,7 @@ var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return 
 	{"spec.args", whyFlags, func(d *operator.Dragonfly) any { return d.Spec.Args }},
 	{"spec.env", whyEnv, func(d *operator.Dragonfly) any { return flagVariables(d.Spec.Env) }},
 	{"spec.resources", whySize, func(d *operator.Dragonfly) any { return amounts(orZero(d.Spec.Resources)) }},
-	{"spec.authentication.passwordFromSecret", "spec.password says who creates the password", func(d *operator.Dragonfly) any {
+	{"spec.authentication.passwordFromSecret", "spec.password sets who creates the password", func(d *operator.Dragonfly) any {
 		return orZero(d.Spec.Authentication).PasswordFromSecret
 	}},
 	{"spec.tlsSecretRef", "spec.tls sets it, and with it the scheme in the connection Secret", func(d *operator.Dragonfly) any { return d.Spec.TLSSecretRef }},

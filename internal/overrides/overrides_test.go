@@ -134,7 +134,7 @@ func TestOverridesThatAreTaken(t *testing.T) {
 		{"Variables that are not flags.", inContainer("env: [{name: TZ, value: UTC}]")},
 		{"An init container of the platform's own.", inPod("initContainers: [{name: a, image: b, volumeMounts: [{name: tmp, mountPath: /x}]}]")},
 		{"Resources of our init container.", inPod("initContainers: [{name: prepare, resources: {limits: {cpu: 200m}}}]")},
-		{"And of the sidecar, also where there is none.", inPod("initContainers: [{name: keep-certificate, resources: {requests: {cpu: 1m}}}]")},
+		{"And of the sidecar, even in a pod without one.", inPod("initContainers: [{name: keep-certificate, resources: {requests: {cpu: 1m}}}]")},
 		{"A sidecar with anything it likes.", inPod("containers: [{name: exporter, image: a, command: [a], args: [b], env: [{name: DFLY_a, value: b}]}]")},
 		{"Another probe instead of ours.", inContainer("readinessProbe: {httpGet: null, tcpSocket: {port: 6379}}")},
 		{"Another type of volume instead of ours.", inPod("volumes: [{name: tmp, emptyDir: null, hostPath: {path: /tmp}}]")},

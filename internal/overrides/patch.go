@@ -75,7 +75,7 @@ func normalize(patch any, isNew bool) {
 	}
 }
 
-// join adds to the texts in a patch what they may not remove from those of the object, see instance.Joined.
+// join adds to the strings in a patch the parts of the object's strings that a patch must not remove; see instance.Joined.
 func join(patch, object map[string]any) {
 	for key, value := range patch {
 		switch was := object[key].(type) {

@@ -49,7 +49,7 @@ type Environment struct {
 	Getenv func(string) string
 	Random io.Reader
 	Log    io.Writer // one line for each action or wait, never with a secret value
-	// Sleep pauses between attempts. It returns an error if ctx ends before.
+	// Sleep pauses between attempts. It returns an error if ctx ends first.
 	Sleep func(ctx context.Context, pause time.Duration) error
 
 	// For tests: Root is the folder that the mount paths start from, instead of /.

@@ -99,7 +99,7 @@ func refuseOutside(o Options, in *inputs, results *report.Results) {
 	for _, source := range in.sources {
 		for _, item := range source.resources() {
 			if source.inFolder == "" && merge.IsOurs(item) {
-				results.Errorf(item, "was generated from a claim before, but is not in %s; move it there, or leave it out of the input", o.Folder)
+				results.Errorf(item, "was generated from a claim by an earlier run, but is not in %s; move it there, or leave it out of the input", o.Folder)
 			}
 		}
 	}

@@ -106,7 +106,7 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 		r.results.Errorf(item, "is input for a function; pipe it into `dragonfly-generator` without a command")
 		return nil
 	case instance.IsConfig(item) && r.hasConfig:
-		r.results.Warnf(item, "is ignored, because --config names the configuration; remove this one, or omit --config")
+		r.results.Warnf(item, "is ignored, because --config specifies another one; remove this one, or omit --config")
 		return nil
 	case instance.IsConfig(item) && r.config != nil:
 		r.results.Errorf(item, "is a second configuration besides the one in %s; remove one of them, or name one with --config", r.config.Location())
@@ -115,7 +115,7 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 		r.config = item
 		return nil
 	case s.inFolder != "" && holdsOurs(item):
-		r.results.Errorf(item, "holds an object generated from a claim, which cannot be kept up to date there; write it as a separate object")
+		r.results.Errorf(item, "contains an object generated from a claim, which cannot be kept up to date there; write it as a separate object")
 		return nil
 	}
 	return item
@@ -124,7 +124,7 @@ func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
 // holdsOurs reports whether an item is a List with an object of ours.
 func holdsOurs(item *krm.Item) bool { return slices.ContainsFunc(item.Listed(), merge.IsOurs) }
 
-// kustomization is one that was found, or a component.
+// kustomization is a kustomization or a component that was found.
 type kustomization struct {
 	source *source
 	item   *krm.Item

@@ -13,7 +13,7 @@ import (
 
 func hasPasswordSecret(inst instance.Instance) bool { return inst.Source == v1alpha1.InCluster }
 
-// passwordSecret returns the Secret into which the instance's pod writes the password that it makes. It has no data, and
+// passwordSecret returns the Secret into which the instance's pod writes the password that it creates. It has no data, and
 // appliers do not touch data that they did not write.
 func passwordSecret(inst instance.Instance) *corev1.Secret {
 	return &corev1.Secret{

@@ -31,7 +31,7 @@ func dataClaim(inst instance.Instance) corev1.PersistentVolumeClaim {
 	}
 }
 
-// dataVolumeOf returns the name of the data volume, which the operator gives another name.
+// dataVolumeOf returns the name of the data volume, which is different with the operator.
 func dataVolumeOf(inst instance.Instance) string {
 	if inst.IsByOperator() {
 		return operator.DataVolume

@@ -100,7 +100,7 @@ func TestInstallScript(t *testing.T) {
 	}
 }
 
-// TestInstallScriptFindsTheLatest replaces only curl's look at GitHub's page `latest`.
+// TestInstallScriptFindsTheLatest fakes only curl's request for GitHub's page `latest`.
 func TestInstallScriptFindsTheLatest(t *testing.T) {
 	curl, err := exec.LookPath("curl")
 	if err != nil {
@@ -116,11 +116,11 @@ func TestInstallScriptFindsTheLatest(t *testing.T) {
 		{"The latest version is the default.", "printf %s " + page + "/tag/" + released, nil, ""},
 		{
 			"Without a network, the message says what could not be read.", "printf %s " + page + "/latest; echo 'curl: (6) Could not resolve host: github.com' >&2; exit 6", nil,
-			"curl: (6) Could not resolve host: github.com\nerror: the latest version cannot be found, because " + page + "/latest cannot be read; name a VERSION\n",
+			"curl: (6) Could not resolve host: github.com\nerror: the latest version cannot be determined, because " + page + "/latest cannot be read; specify a VERSION\n",
 		},
 		{
 			"Before the first release, the page leads to an empty list.", "printf %s " + page, []string{"latest"},
-			"error: the latest version cannot be found, because https://github.com/bizmatters/dragonfly-generator has no release\n",
+			"error: the latest version cannot be determined, because https://github.com/bizmatters/dragonfly-generator has no release yet; build from a clone (see docs/install.md)\n",
 		},
 	} {
 		programs, bin := t.TempDir(), filepath.Join(t.TempDir(), "bin")
@@ -173,7 +173,7 @@ func TestAction(t *testing.T) {
 	}
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
-	const incomplete = "::error::claims and manifests belong together, because the one is compared with the other; set both, or args\n"
+	const incomplete = "::error::claims and manifests must be set together, because they are compared with each other; set both, or set args\n"
 	for _, tc := range []struct {
 		reason string
 		inputs map[string]string

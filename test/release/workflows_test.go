@@ -241,7 +241,7 @@ func TestDependabot(t *testing.T) {
 		watched[update.PackageEcosystem] = update.Directories
 	}
 	assert.Contains(t, watched["github-actions"], "/")
-	for _, example := range exampleWorkflows(t) { // below other folders than /, it looks for no .github/workflows
+	for _, example := range exampleWorkflows(t) { // in a folder other than /, Dependabot does not look for .github/workflows
 		assert.Contains(t, watched["github-actions"], strings.TrimPrefix(path.Dir(filepath.ToSlash(example)), "../.."))
 	}
 

@@ -45,7 +45,7 @@ const (
 type Environment struct {
 	Getenv func(string) string
 	Log    io.Writer // one line for each change and each problem; never with a secret value
-	// Sleep pauses between comparisons. It returns an error if ctx ends before.
+	// Sleep pauses between comparisons. It returns an error if ctx ends first.
 	Sleep func(ctx context.Context, pause time.Duration) error
 
 	// For tests: Root is the folder that the mount paths start from, instead of /.

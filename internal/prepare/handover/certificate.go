@@ -24,7 +24,7 @@ type CertificateRequest struct {
 // Args returns the container's args, including the command.
 func (r CertificateRequest) Args() []string { return args(CertificateCommand, r.Bind) }
 
-// Bind defines the flags of keep-certificate, which set the request. Its present values are their defaults.
+// Bind defines the flags of keep-certificate, which set the request. The request's current values are their defaults.
 func (r *CertificateRequest) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&r.TLS, "tls", r.TLS, "compare with tls.crt in `DIR`, which must also contain tls.key")
 	flags.StringVar(&r.Address, "address", r.Address, "connect with TLS to the server at `HOST:PORT`")

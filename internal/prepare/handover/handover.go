@@ -44,11 +44,11 @@ const (
 	PasswordRotationVariable = "PASSWORD_ROTATION"
 )
 
-// DBFileName is the server's --dbfilename, with which the name of every file of a snapshot begins.
+// DBFileName is the server's --dbfilename, with which the name of every snapshot file begins.
 const DBFileName = "dump"
 
-// LoadablePercent is the share of the server's memory limit up to which prepare lets a snapshot be loaded: while loading 82%, a
-// server was seen to peak at 83%, and the kernel kills one that needs much more.
+// LoadablePercent is the size of the largest snapshot that prepare lets the server load, as a percentage of the memory
+// limit. A server that loaded 82% peaked at 83%, and the kernel kills one that needs much more.
 const LoadablePercent = 85
 
 // Request is what a pod's manifest asks prepare to do.
@@ -75,7 +75,7 @@ type Request struct {
 // Args returns the container's args, including the command.
 func (r Request) Args() []string { return args(Command, r.Bind) }
 
-// Bind defines the flags of prepare, which set the request. Its present values are their defaults.
+// Bind defines the flags of prepare, which set the request. The request's current values are their defaults.
 func (r *Request) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&r.Data, "data", r.Data, "keep the record in `DIR`, the folder of the volume, and look for a snapshot there")
 	flags.StringVar(&r.Bucket, "bucket", r.Bucket, "fail unless `URL`, the folder of the snapshots, belongs to this instance")
@@ -83,7 +83,7 @@ func (r *Request) Bind(flags *pflag.FlagSet) {
 	flags.Int64Var(&r.MaxMemory, "max-memory", r.MaxMemory, "the server's maxmemory in `BYTES`, raised if the snapshot needs more")
 	flags.Int64Var(&r.MemoryLimit, "memory-limit", r.MemoryLimit, "the server's memory limit in `BYTES`")
 	flags.BoolVar(&r.Existing, "existing", r.Existing, "read the password Secret, and never write to it")
-	flags.StringVar(&r.RotationKey, "rotation-key", r.RotationKey, "fail unless `KEY` belongs to the rotation in the pod's annotation")
+	flags.StringVar(&r.RotationKey, "rotation-key", r.RotationKey, "fail unless `KEY`, the key that the server reads, belongs to the rotation in the pod's annotation")
 	flags.Var(keys{&r.Keys}, "key", "add `KEY=TEMPLATE` to the connection Secret; may be repeated")
 }
 
