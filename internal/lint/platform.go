@@ -32,7 +32,9 @@ func Platform(functionConfig *krm.Item, platform config.Platform, results *repor
 	above := map[string]bool{} // warnings about spec
 	for _, spec := range platform.All() {
 		p := platformLinter{spec: spec, warnings: map[string]string{}}
-		p.patched, _ = overrides.Patched(overrides.Samples(spec)[0]) // an error was reported when the patches were checked
+		if patched, err := overrides.Patched(overrides.Samples(spec)[0]); err == nil { // an error was reported with the patches
+			p.patched = patched
+		}
 		p.image()
 		p.images()
 		p.sizes()
@@ -81,6 +83,17 @@ func (p *platformLinter) server() corev1.Container {
 	return corev1.Container{}
 }
 
+// containers returns the containers of the patched pod, or those that patches add to the operator's.
+func (p *platformLinter) containers() []corev1.Container {
+	switch object := p.patched.(type) {
+	case *appsv1.StatefulSet:
+		return slices.Concat(object.Spec.Template.Spec.InitContainers, object.Spec.Template.Spec.Containers)
+	case *operator.Dragonfly:
+		return slices.Concat(object.Spec.InitContainers, object.Spec.AdditionalContainers)
+	}
+	return nil
+}
+
 // httpProbe returns the path of the HTTP request to the server's port that decides whether a pod is ready, or "" if something
 // else does: a patch, or the operator.
 func (p *platformLinter) httpProbe() string {
@@ -118,14 +131,26 @@ func isLatest(image string) bool {
 	return ok && digest == "" && (tag == "" || tag == "latest")
 }
 
-// images warns about the images of containers that patches add.
+// images warns about the images of containers that patches add, and about containers without one, which is what a misspelled
+// name adds.
 func (p *platformLinter) images() {
+	var lacking []string
+	for _, c := range p.containers() {
+		if c.Image == "" {
+			lacking = append(lacking, c.Name)
+		}
+	}
 	for _, raw := range slices.Concat(p.spec.StatefulSetPatches, p.spec.DragonflyPatches) {
 		patch := yamlnode.FromJSON(raw.JSON)
 		for _, path := range []string{"spec.template.spec.initContainers", "spec.template.spec.containers", "spec.initContainers", "spec.additionalContainers"} {
 			for _, c := range yamlnode.Elements(patch, strings.Split(path, ".")...) {
-				if image := yamlnode.Text(c, "image"); image != "" && isLatest(image) {
-					p.warn(raw.Path+"."+path+"["+yamlnode.Text(c, "name")+"].image", latestMessage)
+				image, name := yamlnode.Text(c, "image"), yamlnode.Text(c, "name")
+				at := raw.Path + "." + path + "[" + name + "]"
+				switch _, question := nearest.Hint(name, []string{specs.ContainerName, specs.PrepareContainer, specs.CertificateContainer}); {
+				case image != "" && isLatest(image):
+					p.warn(at+".image", latestMessage)
+				case slices.Contains(lacking, name):
+					p.warn(at, "adds a container without an image, which Kubernetes refuses; "+question+"correct the name, or add an image")
 				}
 			}
 		}

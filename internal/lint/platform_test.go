@@ -106,6 +106,25 @@ func TestOtherProbes(t *testing.T) {
 	}
 }
 
+// A container with a misspelled name is another one, which Kubernetes refuses without an image.
+func TestContainersWithoutImage(t *testing.T) {
+	inPod := func(fields string) string {
+		return "{overrides: {statefulSet: {spec: {template: {spec: {" + fields + "}}}}}}"
+	}
+	const pod, dragonfly = "spec.overrides.statefulSet.spec.template.spec.", "spec.overrides.dragonfly.spec."
+	for _, tc := range []struct{ reason, spec, path, message string }{
+		{"The server's.", inPod("containers: [{name: dragonflly, env: [{name: TZ, value: UTC}]}]"), pod + "containers[dragonflly]", `did you mean "dragonfly"? `},
+		{"Ours.", inPod("initContainers: [{name: prepar, resources: {limits: {cpu: 200m}}}]"), pod + "initContainers[prepar]", `did you mean "prepare"? `},
+		{"A name of its own.", inPod("containers: [{name: exporter}]"), pod + "containers[exporter]", "refuses; correct the name"},
+		{"The operator has the server's container.", "{backend: Operator, overrides: {dragonfly: {spec: {additionalContainers: [{name: server}]}}}}", dragonfly + "additionalContainers[server]", "add an image"},
+	} {
+		found := warnings(t, tc.spec)
+		require.Equal(t, []string{tc.path}, paths(found), tc.reason)
+		assert.Contains(t, found[0].Message, tc.message, tc.reason)
+	}
+	assert.Empty(t, warnings(t, inPod("initContainers: [{name: prepare, resources: {limits: {cpu: 200m}}}], containers: [{name: dragonfly, env: [{name: TZ, value: UTC}]}]")))
+}
+
 func TestSizeWarnings(t *testing.T) {
 	assert.Equal(t, []string{"spec.sizes.x.maxMemoryPercent"}, paths(warnings(t, "{sizes: {x: {limits: {memory: 2Gi, cpu: 1}, maxMemoryPercent: 80}}}")))
 	assert.Empty(t, warnings(t, "{sizes: {x: {limits: {memory: 2Gi, cpu: 1}, maxMemoryPercent: 70}}}"))

@@ -38,8 +38,6 @@ func TestPatchesOfTheOperatorsObjectThatAreRefused(t *testing.T) {
 		{"Nor may anything else have the name of the sidecar.", "{initContainers: [{name: keep-certificate, command: [sh]}]}", spec + ".initContainers[keep-certificate]"},
 		{"And its volumes.", "{additionalVolumes: [{name: password-secret, secret: {secretName: a}}]}", spec + ".additionalVolumes"},
 		{"A sidecar with this name would not be a sidecar.", "{additionalContainers: [{name: dragonfly, image: a}]}", spec + ".additionalContainers"},
-		{"With a misspelled name, it would be another container.", "{initContainers: [{name: prepar, resources: {limits: {cpu: 200m}}}]}", spec + ".initContainers"},
-		{"The operator's server has fields of its own.", "{additionalContainers: [{name: server, resources: {limits: {cpu: 200m}}}]}", spec + ".additionalContainers"},
 		{"The volume with the data is the operator's.", "{additionalVolumes: [{name: df, emptyDir: {}}]}", spec + ".additionalVolumes"},
 		{"The operator would create nothing.", "{podMetadata: {labels: {app.kubernetes.io/part-of: a}}}", spec + ".podMetadata.labels"},
 		{"Nor here.", "{serviceSpec: {labels: {app: a}}}", spec + ".serviceSpec.labels"},

@@ -39,8 +39,6 @@ const (
 	whyMark     = "this function needs the annotations of database.bizmatters.io, and kustomize and kpt those of config.kubernetes.io, to track objects"
 	whyPassword = "the password reaches the server through it"
 	whyOwn      = "it runs this program, so only its resources can be changed and its security context made stricter"
-	whyImage    = "it adds a container without an image (is the name misspelled?), and "
-	whyOurs     = "our init containers are called " + specs.PrepareContainer + " and " + specs.CertificateContainer
 	whyFlags    = "flags belong in spec.args, where they are checked"
 	whyEnv      = "DFLY_… variables are flags, which belong in spec.args, and the password is the instance's"
 	whySize     = "CPU, memory and some flags follow from the size, which spec.sizes defines"
@@ -93,12 +91,6 @@ var fixedOfStatefulSet = append(identity(func(s *appsv1.StatefulSet) any { retur
 	}},
 	{"spec.template.spec.containers", "the server's container cannot be deleted", func(s *appsv1.StatefulSet) any {
 		return len(withNames(s.Spec.Template.Spec.Containers, containerName, specs.ContainerName))
-	}},
-	{"spec.template.spec.containers", whyImage + "the server's container is called " + specs.ContainerName, func(s *appsv1.StatefulSet) any {
-		return withoutImage(s.Spec.Template.Spec.Containers)
-	}},
-	{"spec.template.spec.initContainers", whyImage + whyOurs, func(s *appsv1.StatefulSet) any {
-		return withoutImage(s.Spec.Template.Spec.InitContainers)
 	}},
 	ofServer("image", "the image has a field of its own, spec.image, where its version is checked", func(c corev1.Container) any { return c.Image }),
 	ofServer("command", "the image's own entry point starts Dragonfly", func(c corev1.Container) any { return c.Command }),
@@ -180,10 +172,6 @@ var fixedOfDragonfly = append(identity(func(d *operator.Dragonfly) any { return 
 	{"spec.additionalContainers", "a container of that name would replace the server's", func(d *operator.Dragonfly) any {
 		return withNames(d.Spec.AdditionalContainers, containerName, operator.Container)
 	}},
-	{"spec.additionalContainers", whyImage + "a patch cannot change the server's container", func(d *operator.Dragonfly) any {
-		return withoutImage(d.Spec.AdditionalContainers)
-	}},
-	{"spec.initContainers", whyImage + whyOurs, func(d *operator.Dragonfly) any { return withoutImage(d.Spec.InitContainers) }},
 	{"spec.labels", "podMetadata has replaced it and overrides it", func(d *operator.Dragonfly) any { return len(d.Spec.Labels) }},
 	{"spec.annotations", "podMetadata has replaced it and overrides it", func(d *operator.Dragonfly) any { return len(d.Spec.Annotations) }},
 	{"spec.podMetadata.labels", whyManaged, func(d *operator.Dragonfly) any {
@@ -213,17 +201,6 @@ func ownContainers(initContainers []corev1.Container, name string) []corev1.Cont
 		}
 	}
 	return found
-}
-
-// withoutImage returns the names of the containers without an image, which a patch with a misspelled name adds.
-func withoutImage(containers []corev1.Container) []string {
-	var names []string
-	for _, c := range containers {
-		if c.Image == "" {
-			names = append(names, c.Name)
-		}
-	}
-	return names
 }
 
 // isRestricted reports whether a security context is at least as strict as ours.
