@@ -75,7 +75,7 @@ func initialize(s Streams, o initOptions) error {
 	if o.container {
 		flags = "--enable-alpha-plugins"
 	}
-	fmt.Fprintf(s.Err, "info: to build it, run: kustomize build %s %s\n", flags, o.folder)
+	fmt.Fprintf(s.Err, "info: to build it, run: kustomize build %s %s\n", flags, report.Quote(o.folder))
 	return write(s, out.String())
 }
 

@@ -172,6 +172,7 @@ func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 		case key.Kind != yaml.ScalarNode:
 			c.add(n, path, "has a field whose name is "+yamlnode.KindName(key)+"; use a plain name")
 		case c.IsPatch && key.Value == "$patch":
+			c.value(value, reflect.TypeFor[string](), at)
 		case t.Kind() == reflect.Map && yamlnode.IsNull(value) && !c.IsPatch:
 			c.add(value, at, "is empty; set a value, or remove it")
 		case t.Kind() == reflect.Map:

@@ -33,6 +33,7 @@ func Check(list *krm.List, instances []overrides.Built, planned merge.Changes, r
 		for _, id := range instance.MadeBy(item) {
 			l.made[id] = true
 		}
+		l.warnOfHash(item)
 		l.noteNeighbor(item)
 		l.noteReader(item)
 	}

@@ -2,12 +2,14 @@ package lint
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
+	"github.com/bizmatters/dragonfly-generator/api/v1alpha1"
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
@@ -37,6 +39,23 @@ func (l *linter) noteReader(item *krm.Item) {
 				take(value, yamlnode.Text(value, "secretName"))
 				take(value, yamlnode.Text(value, "name"))
 			}
+		}
+	}
+}
+
+// kustomizeHash is what kustomize appends to the names of generated Secrets: ten of the characters that it encodes hashes with.
+var kustomizeHash = regexp.MustCompile("-[2456789bcdfghkmt]{10}$")
+
+// warnOfHash warns about a generated password Secret that already has a hash in its name, as in the output of kustomize. With the
+// hash it is not the Secret of a claim, and nobody would use its password.
+func (l *linter) warnOfHash(item *krm.Item) {
+	name := kustomizeHash.ReplaceAllString(item.Name, "")
+	if !item.IsSecret() || name == item.Name {
+		return
+	}
+	for _, inst := range l.named[name] {
+		if inst.Namespace == item.Namespace && inst.PasswordSecret() == name && inst.Source == v1alpha1.InCluster {
+			l.results.Warnf(item, "is not the password Secret of the claim %s, because kustomize added a hash to its name; set disableNameSuffixHash: true in the options of its generator, or call this function as a transformer", inst.Name)
 		}
 	}
 }

@@ -32,16 +32,14 @@ func Check(functionConfig *krm.Item, platform config.Platform, results *report.R
 	base, isValid := report.Subject{Item: functionConfig, Results: results}, true
 	for _, spec := range platform.All() { // first that without a profile
 		c := checker{Subject: base.Fork(), spec: spec}
-		decodes := c.decodes()
-		if !platform.IsValid() {
-			continue
-		}
-		if decodes {
-			for _, inst := range Samples(spec) {
-				c.try(inst)
+		if decodes := c.decodes(); platform.IsValid() {
+			if decodes {
+				for _, inst := range Samples(spec) {
+					c.try(inst)
+				}
 			}
+			c.extraObjects()
 		}
-		c.extraObjects()
 		isValid = isValid && c.Errors() == base.Errors()
 		if spec.Path == "spec" {
 			base = c.Subject

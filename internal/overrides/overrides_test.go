@@ -36,6 +36,7 @@ func TestOverridesThatAreRefused(t *testing.T) {
 		{"Kustomize would silently drop the object.", `{statefulSet: {metadata: {annotations: {config.kubernetes.io/local-config: "true"}}}}`, set + ".metadata.annotations"},
 		{"kpt would write the object elsewhere.", "{service: {metadata: {annotations: {internal.config.kubernetes.io/path: ../x.yaml}}}}", service + ".metadata.annotations"},
 		{"A patch cannot turn it into another object.", "{statefulSet: {kind: Deployment}}", set + ".kind"},
+		{"A directive is a word.", "{service: {metadata: {labels: {$patch: []}}}}", service + ".metadata.labels[$patch]"},
 		{"A Service stays one.", "{service: {apiVersion: v2}}", service + ".kind"},
 		{"The namespace comes from the claim.", "{statefulSet: {metadata: {namespace: my-namespace}}}", set + ".metadata.namespace"},
 		{"Pausing the instance, or deleting the StatefulSet, would delete the volume.", "{statefulSet: {spec: {persistentVolumeClaimRetentionPolicy: {whenScaled: Delete}}}}", set + ".spec.persistentVolumeClaimRetentionPolicy"},

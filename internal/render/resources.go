@@ -12,6 +12,7 @@ import (
 	"github.com/bizmatters/dragonfly-generator/internal/instance"
 	"github.com/bizmatters/dragonfly-generator/internal/krm"
 	"github.com/bizmatters/dragonfly-generator/internal/merge"
+	"github.com/bizmatters/dragonfly-generator/internal/report"
 	"github.com/bizmatters/dragonfly-generator/internal/yamlnode"
 )
 
@@ -34,7 +35,7 @@ func (r *reader) findItems(s *source, read []krm.Document) {
 		for _, part := range parts {
 			d := document{Document: part}
 			if part.Node != nil {
-				d.item = r.item(s, part.Node.Content[0], index)
+				d.item = r.item(s, part.Node.Content[0], index, len(parts) > 1)
 			}
 			s.documents = append(s.documents, d)
 		}
@@ -90,12 +91,15 @@ func comments(n *yaml.Node, isPart map[*yaml.Node]bool) string {
 }
 
 // item returns a document as a resource, or nil if it is not one.
-func (r *reader) item(s *source, n *yaml.Node, index int) *krm.Item {
+func (r *reader) item(s *source, n *yaml.Node, index int, isListed bool) *krm.Item {
 	item := krm.NewFileItem(n, s.name, index)
 	isResource := n.Kind == yaml.MappingNode && (item.APIVersion != "" && item.Kind != "" || instance.LikenessOf(item) == instance.NearMiss)
 	switch {
 	case isKustomizationFile(filepath.Base(s.name)), isKustomization(item):
 		r.kustomizations = append(r.kustomizations, kustomization{s, item})
+		return nil
+	case !isResource && isListed:
+		r.results.Errorf(nil, "%s contains a List with an object without apiVersion or kind; add them", item.Location())
 		return nil
 	case !isResource && s.named:
 		r.results.Errorf(nil, "%s is not a Kubernetes resource, because apiVersion or kind is missing; add them, or do not name the file", item.Location())
@@ -134,10 +138,10 @@ type kustomization struct {
 // the result.
 func (r *reader) notApplied(k kustomization) {
 	filter := "dragonfly-generator render -"
-	if r.config != nil { // kustomize does not pass on a configuration that is not a resource
-		filter += " --config " + r.config.Path()
+	if file := r.configFile(); file != "" { // which kustomize does not pass on
+		filter += " --config " + report.Quote(file)
 	}
-	folder := filepath.Dir(k.source.name)
+	folder := report.Quote(filepath.Dir(k.source.name))
 	switch {
 	case k.source.inFolder != "":
 	case k.item.Kind == "Component":
@@ -147,6 +151,19 @@ func (r *reader) notApplied(k kustomization) {
 	default:
 		r.results.Warnf(k.item, "is not applied; build it and pipe the output: `kustomize build %s | %s`", folder, filter)
 	}
+}
+
+// configFile returns the file with the configuration, or "" if there is none, or anything else in it.
+func (r *reader) configFile() string {
+	if r.config == nil {
+		return ""
+	}
+	for _, s := range r.sources {
+		if s.name == r.config.Path() && (s.stdin != nil || len(s.documents) > 1) {
+			return ""
+		}
+	}
+	return r.config.Path()
 }
 
 func isKustomizationFile(name string) bool {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 )
 
 // Stdout writes to stdout and reports whether that worked. A failed write must not look like a success.
@@ -28,4 +29,12 @@ func Reason(err error) error {
 		return link.Err
 	}
 	return err
+}
+
+// Quote quotes a path for a shell if it has to be.
+func Quote(path string) string {
+	if !strings.ContainsAny(path, " \t\n\"'`$&|;<>()*?[]{}!#~\\") {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
