@@ -49,10 +49,10 @@ var kustomizeHash = regexp.MustCompile("-[2456789bcdfghkmt]{10}$")
 // warnOfHash warns about a generated password Secret that already has a hash in its name, as in the output of kustomize. With the
 // hash it is not the Secret of a claim, and nobody would use its password.
 func (l *linter) warnOfHash(item *krm.Item) {
-	name := kustomizeHash.ReplaceAllString(item.Name, "")
-	if !item.IsSecret() || name == item.Name {
+	if !item.IsSecret() || !kustomizeHash.MatchString(item.Name) {
 		return
 	}
+	name := kustomizeHash.ReplaceAllString(item.Name, "")
 	for _, inst := range l.named[name] {
 		if inst.Namespace == item.Namespace && inst.PasswordSecret() == name && inst.Source == v1alpha1.InCluster {
 			l.results.Warnf(item, "is not the password Secret of the claim %s, because kustomize added a hash to its name; set disableNameSuffixHash: true in the options of its generator, or call this function as a transformer", inst.Name)
