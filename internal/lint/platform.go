@@ -119,7 +119,7 @@ func (p *platformLinter) image() {
 	case release == "" || semver.Compare(semver.MajorMinor(release), firstWithHealthz) >= 0:
 	case p.isByOperator():
 		p.warn(p.at("image"), "is older than "+firstWithHealthz+", the first release that these flags were tested with; the operator's own probe (healthcheck.sh) decides whether its pods become ready, so test it, or use a newer release")
-	case p.httpProbe() == "/healthz":
+	case p.httpProbe() == specs.HealthPath:
 		p.warn(p.at("image"), "is older than "+firstWithHealthz+" and has no /healthz, so its pods never become ready; use a newer release, or another readinessProbe in overrides.statefulSet")
 	}
 }

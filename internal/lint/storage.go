@@ -1,9 +1,7 @@
 package lint
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -20,13 +18,14 @@ import (
 
 // runner is what an object that runs an instance says, whichever backend it is for.
 type runner struct {
-	object   *yaml.Node
-	server   *yaml.Node // the server's container, or the spec of a Dragonfly, whose fields have the same names
-	template string     // the name of the claim template
-	volume   *yaml.Node // its spec, or nil if there is no volume
-	bucket   string     // the folder of the snapshots in an object store, or ""
-	prepare  *yaml.Node // the init container that provides the password, or nil
-	rotation string     // of the password
+	object     *yaml.Node
+	server     *yaml.Node       // the server's container, or the spec of a Dragonfly, whose fields have the same names
+	template   string           // the name of the claim template
+	volume     *yaml.Node       // its spec, or nil if there is no volume
+	bucket     string           // the folder of the snapshots in an object store, or ""
+	hasPrepare bool             // the pod has the init container that provides the password
+	request    handover.Request // what that container is asked to do
+	rotation   string           // of the password
 }
 
 func runnerOf(n *yaml.Node) runner {
@@ -43,7 +42,13 @@ func runnerOf(n *yaml.Node) runner {
 		r.volume = yamlnode.Get(yamlnode.Named(yamlnode.Get(n, "spec", "volumeClaimTemplates"), specs.DataVolume, "metadata"), "spec")
 		folder = flagIn(r.server, "dir")
 	}
-	r.prepare = yamlnode.Named(yamlnode.Get(pod, "initContainers"), specs.PrepareContainer)
+	if prepare := yamlnode.Named(yamlnode.Get(pod, "initContainers"), specs.PrepareContainer); prepare != nil {
+		var args []string
+		for _, arg := range yamlnode.Elements(prepare, "args") {
+			args = append(args, yamlnode.Text(arg))
+		}
+		r.hasPrepare, r.request = true, handover.ParseArgs(args)
+	}
 	r.rotation = yamlnode.Text(metadata, "annotations", v1alpha1.PasswordRotation)
 	if strings.Contains(folder, "://") {
 		r.bucket = folder
@@ -53,11 +58,10 @@ func runnerOf(n *yaml.Node) runner {
 
 // source returns who creates the password, or "" if there is no server yet, or one that gets its password in another way.
 func (r runner) source() v1alpha1.PasswordSource {
-	isExisting := func(arg *yaml.Node) bool { return yamlnode.Text(arg) == "--existing" }
 	switch {
-	case slices.ContainsFunc(yamlnode.Elements(r.prepare, "args"), isExisting):
+	case r.request.Existing:
 		return v1alpha1.Existing
-	case r.prepare != nil:
+	case r.hasPrepare:
 		return v1alpha1.InCluster
 	case yamlnode.Named(yamlnode.Get(r.server, "env"), handover.PasswordVariable) != nil, yamlnode.Get(r.server, "authentication") != nil:
 		return v1alpha1.External
@@ -132,7 +136,10 @@ func (l *linter) warnOfMemory(was runner, inst instance.Instance) {
 // maxMemory returns the server's memory for data, in bytes, or 0 if the object does not say. If an init container passes it
 // to the server, it is in the arguments of that container.
 func (r runner) maxMemory() int64 {
-	bytes, err := strconv.ParseInt(cmp.Or(flagIn(r.prepare, "max-memory"), flagIn(r.server, "maxmemory")), 10, 64)
+	if r.request.MaxMemory != 0 {
+		return r.request.MaxMemory
+	}
+	bytes, err := strconv.ParseInt(flagIn(r.server, "maxmemory"), 10, 64)
 	if err != nil {
 		return 0
 	}

@@ -270,7 +270,7 @@ func (m *merger) apply(f fate, item *krm.Item, inst instance.Instance, o overrid
 			what = "the object that runs it"
 		}
 		remedy := "rename the claim, or remove this object"
-		if id := inst.PasswordSecretID(); item.ID == id { // a local one, or it would be the source of the password
+		if item.ID == inst.PasswordSecretID() { // a local one, or it would be the source of the password
 			remedy += ", or, if something else creates this Secret in the cluster, set the claim's annotation " + v1alpha1.PasswordSourceAnnotation + ": " + string(v1alpha1.Existing)
 		}
 		m.results.Errorf(item, "the claim %s needs this name for %s, but this object was not generated from a claim; %s", inst.Name, what, remedy)

@@ -25,6 +25,8 @@ const (
 
 	// PortName is the name of the server's port.
 	PortName = "dragonfly"
+	// HealthPath is what the readiness probe requests from it.
+	HealthPath = "/healthz"
 	// ContainerName is the name of Dragonfly's container; patches may add others.
 	ContainerName = "dragonfly"
 	// PrepareContainer is the init container that provides the server's password.
@@ -142,7 +144,7 @@ func container(inst instance.Instance) corev1.Container {
 		// While a snapshot loads, /healthz returns 503, however long that takes. So it is only the readiness probe: as a startup
 		// or liveness probe, it would kill the pod while it loads.
 		ReadinessProbe: &corev1.Probe{
-			ProbeHandler:     corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: port}},
+			ProbeHandler:     corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: HealthPath, Port: port}},
 			PeriodSeconds:    readinessPeriodSeconds,
 			TimeoutSeconds:   probeTimeoutSeconds,
 			FailureThreshold: readinessFailures,

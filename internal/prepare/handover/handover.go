@@ -87,6 +87,20 @@ func (r *Request) Bind(flags *pflag.FlagSet) {
 	flags.Var(keys{&r.Keys}, "key", "add `KEY=TEMPLATE` to the connection Secret; may be repeated")
 }
 
+// ParseArgs returns the request in a container's args, as far as it can be read.
+func ParseArgs(args []string) Request {
+	var r Request
+	flags := pflag.NewFlagSet(Command, pflag.ContinueOnError)
+	flags.ParseErrorsAllowlist.UnknownFlags = true
+	r.Bind(flags)
+	var plain []string
+	for _, arg := range args {
+		plain = append(plain, strings.ReplaceAll(arg, "$$", "$"))
+	}
+	_ = flags.Parse(plain)
+	return r
+}
+
 const flagFileFlag = "flag-file"
 
 // args returns a container's args: the command, and the flags that have a value. Kubernetes expands $(NAME) in args and reads

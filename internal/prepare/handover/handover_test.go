@@ -67,7 +67,9 @@ func TestArgsSurviveKubernetes(t *testing.T) {
 		got, err := parse(expand(args))
 		require.NoError(t, err, tc.reason)
 		assert.Equal(t, tc.request, got, tc.reason)
+		assert.Equal(t, tc.request, handover.ParseArgs(args), tc.reason)
 	}
+	assert.Equal(t, handover.Request{Existing: true}, handover.ParseArgs([]string{"prepare", "--older=1", "--existing"}), "Flags of another version do not matter.")
 }
 
 // parse reads what Args returns. cobra takes the command off.
